@@ -1,0 +1,5 @@
+//! Alerts: what one is, how two posts of it merge, and the store of all of them.
+
+mod model;
+
+pub use model::{Alert, AlertStatus};
