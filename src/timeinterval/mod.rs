@@ -1,1 +1,5 @@
-//! Not written yet.
+//! Time intervals that mute or activate routes.
+
+/// One interval; not written yet.
+#[derive(Debug, Clone)]
+pub struct TimeInterval {}
