@@ -10,4 +10,4 @@ pub use parse::{
     MatcherMode, MatchersParseError, is_valid_label_name, parse_matcher, parse_matchers,
 };
 pub use quote::{go_quote, go_unquote};
-pub use set::{Fingerprint, LabelSet, LabelSetBuilder};
+pub use set::{Fingerprint, Iter, LabelSet, LabelSetBuilder};

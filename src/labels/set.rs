@@ -162,7 +162,7 @@ impl Ord for LabelSet {
                 // `Before` walks the union of the names: a set that lacks the smaller one comes first.
                 match other_name.cmp(name).then_with(|| value.cmp(other_value)) {
                     Ordering::Equal => {}
-                    decided => return decided,
+                    decided @ (Ordering::Less | Ordering::Greater) => return decided,
                 }
             }
             Ordering::Equal

@@ -96,7 +96,11 @@ pub fn parse_go_duration(text: &str, days: bool) -> Result<(Duration, bool), Dur
             if digits.is_empty() {
                 Ok(0)
             } else {
-                digits.parse::<u64>().map(u128::from).map_err(|_| invalid())
+                digits
+                    .parse::<u64>()
+                    .ok()
+                    .map(u128::from)
+                    .ok_or_else(invalid)
             }
         };
         let fraction = &fraction[..fraction.len().min(15)];
@@ -161,7 +165,7 @@ pub fn parse_prom_duration(text: &str) -> Result<Duration, DurationError> {
         if number.is_empty() {
             return Err(invalid());
         }
-        let number: u64 = number.parse().map_err(|_| DurationError::OutOfRange)?;
+        let number: u64 = number.parse().ok().ok_or(DurationError::OutOfRange)?;
         total = u128::from(number)
             .checked_mul(*scale)
             .and_then(|n| total.checked_add(n))

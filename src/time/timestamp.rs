@@ -57,7 +57,7 @@ impl Timestamp {
         if let Ok(at) = text.parse::<jiff::Timestamp>() {
             return Ok(Self(at).max(Self::ZERO));
         }
-        let civil: jiff::civil::DateTime = text.parse().map_err(|_: jiff::Error| error())?;
+        let civil: jiff::civil::DateTime = text.parse().ok().ok_or_else(error)?;
         let zoned = civil
             .to_zoned(jiff::tz::TimeZone::UTC)
             .map_err(|_| error())?;

@@ -1,0 +1,81 @@
+//! Everything that a node can ask of the world.
+
+use std::{sync::Arc, time::Duration};
+
+use super::input::{Reply, ReplyTo, Ticket};
+use crate::{config::Integration, notify::NotificationData};
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Answer a client.
+    Reply {
+        /// Which.
+        to: ReplyTo,
+        /// With what.
+        reply: Reply,
+    },
+    /// Save records.
+    Save(SaveBatch),
+    /// Run a pure job on a worker and hand its result back as [`super::Input::JobDone`].
+    Run(Box<Job>),
+    /// Make one attempt to notify and hand its end back as [`super::Input::NotifyFinished`].
+    Notify(Box<NotifyAttempt>),
+}
+
+/// Records to save, in order.
+#[derive(Debug)]
+pub struct SaveBatch {
+    /// Whose end is reported by [`super::Input::Saved`]; `None` if nobody waits.
+    pub ticket: Option<Ticket>,
+    /// To the `state` database, fsynced before it is reported; otherwise to the `bulk` database, written behind.
+    pub durable: bool,
+    /// What to write.
+    pub ops: Vec<StoreOp>,
+}
+
+/// One change of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StoreOp {
+    /// Sets a key.
+    Put {
+        /// The key, of `storage::keys`.
+        key: Vec<u8>,
+        /// The value, under 64 KiB.
+        value: Vec<u8>,
+    },
+    /// Removes a key.
+    Delete {
+        /// The key, of `storage::keys`.
+        key: Vec<u8>,
+    },
+}
+
+/// One attempt to notify.
+#[derive(Debug, Clone)]
+pub struct NotifyAttempt {
+    /// Names the attempt.
+    pub attempt: u64,
+    /// What to say.
+    pub data: Arc<NotificationData>,
+    /// How to say it.
+    pub integration: Arc<Integration>,
+    /// The attempt must end within this time.
+    pub timeout: Duration,
+}
+
+/// A pure job that is too long for the loop.
+#[derive(Debug)]
+pub enum Job {}
+
+/// The result of a [`Job`].
+#[derive(Debug)]
+pub enum JobDone {}
+
+impl Job {
+    /// Does the work; pure, on any thread.
+    #[must_use]
+    pub fn run(self) -> JobDone {
+        match self {}
+    }
+}

@@ -1,0 +1,87 @@
+//! Everything that can happen to a node.
+
+use std::sync::Arc;
+
+use super::effect::JobDone;
+use crate::{
+    alert::Alert,
+    config::Config,
+    notify::Verdict,
+    silence::{SilenceDraft, SilenceError},
+    tenant::View,
+};
+
+/// Something happened.
+#[derive(Debug)]
+pub enum Input {
+    /// A client, a signal or a timer of the shell asks for something; answered by [`super::Effect::Reply`].
+    Command {
+        /// What is asked.
+        request: Request,
+        /// Where the answer goes.
+        reply_to: ReplyTo,
+    },
+    /// A worker finished a job.
+    JobDone(JobDone),
+    /// An attempt to notify ended.
+    NotifyFinished {
+        /// The attempt's number.
+        attempt: u64,
+        /// How it ended.
+        verdict: Verdict,
+    },
+    /// A batch is as durable as it asked to be, or cannot be saved.
+    Saved {
+        /// The batch's ticket.
+        ticket: Ticket,
+        /// The store's words if it failed.
+        result: Result<(), String>,
+    },
+    /// The node shall finish what is in flight, save everything and stop.
+    Shutdown,
+}
+
+/// What clients ask of a node.
+#[derive(Debug)]
+pub enum Request {
+    /// Takes in alerts that are valid and complete (`alert::Alert::from_post`).
+    PostAlerts {
+        /// The alerts in the order of the body.
+        alerts: Vec<Alert>,
+        /// How many more there were that are not valid; they count only.
+        invalid: u64,
+    },
+    /// Creates or edits a silence.
+    SetSilence(SilenceDraft),
+    /// Ends a silence.
+    ExpireSilence(Arc<str>),
+    /// Gives a consistent snapshot of everything, for reads.
+    View,
+    /// Puts a new configuration into force.
+    Reload(Arc<Config>),
+}
+
+/// Names a waiting client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplyTo(pub u64);
+
+/// Names a batch that is being saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// Answers to [`Request`]s.
+#[derive(Debug)]
+pub enum Reply {
+    /// The alerts are stored and visible.
+    AlertsStored,
+    /// The silence's id; durable.
+    SilenceSet(Result<Arc<str>, SilenceError>),
+    /// The silence is ended; durable.
+    SilenceExpired(Result<(), SilenceError>),
+    /// The snapshot.
+    View(Arc<View>),
+    /// The configuration is in force.
+    Reloaded,
+    /// Refused: the node is going down, or the store failed; says why.
+    Refused(String),
+}

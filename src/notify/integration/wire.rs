@@ -1,0 +1,47 @@
+//! HTTP requests and answers as plain values, so that integrations need no network to be tested.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::config::{HttpConfig, Secret};
+
+/// A request that the shell is to make.
+#[derive(Debug, Clone)]
+pub struct HttpRequest {
+    /// `POST`, `GET`, `PUT`.
+    pub method: &'static str,
+    /// The address; often holds a secret.
+    pub url: Secret,
+    /// In order; `Content-Type` among them.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body.
+    pub body: Arc<[u8]>,
+    /// Bound on this request; `None` leaves only the notification's deadline.
+    pub timeout: Option<Duration>,
+    /// How to connect.
+    pub http: Arc<HttpConfig>,
+}
+
+/// An answer, its body cut at 64 KiB.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// Lower-case names.
+    pub headers: Vec<(String, String)>,
+    /// The first 64 KiB.
+    pub body: Vec<u8>,
+}
+
+/// There was no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TransportError {
+    /// What happened, without secrets.
+    pub message: String,
+    /// Whether the time ran out.
+    pub timed_out: bool,
+    /// Whether the request may have reached the receiver.
+    pub ambiguous: bool,
+}
+
+/// Contents of the files that an integration names (`url_file`), trimmed, or why they could not be read.
+pub type FileContents = BTreeMap<String, Result<String, String>>;
