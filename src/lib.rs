@@ -10,6 +10,7 @@ pub mod time;
 pub mod regex;
 pub mod yaml;
 
+pub mod json;
 pub mod labels;
 
 // Languages and data.

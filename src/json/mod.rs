@@ -1,0 +1,7 @@
+//! JSON text as Go's `encoding/json` writes it, appended to a `String` without an intermediate tree.
+//!
+//! Large answers and notification bodies are built with it; parsing and small documents are `serde_json`'s part.
+
+mod string;
+
+pub use string::push_str;
