@@ -3,21 +3,28 @@
 //! `raw` mirrors the YAML; `load` resolves defaults, globals and references into the immutable [`Config`]. Reading files
 //! is the shell's part.
 
+mod cluster_tls;
 mod http;
 mod inhibit;
 mod receiver;
 mod route;
 mod secret;
+mod section;
+mod web;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-pub use http::HttpConfig;
+pub use cluster_tls::ClusterTlsConfig;
+pub use http::{
+    Authorization, BasicAuth, HttpConfig, HttpHeader, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
+};
 pub use inhibit::InhibitRule;
 pub use receiver::{
     Ambiguous, Delivery, Integration, IntegrationKind, Receiver, Settings, WebhookConfig,
 };
 pub use route::{GroupBy, Route};
 pub use secret::Secret;
+pub use web::{ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, WebConfig};
 
 use crate::timeinterval::TimeInterval;
 
