@@ -6,7 +6,9 @@
 mod cluster_tls;
 mod http;
 mod inhibit;
+mod mention;
 mod receiver;
+mod references;
 mod route;
 mod secret;
 mod section;
@@ -19,9 +21,12 @@ pub use http::{
     Authorization, BasicAuth, HttpConfig, HttpHeader, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
 };
 pub use inhibit::InhibitRule;
+use jiff::tz::TimeZone;
+pub use mention::{Language, Mention};
 pub use receiver::{
-    Ambiguous, Delivery, Integration, IntegrationKind, Receiver, Settings, WebhookConfig,
+    Ambiguous, Delivery, Integration, IntegrationKind, RateLimit, Receiver, Settings, WebhookConfig,
 };
+pub use references::{FileFacts, FileKind, FileRef, References};
 pub use route::{GroupBy, Route};
 pub use secret::Secret;
 pub use web::{ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, WebConfig};
@@ -29,7 +34,7 @@ pub use web::{ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, We
 use crate::timeinterval::TimeInterval;
 
 /// A valid configuration, immutable and shared.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Config {
     /// How long an alert without an end fires after it was last posted (`global.resolve_timeout`).
     pub resolve_timeout: Duration,
@@ -47,6 +52,14 @@ pub struct Config {
     pub original: String,
     /// `alertmanager_config_hash`: the first 48 bits of the MD5 of the file's bytes, little endian.
     pub hash: u64,
+    /// For the default templates and the function `localTime`.
+    pub timezone: TimeZone,
+    /// The language of the default templates.
+    pub language: Language,
+    /// Whom alerts concern, for receivers that can mention people.
+    pub mentions: Vec<Mention>,
+    /// The files and templates that it names.
+    pub references: References,
     /// What loads but deserves a word to the operator.
     pub warnings: Vec<Warning>,
 }

@@ -28,6 +28,10 @@ pub struct Integration {
     pub resolve_when_muted: bool,
     /// What to do where delivery is uncertain.
     pub delivery: Delivery,
+    /// How often it may be told; `None` leaves it to the type.
+    pub rate_limit: Option<RateLimit>,
+    /// Whether a plain message is sent when its template fails.
+    pub fallback_text: bool,
     /// The fields of the type.
     pub settings: Settings,
 }
@@ -41,6 +45,15 @@ pub struct Delivery {
     pub ambiguous: Ambiguous,
     /// Whether the receiver recognises repeats by their key.
     pub idempotent: bool,
+}
+
+/// `rate_limit:` of an integration; what exceeds it is merged into one digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// How many messages may be sent.
+    pub messages: u32,
+    /// In which time.
+    pub per: Duration,
 }
 
 /// What to do after a request whose outcome is unknown.

@@ -31,6 +31,26 @@ pub struct Route {
     pub routes: Vec<Self>,
 }
 
+/// A root with upstream's default intervals that groups everything and names no receiver.
+impl Default for Route {
+    fn default() -> Self {
+        // `DefaultRouteOpts` of dispatch/route.go.
+        Self {
+            receiver: Arc::from(""),
+            group_by: GroupBy::Labels(Arc::from([])),
+            matchers: Vec::new(),
+            group_wait: Duration::from_secs(30),
+            group_interval: Duration::from_secs(5 * 60),
+            repeat_interval: Duration::from_secs(4 * 60 * 60),
+            mute_time_intervals: Vec::new(),
+            active_time_intervals: Vec::new(),
+            continue_matching: false,
+            labels: Arc::default(),
+            routes: Vec::new(),
+        }
+    }
+}
+
 /// What the alerts of a group have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GroupBy {
