@@ -34,7 +34,7 @@ pub use web::{ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, We
 use crate::timeinterval::TimeInterval;
 
 /// A valid configuration, immutable and shared.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Config {
     /// How long an alert without an end fires after it was last posted (`global.resolve_timeout`).
     pub resolve_timeout: Duration,
@@ -62,6 +62,27 @@ pub struct Config {
     pub references: References,
     /// What loads but deserves a word to the operator.
     pub warnings: Vec<Warning>,
+}
+
+/// No receiver and an empty root route.
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            resolve_timeout: Duration::from_secs(5 * 60),
+            route: Route::default(),
+            inhibit_rules: Vec::new(),
+            receivers: Vec::new(),
+            time_intervals: BTreeMap::new(),
+            templates: Vec::new(),
+            original: String::new(),
+            hash: 0,
+            timezone: TimeZone::UTC,
+            language: Language::default(),
+            mentions: Vec::new(),
+            references: References::default(),
+            warnings: Vec::new(),
+        }
+    }
 }
 
 impl Config {
