@@ -93,11 +93,11 @@ impl LabelSet {
         self.iter().count()
     }
 
-    /// The pairs whose names `keep` accepts.
+    /// The pairs that `keep` accepts.
     #[must_use]
-    pub fn filter(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
+    pub fn filter_pairs(&self, mut keep: impl FnMut(&str, &str) -> bool) -> Self {
         let mut text = String::new();
-        for (name, value) in self.iter().filter(|(name, _)| keep(name)) {
+        for (name, value) in self.iter().filter(|(name, value)| keep(name, value)) {
             push_str(&mut text, name);
             push_str(&mut text, value);
         }

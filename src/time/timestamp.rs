@@ -19,6 +19,8 @@ const ZERO_SECONDS: i64 = -62_135_596_800;
 impl Timestamp {
     /// Go's `time.Time{}`: 0001-01-01T00:00:00Z. Alertmanager sends it as the end of a firing alert.
     pub const ZERO: Self = Self(jiff::Timestamp::constant(ZERO_SECONDS, 0));
+    /// The latest time there is, in the year 9999.
+    pub const MAX: Self = Self(jiff::Timestamp::MAX);
     /// 1970-01-01T00:00:00Z, what the API makes of an empty date.
     pub const EPOCH: Self = Self(jiff::Timestamp::UNIX_EPOCH);
 
