@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::config::{HttpConfig, Secret};
+use crate::{
+    config::{HttpConfig, Secret},
+    time::Timestamp,
+};
 
 /// A request that the shell is to make.
 #[derive(Debug, Clone)]
@@ -30,6 +33,19 @@ pub struct HttpResponse {
     pub headers: Vec<(String, String)>,
     /// The first 64 KiB.
     pub body: Vec<u8>,
+    /// When it came, by our clock.
+    pub received_at: Timestamp,
+}
+
+impl HttpResponse {
+    /// The first value of a header, its name in lower case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
 }
 
 /// There was no answer.

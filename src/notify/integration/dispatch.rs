@@ -1,0 +1,58 @@
+//! Finds the integration that speaks for some settings.
+
+use std::time::Duration;
+
+use super::{FileContents, HttpRequest, HttpResponse, TransportError, webhook};
+use crate::{
+    config::{Integration, Settings},
+    notify::{FailureReason, NotificationData, Verdict},
+};
+
+/// The files that must be read for each notification.
+#[must_use]
+pub fn files(integration: &Integration) -> Vec<String> {
+    match &integration.settings {
+        Settings::Webhook(config) => webhook::files(config),
+        Settings::NotBuilt => Vec::new(),
+    }
+}
+
+/// Says a notification in the words of its receiver.
+///
+/// # Errors
+/// The verdict, where there is nothing that could be sent.
+pub fn request(
+    integration: &Integration,
+    data: &NotificationData,
+    files: &FileContents,
+) -> Result<HttpRequest, Verdict> {
+    match &integration.settings {
+        Settings::Webhook(config) => webhook::request(config, data, files),
+        Settings::NotBuilt => Err(Verdict::Permanent {
+            reason: FailureReason::Other,
+            error: format!(
+                "the sender for {} is not built yet, so nothing was sent",
+                integration.kind.as_str()
+            ),
+        }),
+    }
+}
+
+/// Judges what came back; `allowed` is the time that the attempt had.
+#[must_use]
+pub fn verdict(
+    integration: &Integration,
+    result: Result<HttpResponse, TransportError>,
+    allowed: Duration,
+) -> Verdict {
+    match &integration.settings {
+        Settings::Webhook(config) => webhook::verdict(config, result, allowed),
+        Settings::NotBuilt => Verdict::Permanent {
+            reason: FailureReason::Other,
+            error: format!(
+                "the sender for {} is not built yet",
+                integration.kind.as_str()
+            ),
+        },
+    }
+}

@@ -1,0 +1,156 @@
+//! The JSON object of webhooks, which other integrations send with another version.
+//!
+//! Its bytes are those of Go's `json.Encoder` over `webhook.Message` (`notify/webhook/webhook.go`), built directly into
+//! one string: a group may hold 100,000 alerts.
+
+use std::fmt::Write as _;
+
+use crate::{alert::Alert, json, labels::LabelSet, notify::NotificationData, time::Timestamp};
+
+/// Writes the notification with at most `max_alerts` alerts (0 for all) as one line with its line feed.
+///
+/// The common labels and annotations are those of the alerts that are shown, as upstream's are. The status is that of
+/// all alerts, unlike upstream's: where the alerts that fire are cut off, it must not read `resolved`.
+#[must_use]
+pub(super) fn webhook_body(data: &NotificationData, max_alerts: u64, version: &str) -> String {
+    let limit = match usize::try_from(max_alerts) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
+    };
+    let shown = &data.alerts[..data.alerts.len().min(limit)];
+    let mut out = String::with_capacity(512 + shown.len() * 640);
+
+    out.push_str("{\"receiver\":");
+    json::push_str(&mut out, &quote_meta(&data.receiver), true);
+    out.push_str(",\"status\":\"");
+    out.push_str(data.status().as_str());
+    out.push_str("\",\"alerts\":[");
+    let mut times = TimeTexts::default();
+    for (i, alert) in shown.iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        push_alert(&mut out, alert, data.at, &mut times);
+    }
+    out.push_str("],\"notification_reason\":");
+    json::push_str(&mut out, data.reason.as_str(), true);
+    out.push_str(",\"groupLabels\":");
+    push_map(&mut out, &data.group_labels);
+    out.push_str(",\"commonLabels\":");
+    push_map(&mut out, common(shown, |alert| &alert.labels));
+    out.push_str(",\"commonAnnotations\":");
+    push_map(&mut out, common(shown, |alert| &alert.annotations));
+    out.push_str(",\"routeLabels\":");
+    let route_labels = data.route_labels.iter();
+    push_map(
+        &mut out,
+        route_labels.map(|(name, value)| (&**name, &**value)),
+    );
+    out.push_str(",\"externalURL\":");
+    json::push_str(&mut out, &data.external_url, true);
+    out.push_str(",\"version\":");
+    json::push_str(&mut out, version, true);
+    out.push_str(",\"groupKey\":");
+    json::push_str(&mut out, &data.group_key, true);
+    let truncated = data.alerts.len() - shown.len();
+    let _ = writeln!(out, ",\"truncatedAlerts\":{truncated}}}");
+    out
+}
+
+fn push_alert(out: &mut String, alert: &Alert, at: Timestamp, times: &mut TimeTexts) {
+    let resolved = alert.is_resolved_at(at);
+    out.push_str("{\"status\":\"");
+    out.push_str(alert.status_at(at).as_str());
+    out.push_str("\",\"labels\":");
+    push_map(out, &alert.labels);
+    out.push_str(",\"annotations\":");
+    push_map(out, &alert.annotations);
+    out.push_str(",\"startsAt\":\"");
+    out.push_str(times.starts.of(alert.starts_at));
+    out.push_str("\",\"endsAt\":\"");
+    let ends_at = if resolved {
+        alert.ends_at
+    } else {
+        Timestamp::ZERO
+    };
+    out.push_str(times.ends.of(ends_at));
+    out.push_str("\",\"generatorURL\":");
+    json::push_str(out, &alert.generator_url, true);
+    let _ = write!(out, ",\"fingerprint\":\"{}\"}}", alert.fingerprint);
+}
+
+/// Alerts of one group often share their times; formatting one costs more than the rest of an alert.
+#[derive(Default)]
+struct TimeTexts {
+    starts: TimeText,
+    ends: TimeText,
+}
+
+#[derive(Default)]
+struct TimeText(Option<(Timestamp, String)>);
+
+impl TimeText {
+    fn of(&mut self, at: Timestamp) -> &str {
+        if self.0.as_ref().is_some_and(|(known, _)| *known != at) {
+            self.0 = None;
+        }
+        &self.0.get_or_insert_with(|| (at, at.to_rfc3339_nanos())).1
+    }
+}
+
+fn push_map<'a>(out: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
+    out.push('{');
+    for (i, (name, value)) in pairs.into_iter().enumerate() {
+        if i > 0 {
+            out.push(',');
+        }
+        json::push_str(out, name, true);
+        out.push(':');
+        json::push_str(out, value, true);
+    }
+    out.push('}');
+}
+
+/// The pairs that all alerts share. A missing name counts as the empty value (`template/template.go`).
+fn common<T: AsRef<Alert>>(alerts: &[T], of: impl Fn(&Alert) -> &LabelSet) -> Vec<(&str, &str)> {
+    let Some((first, others)) = alerts.split_first() else {
+        return Vec::new();
+    };
+    let mut pairs: Vec<_> = of(first.as_ref()).iter().collect();
+    for other in others {
+        if pairs.is_empty() {
+            break;
+        }
+        let labels = of(other.as_ref());
+        pairs.retain(|(name, value)| labels.value(name) == *value);
+    }
+    pairs
+}
+
+/// Go's `regexp.QuoteMeta`: upstream gives receivers their name quoted.
+fn quote_meta(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_receivers_as_regexp_quote_meta() {
+        for (name, expect) in [
+            ("team-X", "team-X"),
+            ("a.b", r"a\.b"),
+            (r"x\(1|2)[^$]{3}+*?", r"x\\\(1\|2\)\[\^\$\]\{3\}\+\*\?"),
+        ] {
+            assert_eq!(quote_meta(name), expect);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! What HTTP answers and transport errors mean to every HTTP integration (`notify/util.go`).
+//!
+//! 2xx is success, 5xx is retried, and so is 429, after the wait that it asks for; upstream gives up on the latter.
+
+use std::time::Duration;
+
+use super::{HttpResponse, TransportError};
+use crate::{
+    notify::{FailureReason, Verdict},
+    time::Timestamp,
+};
+
+/// No receiver makes us wait longer than this.
+const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
+
+/// An answer's body is quoted up to here.
+const MAX_QUOTED_BODY: usize = 512;
+
+/// Stands for addresses, which often hold secrets.
+pub(super) const REDACTED: &str = "<redacted>";
+
+/// Judges an answer by its status.
+#[must_use]
+pub(super) fn of_response(response: &HttpResponse) -> Verdict {
+    let status = response.status;
+    let reason = failure_reason(status);
+    let error = || unexpected_status(response);
+    match status {
+        200..=299 => Verdict::Sent,
+        429 => Verdict::Retry {
+            after: retry_after(response),
+            reason,
+            error: error(),
+            ambiguous: false,
+        },
+        500..=599 => Verdict::Retry {
+            after: None,
+            reason,
+            error: error(),
+            ambiguous: false,
+        },
+        _ => Verdict::Permanent {
+            reason,
+            error: error(),
+        },
+    }
+}
+
+/// Judges a request that has no answer; `cause` says which limit ran out if it was not the attempt's.
+#[must_use]
+pub(super) fn of_transport(method: &str, error: &TransportError, cause: Option<String>) -> Verdict {
+    let verb = match method {
+        "GET" => "Get",
+        "PUT" => "Put",
+        _ => "Post",
+    };
+    let mut text = format!("{verb} \"{REDACTED}\": {}", error.message);
+    let mut reason = FailureReason::Other;
+    if error.timed_out {
+        reason = FailureReason::ContextDeadlineExceeded;
+        if let Some(cause) = cause {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    Verdict::Retry {
+        after: None,
+        reason,
+        error: text,
+        ambiguous: error.ambiguous,
+    }
+}
+
+fn failure_reason(status: u16) -> FailureReason {
+    match status {
+        401 | 403 => FailureReason::AuthError,
+        429 => FailureReason::RateLimited,
+        400..=499 => FailureReason::ClientError,
+        500..=599 => FailureReason::ServerError,
+        _ => FailureReason::Other,
+    }
+}
+
+fn unexpected_status(response: &HttpResponse) -> String {
+    let mut text = format!("unexpected status code {}: {REDACTED}", response.status);
+    let body = String::from_utf8_lossy(&response.body);
+    let body = body.trim();
+    if !body.is_empty() {
+        text.push_str(": ");
+        let cut = body.floor_char_boundary(MAX_QUOTED_BODY);
+        text.extend(
+            body[..cut]
+                .chars()
+                .map(|c| if c.is_control() { ' ' } else { c }),
+        );
+        if cut < body.len() {
+            text.push('…');
+        }
+    }
+    text
+}
+
+/// Reads `Retry-After`, seconds or an HTTP date; a date counts from the receiver's own `Date`, so that skew is harmless.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let value = response.header("retry-after")?.trim();
+    let wait = if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Digits that overflow are a wait beyond any bound.
+        Duration::from_secs(value.parse().unwrap_or(u64::MAX))
+    } else {
+        let until = http_date(value)?;
+        let date = response.header("date").and_then(http_date);
+        until.since(date.unwrap_or(response.received_at))
+    };
+    (!value.is_empty()).then(|| wait.min(MAX_RETRY_AFTER))
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    let parser = jiff::fmt::rfc2822::DateTimeParser::new();
+    parser
+        .parse_timestamp(text.trim())
+        .ok()
+        .map(Timestamp::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn response(status: u16, headers: &[(&str, &str)], body: &str) -> HttpResponse {
+        HttpResponse {
+            status,
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: body.as_bytes().to_vec(),
+            received_at: Timestamp::from_unix(1_795_286_611, 0),
+        }
+    }
+
+    #[test]
+    fn sorts_status_codes_as_upstream_and_retries_429() {
+        use FailureReason::{AuthError, ClientError, Other, RateLimited, ServerError};
+        for (status, retried, expect) in [
+            (500, true, ServerError),
+            (503, true, ServerError),
+            (429, true, RateLimited),
+            (400, false, ClientError),
+            (401, false, AuthError),
+            (403, false, AuthError),
+            (404, false, ClientError),
+            (302, false, Other),
+            (100, false, Other),
+        ] {
+            let error = format!("unexpected status code {status}: <redacted>");
+            let reason = expect;
+            let expect = if retried {
+                Verdict::Retry {
+                    after: None,
+                    reason,
+                    error,
+                    ambiguous: false,
+                }
+            } else {
+                Verdict::Permanent { reason, error }
+            };
+            assert_eq!(of_response(&response(status, &[], "")), expect);
+        }
+        for status in [200, 202, 204, 299] {
+            assert_eq!(of_response(&response(status, &[], "no")), Verdict::Sent);
+        }
+    }
+
+    #[test]
+    fn honours_retry_after() {
+        let after = |headers: &[(&str, &str)]| retry_after(&response(429, headers, ""));
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!(after(&[]), None);
+        assert_eq!(after(&[("retry-after", "7")]), seconds(7));
+        assert_eq!(after(&[("retry-after", " 0 ")]), seconds(0));
+        assert_eq!(after(&[("retry-after", "86400")]), seconds(3600));
+        assert_eq!(
+            after(&[("retry-after", "99999999999999999999999")]),
+            seconds(3600)
+        );
+        assert_eq!(after(&[("retry-after", "")]), None);
+        assert_eq!(after(&[("retry-after", "soon")]), None);
+        assert_eq!(after(&[("retry-after", "-5")]), None);
+        let date = "Sat, 21 Nov 2026 18:43:41 GMT";
+        assert_eq!(after(&[("retry-after", date)]), seconds(10));
+        let skewed = ("date", "Sat, 21 Nov 2026 18:43:38 GMT");
+        assert_eq!(after(&[skewed, ("retry-after", date)]), seconds(3));
+        assert_eq!(
+            after(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
+            seconds(0)
+        );
+    }
+
+    #[test]
+    fn quotes_bodies_on_one_line_and_cuts_them() {
+        let long = format!("no\nway{}", "é".repeat(400));
+        let Verdict::Permanent { error, .. } = of_response(&response(400, &[], &long)) else {
+            panic!();
+        };
+        assert!(error.starts_with("unexpected status code 400: <redacted>: no wayé"));
+        assert!(error.ends_with("é…"), "{error}");
+        assert!(error.len() < 600);
+    }
+}
