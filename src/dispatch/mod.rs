@@ -1,1 +1,12 @@
-//! Not written yet.
+//! Routes alerts into aggregation groups and says when each group is due (`dispatch/`).
+
+mod dispatcher;
+mod group;
+mod members;
+mod reload;
+mod route;
+
+pub use dispatcher::Dispatcher;
+pub use group::{Flush, Group, GroupId, GroupName, LastDecision, Schedule};
+pub use members::Members;
+pub use route::{RouteNode, RouteTree};

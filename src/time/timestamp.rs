@@ -60,10 +60,11 @@ impl Timestamp {
             return Ok(Self(at).max(Self::ZERO));
         }
         let civil: jiff::civil::DateTime = text.parse().ok().ok_or_else(error)?;
-        let zoned = civil
-            .to_zoned(jiff::tz::TimeZone::UTC)
-            .map_err(|_| error())?;
-        Ok(Self(zoned.timestamp()).max(Self::ZERO))
+        let at = jiff::tz::Offset::UTC
+            .to_timestamp(civil)
+            .ok()
+            .ok_or_else(error)?;
+        Ok(Self(at).max(Self::ZERO))
     }
 
     /// Whether this is Go's zero time.

@@ -1,0 +1,205 @@
+//! All groups, the routes that make them, and their timers.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use imbl::OrdMap;
+
+use super::{Flush, Group, GroupId, GroupName, Members, RouteNode, RouteTree, Schedule};
+use crate::{
+    alert::Alert,
+    labels::{Fingerprint, LabelSet},
+    time::{Now, Timestamp},
+};
+
+/// The dispatcher.
+#[derive(Debug)]
+pub struct Dispatcher {
+    pub(super) tree: Arc<RouteTree>,
+    pub(super) groups: OrdMap<GroupId, Arc<Group>>,
+    pub(super) index: HashMap<(u32, LabelSet), GroupId>,
+    pub(super) timers: BTreeSet<(Duration, GroupId)>,
+    pub(super) next_id: u64,
+    /// Groups whose schedule is not saved yet.
+    pub(super) unsaved: BTreeSet<GroupId>,
+    /// Groups whose schedule is to be forgotten.
+    pub(super) gone: Vec<GroupName>,
+}
+
+impl Dispatcher {
+    /// Makes a dispatcher without groups.
+    #[must_use]
+    pub fn new(tree: Arc<RouteTree>) -> Self {
+        Self {
+            tree,
+            groups: OrdMap::new(),
+            index: HashMap::new(),
+            timers: BTreeSet::new(),
+            next_id: 0,
+            unsaved: BTreeSet::new(),
+            gone: Vec::new(),
+        }
+    }
+
+    /// The routes.
+    #[must_use]
+    pub fn tree(&self) -> &Arc<RouteTree> {
+        &self.tree
+    }
+
+    /// The groups; cheap to clone.
+    #[must_use]
+    pub fn groups(&self) -> &OrdMap<GroupId, Arc<Group>> {
+        &self.groups
+    }
+
+    /// Puts an alert into the group of each route that takes it.
+    pub fn insert(&mut self, alert: &Arc<Alert>, now: Now) {
+        let tree = Arc::clone(&self.tree);
+        for route in tree.matching(&alert.labels) {
+            self.insert_into(route, alert, now, Group::first_due(route, alert, now));
+        }
+    }
+
+    /// Puts an alert into its group under `route`; a group that this makes is first flushed at `first_due`.
+    pub(super) fn insert_into(
+        &mut self,
+        route: &Arc<RouteNode>,
+        alert: &Arc<Alert>,
+        now: Now,
+        first_due: Duration,
+    ) {
+        let labels = route.group_labels(&alert.labels);
+        if let Some(group) = self.find_mut(route.index, &labels) {
+            group.members.insert(Arc::clone(alert));
+            return;
+        }
+        let mut members = Members::default();
+        members.insert(Arc::clone(alert));
+        let id = GroupId(self.next_id);
+        self.next_id += 1;
+        self.add(Group {
+            id,
+            route: Arc::clone(route),
+            key: route.group_key(&labels),
+            labels,
+            members,
+            created: now.wall,
+            due: first_due,
+            flush: Flush::Idle,
+            last_flush: None,
+            muted_by: Arc::default(),
+            decisions: Arc::default(),
+        });
+    }
+
+    /// When the next group is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        self.timers.first().map(|(due, _)| *due)
+    }
+
+    /// Begins the flush of one group that is due, and sets its timer one group interval ahead of `now`, so that ticks
+    /// follow from the beginning of flushes. A group that is still being flushed is flushed again right after.
+    pub fn begin_flush(&mut self, now: Now) -> Option<Arc<Group>> {
+        loop {
+            let (due, id) = self
+                .timers
+                .first()
+                .copied()
+                .filter(|(due, _)| *due <= now.mono)?;
+            self.timers.remove(&(due, id));
+            let Some(group) = self.groups.get_mut(&id) else {
+                continue;
+            };
+            let group = Arc::make_mut(group);
+            group.due = now.mono + group.route.group_interval;
+            self.timers.insert((group.due, id));
+            self.unsaved.insert(id);
+            if group.flush != Flush::Idle {
+                group.flush = Flush::Overdue;
+                continue;
+            }
+            group.flush = Flush::Running;
+            group.last_flush = Some(now.wall);
+            return self.groups.get(&id).cloned();
+        }
+    }
+
+    /// Changes a group in place.
+    pub fn update(&mut self, id: GroupId, change: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            change(Arc::make_mut(group));
+        }
+    }
+
+    /// Ends the flush of a group: forgets the alerts in `told` that did not change since, and the group if none remain.
+    /// A flush that came due meanwhile begins at `now`.
+    pub fn end_flush(&mut self, id: GroupId, told: &[(Fingerprint, Timestamp)], now: Now) {
+        let Some(group) = self.groups.get_mut(&id) else {
+            return;
+        };
+        let group = Arc::make_mut(group);
+        for (fingerprint, updated_at) in told {
+            if group
+                .members
+                .get(*fingerprint)
+                .is_some_and(|member| member.updated_at == *updated_at)
+            {
+                group.members.remove(*fingerprint);
+            }
+        }
+        let overdue = std::mem::replace(&mut group.flush, Flush::Idle) == Flush::Overdue;
+        if group.members.is_empty() {
+            self.remove(id);
+        } else if overdue {
+            self.timers.remove(&(group.due, id));
+            group.due = now.mono;
+            self.timers.insert((group.due, id));
+        }
+    }
+
+    /// Takes up to `most` schedules that changed since they were last taken, and all that are gone.
+    pub fn take_unsaved(&mut self, most: usize, now: Now) -> (Vec<Schedule>, Vec<GroupName>) {
+        let mut schedules = Vec::new();
+        while schedules.len() < most
+            && let Some(id) = self.unsaved.pop_first()
+        {
+            schedules.extend(self.groups.get(&id).map(|group| group.schedule(now)));
+        }
+        (schedules, std::mem::take(&mut self.gone))
+    }
+
+    /// Whether [`Self::take_unsaved`] would return anything.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        !self.unsaved.is_empty() || !self.gone.is_empty()
+    }
+
+    pub(super) fn add(&mut self, group: Group) {
+        let id = group.id;
+        self.timers.insert((group.due, id));
+        self.index
+            .insert((group.route.index, group.labels.clone()), id);
+        self.unsaved.insert(id);
+        self.groups.insert(id, Arc::new(group));
+    }
+
+    fn remove(&mut self, id: GroupId) {
+        if let Some(group) = self.groups.remove(&id) {
+            self.timers.remove(&(group.due, id));
+            self.index
+                .remove(&(group.route.index, group.labels.clone()));
+            self.unsaved.remove(&id);
+            self.gone.push(group.name());
+        }
+    }
+
+    pub(super) fn find_mut(&mut self, route: u32, labels: &LabelSet) -> Option<&mut Group> {
+        let id = self.index.get(&(route, labels.clone()))?;
+        self.groups.get_mut(id).map(Arc::make_mut)
+    }
+}

@@ -1,0 +1,361 @@
+//! Carries groups over a reload or a restart without notifying early.
+//!
+//! Upstream rebuilds every group and flushes it at once (`#2492`, `#3407`). Here a group that stays keeps its due time if
+//! something waits to be told, and otherwise restarts its group interval; a group that only now exists waits its group
+//! wait.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::{Dispatcher, Group, GroupId, GroupName, RouteNode, RouteTree, Schedule};
+use crate::{alert::Alert, time::Now};
+
+impl Dispatcher {
+    /// Makes the dispatcher that follows `self` under new routes.
+    ///
+    /// `alerts` are those that fire. `waits` says of a group, in its new shape, whether something waits to be told.
+    #[must_use]
+    pub fn reload<'a>(
+        &self,
+        tree: Arc<RouteTree>,
+        alerts: impl IntoIterator<Item = &'a Arc<Alert>>,
+        waits: impl Fn(&Group) -> bool,
+        now: Now,
+    ) -> Self {
+        let mut next = Self {
+            next_id: self.next_id,
+            ..Self::new(tree)
+        };
+        for alert in self.groups.values().flat_map(|group| group.members.iter()) {
+            next.route(alert, now);
+        }
+        for alert in alerts {
+            next.route(alert, now);
+        }
+        let old = Names::of(self);
+        let ids: Vec<_> = next.groups.keys().copied().collect();
+        for id in ids {
+            next.inherit(id, &old, &waits, now);
+        }
+        next.unsaved = next.groups.keys().copied().collect();
+        let kept = Names::of(&next);
+        let gone = old
+            .by_id
+            .keys()
+            .filter(|name| !kept.by_id.contains_key(*name))
+            .cloned();
+        let gone: Vec<_> = self.gone.iter().cloned().chain(gone).collect();
+        next.gone = gone;
+        next
+    }
+
+    /// Puts the alerts of a restart into groups and gives these the timers they had.
+    ///
+    /// `told_firing` says whether an integration of the group was told that a resolved alert fires, so that its resolve
+    /// has still to be told; resolved alerts of which nobody knows are left out.
+    pub fn restore<'a>(
+        &mut self,
+        alerts: impl IntoIterator<Item = &'a Arc<Alert>>,
+        schedules: Vec<Schedule>,
+        told_firing: impl Fn(&RouteNode, &str, &Alert) -> bool,
+        now: Now,
+    ) {
+        let tree = Arc::clone(&self.tree);
+        for alert in alerts {
+            for route in tree.matching(&alert.labels) {
+                let key = || route.group_key(&route.group_labels(&alert.labels));
+                if !alert.is_resolved_at(now.wall) || told_firing(route, &key(), alert) {
+                    self.insert_into(route, alert, now, Group::first_due(route, alert, now));
+                }
+            }
+        }
+        let ids: BTreeMap<_, _> = Names::of(self)
+            .by_id
+            .into_iter()
+            .map(|(name, group)| (name, group.id))
+            .collect();
+        for schedule in schedules {
+            let Some(id) = ids.get(&schedule.name) else {
+                self.gone.push(schedule.name);
+                continue;
+            };
+            self.reschedule(*id, |group| {
+                // A clock that was set back must not postpone a page beyond what the route allows.
+                let longest = group.route.group_interval.max(group.route.group_wait);
+                group.due = now.mono + schedule.due.since(now.wall).min(longest);
+                group.created = schedule.created;
+                group.last_flush = schedule.last_flush;
+            });
+        }
+    }
+
+    fn route(&mut self, alert: &Arc<Alert>, now: Now) {
+        let tree = Arc::clone(&self.tree);
+        for route in tree.matching(&alert.labels) {
+            self.insert_into(route, alert, now, now.mono + route.group_wait);
+        }
+    }
+
+    fn inherit(&mut self, id: GroupId, old: &Names<'_>, waits: &impl Fn(&Group) -> bool, now: Now) {
+        let Some(group) = self.groups.get(&id) else {
+            return;
+        };
+        let Some(before) = old.predecessor(group) else {
+            return;
+        };
+        let (before, waiting) = (
+            Arc::clone(before),
+            before.last_flush.is_none() || waits(group),
+        );
+        if self.groups.contains_key(&before.id) {
+            return;
+        }
+        self.reschedule(id, |group| {
+            group.due = if waiting {
+                before.due
+            } else {
+                now.mono + group.route.group_interval
+            };
+            group.created = before.created;
+            group.last_flush = before.last_flush;
+            group.flush = before.flush;
+            group.muted_by = Arc::clone(&before.muted_by);
+            group.decisions = Arc::clone(&before.decisions);
+        });
+        self.rename(id, before.id);
+    }
+
+    fn reschedule(&mut self, id: GroupId, change: impl FnOnce(&mut Group)) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            let group = Arc::make_mut(group);
+            self.timers.remove(&(group.due, id));
+            change(group);
+            self.timers.insert((group.due, id));
+        }
+    }
+
+    /// Gives a group the id under which flushes in flight know it.
+    fn rename(&mut self, from: GroupId, to: GroupId) {
+        if let Some(mut group) = self.groups.remove(&from) {
+            self.timers.remove(&(group.due, from));
+            Arc::make_mut(&mut group).id = to;
+            self.add(Arc::unwrap_or_clone(group));
+        }
+    }
+}
+
+/// Groups by what they are called, over two dispatchers.
+struct Names<'a> {
+    by_id: BTreeMap<GroupName, &'a Arc<Group>>,
+    by_receiver: BTreeMap<(Arc<str>, Arc<str>), &'a Arc<Group>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(dispatcher: &'a Dispatcher) -> Self {
+        let mut names = Self {
+            by_id: BTreeMap::new(),
+            by_receiver: BTreeMap::new(),
+        };
+        for group in dispatcher.groups.values() {
+            names.by_id.insert(group.name(), group);
+            names.by_receiver.insert(
+                (Arc::clone(&group.route.receiver), Arc::clone(&group.key)),
+                group,
+            );
+        }
+        names
+    }
+
+    /// The group that `group` was. A route that moved among its siblings has another id; its key and receiver still
+    /// tell whose group it was.
+    fn predecessor(&self, group: &Group) -> Option<&'a Arc<Group>> {
+        self.by_id
+            .get(&group.name())
+            .filter(|old| old.route.receiver == group.route.receiver)
+            .or_else(|| {
+                self.by_receiver
+                    .get(&(Arc::clone(&group.route.receiver), Arc::clone(&group.key)))
+            })
+            .copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{
+        config::{GroupBy, Route},
+        labels::{LabelSet, MatchOp, Matcher},
+        time::Timestamp,
+    };
+
+    fn now(seconds: u64) -> Now {
+        let wall = Timestamp::from_unix(1_000_000 + i64::try_from(seconds).unwrap(), 0);
+        Now {
+            mono: Duration::from_secs(seconds),
+            wall,
+        }
+    }
+
+    fn alert(name: &str, from: u64, to: u64) -> Arc<Alert> {
+        let labels = LabelSet::from_pairs([("alertname", name)]);
+        Arc::new(Alert {
+            fingerprint: labels.fingerprint(),
+            labels,
+            annotations: LabelSet::empty(),
+            generator_url: "".into(),
+            starts_at: now(from).wall,
+            ends_at: now(to).wall,
+            updated_at: now(from).wall,
+            timeout: false,
+        })
+    }
+
+    fn tree(matched: &[&str]) -> Arc<RouteTree> {
+        let route = |matchers, routes| Route {
+            receiver: "r".into(),
+            group_by: GroupBy::Labels(Arc::from([Arc::from("alertname")])),
+            matchers,
+            group_wait: Duration::from_secs(30),
+            group_interval: Duration::from_secs(300),
+            repeat_interval: Duration::from_secs(3600),
+            mute_time_intervals: vec![],
+            active_time_intervals: vec![],
+            continue_matching: false,
+            labels: Arc::default(),
+            routes,
+        };
+        let child = |name: &&str| {
+            route(
+                vec![Matcher::new(MatchOp::Equal, "alertname", name).unwrap()],
+                vec![],
+            )
+        };
+        Arc::new(RouteTree::new(&route(
+            vec![],
+            matched.iter().map(child).collect(),
+        )))
+    }
+
+    fn due(dispatcher: &Dispatcher, key: &str) -> u64 {
+        dispatcher
+            .groups
+            .values()
+            .find(|group| *group.key == *key)
+            .unwrap()
+            .due
+            .as_secs()
+    }
+
+    const A: &str = "{}:{alertname=\"A\"}";
+
+    #[test]
+    fn groups_flush_after_the_group_wait_and_then_every_group_interval() {
+        let mut dispatcher = Dispatcher::new(tree(&[]));
+        dispatcher.insert(&alert("A", 0, 900), now(0));
+        assert!(dispatcher.begin_flush(now(29)).is_none());
+        let flush = dispatcher.begin_flush(now(31)).unwrap();
+        assert_eq!(
+            dispatcher.next_due(),
+            Some(Duration::from_secs(331)),
+            "from the beginning of the flush"
+        );
+        assert!(
+            dispatcher.begin_flush(now(331)).is_none(),
+            "the first is still under way"
+        );
+        dispatcher.end_flush(flush.id, &[], now(340));
+        assert!(
+            dispatcher.begin_flush(now(340)).is_some(),
+            "and is followed at once"
+        );
+    }
+
+    #[test]
+    fn an_old_alert_opens_its_group_at_once() {
+        let mut dispatcher = Dispatcher::new(tree(&[]));
+        dispatcher.insert(&alert("A", 0, 900), now(100));
+        assert_eq!(dispatcher.next_due(), Some(Duration::from_secs(100)));
+    }
+
+    #[test]
+    fn what_was_told_leaves_and_takes_an_empty_group_along() {
+        let mut dispatcher = Dispatcher::new(tree(&[]));
+        let resolved = alert("A", 0, 10);
+        dispatcher.insert(&resolved, now(0));
+        let id = dispatcher.begin_flush(now(30)).unwrap().id;
+        dispatcher.insert(
+            &Arc::new(Alert {
+                updated_at: now(31).wall,
+                ..(*resolved).clone()
+            }),
+            now(31),
+        );
+        dispatcher.end_flush(id, &[(resolved.fingerprint, resolved.updated_at)], now(32));
+        assert_eq!(dispatcher.groups().len(), 1, "it changed while it was told");
+        let id = dispatcher.begin_flush(now(400)).unwrap().id;
+        dispatcher.end_flush(id, &[(resolved.fingerprint, now(31).wall)], now(401));
+        assert!(dispatcher.groups().is_empty());
+        let (schedules, gone) = dispatcher.take_unsaved(10, now(401));
+        assert!(schedules.is_empty() && gone.len() == 1);
+    }
+
+    #[test]
+    fn a_reload_never_flushes_early() {
+        let mut old = Dispatcher::new(tree(&[]));
+        for name in ["A", "B"] {
+            old.insert(&alert(name, 0, 9000), now(0));
+        }
+        while let Some(flush) = old.begin_flush(now(30)) {
+            old.end_flush(flush.id, &[], now(30));
+        }
+        old.insert(&alert("C", 80, 9000), now(90));
+        let next = old.reload(tree(&["B"]), [], |group| *group.key == *A, now(100));
+        assert_eq!(
+            due(&next, A),
+            330,
+            "a change waits to be told: the time stays"
+        );
+        assert_eq!(
+            due(&next, "{}:{alertname=\"C\"}"),
+            120,
+            "still in its group wait"
+        );
+        assert_eq!(
+            due(&next, "{}/{alertname=\"B\"}:{alertname=\"B\"}"),
+            130,
+            "a new group waits its group wait"
+        );
+        let again = next.reload(tree(&["X", "B"]), [], |_| false, now(110));
+        assert_eq!(due(&again, A), 410, "nothing waits: the interval restarts");
+        assert_eq!(
+            due(&again, "{}/{alertname=\"B\"}:{alertname=\"B\"}"),
+            130,
+            "the route moved, the group stays"
+        );
+        assert_eq!(again.timers.len(), again.groups.len());
+    }
+
+    #[test]
+    fn a_restart_keeps_timers_and_untold_resolves() {
+        let mut old = Dispatcher::new(tree(&[]));
+        old.insert(&alert("A", 0, 9000), now(0));
+        let _ = old.begin_flush(now(30));
+        let (schedules, _) = old.take_unsaved(10, now(40));
+        let alerts = [alert("A", 0, 9000), alert("B", 0, 50), alert("C", 0, 50)];
+        let mut new = Dispatcher::new(tree(&[]));
+        new.restore(
+            &alerts,
+            schedules,
+            |_, _, alert| alert.name() == "B",
+            now(60),
+        );
+        assert_eq!(due(&new, A), 330);
+        assert_eq!(
+            new.groups().len(),
+            2,
+            "C resolved and nobody was told of it"
+        );
+    }
+}
