@@ -4,9 +4,12 @@
 //! is the shell's part.
 
 mod cluster_tls;
+mod env;
+mod error;
 mod http;
 mod inhibit;
 mod mention;
+mod read;
 mod receiver;
 mod references;
 mod route;
@@ -16,20 +19,25 @@ mod web;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-pub use cluster_tls::ClusterTlsConfig;
+pub use cluster_tls::{ClusterTlsConfig, load_cluster_tls};
+pub use env::LoadEnv;
+pub use error::{LoadError, LoadErrors};
 pub use http::{
     Authorization, BasicAuth, HttpConfig, HttpHeader, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
 };
 pub use inhibit::InhibitRule;
 use jiff::tz::TimeZone;
 pub use mention::{Language, Mention};
+pub use read::HttpUrl;
 pub use receiver::{
     Ambiguous, Delivery, Integration, IntegrationKind, RateLimit, Receiver, Settings, WebhookConfig,
 };
 pub use references::{FileFacts, FileKind, FileRef, References};
 pub use route::{GroupBy, Route};
 pub use secret::Secret;
-pub use web::{ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, WebConfig};
+pub use web::{
+    ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, WebConfig, load_web,
+};
 
 use crate::timeinterval::TimeInterval;
 

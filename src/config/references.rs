@@ -16,8 +16,6 @@ pub struct References {
 pub struct FileRef {
     /// What it is for.
     pub kind: FileKind,
-    /// The key, such as `routing_key_file`.
-    pub key: String,
     /// The path or glob; relative ones are relative to the working directory.
     pub path: String,
     /// Where the file would be if the path were relative to the directory of the configuration file, if that differs.
@@ -34,7 +32,7 @@ pub enum FileKind {
     /// A glob of `templates`.
     Templates,
     /// A certificate, key, password, token or address.
-    Secret,
+    Content,
 }
 
 /// Text of the configuration that holds a template.

@@ -25,5 +25,8 @@ mod value;
 
 pub use de::{from_slice, from_str};
 pub use error::{Error, Errors};
+/// The tree itself, for `config`, which reads it into sections without serde.
+pub(crate) use node::{Document, Kind, MAX_DEPTH, NodeId};
+pub(crate) use resolve::{Resolved, TagMismatch, resolve, shown_tag};
 pub use spanned::Spanned;
 pub use value::Value;

@@ -16,21 +16,21 @@ use super::{Error, source::Source};
 /// Most values of a file; bounds the tree at about 130 MB where every value takes two bytes.
 const MAX_NODES: usize = 2_000_000;
 /// Deepest nesting, aliases included; a route tree of 60 levels has 120. Every level costs stack in the deserializer.
-pub(super) const MAX_DEPTH: usize = 128;
+pub(crate) const MAX_DEPTH: usize = 128;
 
 /// Index of a node in its document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct NodeId(u32);
+pub(crate) struct NodeId(u32);
 
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) line: u32,
-    pub(super) column: u32,
-    pub(super) kind: Kind,
+pub(crate) struct Node {
+    pub(crate) line: u32,
+    pub(crate) column: u32,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Scalar {
         value: Box<str>,
         /// Explicit tag in its long form.
@@ -50,14 +50,14 @@ pub(super) enum Kind {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Document {
+pub(crate) struct Document {
     nodes: Vec<Node>,
-    pub(super) root: Option<NodeId>,
+    pub(crate) root: Option<NodeId>,
 }
 
 impl Document {
     /// Reads the first document of a file; an empty file has no root.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Error> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let source = Source::read(bytes)?;
         let reached = Cell::new(Mark::default());
         // `libyaml-safer` 0.3.0 panics on a tag before a comma (`[!tag, a]`), and a file must not end the process.
@@ -95,7 +95,7 @@ impl Document {
         }
     }
 
-    pub(super) fn node(&self, id: NodeId) -> &Node {
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
 }

@@ -6,7 +6,7 @@ const TAG_PREFIX: &str = "tag:yaml.org,2002:";
 
 /// The meaning of a scalar.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Resolved {
+pub(crate) enum Resolved {
     Null,
     Bool(bool),
     Int(i64),
@@ -39,10 +39,10 @@ impl Resolved {
 
 /// A scalar does not fit its own tag; the text is `yaml.v2`'s.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct TagMismatch(pub(super) String);
+pub(crate) struct TagMismatch(pub(crate) String);
 
 /// Resolves a scalar; `plain` tells that it had neither quotes nor a tag.
-pub(super) fn resolve(
+pub(crate) fn resolve(
     value: &str,
     tag: Option<&str>,
     plain: bool,
@@ -86,7 +86,7 @@ pub(super) fn resolve(
 }
 
 /// `!!int` for `tag:yaml.org,2002:int`; tags of other kinds stay as they are.
-pub(super) fn short_tag(tag: &str) -> String {
+pub(crate) fn short_tag(tag: &str) -> String {
     match tag.strip_prefix(TAG_PREFIX) {
         Some(name) => format!("!!{name}"),
         None => tag.to_owned(),
@@ -94,7 +94,7 @@ pub(super) fn short_tag(tag: &str) -> String {
 }
 
 /// The tag that an error message shows for a scalar.
-pub(super) fn shown_tag(resolved: &Resolved, tag: Option<&str>) -> String {
+pub(crate) fn shown_tag(resolved: &Resolved, tag: Option<&str>) -> String {
     tag.map_or_else(|| resolved.short_tag().to_owned(), short_tag)
 }
 
