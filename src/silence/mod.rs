@@ -1,17 +1,22 @@
-//! Silences: what they are, who may change them, and which alerts they mute.
+//! Silences: what one is, how the API edits it, how copies of the store merge, and which silences mute an alert.
+//!
+//! A silence is never deleted while it may still be asked for: an expired one stays for the retention. Who may write
+//! to disk or tell other nodes about a change is told by the return values; nothing here does it.
 
-/// Placeholder until the store lands.
-#[derive(Debug, Clone, Default)]
-pub struct Silences {}
+mod check;
+mod error;
+mod matcher;
+mod model;
+mod query;
+mod stats;
+mod store;
+pub(crate) mod wire;
 
-/// What a client wants a silence to be.
-#[derive(Debug, Clone)]
-pub struct SilenceDraft {}
-
-/// A silence cannot be set or ended.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SilenceError {
-    /// There is none with this id.
-    #[error("silence not found")]
-    NotFound,
-}
+pub use check::{MatcherText, check_matcher_sets};
+pub use error::{InvalidSilence, SilenceError};
+pub use matcher::SilenceMatcher;
+pub use model::{MatcherSets, Silence, SilenceState};
+pub use query::SilenceQuery;
+pub use stats::{SilenceCounts, SilenceStats};
+pub use store::{Expired, SetKind, SetOutcome, SilenceDraft, SilenceLimits, Silences};
+pub use wire::SilenceWireError;

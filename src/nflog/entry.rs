@@ -1,0 +1,144 @@
+//! One entry of the notification log, and which of two holds.
+
+use std::{cmp::Ordering, collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use crate::time::Timestamp;
+
+/// One integration of one receiver, as Alertmanager's log names it. Prints as `team/webhook/0`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiverKey {
+    /// The receiver's name.
+    pub group_name: Arc<str>,
+    /// The type, `webhook`.
+    pub integration: Arc<str>,
+    /// The place among the integrations of that type in the receiver, from 0.
+    pub index: u32,
+}
+
+impl fmt::Display for ReceiverKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}/{}", self.group_name, self.integration, self.index)
+    }
+}
+
+/// What identifies an entry. Prints as Alertmanager's state key, `<group key>:team/webhook/0`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogKey {
+    /// The group.
+    pub group_key: Arc<str>,
+    /// Who was told.
+    pub receiver: ReceiverKey,
+}
+
+impl fmt::Display for LogKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.group_key, self.receiver)
+    }
+}
+
+/// A value that an integration keeps from one notification to the next, such as a Slack thread.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ReceiverValue {
+    /// A text.
+    Str(String),
+    /// A whole number.
+    Int(i64),
+    /// Any number.
+    Double(f64),
+}
+
+impl ReceiverValue {
+    fn cmp_total(&self, other: &Self) -> Ordering {
+        match (self, other) {
+            (Self::Str(a), Self::Str(b)) => a.cmp(b),
+            (Self::Int(a), Self::Int(b)) => a.cmp(b),
+            (Self::Double(a), Self::Double(b)) => a.total_cmp(b),
+            (Self::Str(_), _) | (Self::Int(_), Self::Double(_)) => Ordering::Less,
+            (_, Self::Str(_)) | (Self::Double(_), Self::Int(_)) => Ordering::Greater,
+        }
+    }
+}
+
+/// What one integration was told of one group, last.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NflogEntry {
+    /// Which group and integration.
+    pub key: LogKey,
+    /// Number of the notification; counts up with each one (design of exactly-once delivery: the order of the log).
+    pub seq: u64,
+    /// Counts corrections of this entry at its `seq`.
+    pub edit: u32,
+    /// When sending ended.
+    pub timestamp: Timestamp,
+    /// `LabelSet::log_hash` of the alerts told as firing, sorted.
+    pub firing: Arc<[u64]>,
+    /// `LabelSet::log_hash` of the alerts told as resolved, sorted.
+    pub resolved: Arc<[u64]>,
+    /// Hashes of alerts that were told as firing and are muted, sorted: their resolve is still owed. Not in
+    /// Alertmanager's format.
+    pub held: Arc<[u64]>,
+    /// What the integration keeps.
+    pub receiver_data: BTreeMap<String, ReceiverValue>,
+    /// Of the route at the time; Alertmanager forgets an entry after twice as long.
+    pub repeat_interval: Duration,
+    /// When it may be forgotten if its group is gone.
+    pub expires_at: Timestamp,
+}
+
+impl NflogEntry {
+    /// Whether every one of `hashes` was told as firing.
+    #[must_use]
+    pub fn has_firing(&self, hashes: impl IntoIterator<Item = u64>) -> bool {
+        hashes
+            .into_iter()
+            .all(|hash| self.firing.binary_search(&hash).is_ok())
+    }
+
+    /// Whether every one of `hashes` was told as resolved.
+    #[must_use]
+    pub fn has_resolved(&self, hashes: impl IntoIterator<Item = u64>) -> bool {
+        hashes
+            .into_iter()
+            .all(|hash| self.resolved.binary_search(&hash).is_ok())
+    }
+
+    /// Which of two entries of one key holds; `Greater` for the one that replaces the other. A total order on contents,
+    /// so that merging is commutative, associative and idempotent.
+    #[must_use]
+    pub fn precedence(&self, other: &Self) -> Ordering {
+        self.seq
+            .cmp(&other.seq)
+            .then_with(|| self.edit.cmp(&other.edit))
+            .then_with(|| self.timestamp.cmp(&other.timestamp))
+            .then_with(|| self.expires_at.cmp(&other.expires_at))
+            .then_with(|| self.firing.cmp(&other.firing))
+            .then_with(|| self.resolved.cmp(&other.resolved))
+            .then_with(|| self.held.cmp(&other.held))
+            .then_with(|| self.repeat_interval.cmp(&other.repeat_interval))
+            .then_with(|| cmp_data(&self.receiver_data, &other.receiver_data))
+    }
+
+    /// When Alertmanager would forget it: after `retention` or twice the repeat interval, whichever is sooner.
+    #[must_use]
+    pub fn upstream_expiry(&self, retention: Duration) -> Timestamp {
+        let twice = self.repeat_interval.saturating_mul(2);
+        let keep = if twice.is_zero() {
+            retention
+        } else {
+            twice.min(retention)
+        };
+        self.timestamp.plus(keep)
+    }
+}
+
+fn cmp_data(a: &BTreeMap<String, ReceiverValue>, b: &BTreeMap<String, ReceiverValue>) -> Ordering {
+    a.len().cmp(&b.len()).then_with(|| {
+        a.iter()
+            .zip(b)
+            .map(|((name, value), (other_name, other))| {
+                name.cmp(other_name).then_with(|| value.cmp_total(other))
+            })
+            .find(|order| order.is_ne())
+            .unwrap_or(Ordering::Equal)
+    })
+}

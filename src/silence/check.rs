@@ -1,0 +1,77 @@
+//! Checks and compiles what a client wants silenced.
+//!
+//! Compiling patterns is the slow part of setting a silence; it needs no store, so it is done where the request is read.
+
+use std::sync::Arc;
+
+use super::{
+    error::{InvalidSilence, SilenceError},
+    model::MatcherSets,
+};
+use crate::labels::{MatchOp, Matcher, MatcherError, MatcherMode, go_quote, is_valid_label_name};
+
+/// A matcher as a client or a file gives it, not compiled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatcherText {
+    /// The label.
+    pub name: String,
+    /// The comparison.
+    pub op: MatchOp,
+    /// The value or pattern.
+    pub value: String,
+}
+
+/// Checks and compiles the matchers of a silence.
+///
+/// # Errors
+/// [`SilenceError::Invalid`] with what Alertmanager would say first.
+pub fn check_matcher_sets(
+    sets: &[Vec<MatcherText>],
+    mode: MatcherMode,
+) -> Result<MatcherSets, SilenceError> {
+    if sets.is_empty() {
+        return Err(SilenceError::Invalid(InvalidSilence::NoMatcherSet));
+    }
+    let compiled: Result<Vec<_>, _> = sets
+        .iter()
+        .enumerate()
+        .map(|(index, texts)| check_set(index, texts, mode))
+        .collect();
+    Ok(Arc::from(compiled.map_err(SilenceError::Invalid)?))
+}
+
+fn check_set(
+    set: usize,
+    texts: &[MatcherText],
+    mode: MatcherMode,
+) -> Result<Vec<Matcher>, InvalidSilence> {
+    if texts.is_empty() {
+        return Err(InvalidSilence::EmptySet { set });
+    }
+    let mut matchers = Vec::with_capacity(texts.len());
+    for (index, text) in texts.iter().enumerate() {
+        if !is_valid_label_name(&text.name, mode) {
+            return Err(InvalidSilence::LabelName {
+                set,
+                matcher: index,
+                quoted: go_quote(&text.name),
+            });
+        }
+        let matcher =
+            Matcher::new(text.op, &text.name, &text.value).map_err(|MatcherError(error)| {
+                InvalidSilence::Regex {
+                    set,
+                    matcher: index,
+                    quoted: go_quote(&text.value),
+                    error,
+                }
+            })?;
+        matchers.push(matcher);
+    }
+    // Alertmanager takes `!=` and `!~` as never matching the empty string, whatever their value.
+    let matches_empty = |m: &Matcher| m.op().is_equal() && m.matches_value("");
+    if matchers.iter().all(matches_empty) {
+        return Err(InvalidSilence::MatchesEmpty { set });
+    }
+    Ok(matchers)
+}

@@ -1,0 +1,159 @@
+//! Keys of the store: one byte for the map, the tenant, a zero byte, and what identifies the record in its map.
+//!
+//! Keys sort by map, then tenant, so a map of one tenant is one range. Sequence numbers are big endian and sort as numbers.
+
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+/// The two databases: the second holds bulk data that is not fsynced, so that it never delays what is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Database {
+    /// Silences and the notification log: acknowledged only once they survive a power cut.
+    Durable,
+    /// Alerts, schedules, history: written behind.
+    Bulk,
+}
+
+/// The kinds of records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Map {
+    /// One value per silence.
+    Silences,
+    /// One value per group and integration.
+    Nflog,
+    /// Batches of alerts.
+    Alerts,
+    /// Batches of group schedules.
+    Schedules,
+    /// Batches of history entries.
+    History,
+    /// When the node last lived.
+    Heartbeat,
+    /// Small facts about the node by name, such as which files were imported.
+    Facts,
+}
+
+impl Map {
+    /// Every map.
+    pub const ALL: [Self; 7] = [
+        Self::Silences,
+        Self::Nflog,
+        Self::Alerts,
+        Self::Schedules,
+        Self::History,
+        Self::Heartbeat,
+        Self::Facts,
+    ];
+
+    /// Where its values live.
+    #[must_use]
+    pub fn database(self) -> Database {
+        match self {
+            Self::Silences | Self::Nflog | Self::Facts => Database::Durable,
+            Self::Alerts | Self::Schedules | Self::History | Self::Heartbeat => Database::Bulk,
+        }
+    }
+
+    /// What every key of the map begins with, for one tenant.
+    #[must_use]
+    pub fn prefix(self, tenant: &str) -> Vec<u8> {
+        let mut key = vec![self.byte()];
+        key.extend_from_slice(tenant.as_bytes());
+        key.push(0);
+        key
+    }
+
+    fn byte(self) -> u8 {
+        match self {
+            Self::Silences => b's',
+            Self::Nflog => b'n',
+            Self::Alerts => b'a',
+            Self::Schedules => b'g',
+            Self::History => b'h',
+            Self::Heartbeat => b'b',
+            Self::Facts => b'f',
+        }
+    }
+}
+
+/// A key in parts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// The kind of record.
+    pub map: Map,
+    /// Whose record; no zero bytes.
+    pub tenant: Arc<str>,
+    /// What identifies the record in its map.
+    pub id: Vec<u8>,
+}
+
+impl Key {
+    /// The key of a silence.
+    #[must_use]
+    pub fn silence(tenant: &Arc<str>, id: &str) -> Self {
+        Self::new(Map::Silences, tenant, id.as_bytes().to_vec())
+    }
+
+    /// The key of a notification-log entry. Group keys have no bound on their length, so the key is a hash of the name
+    /// under which Alertmanager keeps the entry; the record holds the name itself.
+    #[must_use]
+    pub fn nflog(tenant: &Arc<str>, key: &crate::nflog::LogKey) -> Self {
+        let hash = Sha256::digest(key.to_string().as_bytes());
+        Self::new(Map::Nflog, tenant, hash[..16].to_vec())
+    }
+
+    /// The key of a numbered batch.
+    #[must_use]
+    pub fn batch(map: Map, tenant: &Arc<str>, seq: u64) -> Self {
+        Self::new(map, tenant, seq.to_be_bytes().to_vec())
+    }
+
+    /// The key of a record of which a tenant has one.
+    #[must_use]
+    pub fn single(map: Map, tenant: &Arc<str>) -> Self {
+        Self::new(map, tenant, Vec::new())
+    }
+
+    /// The key of a fact.
+    #[must_use]
+    pub fn fact(tenant: &Arc<str>, name: &str) -> Self {
+        Self::new(Map::Facts, tenant, name.as_bytes().to_vec())
+    }
+
+    /// The number of a batch.
+    #[must_use]
+    pub fn batch_seq(&self) -> Option<u64> {
+        self.id.as_slice().try_into().ok().map(u64::from_be_bytes)
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut key = self.map.prefix(&self.tenant);
+        key.extend_from_slice(&self.id);
+        key
+    }
+
+    /// Reads the bytes; `None` if they are no key.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (first, rest) = bytes.split_first()?;
+        let map = Map::ALL.into_iter().find(|map| map.byte() == *first)?;
+        let end = rest.iter().position(|byte| *byte == 0)?;
+        let tenant = std::str::from_utf8(&rest[..end]).ok()?;
+        Some(Self {
+            map,
+            tenant: tenant.into(),
+            id: rest[end + 1..].to_vec(),
+        })
+    }
+
+    fn new(map: Map, tenant: &Arc<str>, id: Vec<u8>) -> Self {
+        Self {
+            map,
+            tenant: tenant.clone(),
+            id,
+        }
+    }
+}

@@ -1,0 +1,444 @@
+//! Encodings of everything that is kept but alerts: a version byte, then protobuf with the tenant in it.
+//!
+//! A version is read forever; unknown fields are skipped, so fields may be added without a new version. Fields 16 to 31
+//! of each record are left for what replication adds (clock, origin, dot).
+
+use std::{sync::Arc, time::Duration};
+
+use prost::Message;
+
+use super::error::RecordError;
+use crate::{
+    history::{HistoryEntry, Outcome},
+    labels::{Fingerprint, LabelSet},
+    nflog::{
+        NflogEntry,
+        wire::{MeshEntry, sorted},
+    },
+    silence::{Silence, wire::MeshSilence},
+    time::Timestamp,
+};
+
+/// The version that is written, and the highest that is read.
+pub(super) const VERSION: u8 = 1;
+
+/// When a group is next due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupSchedule {
+    /// Whose group.
+    pub tenant: Arc<str>,
+    /// The route that made the group, in the form that tells equal routes apart.
+    pub route_id: Arc<str>,
+    /// The receiver.
+    pub receiver: Arc<str>,
+    /// The group.
+    pub group_key: Arc<str>,
+    /// When the group came to be.
+    pub created_at: Timestamp,
+    /// When this was written.
+    pub saved_at: Timestamp,
+    /// From `saved_at` to the next flush.
+    pub next_flush_in: Duration,
+    /// When it was last flushed; `Timestamp::ZERO` if never.
+    pub last_flush_at: Timestamp,
+    /// Whether the group is gone; such a record only overrides an older one.
+    pub gone: bool,
+}
+
+/// That the node lived at some time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// When.
+    pub at: Timestamp,
+    /// Whether the node stopped then, on purpose.
+    pub stopped: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SilenceRecord {
+    #[prost(string, tag = "1")]
+    tenant: String,
+    #[prost(message, optional, tag = "2")]
+    mesh: Option<MeshSilence>,
+    #[prost(uint64, tag = "3")]
+    rev: u64,
+    #[prost(bool, tag = "4")]
+    expired_by_user: bool,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NflogRecord {
+    #[prost(string, tag = "1")]
+    tenant: String,
+    #[prost(message, optional, tag = "2")]
+    mesh: Option<MeshEntry>,
+    #[prost(uint64, tag = "3")]
+    seq: u64,
+    #[prost(uint32, tag = "4")]
+    edit: u32,
+    #[prost(fixed64, repeated, tag = "5")]
+    held: Vec<u64>,
+    #[prost(uint64, tag = "6")]
+    repeat_interval_nanos: u64,
+}
+
+/// Seconds since 1970 and nanoseconds; the default is 1970-01-01.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(super) struct PbInstant {
+    #[prost(int64, tag = "1")]
+    seconds: i64,
+    #[prost(int32, tag = "2")]
+    nanos: i32,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct ScheduleBatch {
+    #[prost(message, repeated, tag = "1")]
+    schedules: Vec<ScheduleRecord>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct ScheduleRecord {
+    #[prost(string, tag = "1")]
+    tenant: String,
+    #[prost(string, tag = "2")]
+    route_id: String,
+    #[prost(string, tag = "3")]
+    receiver: String,
+    #[prost(string, tag = "4")]
+    group_key: String,
+    #[prost(message, optional, tag = "5")]
+    created_at: Option<PbInstant>,
+    #[prost(message, optional, tag = "6")]
+    saved_at: Option<PbInstant>,
+    #[prost(uint64, tag = "7")]
+    next_flush_in_nanos: u64,
+    #[prost(message, optional, tag = "8")]
+    last_flush_at: Option<PbInstant>,
+    #[prost(bool, tag = "9")]
+    gone: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct HistoryBatch {
+    #[prost(message, repeated, tag = "1")]
+    entries: Vec<HistoryRecord>,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct HistoryRecord {
+    #[prost(string, tag = "1")]
+    tenant: String,
+    #[prost(uint64, tag = "2")]
+    id: u64,
+    #[prost(message, optional, tag = "3")]
+    at: Option<PbInstant>,
+    #[prost(string, tag = "4")]
+    receiver: String,
+    #[prost(string, tag = "5")]
+    integration: String,
+    #[prost(uint32, tag = "6")]
+    index: u32,
+    #[prost(string, tag = "7")]
+    group_key: String,
+    /// Names and values in turn.
+    #[prost(string, repeated, tag = "8")]
+    group_labels: Vec<String>,
+    #[prost(string, tag = "9")]
+    status: String,
+    #[prost(string, tag = "10")]
+    reason: String,
+    #[prost(uint32, tag = "11")]
+    outcome: u32,
+    #[prost(uint32, tag = "12")]
+    attempts: u32,
+    #[prost(string, tag = "13")]
+    error: String,
+    #[prost(uint64, tag = "14")]
+    duration_nanos: u64,
+    #[prost(uint64, tag = "15")]
+    firing: u64,
+    #[prost(uint64, tag = "32")]
+    resolved: u64,
+    #[prost(fixed64, repeated, tag = "33")]
+    fingerprints: Vec<u64>,
+    #[prost(string, tag = "34")]
+    node: String,
+    #[prost(uint64, tag = "35")]
+    seq: u64,
+    #[prost(string, tag = "36")]
+    idempotency_key: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Message)]
+struct HeartbeatRecord {
+    #[prost(message, optional, tag = "1")]
+    at: Option<PbInstant>,
+    #[prost(bool, tag = "2")]
+    stopped: bool,
+}
+
+/// Encodes a silence.
+#[must_use]
+pub fn encode_silence(tenant: &str, silence: &Silence) -> Vec<u8> {
+    versioned(&SilenceRecord {
+        tenant: tenant.to_owned(),
+        mesh: Some(silence.into()),
+        rev: silence.rev,
+        expired_by_user: silence.expired_by_user,
+    })
+}
+
+/// Decodes a silence and its tenant.
+///
+/// # Errors
+/// When the bytes are damaged or a matcher does not compile.
+pub fn decode_silence(bytes: &[u8]) -> Result<(Arc<str>, Silence), RecordError> {
+    let record: SilenceRecord = unversioned("silence", bytes)?;
+    let mesh = record.mesh.ok_or(RecordError::Missing {
+        what: "silence",
+        part: "contents",
+    })?;
+    let silence = Silence {
+        rev: record.rev,
+        expired_by_user: record.expired_by_user,
+        ..Silence::try_from(mesh)?
+    };
+    Ok((record.tenant.into(), silence))
+}
+
+/// Encodes a notification-log entry.
+#[must_use]
+pub fn encode_nflog(tenant: &str, entry: &NflogEntry) -> Vec<u8> {
+    versioned(&NflogRecord {
+        tenant: tenant.to_owned(),
+        mesh: Some(MeshEntry::new(entry, entry.expires_at)),
+        seq: entry.seq,
+        edit: entry.edit,
+        held: entry.held.to_vec(),
+        repeat_interval_nanos: nanos(entry.repeat_interval),
+    })
+}
+
+/// Decodes a notification-log entry and its tenant.
+///
+/// # Errors
+/// When the bytes are damaged.
+pub fn decode_nflog(bytes: &[u8]) -> Result<(Arc<str>, NflogEntry), RecordError> {
+    let record: NflogRecord = unversioned("notification log entry", bytes)?;
+    let mesh = record.mesh.ok_or(RecordError::Missing {
+        what: "notification log entry",
+        part: "contents",
+    })?;
+    let entry = NflogEntry {
+        seq: record.seq,
+        edit: record.edit,
+        held: sorted(record.held),
+        repeat_interval: Duration::from_nanos(record.repeat_interval_nanos),
+        ..mesh.into_entry()?
+    };
+    Ok((record.tenant.into(), entry))
+}
+
+/// Encodes group schedules; one value may hold many.
+#[must_use]
+pub fn encode_schedules(schedules: &[GroupSchedule]) -> Vec<u8> {
+    versioned(&ScheduleBatch {
+        schedules: schedules.iter().map(ScheduleRecord::from).collect(),
+    })
+}
+
+/// Decodes group schedules.
+///
+/// # Errors
+/// When the bytes are damaged.
+pub fn decode_schedules(bytes: &[u8]) -> Result<Vec<GroupSchedule>, RecordError> {
+    let batch: ScheduleBatch = unversioned("group schedules", bytes)?;
+    Ok(batch.schedules.into_iter().map(Into::into).collect())
+}
+
+/// Encodes history entries; one value may hold many.
+#[must_use]
+pub fn encode_history(entries: &[Arc<HistoryEntry>]) -> Vec<u8> {
+    versioned(&HistoryBatch {
+        entries: entries.iter().map(|e| HistoryRecord::from(&**e)).collect(),
+    })
+}
+
+/// Decodes history entries.
+///
+/// # Errors
+/// When the bytes are damaged.
+pub fn decode_history(bytes: &[u8]) -> Result<Vec<HistoryEntry>, RecordError> {
+    let batch: HistoryBatch = unversioned("notification history", bytes)?;
+    Ok(batch.entries.into_iter().map(Into::into).collect())
+}
+
+/// Encodes the heartbeat.
+#[must_use]
+pub fn encode_heartbeat(heartbeat: &Heartbeat) -> Vec<u8> {
+    versioned(&HeartbeatRecord {
+        at: Some(heartbeat.at.into()),
+        stopped: heartbeat.stopped,
+    })
+}
+
+/// Decodes the heartbeat.
+///
+/// # Errors
+/// When the bytes are damaged.
+pub fn decode_heartbeat(bytes: &[u8]) -> Result<Heartbeat, RecordError> {
+    let record: HeartbeatRecord = unversioned("heartbeat", bytes)?;
+    let at = record.at.ok_or(RecordError::Missing {
+        what: "heartbeat",
+        part: "time",
+    })?;
+    Ok(Heartbeat {
+        at: at.into(),
+        stopped: record.stopped,
+    })
+}
+
+/// A version byte and the message.
+fn versioned(message: &impl Message) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(message.encoded_len() + 1);
+    bytes.push(VERSION);
+    message.encode_raw(&mut bytes);
+    bytes
+}
+
+/// What follows the version byte.
+pub(super) fn body(bytes: &[u8]) -> Result<&[u8], RecordError> {
+    match bytes.split_first() {
+        None => Err(RecordError::Empty),
+        Some((&VERSION, body)) => Ok(body),
+        Some((&version, _)) => Err(RecordError::Version {
+            version,
+            known: VERSION,
+        }),
+    }
+}
+
+fn unversioned<M: Message + Default>(what: &'static str, bytes: &[u8]) -> Result<M, RecordError> {
+    M::decode(body(bytes)?).map_err(|source| RecordError::Damaged { what, source })
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn instant(at: Option<PbInstant>) -> Timestamp {
+    at.map_or(Timestamp::ZERO, Timestamp::from)
+}
+
+impl From<Timestamp> for PbInstant {
+    fn from(at: Timestamp) -> Self {
+        let (seconds, nanos) = at.unix_parts();
+        Self { seconds, nanos }
+    }
+}
+
+impl From<PbInstant> for Timestamp {
+    fn from(at: PbInstant) -> Self {
+        Self::from_unix(at.seconds, at.nanos)
+    }
+}
+
+impl From<&GroupSchedule> for ScheduleRecord {
+    fn from(schedule: &GroupSchedule) -> Self {
+        Self {
+            tenant: schedule.tenant.to_string(),
+            route_id: schedule.route_id.to_string(),
+            receiver: schedule.receiver.to_string(),
+            group_key: schedule.group_key.to_string(),
+            created_at: Some(schedule.created_at.into()),
+            saved_at: Some(schedule.saved_at.into()),
+            next_flush_in_nanos: nanos(schedule.next_flush_in),
+            last_flush_at: Some(schedule.last_flush_at.into()),
+            gone: schedule.gone,
+        }
+    }
+}
+
+impl From<ScheduleRecord> for GroupSchedule {
+    fn from(record: ScheduleRecord) -> Self {
+        Self {
+            tenant: record.tenant.into(),
+            route_id: record.route_id.into(),
+            receiver: record.receiver.into(),
+            group_key: record.group_key.into(),
+            created_at: instant(record.created_at),
+            saved_at: instant(record.saved_at),
+            next_flush_in: Duration::from_nanos(record.next_flush_in_nanos),
+            last_flush_at: instant(record.last_flush_at),
+            gone: record.gone,
+        }
+    }
+}
+
+impl From<&HistoryEntry> for HistoryRecord {
+    fn from(entry: &HistoryEntry) -> Self {
+        Self {
+            tenant: entry.tenant.to_string(),
+            id: entry.id,
+            at: Some(entry.at.into()),
+            receiver: entry.receiver.to_string(),
+            integration: entry.integration.to_string(),
+            index: entry.index,
+            group_key: entry.group_key.to_string(),
+            group_labels: entry
+                .group_labels
+                .iter()
+                .flat_map(|(name, value)| [name.to_owned(), value.to_owned()])
+                .collect(),
+            status: entry.status.to_string(),
+            reason: entry.reason.to_string(),
+            outcome: match entry.outcome {
+                Outcome::Sent => 0,
+                Outcome::Failed => 1,
+                Outcome::Recorded => 2,
+            },
+            attempts: entry.attempts,
+            error: entry.error.to_string(),
+            duration_nanos: nanos(entry.duration),
+            firing: entry.firing,
+            resolved: entry.resolved,
+            fingerprints: entry.fingerprints.iter().map(|f| f.0).collect(),
+            node: entry.node.to_string(),
+            seq: entry.seq,
+            idempotency_key: entry.idempotency_key.to_string(),
+        }
+    }
+}
+
+impl From<HistoryRecord> for HistoryEntry {
+    fn from(record: HistoryRecord) -> Self {
+        let pairs = record.group_labels.chunks_exact(2);
+        Self {
+            id: record.id,
+            tenant: record.tenant.into(),
+            at: instant(record.at),
+            receiver: record.receiver.into(),
+            integration: record.integration.into(),
+            index: record.index,
+            group_key: record.group_key.into(),
+            group_labels: LabelSet::from_pairs(pairs.map(|pair| (&pair[0], &pair[1]))),
+            status: record.status.into(),
+            reason: record.reason.into(),
+            outcome: match record.outcome {
+                0 => Outcome::Sent,
+                2 => Outcome::Recorded,
+                _ => Outcome::Failed,
+            },
+            attempts: record.attempts,
+            error: record.error.into(),
+            duration: Duration::from_nanos(record.duration_nanos),
+            firing: record.firing,
+            resolved: record.resolved,
+            fingerprints: record.fingerprints.into_iter().map(Fingerprint).collect(),
+            node: record.node.into(),
+            seq: record.seq,
+            idempotency_key: record.idempotency_key.into(),
+        }
+    }
+}
