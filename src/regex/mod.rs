@@ -1,7 +1,14 @@
 //! Go's regular expressions (RE2 syntax and classes) on top of the `regex` crate.
 
-mod anchored;
+mod ast;
+mod class;
+mod parse;
+
 mod re2;
+
+mod shape;
+
+mod anchored;
 
 pub use anchored::Anchored;
 pub use re2::{RegexError, compile, translate};
