@@ -3,7 +3,7 @@
 //! 100,000 alerts are mostly labels, so a set is one `Arc<str>`: for each pair the length of the name as a `char`, the
 //! name, the length of the value, the value. Equal sets have equal texts.
 
-use std::{cmp::Ordering, fmt, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, fmt, sync::Arc};
 
 use xxhash_rust::xxh64::Xxh64;
 
@@ -59,6 +59,21 @@ impl LabelSet {
             builder.push(name, value);
         }
         builder.build()
+    }
+
+    /// Makes a set of pairs in any order, which it sorts in place; of equal names the last wins.
+    #[must_use]
+    pub fn from_scratch(pairs: &mut [(Cow<'_, str>, Cow<'_, str>)]) -> Self {
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let size = pairs.iter().map(|(n, v)| n.len() + v.len() + 4).sum();
+        let mut text = String::with_capacity(size);
+        for (i, (name, value)) in pairs.iter().enumerate() {
+            if pairs.get(i + 1).is_none_or(|(next, _)| next != name) {
+                push_str(&mut text, name);
+                push_str(&mut text, value);
+            }
+        }
+        Self(text.into())
     }
 
     /// The pairs in the order of their names.

@@ -1,1 +1,5 @@
-//! Not written yet.
+//! The page at `/`: static files, embedded.
+
+mod page;
+
+pub(crate) use page::router;

@@ -1,0 +1,104 @@
+//! What the handlers are given: the node to ask, and what the shell knows and the node does not.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use super::{error::ApiError, metrics::HttpStats};
+use crate::{
+    labels::MatcherMode,
+    node::{Reply, Request},
+    tenant::View,
+    time::{Now, Timestamp},
+};
+
+/// Answers requests to the node; tests put a node or a fake behind it.
+pub trait Backend: Send + Sync {
+    /// Asks and waits for the answer.
+    fn request(&self, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>>;
+}
+
+/// What the API says about the program and how it was started.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// When the process started.
+    pub started_at: Timestamp,
+    /// How matchers and label names are read.
+    pub matcher_mode: MatcherMode,
+    /// What an operator should know that no configuration file is to blame for (flags, store).
+    pub warnings: Vec<String>,
+    /// `--web.ready-always`: ready even while the node is not.
+    pub ready_always: bool,
+    /// `--alerts.per-alertname-limit`; 0 is none.
+    pub alerts_per_name: u64,
+}
+
+/// Shared by all handlers; cheap to clone.
+#[derive(Clone)]
+pub struct ApiState {
+    backend: Arc<dyn Backend>,
+    clock: Arc<dyn Fn() -> Now + Send + Sync>,
+    about: Arc<About>,
+    http: Arc<HttpStats>,
+}
+
+impl std::fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ApiState")
+            .field("about", &self.about)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ApiState {
+    /// Puts the parts together; `clock` times requests.
+    pub fn new(
+        backend: Arc<dyn Backend>,
+        clock: impl Fn() -> Now + Send + Sync + 'static,
+        about: About,
+    ) -> Self {
+        Self {
+            backend,
+            clock: Arc::new(clock),
+            about: Arc::new(about),
+            http: Arc::new(HttpStats::default()),
+        }
+    }
+
+    /// Counters of the HTTP server; who limits requests counts there.
+    #[must_use]
+    pub fn http_stats(&self) -> &Arc<HttpStats> {
+        &self.http
+    }
+
+    pub(super) fn about(&self) -> &About {
+        &self.about
+    }
+
+    pub(super) fn now(&self) -> Now {
+        (self.clock)()
+    }
+
+    pub(super) async fn request(&self, request: Request) -> Reply {
+        self.backend.request(request).await
+    }
+
+    /// A snapshot of everything.
+    pub(super) async fn view(&self) -> Result<Arc<View>, ApiError> {
+        let reply = self.request(Request::View).await;
+        let Reply::View(view) = reply else {
+            return Err(unexpected(&reply));
+        };
+        Ok(view)
+    }
+}
+
+/// An answer that says that the request was not carried out.
+pub(super) fn unexpected(reply: &Reply) -> ApiError {
+    match reply {
+        Reply::Refused(reason) => ApiError::internal(reason.clone()),
+        Reply::AlertsStored
+        | Reply::SilenceSet(_)
+        | Reply::SilenceExpired(_)
+        | Reply::View(_)
+        | Reply::Reloaded => ApiError::internal("the node answered something else than was asked"),
+    }
+}
