@@ -23,7 +23,10 @@ pub enum Put {
         previous: Option<Arc<Alert>>,
     },
     /// Dropped: its alert name has as many alerts as it may.
-    Limited,
+    Limited {
+        /// The alert name.
+        name: String,
+    },
 }
 
 /// The alerts and the limits on them.
@@ -54,7 +57,9 @@ impl AlertStore {
             _ => alert,
         };
         if self.limit > 0 && !self.admit(&alert, previous.as_deref(), now) {
-            return Put::Limited;
+            return Put::Limited {
+                name: alert.name().to_owned(),
+            };
         }
         let alert = Arc::new(alert);
         self.alerts.insert(alert.fingerprint, Arc::clone(&alert));
@@ -176,7 +181,7 @@ mod tests {
             Put::Stored { alert, .. } => {
                 (alert.starts_at.unix_seconds(), alert.ends_at.unix_seconds())
             }
-            Put::Limited => panic!("limited"),
+            Put::Limited { .. } => panic!("limited"),
         }
     }
 
@@ -243,11 +248,16 @@ mod tests {
         let mut store = AlertStore::new(2);
         put(&mut store, alert("a", 1, 100, 1), 1);
         put(&mut store, alert("b", 1, 200, 1), 1);
-        assert_eq!(store.put(alert("c", 1, 300, 1), at(50)), Put::Limited);
+        assert!(matches!(
+            store.put(alert("c", 1, 300, 1), at(50)),
+            Put::Limited { .. }
+        ));
         put(&mut store, alert("a", 1, 150, 60), 60);
-        assert_eq!(
-            store.put(alert("c", 1, 300, 1), at(120)),
-            Put::Limited,
+        assert!(
+            matches!(
+                store.put(alert("c", 1, 300, 1), at(120)),
+                Put::Limited { .. }
+            ),
             "a was refreshed to 150"
         );
         put(&mut store, alert("c", 1, 300, 1), 160);

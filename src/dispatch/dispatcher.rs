@@ -8,7 +8,7 @@ use std::{
 
 use imbl::OrdMap;
 
-use super::{Flush, Group, GroupId, GroupName, Members, RouteNode, RouteTree, Schedule};
+use super::{Flush, Group, GroupId, GroupName, Members, RouteNode, RouteTree, Schedule, Snapshot};
 use crate::{
     alert::Alert,
     labels::{Fingerprint, LabelSet},
@@ -91,9 +91,32 @@ impl Dispatcher {
             due: first_due,
             flush: Flush::Idle,
             last_flush: None,
+            held: Arc::default(),
             muted_by: Arc::default(),
             decisions: Arc::default(),
         });
+    }
+
+    /// Whether a group still has this alert to tell.
+    #[must_use]
+    pub fn holds(&self, alert: &Alert) -> bool {
+        self.tree.matching(&alert.labels).into_iter().any(|route| {
+            let id = self
+                .index
+                .get(&(route.index, route.group_labels(&alert.labels)));
+            let group = id.and_then(|id| self.groups.get(id));
+            group.is_some_and(|group| group.members.get(alert.fingerprint).is_some())
+        })
+    }
+
+    /// What a reload needs to know of the groups; costs nothing.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            groups: self.groups.clone(),
+            next_id: self.next_id,
+            gone: self.gone.clone(),
+        }
     }
 
     /// When the next group is due.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Members, RouteNode};
 use crate::{
     alert::Alert,
-    labels::LabelSet,
+    labels::{Fingerprint, LabelSet},
     time::{Now, Timestamp},
 };
 
@@ -43,6 +43,8 @@ pub struct Group {
     pub flush: Flush,
     /// When the last flush began; `None` before the first.
     pub last_flush: Option<Timestamp>,
+    /// Alerts, sorted, that resolved while they were muted and stay until somebody can be told.
+    pub held: Arc<[Fingerprint]>,
     /// The time intervals that muted the last flush.
     pub muted_by: Arc<[Arc<str>]>,
     /// What the last flush decided for each integration.

@@ -9,4 +9,5 @@ mod route;
 pub use dispatcher::Dispatcher;
 pub use group::{Flush, Group, GroupId, GroupName, LastDecision, Schedule};
 pub use members::Members;
+pub use reload::Snapshot;
 pub use route::{RouteNode, RouteTree};

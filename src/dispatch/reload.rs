@@ -6,24 +6,34 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use imbl::OrdMap;
+
 use super::{Dispatcher, Group, GroupId, GroupName, RouteNode, RouteTree, Schedule};
 use crate::{alert::Alert, time::Now};
 
-impl Dispatcher {
-    /// Makes the dispatcher that follows `self` under new routes.
+/// The groups at the moment of a reload.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub(super) groups: OrdMap<GroupId, Arc<Group>>,
+    pub(super) next_id: u64,
+    pub(super) gone: Vec<GroupName>,
+}
+
+impl Snapshot {
+    /// Makes the dispatcher that follows under new routes.
     ///
     /// `alerts` are those that fire. `waits` says of a group, in its new shape, whether something waits to be told.
     #[must_use]
     pub fn reload<'a>(
-        &self,
+        self,
         tree: Arc<RouteTree>,
         alerts: impl IntoIterator<Item = &'a Arc<Alert>>,
         waits: impl Fn(&Group) -> bool,
         now: Now,
-    ) -> Self {
-        let mut next = Self {
+    ) -> Dispatcher {
+        let mut next = Dispatcher {
             next_id: self.next_id,
-            ..Self::new(tree)
+            ..Dispatcher::new(tree)
         };
         for alert in self.groups.values().flat_map(|group| group.members.iter()) {
             next.route(alert, now);
@@ -31,13 +41,13 @@ impl Dispatcher {
         for alert in alerts {
             next.route(alert, now);
         }
-        let old = Names::of(self);
+        let old = Names::of(&self.groups);
         let ids: Vec<_> = next.groups.keys().copied().collect();
         for id in ids {
             next.inherit(id, &old, &waits, now);
         }
         next.unsaved = next.groups.keys().copied().collect();
-        let kept = Names::of(&next);
+        let kept = Names::of(&next.groups);
         let gone = old
             .by_id
             .keys()
@@ -47,7 +57,9 @@ impl Dispatcher {
         next.gone = gone;
         next
     }
+}
 
+impl Dispatcher {
     /// Puts the alerts of a restart into groups and gives these the timers they had.
     ///
     /// `told_firing` says whether an integration of the group was told that a resolved alert fires, so that its resolve
@@ -68,7 +80,7 @@ impl Dispatcher {
                 }
             }
         }
-        let ids: BTreeMap<_, _> = Names::of(self)
+        let ids: BTreeMap<_, _> = Names::of(&self.groups)
             .by_id
             .into_iter()
             .map(|(name, group)| (name, group.id))
@@ -118,6 +130,7 @@ impl Dispatcher {
             group.created = before.created;
             group.last_flush = before.last_flush;
             group.flush = before.flush;
+            group.held = Arc::clone(&before.held);
             group.muted_by = Arc::clone(&before.muted_by);
             group.decisions = Arc::clone(&before.decisions);
         });
@@ -150,12 +163,12 @@ struct Names<'a> {
 }
 
 impl<'a> Names<'a> {
-    fn of(dispatcher: &'a Dispatcher) -> Self {
+    fn of(groups: &'a OrdMap<GroupId, Arc<Group>>) -> Self {
         let mut names = Self {
             by_id: BTreeMap::new(),
             by_receiver: BTreeMap::new(),
         };
-        for group in dispatcher.groups.values() {
+        for group in groups.values() {
             names.by_id.insert(group.name(), group);
             names.by_receiver.insert(
                 (Arc::clone(&group.route.receiver), Arc::clone(&group.key)),
@@ -311,7 +324,9 @@ mod tests {
             old.end_flush(flush.id, &[], now(30));
         }
         old.insert(&alert("C", 80, 9000), now(90));
-        let next = old.reload(tree(&["B"]), [], |group| *group.key == *A, now(100));
+        let next = old
+            .snapshot()
+            .reload(tree(&["B"]), [], |group| *group.key == *A, now(100));
         assert_eq!(
             due(&next, A),
             330,
@@ -327,7 +342,9 @@ mod tests {
             130,
             "a new group waits its group wait"
         );
-        let again = next.reload(tree(&["X", "B"]), [], |_| false, now(110));
+        let again = next
+            .snapshot()
+            .reload(tree(&["X", "B"]), [], |_| false, now(110));
         assert_eq!(due(&again, A), 410, "nothing waits: the interval restarts");
         assert_eq!(
             due(&again, "{}/{alertname=\"B\"}:{alertname=\"B\"}"),

@@ -10,6 +10,8 @@ use crate::{labels::Matcher, time::Timestamp};
 pub struct HistoryQuery {
     /// Name of the receiver.
     pub receiver: Option<String>,
+    /// Key of the group.
+    pub group_key: Option<String>,
     /// Type of the integration.
     pub integration: Option<String>,
     /// What became of it.
@@ -32,6 +34,7 @@ impl HistoryQuery {
     pub fn accepts(&self, entry: &HistoryEntry) -> bool {
         let is = |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|w| w == is);
         is(&self.receiver, &entry.receiver)
+            && is(&self.group_key, &entry.group_key)
             && is(&self.integration, &entry.integration)
             && self.outcome.is_none_or(|outcome| outcome == entry.outcome)
             && self.since.is_none_or(|since| entry.at >= since)

@@ -4,8 +4,15 @@
 //! silences, then for each integration deduplication, sending with retries, and the record of it.
 
 pub mod data;
+pub mod decide;
+mod dedup;
 pub mod integration;
+mod key;
+pub mod mute;
+pub mod retry;
 mod verdict;
 
 pub use data::{NotificationData, NotifyReason};
+pub use dedup::Quiet;
+pub use mute::{MuteStatus, Muting};
 pub use verdict::{FailureReason, Verdict};

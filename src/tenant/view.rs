@@ -4,7 +4,19 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use crate::{alert::Alert, config::Config, labels::Fingerprint, silence::Silences, time::Now};
+use super::Stats;
+use crate::{
+    alert::Alert,
+    config::Config,
+    dispatch::{Group, GroupId, RouteTree},
+    history::History,
+    inhibit::Inhibitor,
+    labels::{Fingerprint, LabelSet},
+    nflog::Nflog,
+    notify::Muting,
+    silence::Silences,
+    time::Now,
+};
 
 /// The snapshot.
 #[derive(Debug, Clone)]
@@ -13,8 +25,49 @@ pub struct View {
     pub at: Now,
     /// The configuration in force.
     pub config: Arc<Config>,
-    /// All alerts, resolved ones included.
+    /// All alerts, resolved ones included, by fingerprint.
     pub alerts: OrdMap<Fingerprint, Arc<Alert>>,
+    /// `--alerts.per-alertname-limit`; zero is none.
+    pub alert_limit: usize,
     /// All silences.
     pub silences: Silences,
+    /// All inhibitions.
+    pub inhibitor: Inhibitor,
+    /// What was told.
+    pub nflog: Nflog,
+    /// Notifications.
+    pub history: History,
+    /// The routes.
+    pub tree: Arc<RouteTree>,
+    /// The groups, in the order in which they came to be.
+    pub groups: OrdMap<GroupId, Arc<Group>>,
+    /// Notifications under way.
+    pub deliveries: usize,
+    /// Counters.
+    pub stats: Stats,
+}
+
+impl View {
+    /// A judge of what mutes alerts at the time of the view. It owns caches: make one for many alerts.
+    #[must_use]
+    pub fn muting(&self) -> Muting {
+        Muting::new(
+            &self.silences,
+            self.inhibitor.clone(),
+            self.alerts.clone(),
+            self.at.wall,
+        )
+    }
+
+    /// The receivers that an alert with these labels is routed to, in the order of routes, each once.
+    #[must_use]
+    pub fn receivers_of(&self, labels: &LabelSet) -> Vec<Arc<str>> {
+        let mut receivers: Vec<Arc<str>> = Vec::with_capacity(1);
+        for route in self.tree.matching(labels) {
+            if !receivers.contains(&route.receiver) {
+                receivers.push(Arc::clone(&route.receiver));
+            }
+        }
+        receivers
+    }
 }

@@ -1,0 +1,286 @@
+//! Notifications under way: attempts, waits between them, and the deadline (`notify/retry_stage.go`).
+//!
+//! Backoff is that of upstream (`cenkalti/backoff` v5): 0.5 s, times 1.5, half of jitter, at most a minute, each wait
+//! counted from the start of the attempt before. A receiver that asks for a pause is given it, by every group.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{FailureReason, NotificationData, Verdict, decide::Plan};
+use crate::{
+    config::{Integration, IntegrationKind},
+    dispatch::GroupId,
+    nflog::ReceiverKey,
+    rng::Rng,
+    time::Now,
+};
+
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const GROWTH: f64 = 1.5;
+const JITTER: f64 = 0.5;
+
+/// One notification under way.
+#[derive(Debug)]
+pub struct Delivery {
+    /// The group it tells of.
+    pub group: GroupId,
+    /// What is told and logged.
+    pub plan: Plan,
+    /// When it was begun.
+    pub started: Now,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// How the last attempt failed.
+    pub last_error: String,
+    last_reason: FailureReason,
+    deadline: Duration,
+    attempt_started: Duration,
+    wait: Duration,
+    state: State,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Sending,
+    Waiting(Duration),
+}
+
+/// An attempt that is to be made.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Names it.
+    pub attempt: u64,
+    /// What to say.
+    pub data: Arc<NotificationData>,
+    /// How.
+    pub integration: Arc<Integration>,
+    /// How long it may take.
+    pub timeout: Duration,
+}
+
+/// How a notification ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The notification.
+    pub delivery: Delivery,
+    /// The class and the words of the failure, if it failed.
+    pub failure: Option<(FailureReason, String)>,
+}
+
+/// All notifications under way.
+#[derive(Debug)]
+pub struct Deliveries {
+    running: BTreeMap<u64, Delivery>,
+    timers: BTreeSet<(Duration, u64)>,
+    /// Until when a receiver asked to be left alone.
+    limited: BTreeMap<ReceiverKey, Duration>,
+    next: u64,
+    rng: Rng,
+}
+
+impl Deliveries {
+    /// Makes an empty set.
+    #[must_use]
+    pub fn new(rng: Rng) -> Self {
+        Self {
+            running: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            limited: BTreeMap::new(),
+            next: 0,
+            rng,
+        }
+    }
+
+    /// Begins a notification that must end by `deadline`; its first attempt is due at once, or when the receiver's pause
+    /// ends.
+    pub fn begin(&mut self, group: GroupId, plan: Plan, deadline: Duration, now: Now) {
+        let at = self
+            .limited
+            .get(&plan.key.receiver)
+            .copied()
+            .unwrap_or(now.mono)
+            .max(now.mono)
+            .min(deadline);
+        let id = self.next;
+        self.next += 1;
+        self.timers.insert((at, id));
+        let delivery = Delivery {
+            group,
+            plan,
+            started: now,
+            attempts: 0,
+            last_error: "the receiver asked for a pause that outlasts the deadline".to_owned(),
+            last_reason: FailureReason::RateLimited,
+            deadline,
+            attempt_started: now.mono,
+            wait: FIRST_WAIT,
+            state: State::Waiting(at),
+        };
+        self.running.insert(id, delivery);
+    }
+
+    /// When the next attempt or deadline is due.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Duration> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// How many notifications are under way.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Whether none is under way.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// The next attempt that is due, or a notification whose deadline came; call until `None`.
+    pub fn poll(&mut self, now: Now) -> Option<Result<Attempt, Box<Ended>>> {
+        let (at, id) = self
+            .timers
+            .first()
+            .copied()
+            .filter(|(at, _)| *at <= now.mono)?;
+        self.timers.remove(&(at, id));
+        let delivery = self.running.get_mut(&id)?;
+        if now.mono >= delivery.deadline {
+            return self
+                .running
+                .remove(&id)
+                .map(|delivery| Err(Box::new(timed_out(delivery))));
+        }
+        let (data, integration) = (
+            delivery.plan.data.clone()?,
+            delivery.plan.integration.clone()?,
+        );
+        delivery.state = State::Sending;
+        delivery.attempts += 1;
+        delivery.attempt_started = now.mono;
+        Some(Ok(Attempt {
+            attempt: id,
+            data,
+            integration,
+            timeout: delivery.deadline - now.mono,
+        }))
+    }
+
+    /// How long an attempt has been under way, and to whom.
+    #[must_use]
+    pub fn running_attempt(
+        &self,
+        attempt: u64,
+        now: Now,
+    ) -> Option<(Duration, IntegrationKind, Arc<str>)> {
+        let delivery = self
+            .running
+            .get(&attempt)
+            .filter(|delivery| delivery.state == State::Sending)?;
+        let kind = delivery.plan.integration.as_ref()?.kind;
+        let receiver = Arc::clone(&delivery.plan.key.receiver.group_name);
+        Some((
+            now.mono.saturating_sub(delivery.attempt_started),
+            kind,
+            receiver,
+        ))
+    }
+
+    /// Takes in how an attempt ended. Returns the notification if that ended it, otherwise it is tried again later.
+    pub fn finish(&mut self, attempt: u64, verdict: Verdict, now: Now) -> Option<Box<Ended>> {
+        let delivery = self
+            .running
+            .get_mut(&attempt)
+            .filter(|delivery| delivery.state == State::Sending)?;
+        let failure = match verdict {
+            Verdict::Sent => None,
+            Verdict::Permanent { reason, error } => {
+                let name = name_of(delivery);
+                let attempts = delivery.attempts;
+                let text = "notify retry canceled due to unrecoverable error after";
+                Some((
+                    reason,
+                    format!("{name}: {text} {attempts} attempts: {error}"),
+                ))
+            }
+            Verdict::Retry {
+                after,
+                reason,
+                error,
+                ambiguous: _,
+            } => {
+                (delivery.last_error, delivery.last_reason) = (error, reason);
+                let unit = self.rng.unit();
+                let mut at = delivery.attempt_started + jittered(delivery.wait, unit);
+                delivery.wait = delivery.wait.mul_f64(GROWTH).min(LONGEST_WAIT);
+                if let Some(after) = after {
+                    at = at.max(now.mono + after);
+                    self.limited
+                        .insert(delivery.plan.key.receiver.clone(), now.mono + after);
+                }
+                let at = at.max(now.mono).min(delivery.deadline);
+                delivery.state = State::Waiting(at);
+                self.timers.insert((at, attempt));
+                return None;
+            }
+        };
+        let delivery = self.running.remove(&attempt)?;
+        if failure.is_none() {
+            self.limited.remove(&delivery.plan.key.receiver);
+        }
+        Some(Box::new(Ended { delivery, failure }))
+    }
+
+    /// Gives up everything that waits for another attempt; what is being sent may still end.
+    pub fn cancel_waiting(&mut self) -> Vec<Box<Ended>> {
+        let waiting: Vec<u64> = std::mem::take(&mut self.timers)
+            .into_iter()
+            .map(|(_, id)| id)
+            .collect();
+        let gone = waiting
+            .into_iter()
+            .filter_map(|id| self.running.remove(&id));
+        gone.map(|delivery| {
+            let error = format!(
+                "{}: the node shuts down: {}",
+                name_of(&delivery),
+                delivery.last_error
+            );
+            Box::new(Ended {
+                failure: Some((FailureReason::ContextCanceled, error)),
+                delivery,
+            })
+        })
+        .collect()
+    }
+}
+
+fn timed_out(delivery: Delivery) -> Ended {
+    let error = format!(
+        "{}: notify retry canceled after {} attempts: {}",
+        name_of(&delivery),
+        delivery.attempts,
+        delivery.last_error
+    );
+    Ended {
+        failure: Some((delivery.last_reason, error)),
+        delivery,
+    }
+}
+
+fn name_of(delivery: &Delivery) -> String {
+    let receiver = &delivery.plan.key.receiver;
+    format!(
+        "{}/{}[{}]",
+        receiver.group_name, receiver.integration, receiver.index
+    )
+}
+
+fn jittered(wait: Duration, unit: f64) -> Duration {
+    wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * unit)
+}

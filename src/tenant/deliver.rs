@@ -1,0 +1,213 @@
+//! Notifications: attempts out, verdicts in, then the log, the history and the counters.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{NotificationStats, Tenant, TenantEffect};
+use crate::{
+    alert::AlertStatus,
+    dispatch::GroupId,
+    history::{HistoryEntry, MAX_FINGERPRINTS, Outcome},
+    nflog::NflogEntry,
+    notify::{
+        FailureReason, Verdict,
+        decide::Plan,
+        retry::{Delivery, Ended},
+    },
+    time::Now,
+};
+
+/// A flush has at least this long, however short the group interval is.
+pub(super) const LEAST_TIME: Duration = Duration::from_secs(10);
+
+/// Attempts begun in one step of the loop.
+const PER_STEP: usize = 64;
+
+impl Tenant {
+    /// Begins a notification. What needs no sending (nothing fires and resolves are not sent, or the receiver has no
+    /// integration) is logged at once.
+    pub(super) fn begin_delivery(
+        &mut self,
+        group: GroupId,
+        plan: Plan,
+        deadline: Duration,
+        now: Now,
+    ) {
+        if let Some(stats) = self.notification_stats(&plan) {
+            stats.notifications += 1;
+        }
+        if plan.integration.is_some() && plan.data.is_some() {
+            self.deliveries.begin(group, plan, deadline, now);
+            return;
+        }
+        self.log_told(plan.entry.clone(), now);
+        if plan.integration.is_none() {
+            self.record(&plan, group, Outcome::Recorded, 0, "", now, now);
+        }
+        self.notification_ended(group, false, now);
+    }
+
+    /// Makes the attempts that are due and ends what ran out of time.
+    pub(super) fn poll_deliveries(&mut self, now: Now) {
+        for _ in 0..PER_STEP {
+            match self.deliveries.poll(now) {
+                None => return,
+                Some(Ok(attempt)) => self.effects.push_back(TenantEffect::Notify(attempt)),
+                Some(Err(ended)) => self.delivery_ended(*ended, now),
+            }
+        }
+    }
+
+    /// Takes in how an attempt ended.
+    pub(super) fn attempt_ended(&mut self, attempt: u64, verdict: Verdict, now: Now) {
+        let failed = verdict != Verdict::Sent;
+        if let Verdict::Retry {
+            ambiguous: true, ..
+        } = verdict
+        {
+            self.stats.ambiguous += 1;
+        }
+        if let Some((took, kind, receiver)) = self.deliveries.running_attempt(attempt, now) {
+            self.stats
+                .notifications
+                .entry((kind, receiver))
+                .or_default()
+                .attempt(took, failed);
+        }
+        if let Some(ended) = self.deliveries.finish(attempt, verdict, now) {
+            self.delivery_ended(*ended, now);
+        } else if self.stopping {
+            for ended in self.deliveries.cancel_waiting() {
+                self.delivery_ended(*ended, now);
+            }
+        }
+    }
+
+    /// Enters the end of a notification everywhere.
+    pub(super) fn delivery_ended(&mut self, ended: Ended, now: Now) {
+        let Ended { delivery, failure } = ended;
+        let Delivery {
+            group,
+            plan,
+            started,
+            attempts,
+            ..
+        } = delivery;
+        let failed = failure.is_some();
+        match failure {
+            None => {
+                self.log_told(plan.entry.clone(), now);
+                self.record(&plan, group, Outcome::Sent, attempts, "", started, now);
+            }
+            Some((reason, error)) => {
+                if let Some(stats) = self.notification_stats(&plan) {
+                    *stats.failed.entry(reason).or_default() += 1;
+                }
+                self.warn_failed(&plan, reason, &error, attempts);
+                self.record(
+                    &plan,
+                    group,
+                    Outcome::Failed,
+                    attempts,
+                    &error,
+                    started,
+                    now,
+                );
+            }
+        }
+        self.notification_ended(group, failed, now);
+    }
+
+    fn warn_failed(&self, plan: &Plan, reason: FailureReason, error: &str, attempts: u32) {
+        tracing::error!(
+            receiver = %plan.key.receiver.group_name,
+            integration = %format_args!("{}[{}]", plan.key.receiver.integration, plan.key.receiver.index),
+            aggrGroup = %plan.key.group_key,
+            attempts,
+            reason = reason.as_str(),
+            err = error,
+            "Notify for alerts failed; it is tried again at the next group interval"
+        );
+    }
+
+    /// Enters what was told into the log, with the time at which sending ended.
+    fn log_told(&mut self, entry: Option<NflogEntry>, now: Now) {
+        let Some(entry) = entry else { return };
+        let expires_at = now.wall.plus(self.settings.retention);
+        if let Some(entry) = self.nflog.log(NflogEntry {
+            timestamp: now.wall,
+            expires_at,
+            ..entry
+        }) {
+            self.save_log_entry(&entry);
+        }
+    }
+
+    fn notification_stats(&mut self, plan: &Plan) -> Option<&mut NotificationStats> {
+        let kind = plan.integration.as_ref()?.kind;
+        let key = (kind, Arc::clone(&plan.key.receiver.group_name));
+        Some(self.stats.notifications.entry(key).or_default())
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "a record is made of all that is known of a notification"
+    )]
+    fn record(
+        &mut self,
+        plan: &Plan,
+        group: GroupId,
+        outcome: Outcome,
+        attempts: u32,
+        error: &str,
+        started: Now,
+        now: Now,
+    ) {
+        let Some(entry) = &plan.entry else { return };
+        let receiver = &plan.key.receiver;
+        let data = plan.data.as_deref();
+        let group_labels = match (data, self.dispatcher.groups().get(&group)) {
+            (Some(data), _) => data.group_labels.clone(),
+            (None, group) => group.map(|group| group.labels.clone()).unwrap_or_default(),
+        };
+        let status = if entry.firing.is_empty() {
+            AlertStatus::Resolved
+        } else {
+            AlertStatus::Firing
+        };
+        let alerts = data.map(|data| &*data.alerts).unwrap_or_default();
+        let recorded = self.history.push(HistoryEntry {
+            id: 0,
+            tenant: Arc::clone(&self.settings.tenant),
+            at: now.wall,
+            receiver: Arc::clone(&receiver.group_name),
+            integration: Arc::clone(&receiver.integration),
+            index: receiver.index,
+            group_key: Arc::clone(&plan.key.group_key),
+            group_labels,
+            status: status.as_str().into(),
+            reason: plan
+                .decision
+                .as_ref()
+                .map(|reason| reason.as_str())
+                .unwrap_or_default()
+                .into(),
+            outcome,
+            attempts,
+            error: error.into(),
+            duration: now.mono.saturating_sub(started.mono),
+            firing: entry.firing.len() as u64,
+            resolved: entry.resolved.len() as u64,
+            fingerprints: alerts
+                .iter()
+                .take(MAX_FINGERPRINTS)
+                .map(|alert| alert.fingerprint)
+                .collect(),
+            node: Arc::clone(&self.settings.node),
+            seq: entry.seq,
+            idempotency_key: data
+                .map(|data| Arc::clone(&data.idempotency_key))
+                .unwrap_or_default(),
+        });
+        self.persistence.history(recorded, now);
+    }
+}

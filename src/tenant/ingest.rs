@@ -1,0 +1,98 @@
+//! Alerts in: merged into the store, offered to inhibition, put into their groups, marked for saving.
+
+use std::sync::Arc;
+
+use super::{Tenant, maintain::KEEP_RESOLVED};
+use crate::{
+    alert::{Alert, Put},
+    labels::Fingerprint,
+    time::Now,
+};
+
+impl Tenant {
+    /// Takes in one valid alert.
+    pub fn post(&mut self, alert: Alert, now: Now) {
+        if alert.is_resolved_at(now.wall) {
+            self.stats.received_resolved += 1;
+        } else {
+            self.stats.received_firing += 1;
+        }
+        let restored = self.unrefreshed.remove(&alert.fingerprint);
+        let (alert, previous) = if restored && self.is_new_incident(&alert, now) {
+            self.forget_told(&alert);
+            let alert = Arc::new(alert);
+            (Arc::clone(&alert), self.store.replace(alert))
+        } else {
+            match self.store.put(alert, now.wall) {
+                Put::Stored { alert, previous } => (alert, previous),
+                Put::Limited { name } => {
+                    tracing::warn!(
+                        alertname = name,
+                        limit = self.store.limit(),
+                        "Alert dropped: --alerts.per-alertname-limit is reached for this alert name"
+                    );
+                    *self.stats.limited.entry(name).or_default() += 1;
+                    return;
+                }
+            }
+        };
+        self.inhibitor.update(&alert, previous.as_deref());
+        self.dispatcher.insert(&alert, now);
+        self.mark_saved_later(&alert, previous.as_deref(), now);
+    }
+
+    /// Counts posts that were refused.
+    pub fn count_invalid(&mut self, invalid: u64, firing: u64) {
+        self.stats.invalid += invalid;
+        self.stats.received_firing += firing;
+        self.stats.received_resolved += invalid - firing.min(invalid);
+    }
+
+    /// Whether a post that fires is another incident than the stored alert of the same labels: it began after this node
+    /// had last been heard of, and nothing told of the end of the old one.
+    fn is_new_incident(&self, alert: &Alert, now: Now) -> bool {
+        let outage = self
+            .outage_began
+            .is_some_and(|began| alert.starts_at > began);
+        outage && !alert.is_resolved_at(now.wall) && self.store.get(alert.fingerprint).is_some()
+    }
+
+    /// Makes receivers forget that they were told of an alert, so that they are told again.
+    fn forget_told(&mut self, alert: &Alert) {
+        let hash = alert.labels.log_hash();
+        let tree = Arc::clone(self.dispatcher.tree());
+        for route in tree.matching(&alert.labels) {
+            let key = route.group_key(&route.group_labels(&alert.labels));
+            for entry in self.nflog.forget(&key, hash) {
+                self.save_log_entry(&entry);
+            }
+        }
+    }
+
+    /// Forgets up to `most` alerts after `cursor` that resolved long enough ago and that no group still has to tell.
+    /// Returns where to go on.
+    pub(super) fn collect_alerts(
+        &mut self,
+        cursor: Fingerprint,
+        most: usize,
+        now: Now,
+    ) -> Option<Fingerprint> {
+        let mut last = None;
+        let mut gone = Vec::new();
+        for (fingerprint, alert) in self.store.all().range(cursor..).take(most) {
+            last = Some(*fingerprint);
+            let old =
+                alert.is_resolved_at(now.wall) && alert.ends_at.plus(KEEP_RESOLVED) <= now.wall;
+            if old && !self.dispatcher.holds(alert) {
+                gone.push(Arc::clone(alert));
+            }
+        }
+        for alert in gone {
+            self.store.remove(alert.fingerprint);
+            self.inhibitor.remove(&alert);
+            self.journal.mark_removed(alert.fingerprint);
+            self.persistence.changed(now);
+        }
+        last.and_then(|last| last.0.checked_add(1)).map(Fingerprint)
+    }
+}

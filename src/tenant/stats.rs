@@ -1,0 +1,74 @@
+//! What a tenant counts. Plain numbers; `api::metrics` gives them Alertmanager's names.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    config::IntegrationKind,
+    notify::{FailureReason, decide::Suppressed},
+};
+
+/// Upper bounds of `alertmanager_notification_latency_seconds`, in seconds.
+pub const LATENCY_BOUNDS: [u64; 5] = [1, 5, 10, 15, 20];
+
+/// Counters since the start.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Posts that fire.
+    pub received_firing: u64,
+    /// Posts that are resolved.
+    pub received_resolved: u64,
+    /// Posts that are not valid.
+    pub invalid: u64,
+    /// Posts dropped by the limit on one alert name, by that name.
+    pub limited: BTreeMap<String, u64>,
+    /// Alerts that flushes left out.
+    pub suppressed: Suppressed,
+    /// Notifications by integration and receiver.
+    pub notifications: BTreeMap<(IntegrationKind, Arc<str>), NotificationStats>,
+    /// Notifications that may have reached the receiver although no answer came.
+    pub ambiguous: u64,
+    /// Flushes that ended.
+    pub flushes: u64,
+    /// Configurations put into force, the first included.
+    pub reloads: u64,
+}
+
+/// Counters of one integration type of one receiver.
+#[derive(Debug, Clone, Default)]
+pub struct NotificationStats {
+    /// Notifications begun.
+    pub notifications: u64,
+    /// Notifications that failed, by class.
+    pub failed: BTreeMap<FailureReason, u64>,
+    /// Attempts.
+    pub requests: u64,
+    /// Attempts that failed.
+    pub requests_failed: u64,
+    /// Attempts that took at most [`LATENCY_BOUNDS`]`[i]`; not cumulative, the last beyond all bounds.
+    pub latency_buckets: [u64; LATENCY_BOUNDS.len() + 1],
+    /// Time of all attempts together.
+    pub latency_sum: Duration,
+}
+
+impl NotificationStats {
+    /// Counts one attempt.
+    pub(super) fn attempt(&mut self, took: Duration, failed: bool) {
+        self.requests += 1;
+        self.requests_failed += u64::from(failed);
+        self.latency_sum += took;
+        let bucket = LATENCY_BOUNDS
+            .iter()
+            .position(|bound| took <= Duration::from_secs(*bound));
+        self.latency_buckets[bucket.unwrap_or(LATENCY_BOUNDS.len())] += 1;
+    }
+}
+
+impl Stats {
+    /// Adds what a flush left out.
+    pub(super) fn add_suppressed(&mut self, more: Suppressed) {
+        self.suppressed.silence += more.silence;
+        self.suppressed.inhibition += more.inhibition;
+        self.suppressed.mute_time_interval += more.mute_time_interval;
+        self.suppressed.active_time_interval += more.active_time_interval;
+    }
+}

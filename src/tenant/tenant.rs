@@ -1,0 +1,252 @@
+//! The tenant itself: what it is made of, and its five methods.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Saved, Stats, TenantJob, TenantJobDone, TenantSettings, View, flush::RunningFlush,
+    persist::Persistence,
+};
+use crate::{
+    alert::AlertStore,
+    config::Config,
+    dispatch::{Dispatcher, GroupId, RouteTree},
+    history::History,
+    inhibit::Inhibitor,
+    labels::Fingerprint,
+    nflog::Nflog,
+    notify::{
+        Verdict,
+        decide::FlushSettings,
+        retry::{Attempt, Deliveries},
+    },
+    rng::Rng,
+    silence::{Expired, SilenceDraft, SilenceError, Silences},
+    storage::{AlertJournal, Key},
+    time::{Now, Timestamp},
+};
+
+/// Something a tenant asks for.
+#[derive(Debug)]
+pub enum TenantEffect {
+    /// Run a job on a worker.
+    Run(TenantJob),
+    /// Make an attempt to notify.
+    Notify(Attempt),
+    /// Save records; nobody waits for it.
+    SaveDurably(Vec<Record>),
+    /// Save records behind; the tenant saves nothing more behind until it is told that this is done.
+    SaveBehind(Vec<Record>),
+}
+
+/// A record of the store: a key, and a value or `None` to delete it.
+pub type Record = (Key, Option<Vec<u8>>);
+
+/// One tenant.
+#[derive(Debug)]
+pub struct Tenant {
+    pub(super) settings: Arc<TenantSettings>,
+    pub(super) flush_settings: Arc<FlushSettings>,
+    pub(super) config: Arc<Config>,
+    pub(super) store: AlertStore,
+    pub(super) inhibitor: Inhibitor,
+    pub(super) silences: Silences,
+    pub(super) nflog: Nflog,
+    pub(super) history: History,
+    pub(super) dispatcher: Dispatcher,
+    pub(super) deliveries: Deliveries,
+    pub(super) flushes: BTreeMap<GroupId, RunningFlush>,
+    pub(super) journal: AlertJournal,
+    pub(super) persistence: Persistence,
+    pub(super) stats: Stats,
+    /// Alerts that were restored as firing and were not posted since.
+    pub(super) unrefreshed: BTreeSet<Fingerprint>,
+    /// When the outage before this start began.
+    pub(super) outage_began: Option<Timestamp>,
+    pub(super) gc_due: Duration,
+    pub(super) gc_cursor: Option<Fingerprint>,
+    pub(super) maintenance_due: Duration,
+    pub(super) stopping: bool,
+    pub(super) effects: VecDeque<TenantEffect>,
+    rng: Rng,
+}
+
+impl Tenant {
+    /// Makes a tenant of its configuration and what was saved of it.
+    #[must_use]
+    pub fn new(
+        settings: TenantSettings,
+        config: Arc<Config>,
+        saved: Saved,
+        rng: Rng,
+        now: Now,
+    ) -> Self {
+        let flush_settings = Arc::new(FlushSettings {
+            external_url: Arc::clone(&settings.external_url),
+            cluster_label: Arc::clone(&settings.cluster_label),
+            retention: settings.retention,
+        });
+        let mut tenant = Self {
+            store: AlertStore::new(settings.per_alertname_limit),
+            inhibitor: Inhibitor::new(&config.inhibit_rules),
+            silences: Silences::new(settings.retention),
+            nflog: Nflog::new(),
+            history: History::new(settings.history_limits),
+            dispatcher: Dispatcher::new(Arc::new(RouteTree::new(&config.route))),
+            deliveries: Deliveries::new(rng.child("retry")),
+            flushes: BTreeMap::new(),
+            journal: AlertJournal::new(),
+            persistence: Persistence::new(now),
+            stats: Stats {
+                reloads: 1,
+                ..Stats::default()
+            },
+            unrefreshed: BTreeSet::new(),
+            outage_began: None,
+            gc_due: now.mono + settings.gc_interval,
+            gc_cursor: None,
+            maintenance_due: now.mono + settings.maintenance_interval,
+            stopping: false,
+            effects: VecDeque::new(),
+            rng: rng.child("silences"),
+            settings: Arc::new(settings),
+            flush_settings,
+            config,
+        };
+        tenant.restore(saved, now);
+        tenant
+    }
+
+    /// Does what is due, in bounded steps; call again while [`Self::poll_timeout`] is not in the future.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.poll_deliveries(now);
+        if !self.stopping {
+            self.begin_flushes(now);
+            self.maintain(now);
+        }
+        self.save_behind(now);
+    }
+
+    /// When something is due next, and what.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
+        let flush = self
+            .dispatcher
+            .next_due()
+            .map(|due| (due.max(self.settings.start_delay), "flush"));
+        let gc = if self.gc_cursor.is_some() {
+            Duration::ZERO
+        } else {
+            self.gc_due
+        };
+        let running = [
+            flush,
+            Some((gc, "collect alerts")),
+            Some((self.maintenance_due, "maintenance")),
+        ];
+        let running = running.into_iter().flatten().filter(|_| !self.stopping);
+        let delivery = self.deliveries.next_due().map(|due| (due, "notify"));
+        let save = self.persistence.next_due(self).map(|due| (due, "save"));
+        running.chain(delivery).chain(save).min()
+    }
+
+    /// The next thing to do.
+    pub fn poll_effect(&mut self) -> Option<TenantEffect> {
+        self.effects.pop_front()
+    }
+
+    /// Takes in the result of a flush's decision.
+    ///
+    /// # Panics
+    /// When given the result of a reload, which belongs to [`Self::reloaded`].
+    pub fn job_done(&mut self, done: TenantJobDone, now: Now) {
+        match done {
+            TenantJobDone::Decided(outcome) => self.flush_decided(*outcome, now),
+            TenantJobDone::Reloaded(outcome) => self.reloaded(*outcome),
+        }
+    }
+
+    /// Takes in how an attempt to notify ended.
+    pub fn notify_finished(&mut self, attempt: u64, verdict: Verdict, now: Now) {
+        self.attempt_ended(attempt, verdict, now);
+    }
+
+    /// Creates or edits a silence; it is acknowledged once the records are durable.
+    ///
+    /// # Errors
+    /// When the silence is not valid, unknown, or beyond a limit; nothing has changed then.
+    pub fn set_silence(
+        &mut self,
+        draft: SilenceDraft,
+        now: Now,
+    ) -> Result<(Arc<str>, Vec<Record>), SilenceError> {
+        let outcome =
+            self.silences
+                .set(draft, now.wall, self.settings.silence_limits, &mut self.rng)?;
+        let records = outcome
+            .changed
+            .iter()
+            .map(|silence| self.silence_record(silence))
+            .collect();
+        if self.settings.log_silences {
+            tracing::info!(id = %outcome.id, kind = ?outcome.kind, "Silence set");
+        }
+        Ok((outcome.id, records))
+    }
+
+    /// Ends a silence; it is acknowledged once the records are durable.
+    ///
+    /// # Errors
+    /// When there is none with this id.
+    pub fn expire_silence(&mut self, id: &str, now: Now) -> Result<Vec<Record>, SilenceError> {
+        match self.silences.expire(id, now.wall)? {
+            Expired::Already => Ok(Vec::new()),
+            Expired::Changed(silence) => {
+                if self.settings.log_silences {
+                    tracing::info!(id, "Silence expired");
+                }
+                Ok(vec![self.silence_record(&silence)])
+            }
+        }
+    }
+
+    /// A snapshot for reads.
+    #[must_use]
+    pub fn view(&self, now: Now) -> View {
+        View {
+            at: now,
+            config: Arc::clone(&self.config),
+            alerts: self.store.all().clone(),
+            alert_limit: self.store.limit(),
+            silences: self.silences.clone(),
+            inhibitor: self.inhibitor.clone(),
+            nflog: self.nflog.clone(),
+            history: self.history.clone(),
+            tree: Arc::clone(self.dispatcher.tree()),
+            groups: self.dispatcher.groups().clone(),
+            deliveries: self.deliveries.len(),
+            stats: self.stats.clone(),
+        }
+    }
+
+    /// Begins to stop: nothing new is flushed, what waits for a retry is given up, and the rest is saved.
+    pub fn stop(&mut self, now: Now) {
+        self.stopping = true;
+        for ended in self.deliveries.cancel_waiting() {
+            self.delivery_ended(*ended, now);
+        }
+        self.persistence.stop(now);
+    }
+
+    /// Whether nothing is in flight and everything is handed out for saving.
+    #[must_use]
+    pub fn is_stopped(&self) -> bool {
+        self.stopping
+            && self.deliveries.is_empty()
+            && self.effects.is_empty()
+            && self.persistence.is_clean(self)
+    }
+}
