@@ -1,1 +1,29 @@
-//! Not written yet.
+//! The shell: the only code that awaits, spawns, reads clocks, and touches files and sockets.
+//!
+//! [`run`] drives the node; everything else carries out one kind of effect and hands back one kind of input.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this module is the shell that the rest of the program is kept free of"
+)]
+
+mod clock;
+mod handle;
+mod http;
+mod notify;
+mod perform;
+mod portable;
+mod run;
+mod stats;
+mod store;
+mod task;
+
+pub use clock::Clock;
+pub use handle::{Handle, Inbox, Results, channel};
+pub use http::HttpClients;
+pub use perform::Shell;
+pub use portable::{FileMark, PortableFiles};
+pub use run::{StateMachine, World, start};
+pub use stats::{Histogram, LoopStats, StoreStats};
+pub use store::{Database, Record, Store, StoreError};
+pub use task::{Pool, spawn, spawn_thread};

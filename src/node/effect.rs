@@ -21,6 +21,38 @@ pub enum Effect {
     Run(Box<Job>),
     /// Make one attempt to notify and hand its end back as [`super::Input::NotifyFinished`].
     Notify(Box<NotifyAttempt>),
+    /// Replace one of Alertmanager's own files and hand the end back as [`super::Input::FileWritten`].
+    WriteFile {
+        /// Which.
+        file: PortableFile,
+        /// All of its bytes.
+        bytes: Arc<[u8]>,
+    },
+    /// Everything that was to be saved is saved: the loop may end. Nothing follows it.
+    Stopped,
+}
+
+/// The files of an Alertmanager in `--storage.path`, by which a user comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PortableFile {
+    /// The notification log.
+    Nflog,
+    /// The silences.
+    Silences,
+}
+
+impl PortableFile {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Nflog, Self::Silences];
+
+    /// The file's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Nflog => "nflog",
+            Self::Silences => "silences",
+        }
+    }
 }
 
 /// Records to save, in order.

@@ -1,8 +1,8 @@
 //! Everything that can happen to a node.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::effect::JobDone;
+use super::effect::{JobDone, PortableFile};
 use crate::{
     alert::Alert,
     config::Config,
@@ -37,8 +37,38 @@ pub enum Input {
         /// The store's words if it failed.
         result: Result<(), String>,
     },
+    /// A file of [`super::Effect::WriteFile`] is written, fsynced and in place, or could not be.
+    FileWritten {
+        /// Which.
+        file: PortableFile,
+        /// How long it took.
+        took: Duration,
+        /// Its size in bytes, or the system's words.
+        result: Result<u64, String>,
+    },
     /// The node shall finish what is in flight, save everything and stop.
     Shutdown,
+}
+
+impl Input {
+    /// Names the kind of input in logs.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Command { request, .. } => match request {
+                Request::PostAlerts { .. } => "post alerts",
+                Request::SetSilence(_) => "set silence",
+                Request::ExpireSilence(_) => "expire silence",
+                Request::View => "view",
+                Request::Reload(_) => "reload",
+            },
+            Self::JobDone(_) => "job done",
+            Self::NotifyFinished { .. } => "notify finished",
+            Self::Saved { .. } => "saved",
+            Self::FileWritten { .. } => "file written",
+            Self::Shutdown => "shutdown",
+        }
+    }
 }
 
 /// What clients ask of a node.

@@ -3,5 +3,5 @@
 mod effect;
 mod input;
 
-pub use effect::{Effect, Job, JobDone, NotifyAttempt, SaveBatch, StoreOp};
+pub use effect::{Effect, Job, JobDone, NotifyAttempt, PortableFile, SaveBatch, StoreOp};
 pub use input::{Input, Reply, ReplyTo, Request, Ticket};

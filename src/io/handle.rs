@@ -1,0 +1,120 @@
+//! How the rest of the shell talks to the loop: requests with answers for clients, bare inputs for finished effects.
+
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+
+use crate::{
+    node::{Input, Reply, Request},
+    tenant::View,
+};
+
+/// Requests that may wait in the node at one time; further clients wait before it. The queue is bounded by it, since
+/// finished effects are as many as the node has begun.
+const MAX_REQUESTS: usize = 256;
+
+/// Asks the node. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    queue: mpsc::UnboundedSender<Message>,
+    permits: Arc<Semaphore>,
+}
+
+/// Hands finished effects back to the node. Cheap to clone; it does not keep the loop alive.
+#[derive(Debug, Clone)]
+pub struct Results {
+    queue: mpsc::WeakUnboundedSender<Message>,
+}
+
+/// The loop's end of the queue.
+#[derive(Debug)]
+pub struct Inbox {
+    pub(super) queue: mpsc::UnboundedReceiver<Message>,
+}
+
+/// What waits for the loop.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// A client's request.
+    Request {
+        request: Request,
+        answer: oneshot::Sender<Reply>,
+        permit: OwnedSemaphorePermit,
+    },
+    /// Anything without an answer.
+    Input(Box<Input>),
+    /// Answered at once; shows that the loop turns.
+    Ping(oneshot::Sender<()>),
+}
+
+/// Makes the queue before the loop.
+#[must_use]
+pub fn channel() -> (Handle, Inbox) {
+    let (sender, queue) = mpsc::unbounded_channel();
+    let handle = Handle {
+        queue: sender,
+        permits: Arc::new(Semaphore::new(MAX_REQUESTS)),
+    };
+    (handle, Inbox { queue })
+}
+
+impl Handle {
+    /// Asks and waits for the answer. A client that goes away before does not take its request back.
+    pub async fn request(&self, request: Request) -> Reply {
+        let gone = || Reply::Refused("the node is going down".to_owned());
+        let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
+            return gone();
+        };
+        let (answer, reply) = oneshot::channel();
+        let message = Message::Request {
+            request,
+            answer,
+            permit,
+        };
+        if self.queue.send(message).is_err() {
+            return gone();
+        }
+        reply.await.unwrap_or_else(|_closed| gone())
+    }
+
+    /// A consistent snapshot of everything; `None` while the node goes down.
+    pub async fn view(&self) -> Option<Arc<View>> {
+        match self.request(Request::View).await {
+            Reply::View(view) => Some(view),
+            Reply::AlertsStored
+            | Reply::SilenceSet(_)
+            | Reply::SilenceExpired(_)
+            | Reply::Reloaded
+            | Reply::Refused(_) => None,
+        }
+    }
+
+    /// Tells the node to finish and stop.
+    pub fn shut_down(&self) {
+        // Without a loop there is nothing to stop.
+        let _ = self.queue.send(Message::Input(Box::new(Input::Shutdown)));
+    }
+
+    /// Waits until the loop comes by; `false` if there is none any more.
+    pub async fn ping(&self) -> bool {
+        let (answer, reply) = oneshot::channel();
+        self.queue.send(Message::Ping(answer)).is_ok() && reply.await.is_ok()
+    }
+
+    /// For those who carry out effects.
+    #[must_use]
+    pub fn results(&self) -> Results {
+        Results {
+            queue: self.queue.downgrade(),
+        }
+    }
+}
+
+impl Results {
+    /// Queues an input; after the loop's end nobody needs it.
+    pub fn send(&self, input: Input) {
+        if let Some(queue) = self.queue.upgrade() {
+            let _ = queue.send(Message::Input(Box::new(input)));
+        }
+    }
+}

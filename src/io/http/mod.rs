@@ -1,0 +1,5 @@
+//! HTTP to receivers, as `http_config` says.
+
+mod client;
+
+pub use client::HttpClients;

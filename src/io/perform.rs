@@ -1,0 +1,103 @@
+//! Carries out effects: to the store's writers, the workers, the network and the portable files.
+
+use std::{sync::Arc, time::Instant};
+
+use tokio::runtime;
+
+use super::{
+    handle::Results,
+    http::HttpClients,
+    notify::notify,
+    portable::PortableFiles,
+    run::World,
+    store::{Store, mark_batch},
+    task::{self, Pool},
+};
+use crate::node::{Effect, Input, PortableFile};
+
+/// The world of a real process.
+#[derive(Debug)]
+pub struct Shell {
+    store: Store,
+    files: PortableFiles,
+    pool: Pool,
+    http: Arc<HttpClients>,
+    runtime: runtime::Handle,
+    results: Results,
+}
+
+impl Shell {
+    /// Puts it together.
+    #[must_use]
+    pub fn new(
+        store: Store,
+        files: PortableFiles,
+        pool: Pool,
+        http: Arc<HttpClients>,
+        runtime: runtime::Handle,
+        results: Results,
+    ) -> Self {
+        Self {
+            store,
+            files,
+            pool,
+            http,
+            runtime,
+            results,
+        }
+    }
+
+    fn write_file(&self, file: PortableFile, bytes: Arc<[u8]>) {
+        let files = self.files.clone();
+        let results = self.results.clone();
+        let saver = self.store.saver();
+        self.runtime.spawn_blocking(move || {
+            let began = Instant::now();
+            let written = files.write(file, &bytes);
+            let result = match &written {
+                Ok(mark) => Ok(mark.size()),
+                Err(error) => Err(error.to_string()),
+            };
+            if let Ok(mark) = written {
+                saver.save(mark_batch(file, &mark), results.clone());
+            }
+            results.send(Input::FileWritten {
+                file,
+                took: began.elapsed(),
+                result,
+            });
+        });
+    }
+}
+
+impl World for Shell {
+    fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Save(batch) => self.store.save(batch, &self.results),
+            Effect::Run(job) => {
+                let results = self.results.clone();
+                self.pool
+                    .run(move || results.send(Input::JobDone(job.run())));
+            }
+            Effect::Notify(attempt) => {
+                let http = Arc::clone(&self.http);
+                let results = self.results.clone();
+                task::spawn(&self.runtime, "notify", async move {
+                    let number = attempt.attempt;
+                    let verdict = notify(&http, *attempt).await;
+                    results.send(Input::NotifyFinished {
+                        attempt: number,
+                        verdict,
+                    });
+                });
+            }
+            Effect::WriteFile { file, bytes } => self.write_file(file, bytes),
+            // The loop's own.
+            Effect::Reply { .. } | Effect::Stopped => {}
+        }
+    }
+
+    fn finish(self) {
+        self.store.close();
+    }
+}

@@ -1,0 +1,159 @@
+//! One sled database: open, batch, iterate, and an fsync that sled lacks.
+//!
+//! Its library may panic on damaged files; every call is guarded, and a panic is an error like any other.
+
+use std::{
+    fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+};
+
+use super::Record;
+use crate::node::StoreOp;
+
+/// Values from here on become files of their own that are never fsynced (sled's blobs).
+const MAX_VALUE: usize = 64 * 1024;
+
+/// Cached pages. Everything is in the node's memory anyway, so the store reads at start only.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// The database does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum DatabaseError {
+    /// Another process has the file.
+    #[error("in use by another process")]
+    Locked,
+    /// The system refuses.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// What is on the disk makes no sense.
+    #[error("{0}")]
+    Damaged(String),
+    /// The value is too large for the store.
+    #[error("a value of {0} bytes is too large for the store")]
+    TooLarge(usize),
+}
+
+#[derive(Debug)]
+pub(super) struct Database {
+    path: PathBuf,
+    sled: sled::Db,
+}
+
+impl Database {
+    pub(super) fn open(path: &Path) -> Result<Self, DatabaseError> {
+        let config = sled::Config::new()
+            .path(path)
+            .cache_capacity(CACHE_BYTES)
+            .mode(sled::Mode::LowSpace)
+            // The writer says when: a background flush would only race with it.
+            .flush_every_ms(None);
+        let sled = guarded(|| config.open())?;
+        sync_directory(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            sled,
+        })
+    }
+
+    pub(super) fn check_value(value: &[u8]) -> Result<(), DatabaseError> {
+        if value.len() < MAX_VALUE {
+            Ok(())
+        } else {
+            Err(DatabaseError::TooLarge(value.len()))
+        }
+    }
+
+    /// Applies all or nothing.
+    pub(super) fn apply(
+        &self,
+        ops: impl IntoIterator<Item = StoreOp>,
+    ) -> Result<(), DatabaseError> {
+        let mut batch = sled::Batch::default();
+        for op in ops {
+            match op {
+                StoreOp::Put { key, value } => {
+                    Self::check_value(&value)?;
+                    batch.insert(key, value);
+                }
+                StoreOp::Delete { key } => batch.remove(key),
+            }
+        }
+        guarded(|| self.sled.apply_batch(batch))
+    }
+
+    /// Hands everything to the system: it survives the end of the process.
+    pub(super) fn flush(&self) -> Result<(), DatabaseError> {
+        guarded(|| self.sled.flush()).map(drop)
+    }
+
+    /// Hands everything to the disk: it survives a power cut.
+    pub(super) fn sync(&self) -> Result<(), DatabaseError> {
+        self.flush()?;
+        fs::File::open(self.path.join("db"))?.sync_data()?;
+        Ok(())
+    }
+
+    /// Reads every record; ends with the error after the last that can be read.
+    pub(super) fn records(&self) -> impl Iterator<Item = Result<Record, DatabaseError>> + '_ {
+        let mut records = self.sled.iter();
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            if failed {
+                return None;
+            }
+            let record = guarded(|| records.next().transpose()).transpose()?;
+            failed = record.is_err();
+            Some(record.map(|(key, value)| (key.to_vec(), value.to_vec())))
+        })
+    }
+
+    /// Closes it; a panic of the library on the way is of no consequence.
+    pub(super) fn close(self) {
+        let Self { sled, .. } = self;
+        let _ = catch_unwind(AssertUnwindSafe(move || drop(sled)));
+    }
+}
+
+/// Makes new names in a directory, and its own, survive a power cut.
+pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+    fs::File::open(path)?.sync_all()?;
+    if let Some(parent) = path.parent() {
+        fs::File::open(parent)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn guarded<T>(call: impl FnOnce() -> sled::Result<T>) -> Result<T, DatabaseError> {
+    match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(sled::Error::Io(error))) => {
+            if error.to_string().contains("could not acquire lock") {
+                return Err(DatabaseError::Locked);
+            }
+            // sled calls files that it cannot make sense of I/O errors too.
+            let is_the_systems = matches!(
+                error.kind(),
+                io::ErrorKind::PermissionDenied
+                    | io::ErrorKind::ReadOnlyFilesystem
+                    | io::ErrorKind::StorageFull
+                    | io::ErrorKind::QuotaExceeded
+            );
+            if is_the_systems {
+                Err(DatabaseError::Io(error))
+            } else {
+                Err(DatabaseError::Damaged(error.to_string()))
+            }
+        }
+        Ok(Err(error)) => Err(DatabaseError::Damaged(error.to_string())),
+        Err(panic) => {
+            let words = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(DatabaseError::Damaged(
+                words.unwrap_or("it panicked").to_owned(),
+            ))
+        }
+    }
+}

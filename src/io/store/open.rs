@@ -1,0 +1,204 @@
+//! Opening a database whatever state it is in: a damaged one is set aside and what can be read of it is kept.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use super::{
+    Record, StoreError,
+    database::{Database, DatabaseError, sync_directory},
+};
+use crate::node::StoreOp;
+
+/// Records that are handed over, or written again, at a time.
+const CHUNK: usize = 1024;
+
+/// A database that ended the process while it was opened this many times in a row is set aside unopened.
+const MAX_CRASHES: usize = 5;
+
+/// What came of it.
+pub(super) struct Opened {
+    /// `None` if the disk does not let it; the writer goes on trying.
+    pub(super) database: Option<Database>,
+    /// Where the damaged one is.
+    pub(super) set_aside: Option<PathBuf>,
+}
+
+/// Opens the database and hands over its records in chunks.
+pub(super) fn open(path: &Path, mut load: impl FnMut(Vec<Record>)) -> Result<Opened, StoreError> {
+    let refused = |source| StoreError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    fs::create_dir_all(path).map_err(refused)?;
+    let attempts = Attempts::begin(path);
+    let mut salvaged = Vec::new();
+    let reason = if attempts.crashes < MAX_CRASHES {
+        match open_whole(path, &mut salvaged) {
+            Ok(database) => {
+                load_in_chunks(database.records().filter_map(Result::ok), &mut load);
+                attempts.end();
+                return Ok(Opened {
+                    database: Some(database),
+                    set_aside: None,
+                });
+            }
+            Err(DatabaseError::Locked) => {
+                attempts.end();
+                return Err(StoreError::Locked {
+                    path: path.to_owned(),
+                });
+            }
+            Err(DatabaseError::Io(source)) if is_refusal(&source) => {
+                attempts.end();
+                return Err(refused(source));
+            }
+            Err(DatabaseError::Io(source)) if is_full(&source) => {
+                attempts.end();
+                tracing::error!(
+                    database = %path.display(),
+                    error = %source,
+                    "the disk is full: the store could not be opened; the node serves and notifies from memory and \
+                     has forgotten what was stored; make room and restart"
+                );
+                return Ok(Opened {
+                    database: None,
+                    set_aside: None,
+                });
+            }
+            Err(error) => error.to_string(),
+        }
+    } else {
+        "the process ended each time while the store was being opened".to_owned()
+    };
+
+    let set_aside = set_aside(path, &reason, salvaged.len());
+    let database = set_aside.as_ref().and_then(|_| renew(path, &salvaged));
+    attempts.end();
+    load_in_chunks(salvaged.into_iter(), &mut load);
+    Ok(Opened {
+        database,
+        set_aside,
+    })
+}
+
+fn load_in_chunks(records: impl Iterator<Item = Record>, load: &mut impl FnMut(Vec<Record>)) {
+    let mut records = records.peekable();
+    while records.peek().is_some() {
+        load(records.by_ref().take(CHUNK).collect());
+    }
+}
+
+/// Errors that an operator must mend before the node can work as told.
+fn is_refusal(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem
+    )
+}
+
+/// Opens a database of which every record can be read; otherwise `salvaged` gets those before the damage.
+fn open_whole(path: &Path, salvaged: &mut Vec<Record>) -> Result<Database, DatabaseError> {
+    let database = Database::open(path)?;
+    let Some(error) = database.records().find_map(Result::err) else {
+        return Ok(database);
+    };
+    salvaged.extend(database.records().filter_map(Result::ok));
+    database.close();
+    Err(error)
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
+/// Makes a new database of the records; `None` if the disk does not let it.
+fn renew(path: &Path, records: &[Record]) -> Option<Database> {
+    let renewed = fs::create_dir_all(path)
+        .map_err(DatabaseError::from)
+        .and_then(|()| Database::open(path))
+        .and_then(|database| {
+            for chunk in records.chunks(CHUNK) {
+                database.apply(chunk.iter().map(|(key, value)| StoreOp::Put {
+                    key: key.clone(),
+                    value: value.clone(),
+                }))?;
+            }
+            database.sync()?;
+            Ok(database)
+        });
+    renewed
+        .inspect_err(|error| {
+            tracing::error!(database = %path.display(), %error, "no new store could be made; the node works from memory");
+        })
+        .ok()
+}
+
+/// Moves the directory out of the way; `None` if even that fails.
+fn set_aside(path: &Path, reason: &str, kept: usize) -> Option<PathBuf> {
+    let seconds = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let aside = (0..)
+        .map(|number| match number {
+            0 => format!("{name}.damaged-{seconds}"),
+            _ => format!("{name}.damaged-{seconds}-{number}"),
+        })
+        .map(|name| path.with_file_name(name))
+        .find(|aside| !aside.exists())?;
+    let moved =
+        fs::rename(path, &aside).and_then(|()| path.parent().map_or(Ok(()), sync_directory));
+    match moved {
+        Ok(()) => {
+            tracing::error!(
+                database = %path.display(),
+                set_aside = %aside.display(),
+                reason,
+                records_kept = kept,
+                "the store was damaged; the node starts with what could be read of it and with Alertmanager's own \
+                 files; check the disk, and keep or delete the directory that was set aside"
+            );
+            Some(aside)
+        }
+        Err(error) => {
+            tracing::error!(
+                database = %path.display(),
+                reason,
+                %error,
+                records_kept = kept,
+                "the store was damaged and cannot be moved out of the way; the node works from memory; check the disk"
+            );
+            None
+        }
+    }
+}
+
+/// Counts, in a file beside the database, openings that did not end: damage may abort the process.
+struct Attempts {
+    file: PathBuf,
+    crashes: usize,
+}
+
+impl Attempts {
+    fn begin(path: &Path) -> Self {
+        let mut file = path.as_os_str().to_owned();
+        file.push(".opening");
+        let file = PathBuf::from(file);
+        // One byte per attempt. Where it cannot be written, it counts nothing, and the opening decides.
+        let crashes = fs::read(&file).map_or(0, |bytes| bytes.len());
+        let _ = fs::write(&file, vec![b'x'; crashes.min(MAX_CRASHES) + 1]);
+        Self { file, crashes }
+    }
+
+    fn end(self) {
+        // What remains would only count as one crash.
+        let _ = fs::remove_file(self.file);
+    }
+}
