@@ -25,5 +25,5 @@ pub use perform::Shell;
 pub use portable::{FileMark, PortableFiles};
 pub use run::{StateMachine, World, start};
 pub use stats::{Histogram, LoopStats, StoreStats};
-pub use store::{Database, Record, Store, StoreError};
+pub use store::{Record, Store, StoreError};
 pub use task::{Pool, spawn, spawn_thread};
