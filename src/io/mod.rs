@@ -10,10 +10,12 @@
 mod clock;
 mod handle;
 mod http;
+pub mod log;
 mod notify;
 mod perform;
 mod portable;
 mod run;
+pub mod server;
 mod stats;
 mod store;
 mod task;
