@@ -11,11 +11,14 @@
     reason = "these tests run real processes in real time and wait for conditions with a bound"
 )]
 
+mod differences;
 mod http;
 mod node;
 mod normal;
 mod process;
+mod script;
 mod sink;
 
 mod amtool;
+mod differential;
 mod prometheus;

@@ -1,5 +1,5 @@
-//! Makes the answers of two servers comparable: ids become their order of appearance, moments near the present
-//! become whole minutes from the start of the test.
+//! Makes the answers of two servers comparable: ids become names or their order of appearance, moments near the
+//! present become whole minutes from the start of the test.
 
 use std::sync::LazyLock;
 
@@ -18,7 +18,7 @@ static MOMENT: LazyLock<Regex> = LazyLock::new(|| {
 /// Remembers the ids one server gave out, in their order.
 pub(crate) struct Normalizer {
     base: Timestamp,
-    ids: Vec<String>,
+    ids: Vec<(String, String)>,
     address: String,
 }
 
@@ -31,6 +31,22 @@ impl Normalizer {
         }
     }
 
+    /// Gives an id the name under which [`Normalizer::fill`] finds it and answers show it.
+    pub(crate) fn name_id(&mut self, id: &str, name: &str) {
+        if self.ids.iter().all(|(known, _)| known != id) {
+            self.ids.push((id.to_owned(), format!("<{name}>")));
+        }
+    }
+
+    /// Replaces the `<names>` of ids in a request.
+    pub(crate) fn fill(&self, request: &str) -> String {
+        self.ids
+            .iter()
+            .fold(request.to_owned(), |text, (id, name)| {
+                text.replace(name, id)
+            })
+    }
+
     /// The text with ids, moments and the server's own address replaced.
     pub(crate) fn text(&mut self, text: &str) -> String {
         let text = text.replace(&self.address, "<address>");
@@ -41,25 +57,24 @@ impl Normalizer {
     }
 
     fn id(&mut self, id: &str) -> String {
-        // What the script itself sends is the same for both servers.
+        // What the script itself makes up is the same for both servers.
         if id.starts_with("00000000-") {
             return id.to_owned();
         }
-        let position = self
-            .ids
+        if self.ids.iter().all(|(known, _)| known != id) {
+            self.ids
+                .push((id.to_owned(), format!("<id {}>", self.ids.len())));
+        }
+        self.ids
             .iter()
-            .position(|known| known == id)
-            .unwrap_or_else(|| {
-                self.ids.push(id.to_owned());
-                self.ids.len() - 1
-            });
-        format!("<id {position}>")
+            .find(|(known, _)| known == id)
+            .unwrap()
+            .1
+            .clone()
     }
 
     fn moment(&self, found: &Captures<'_>) -> String {
-        let moment = format!("{}T{}Z", &found[1], &found[2])
-            .parse::<Timestamp>()
-            .unwrap();
+        let Ok(moment) = format!("{}T{}Z", &found[1], &found[2]).parse::<Timestamp>() else { return found[0].to_owned() };
         let distance = moment.duration_since(self.base);
         if distance.as_hours().abs() > 24 * 20 {
             return found[0].to_owned();
