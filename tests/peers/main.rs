@@ -20,5 +20,8 @@ mod script;
 mod sink;
 
 mod amtool;
+mod config_files;
 mod differential;
+mod kill;
 mod prometheus;
+mod upstream_files;

@@ -74,7 +74,9 @@ impl Normalizer {
     }
 
     fn moment(&self, found: &Captures<'_>) -> String {
-        let Ok(moment) = format!("{}T{}Z", &found[1], &found[2]).parse::<Timestamp>() else { return found[0].to_owned() };
+        let Ok(moment) = format!("{}T{}Z", &found[1], &found[2]).parse::<Timestamp>() else {
+            return found[0].to_owned();
+        };
         let distance = moment.duration_since(self.base);
         if distance.as_hours().abs() > 24 * 20 {
             return found[0].to_owned();
