@@ -9,7 +9,6 @@ use crate::{
     http::{self, Answer},
     node::{Node, Program, subject_is_upstream},
     normal::Normalizer,
-    process,
     script::{CONFIG, Step, script},
 };
 
@@ -197,5 +196,4 @@ fn clients_cannot_tell_the_servers_apart() {
         steps.len(),
         wrong.join("\n\n")
     );
-    let _ = process::SOON;
 }

@@ -22,6 +22,7 @@ mod sink;
 mod amtool;
 mod config_files;
 mod differential;
+mod hostile;
 mod kill;
 mod prometheus;
 mod upstream_files;
