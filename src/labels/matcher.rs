@@ -10,7 +10,6 @@ use std::{
 use super::{
     LabelSet,
     quote::{go_quote, open_metrics_quote},
-    utf8::is_reserved,
 };
 use crate::regex::{Anchored, RegexError};
 
@@ -177,7 +176,8 @@ impl Hash for Matcher {
 /// `name="value"`; the value escaped as in `OpenMetrics`, or name and value as Go strings if the name needs quotes.
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name.contains(is_reserved) {
+        let reserved = |c: char| c.is_whitespace() || "{}!=~,\\\"'`".contains(c);
+        if self.name.contains(reserved) {
             return write!(
                 f,
                 "{}{}{}",

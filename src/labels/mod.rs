@@ -1,20 +1,13 @@
 //! Label sets and what selects them: sets, fingerprints, matchers and their text forms.
 
-mod set;
-
-mod quote;
-
 mod matcher;
-
-mod classic;
-mod utf8;
-
 mod parse;
+mod quote;
+mod set;
 
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use parse::{
-    MatcherMode, MatchersParseError, MatchersWarning, is_valid_label_name, parse_matcher,
-    parse_matcher_warned, parse_matchers, parse_matchers_warned,
+    MatcherMode, MatchersParseError, is_valid_label_name, parse_matcher, parse_matchers,
 };
 pub use quote::{go_quote, go_unquote};
 pub use set::{Fingerprint, Iter, LabelSet, LabelSetBuilder};

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::input::{Reply, ReplyTo, Ticket};
-use crate::{config::Integration, notify::NotificationData};
+use crate::{config::Integration, notify::NotificationData, tenant::TenantJob};
 
 /// Something to do.
 #[derive(Debug)]
@@ -18,7 +18,7 @@ pub enum Effect {
     /// Save records.
     Save(SaveBatch),
     /// Run a pure job on a worker and hand its result back as [`super::Input::JobDone`].
-    Run(Box<Job>),
+    Run(Box<TenantJob>),
     /// Make one attempt to notify and hand its end back as [`super::Input::NotifyFinished`].
     Notify(Box<NotifyAttempt>),
     /// Replace one of Alertmanager's own files and hand the end back as [`super::Input::FileWritten`].
@@ -94,20 +94,4 @@ pub struct NotifyAttempt {
     pub integration: Arc<Integration>,
     /// The attempt must end within this time.
     pub timeout: Duration,
-}
-
-/// A pure job that is too long for the loop.
-#[derive(Debug)]
-pub enum Job {}
-
-/// The result of a [`Job`].
-#[derive(Debug)]
-pub enum JobDone {}
-
-impl Job {
-    /// Does the work; pure, on any thread.
-    #[must_use]
-    pub fn run(self) -> JobDone {
-        match self {}
-    }
 }

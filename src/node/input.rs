@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::effect::{JobDone, PortableFile};
+use super::effect::PortableFile;
 use crate::{
     alert::Alert,
     config::Config,
     notify::Verdict,
     silence::{SilenceDraft, SilenceError},
-    tenant::View,
+    tenant::{TenantJobDone, View},
 };
 
 /// Something happened.
@@ -22,7 +22,7 @@ pub enum Input {
         reply_to: ReplyTo,
     },
     /// A worker finished a job.
-    JobDone(JobDone),
+    JobDone(TenantJobDone),
     /// An attempt to notify ended.
     NotifyFinished {
         /// The attempt's number.

@@ -2,6 +2,8 @@
 
 mod effect;
 mod input;
+mod machine;
 
-pub use effect::{Effect, Job, JobDone, NotifyAttempt, PortableFile, SaveBatch, StoreOp};
+pub use effect::{Effect, NotifyAttempt, PortableFile, SaveBatch, StoreOp};
 pub use input::{Input, Reply, ReplyTo, Request, Ticket};
+pub use machine::Node;

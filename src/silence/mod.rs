@@ -5,10 +5,8 @@
 
 mod check;
 mod error;
-mod index;
 mod matcher;
 mod model;
-mod pivot;
 mod query;
 mod stats;
 mod store;

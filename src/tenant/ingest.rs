@@ -12,11 +12,7 @@ use crate::{
 impl Tenant {
     /// Takes in one valid alert.
     pub fn post(&mut self, alert: Alert, now: Now) {
-        if alert.is_resolved_at(now.wall) {
-            self.stats.received_resolved += 1;
-        } else {
-            self.stats.received_firing += 1;
-        }
+        self.stats.ingested += 1;
         let restored = self.unrefreshed.remove(&alert.fingerprint);
         let (alert, previous) = if restored && self.is_new_incident(&alert, now) {
             self.forget_told(&alert);
@@ -39,13 +35,6 @@ impl Tenant {
         self.inhibitor.update(&alert, previous.as_deref());
         self.dispatcher.insert(&alert, now);
         self.mark_saved_later(&alert, previous.as_deref(), now);
-    }
-
-    /// Counts posts that were refused.
-    pub fn count_invalid(&mut self, invalid: u64, firing: u64) {
-        self.stats.invalid += invalid;
-        self.stats.received_firing += firing;
-        self.stats.received_resolved += invalid - firing.min(invalid);
     }
 
     /// Whether a post that fires is another incident than the stored alert of the same labels: it began after this node

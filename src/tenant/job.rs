@@ -1,6 +1,9 @@
 //! Pure work that is too long for the loop.
 
-use super::reload::{ReloadInput, ReloadOutcome};
+use super::{
+    export::{ExportInput, Exported},
+    reload::{ReloadInput, ReloadOutcome},
+};
 use crate::notify::decide::{FlushInput, FlushOutcome};
 
 /// A job on snapshots.
@@ -10,6 +13,8 @@ pub enum TenantJob {
     Decide(Box<FlushInput>),
     /// Build what follows from a new configuration.
     Reload(Box<ReloadInput>),
+    /// Write silences and log in Alertmanager's format.
+    Export(Box<ExportInput>),
 }
 
 /// A job's result.
@@ -19,6 +24,8 @@ pub enum TenantJobDone {
     Decided(Box<FlushOutcome>),
     /// What the new configuration makes of everything.
     Reloaded(Box<ReloadOutcome>),
+    /// The files.
+    Exported(Exported),
 }
 
 impl TenantJob {
@@ -28,6 +35,7 @@ impl TenantJob {
         match self {
             Self::Decide(input) => TenantJobDone::Decided(Box::new(input.decide())),
             Self::Reload(input) => TenantJobDone::Reloaded(Box::new(input.run())),
+            Self::Export(input) => TenantJobDone::Exported(input.run()),
         }
     }
 }

@@ -24,6 +24,7 @@ impl Tenant {
         if now.mono >= self.maintenance_due {
             self.maintenance_due = now.mono + self.settings.maintenance_interval;
             self.collect_records(now);
+            self.export();
         }
     }
 

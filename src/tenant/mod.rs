@@ -4,22 +4,26 @@
 
 mod deliver;
 mod explain;
+mod export;
 mod flush;
 mod ingest;
 mod job;
+mod load;
 mod maintain;
 mod persist;
 mod reload;
 mod settings;
+mod state;
 mod stats;
-mod tenant;
 mod view;
 
 pub use explain::{Explanation, GroupExplanation, RouteStep};
+pub use export::{ExportInput, Exported};
 pub use job::{TenantJob, TenantJobDone};
+pub use load::Damaged;
 pub use persist::Saved;
 pub use reload::{ReloadInput, ReloadOutcome};
 pub use settings::TenantSettings;
-pub use stats::{LATENCY_BOUNDS, NotificationStats, Stats};
-pub use tenant::{Record, Tenant, TenantEffect};
+pub use state::{Record, Tenant, TenantEffect};
+pub use stats::{LATENCY_BOUNDS, NotificationStats, SnapshotStats, Stats};
 pub use view::View;

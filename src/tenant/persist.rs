@@ -7,7 +7,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Tenant, TenantEffect, tenant::Record};
+use super::{Record, Tenant, TenantEffect};
 use crate::{
     alert::Alert,
     dispatch::Schedule,

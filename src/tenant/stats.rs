@@ -13,12 +13,8 @@ pub const LATENCY_BOUNDS: [u64; 5] = [1, 5, 10, 15, 20];
 /// Counters since the start.
 #[derive(Debug, Clone, Default)]
 pub struct Stats {
-    /// Posts that fire.
-    pub received_firing: u64,
-    /// Posts that are resolved.
-    pub received_resolved: u64,
-    /// Posts that are not valid.
-    pub invalid: u64,
+    /// Alerts taken in.
+    pub ingested: u64,
     /// Posts dropped by the limit on one alert name, by that name.
     pub limited: BTreeMap<String, u64>,
     /// Alerts that flushes left out.
@@ -29,8 +25,27 @@ pub struct Stats {
     pub ambiguous: u64,
     /// Flushes that ended.
     pub flushes: u64,
+    /// Writing back `nflog`.
+    pub nflog_snapshot: SnapshotStats,
+    /// Writing back `silences`.
+    pub silences_snapshot: SnapshotStats,
     /// Configurations put into force, the first included.
     pub reloads: u64,
+}
+
+/// Counters of the files that are written back for Alertmanager.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SnapshotStats {
+    /// Times that writing was tried.
+    pub maintenance: u64,
+    /// Times that it failed.
+    pub maintenance_errors: u64,
+    /// Files written.
+    pub snapshots: u64,
+    /// Time that writing took, all together.
+    pub snapshot_sum: Duration,
+    /// Size of the last file.
+    pub snapshot_bytes: u64,
 }
 
 /// Counters of one integration type of one receiver.

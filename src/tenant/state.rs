@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Saved, Stats, TenantJob, TenantJobDone, TenantSettings, View, flush::RunningFlush,
+    Exported, Saved, Stats, TenantJob, TenantJobDone, TenantSettings, View, flush::RunningFlush,
     persist::Persistence,
 };
 use crate::{
@@ -40,6 +40,8 @@ pub enum TenantEffect {
     SaveDurably(Vec<Record>),
     /// Save records behind; the tenant saves nothing more behind until it is told that this is done.
     SaveBehind(Vec<Record>),
+    /// Replace the files that an Alertmanager would read.
+    WriteFiles(Exported),
 }
 
 /// A record of the store: a key, and a value or `None` to delete it.
@@ -69,6 +71,8 @@ pub struct Tenant {
     pub(super) gc_due: Duration,
     pub(super) gc_cursor: Option<Fingerprint>,
     pub(super) maintenance_due: Duration,
+    /// Whether a worker writes the portable files.
+    pub(super) exporting: bool,
     pub(super) stopping: bool,
     pub(super) effects: VecDeque<TenantEffect>,
     rng: Rng,
@@ -109,6 +113,7 @@ impl Tenant {
             gc_due: now.mono + settings.gc_interval,
             gc_cursor: None,
             maintenance_due: now.mono + settings.maintenance_interval,
+            exporting: false,
             stopping: false,
             effects: VecDeque::new(),
             rng: rng.child("silences"),
@@ -158,14 +163,12 @@ impl Tenant {
         self.effects.pop_front()
     }
 
-    /// Takes in the result of a flush's decision.
-    ///
-    /// # Panics
-    /// When given the result of a reload, which belongs to [`Self::reloaded`].
+    /// Takes in the result of a job.
     pub fn job_done(&mut self, done: TenantJobDone, now: Now) {
         match done {
             TenantJobDone::Decided(outcome) => self.flush_decided(*outcome, now),
             TenantJobDone::Reloaded(outcome) => self.reloaded(*outcome),
+            TenantJobDone::Exported(files) => self.exported(files),
         }
     }
 
@@ -239,12 +242,14 @@ impl Tenant {
             self.delivery_ended(*ended, now);
         }
         self.persistence.stop(now);
+        self.export();
     }
 
     /// Whether nothing is in flight and everything is handed out for saving.
     #[must_use]
     pub fn is_stopped(&self) -> bool {
         self.stopping
+            && !self.exporting
             && self.deliveries.is_empty()
             && self.effects.is_empty()
             && self.persistence.is_clean(self)

@@ -1,0 +1,348 @@
+//! The node: carries inputs to its tenant and the tenant's effects to the world.
+//!
+//! There is one tenant, `anonymous`, as long as multi-tenancy is off. No step is long: posts of many alerts are taken in
+//! by portions, flushes are decided and configurations applied on workers.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::{
+    Effect, Input, NotifyAttempt, PortableFile, Reply, ReplyTo, Request, SaveBatch, StoreOp, Ticket,
+};
+use crate::{
+    alert::Alert,
+    config::Config,
+    rng::Rng,
+    silence::SilenceError,
+    tenant::{Record, Saved, Tenant, TenantEffect, TenantJob, TenantSettings},
+    time::Now,
+};
+
+/// Alerts taken in by one step of the loop.
+const ALERTS_PER_STEP: usize = 64;
+
+/// How long a node that stops waits for notifications under way.
+const STOP_WITHIN: Duration = Duration::from_secs(5);
+
+/// The node.
+#[derive(Debug)]
+pub struct Node {
+    tenant: Tenant,
+    /// Posts that are not taken in yet, oldest first.
+    posts: VecDeque<Post>,
+    /// Clients whose answer waits for the store.
+    saving: BTreeMap<Ticket, Waiting>,
+    next_ticket: u64,
+    reload: Reload,
+    stop: Stop,
+    files_in_flight: usize,
+    effects: VecDeque<Effect>,
+}
+
+#[derive(Debug)]
+struct Post {
+    alerts: std::vec::IntoIter<Alert>,
+    reply_to: ReplyTo,
+}
+
+/// Who waits for a ticket.
+#[derive(Debug)]
+enum Waiting {
+    Client(ReplyTo, Reply),
+    /// The tenant, with its next records to be written behind.
+    Behind,
+    /// Nobody, but a failure is worth a log line.
+    Log,
+}
+
+/// A worker builds what follows from a new configuration; meanwhile alerts and ends of flushes wait.
+#[derive(Debug, Default)]
+struct Reload {
+    running: Option<ReplyTo>,
+    next: VecDeque<(Arc<Config>, ReplyTo)>,
+    parked: VecDeque<Input>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    No,
+    /// Notifications under way are given until then.
+    Draining(Duration),
+    Stopped,
+}
+
+impl Node {
+    /// Makes a node of its configuration and what was saved. All randomness grows from `seed`.
+    #[must_use]
+    pub fn new(
+        settings: TenantSettings,
+        config: Arc<Config>,
+        saved: Saved,
+        seed: u64,
+        now: Now,
+    ) -> Self {
+        Self {
+            tenant: Tenant::new(
+                settings,
+                config,
+                saved,
+                Rng::from_seed(seed).child("tenant"),
+                now,
+            ),
+            posts: VecDeque::new(),
+            saving: BTreeMap::new(),
+            next_ticket: 0,
+            reload: Reload::default(),
+            stop: Stop::No,
+            files_in_flight: 0,
+            effects: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle(&mut self, input: Input, now: Now) {
+        match input {
+            Input::Command { request, reply_to } => self.command(request, reply_to, now),
+            Input::JobDone(crate::tenant::TenantJobDone::Reloaded(outcome)) => {
+                self.tenant.reloaded(*outcome);
+                self.reload_ended(now);
+            }
+            Input::JobDone(_) | Input::NotifyFinished { .. } if self.reload.running.is_some() => {
+                self.reload.parked.push_back(input);
+            }
+            Input::JobDone(done) => self.tenant.job_done(done, now),
+            Input::NotifyFinished { attempt, verdict } => {
+                self.tenant.notify_finished(attempt, verdict, now)
+            }
+            Input::Saved { ticket, result } => self.saved(ticket, result),
+            Input::FileWritten { file, took, result } => {
+                self.files_in_flight = self.files_in_flight.saturating_sub(1);
+                self.tenant
+                    .file_written(file == PortableFile::Silences, took, result);
+            }
+            Input::Shutdown => {
+                if self.stop == Stop::No {
+                    self.stop = Stop::Draining(now.mono + STOP_WITHIN);
+                    self.tenant.stop(now);
+                }
+            }
+        }
+        self.collect(now);
+    }
+
+    /// Does what is due, in bounded steps.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.take_posts(now);
+        if self.reload.running.is_none() {
+            self.tenant.handle_timeout(now);
+        }
+        self.collect(now);
+    }
+
+    /// When something is due next, and what.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
+        if self.stop == Stop::Stopped {
+            return None;
+        }
+        let stop = match self.stop {
+            Stop::Draining(until) => Some((until, "stop")),
+            Stop::No | Stop::Stopped => None,
+        };
+        if self.reload.running.is_some() {
+            return stop;
+        }
+        let posts = (!self.posts.is_empty()).then_some((Duration::ZERO, "take in alerts"));
+        [posts, self.tenant.poll_timeout(), stop]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next thing to do.
+    #[must_use]
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    fn command(&mut self, request: Request, reply_to: ReplyTo, now: Now) {
+        match request {
+            Request::View => {
+                let view = Arc::new(self.tenant.view(now));
+                self.reply(reply_to, Reply::View(view));
+            }
+            _ if self.stop != Stop::No => {
+                self.reply(
+                    reply_to,
+                    Reply::Refused("the node is shutting down".to_owned()),
+                );
+            }
+            Request::PostAlerts { alerts, invalid: _ } => {
+                let waits = !self.posts.is_empty();
+                self.posts.push_back(Post {
+                    alerts: alerts.into_iter(),
+                    reply_to,
+                });
+                if !waits {
+                    self.take_posts(now);
+                }
+            }
+            Request::SetSilence(draft) => match self.tenant.set_silence(draft, now) {
+                Ok((id, records)) => {
+                    self.save_for(
+                        Waiting::Client(reply_to, Reply::SilenceSet(Ok(id))),
+                        true,
+                        records,
+                    );
+                }
+                Err(error) => self.reply(reply_to, Reply::SilenceSet(Err(error))),
+            },
+            Request::ExpireSilence(id) => match self.tenant.expire_silence(&id, now) {
+                Ok(records) => {
+                    self.save_for(Waiting::Client(reply_to, expired(Ok(()))), true, records)
+                }
+                Err(error) => self.reply(reply_to, expired(Err(error))),
+            },
+            Request::Reload(config) => {
+                self.reload.next.push_back((config, reply_to));
+                self.begin_reload(now);
+            }
+        }
+    }
+
+    /// Takes in one portion of the posts that wait.
+    fn take_posts(&mut self, now: Now) {
+        if self.reload.running.is_some() {
+            return;
+        }
+        let mut room = ALERTS_PER_STEP;
+        while let Some(post) = self.posts.front_mut() {
+            while room > 0
+                && let Some(alert) = post.alerts.next()
+            {
+                self.tenant.post(alert, now);
+                room -= 1;
+            }
+            if post.alerts.len() > 0 {
+                return;
+            }
+            let reply_to = post.reply_to;
+            self.posts.pop_front();
+            self.reply(reply_to, Reply::AlertsStored);
+        }
+    }
+
+    fn begin_reload(&mut self, now: Now) {
+        if self.reload.running.is_some() {
+            return;
+        }
+        if let Some((config, reply_to)) = self.reload.next.pop_front() {
+            self.reload.running = Some(reply_to);
+            let input = self.tenant.begin_reload(config, now);
+            self.effects
+                .push_back(Effect::Run(Box::new(TenantJob::Reload(Box::new(input)))));
+        }
+    }
+
+    fn reload_ended(&mut self, now: Now) {
+        if let Some(reply_to) = self.reload.running.take() {
+            self.reply(reply_to, Reply::Reloaded);
+        }
+        for input in std::mem::take(&mut self.reload.parked) {
+            self.handle(input, now);
+        }
+        self.begin_reload(now);
+    }
+
+    fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {
+        match (self.saving.remove(&ticket), result) {
+            (Some(Waiting::Client(to, reply)), Ok(())) => self.reply(to, reply),
+            (Some(Waiting::Client(to, _)), Err(error)) => {
+                let text = format!("in force, but not saved: a restart would forget it: {error}");
+                self.reply(to, Reply::Refused(text));
+            }
+            (Some(Waiting::Behind), result) => {
+                self.tenant.saved_behind();
+                if let Err(error) = result {
+                    tracing::error!(err = %error, "Alerts and history are kept in memory only: the store does not take them");
+                }
+            }
+            (Some(Waiting::Log), Err(error)) => {
+                tracing::error!(err = %error, "The notification log is kept in memory only: the store does not take it");
+            }
+            (Some(Waiting::Log) | None, _) => {}
+        }
+    }
+
+    /// Turns the tenant's effects into the node's, and ends a node that has nothing left to do.
+    fn collect(&mut self, now: Now) {
+        while let Some(effect) = self.tenant.poll_effect() {
+            match effect {
+                TenantEffect::Run(job) => self.effects.push_back(Effect::Run(Box::new(job))),
+                TenantEffect::Notify(attempt) => {
+                    self.effects
+                        .push_back(Effect::Notify(Box::new(NotifyAttempt {
+                            attempt: attempt.attempt,
+                            data: attempt.data,
+                            integration: attempt.integration,
+                            timeout: attempt.timeout,
+                        })))
+                }
+                TenantEffect::SaveDurably(records) => self.save_for(Waiting::Log, true, records),
+                TenantEffect::SaveBehind(records) => self.save_for(Waiting::Behind, false, records),
+                TenantEffect::WriteFiles(files) => {
+                    for (file, bytes) in [
+                        (PortableFile::Nflog, files.nflog),
+                        (PortableFile::Silences, files.silences),
+                    ] {
+                        self.files_in_flight += 1;
+                        self.effects.push_back(Effect::WriteFile { file, bytes });
+                    }
+                }
+            }
+        }
+        if let Stop::Draining(until) = self.stop {
+            let done =
+                self.tenant.is_stopped() && self.saving.is_empty() && self.files_in_flight == 0;
+            if done || now.mono >= until {
+                self.stop = Stop::Stopped;
+                self.effects.push_back(Effect::Stopped);
+            }
+        }
+    }
+
+    fn save_for(&mut self, waiting: Waiting, durable: bool, records: Vec<Record>) {
+        if let (Waiting::Client(..), true) = (&waiting, records.is_empty()) {
+            if let Waiting::Client(to, reply) = waiting {
+                self.reply(to, reply);
+            }
+            return;
+        }
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.saving.insert(ticket, waiting);
+        let ops = records.into_iter().map(|(key, value)| {
+            let key = key.encode();
+            match value {
+                Some(value) => StoreOp::Put { key, value },
+                None => StoreOp::Delete { key },
+            }
+        });
+        self.effects.push_back(Effect::Save(SaveBatch {
+            ticket: Some(ticket),
+            durable,
+            ops: ops.collect(),
+        }));
+    }
+
+    fn reply(&mut self, to: ReplyTo, reply: Reply) {
+        self.effects.push_back(Effect::Reply { to, reply });
+    }
+}
+
+fn expired(result: Result<(), SilenceError>) -> Reply {
+    Reply::SilenceExpired(result)
+}
