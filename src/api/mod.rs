@@ -15,6 +15,11 @@ mod stream;
 mod v2;
 mod write;
 
+#[cfg(test)]
+mod pairs;
+#[cfg(test)]
+mod testing;
+
 pub use metrics::HttpStats;
 pub use router::router;
 pub use state::{About, ApiState, Backend};

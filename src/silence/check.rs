@@ -8,7 +8,10 @@ use super::{
     error::{InvalidSilence, SilenceError},
     model::MatcherSets,
 };
-use crate::labels::{MatchOp, Matcher, MatcherError, MatcherMode, go_quote, is_valid_label_name};
+use crate::{
+    labels::{MatchOp, Matcher, MatcherError, MatcherMode, go_quote, is_valid_label_name},
+    regex,
+};
 
 /// A matcher as a client or a file gives it, not compiled.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +66,8 @@ fn check_set(
                     set,
                     matcher: index,
                     quoted: go_quote(&text.value),
-                    error,
+                    // Upstream complains about the pattern without its anchors.
+                    error: regex::translate(&text.value).err().unwrap_or(error),
                 }
             })?;
         matchers.push(matcher);

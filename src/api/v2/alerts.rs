@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::{body::Body, http::Response};
 
-use super::reading::{MuteStatus, Muting, receivers_of};
 use crate::{
     alert::Alert,
     api::{
@@ -15,6 +14,7 @@ use crate::{
         write::{self, Suppression},
     },
     labels::{Matcher, MatcherMode},
+    notify::MuteStatus,
     tenant::View,
     time::Timestamp,
 };
@@ -69,18 +69,18 @@ fn write_alerts(
     receiver_filter: &ReceiverFilter,
 ) -> Result<(), Gone> {
     let by_name = |name: &str| view.config.receiver(name).map(Arc::clone);
-    let mut muting = Muting::of(view);
+    let mut muting = view.muting();
     let mut first = true;
     writer.out.push('[');
     for alert in view.alerts.values() {
         if !filter.accepts(alert, view.at.wall) {
             continue;
         }
-        let receivers = receivers_of(view, &alert.labels);
+        let receivers = view.receivers_of(&alert.labels);
         if !receiver_filter.is_open() && !receiver_filter.accepts_any(&receivers, by_name) {
             continue;
         }
-        let status = muting.status(alert);
+        let status = muting.status(&alert.labels);
         if !filter.accepts_status(&status) {
             continue;
         }

@@ -4,10 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use axum::{body::Body, http::Response};
 
-use super::{
-    alerts::AlertFilter,
-    reading::{GroupView, MuteStatus, Muting, groups},
-};
+use super::alerts::AlertFilter;
 use crate::{
     alert::Alert,
     api::{
@@ -17,7 +14,9 @@ use crate::{
         stream::{ChunkWriter, Gone, stream_json},
         write::{self, Suppression},
     },
+    dispatch::Group,
     labels::Fingerprint,
+    notify::MuteStatus,
     tenant::View,
 };
 
@@ -40,7 +39,7 @@ struct GroupFilter {
 
 /// A group as it is answered: what the filters left of it.
 struct Answered<'v> {
-    group: &'v GroupView,
+    group: &'v Group,
     alerts: Vec<(&'v Arc<Alert>, MuteStatus)>,
 }
 
@@ -51,7 +50,7 @@ fn write_groups(writer: &mut ChunkWriter, view: &View, filter: &GroupFilter) -> 
     answered.retain(|one| filter.muted || one.group.muted_by.is_empty());
     answered.sort_by(|a, b| {
         let (a, b) = (a.group, b.group);
-        (a.group_labels.cmp(&b.group_labels)).then_with(|| a.receiver.cmp(&b.receiver))
+        (a.labels.cmp(&b.labels)).then_with(|| a.route.receiver.cmp(&b.route.receiver))
     });
     writer.out.push('[');
     let mut first = true;
@@ -67,19 +66,19 @@ fn write_groups(writer: &mut ChunkWriter, view: &View, filter: &GroupFilter) -> 
 }
 
 fn collect<'v>(view: &'v View, filter: &GroupFilter) -> Vec<Answered<'v>> {
-    let mut muting = Muting::of(view);
+    let mut muting = view.muting();
     let mut answered = Vec::new();
-    for group in groups(view) {
-        let receiver = view.config.receiver(&group.receiver).map(Arc::clone);
-        let names = [Arc::clone(&group.receiver)];
+    for group in view.groups.values() {
+        let receiver = view.config.receiver(&group.route.receiver).map(Arc::clone);
+        let names = [Arc::clone(&group.route.receiver)];
         if !filter.receivers.accepts_any(&names, |_| receiver.clone()) {
             continue;
         }
         let alerts: Vec<_> = group
-            .alerts
-            .values()
+            .members
+            .iter()
             .filter(|alert| filter.alerts.accepts(alert, view.at.wall))
-            .map(|alert| (alert, muting.status(alert)))
+            .map(|alert| (alert, muting.status(&alert.labels)))
             .filter(|(_, status)| filter.alerts.accepts_status(status))
             .collect();
         if !alerts.is_empty() {
@@ -113,11 +112,11 @@ fn write_group(
     }
     let out = &mut writer.out;
     out.push_str("],\"labels\":");
-    write::labels(out, &group.group_labels);
+    write::labels(out, &group.labels);
     out.push_str(",\"receiver\":{");
-    write::member(out, "name", &group.receiver);
+    write::member(out, "name", &group.route.receiver);
     out.push_str("},\"routeLabels\":");
-    write::labels(out, &group.route_labels);
+    write::object(out, group.route.labels.iter().map(|(k, v)| (&**k, &**v)));
     out.push('}');
     writer.flush_if_full()
 }
@@ -157,7 +156,7 @@ impl<'v> Receivers<'v> {
         let mut pairs: Vec<_> = answered
             .iter()
             .flat_map(|one| {
-                let receiver = &one.group.receiver;
+                let receiver = &one.group.route.receiver;
                 one.alerts
                     .iter()
                     .map(move |(alert, _)| (alert.fingerprint, receiver))

@@ -4,7 +4,6 @@ mod alerts;
 mod dispatch;
 mod groups;
 mod post_alerts;
-mod reading;
 mod receivers;
 mod silences;
 mod status;

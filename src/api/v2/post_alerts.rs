@@ -20,8 +20,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Some 80,000 alerts; Prometheus sends 256 at a time.
-const MAX_BODY: usize = 32 * 1024 * 1024;
+/// Some 160,000 alerts; Prometheus sends 256 at a time.
+const MAX_BODY: usize = 64 * 1024 * 1024;
 /// Larger bodies are read on a worker, so that they do not hold up other connections.
 const INLINE: usize = 64 * 1024;
 /// A refusal names so many alerts and counts the rest.

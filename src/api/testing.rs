@@ -1,0 +1,167 @@
+//! A node for tests of the handlers: one tenant behind a lock, at a fixed time.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Request as HttpRequest, StatusCode},
+};
+use tower::ServiceExt;
+
+use super::{About, ApiState, Backend, router};
+use crate::{
+    config::{Config, GroupBy, InhibitRule, Receiver, Route},
+    labels::{MatchOp, Matcher, MatcherMode},
+    node::{Reply, Request},
+    rng::Rng,
+    silence::SilenceLimits,
+    tenant::{Saved, Tenant, TenantSettings},
+    time::{Now, Timestamp},
+};
+
+/// When everything happens: 2026-11-21T19:00:00Z.
+pub(super) fn now() -> Now {
+    Now {
+        mono: Duration::from_secs(100),
+        wall: Timestamp::from_unix(1_795_287_600, 0),
+    }
+}
+
+pub(super) struct TestNode(pub(super) Mutex<Tenant>);
+
+impl Backend for TestNode {
+    fn request(&self, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
+        let mut tenant = self.0.lock().unwrap();
+        let reply = match request {
+            Request::PostAlerts { alerts, .. } => {
+                for alert in alerts {
+                    tenant.post(alert, now());
+                }
+                Reply::AlertsStored
+            }
+            Request::SetSilence(draft) => {
+                Reply::SilenceSet(tenant.set_silence(draft, now()).map(|(id, _)| id))
+            }
+            Request::ExpireSilence(id) => {
+                Reply::SilenceExpired(tenant.expire_silence(&id, now()).map(|_| ()))
+            }
+            Request::View => Reply::View(Arc::new(tenant.view(now()))),
+            Request::Reload(_) => Reply::Refused("not here".to_owned()),
+        };
+        Box::pin(std::future::ready(reply))
+    }
+}
+
+/// Two receivers, one route for `team="db"`, and critical inhibits warning.
+pub(super) fn config() -> Config {
+    let matcher = |name: &str, value: &str| Matcher::new(MatchOp::Equal, name, value).unwrap();
+    let receiver = |name: &str| {
+        Arc::new(Receiver {
+            name: name.into(),
+            labels: [("name".into(), name.into())].into(),
+            integrations: Vec::new(),
+        })
+    };
+    let route = |receiver: &str, matchers: Vec<Matcher>| Route {
+        receiver: receiver.into(),
+        group_by: GroupBy::Labels(Arc::from([Arc::from("alertname")])),
+        matchers,
+        ..Route::default()
+    };
+    Config {
+        route: Route {
+            routes: vec![route("dbhook", vec![matcher("team", "db")])],
+            ..route("hook", vec![])
+        },
+        receivers: vec![receiver("hook"), receiver("dbhook")],
+        inhibit_rules: vec![Arc::new(InhibitRule {
+            name: "crit".into(),
+            source: vec![matcher("severity", "critical")],
+            target: vec![matcher("severity", "warning")],
+            equal: Arc::from([Arc::from("alertname")]),
+        })],
+        original: "route:\n  receiver: hook\n".to_owned(),
+        ..Config::default()
+    }
+}
+
+pub(super) fn tenant(config: Config) -> Tenant {
+    let settings = TenantSettings {
+        tenant: "anonymous".into(),
+        node: "n1".into(),
+        retention: Duration::from_secs(3600),
+        maintenance_interval: Duration::from_secs(900),
+        gc_interval: Duration::from_secs(1800),
+        per_alertname_limit: 0,
+        silence_limits: SilenceLimits::default(),
+        log_silences: false,
+        start_delay: Duration::ZERO,
+        external_url: "http://am".into(),
+        cluster_label: "".into(),
+        history_limits: Default::default(),
+    };
+    let rng = Rng::from_seed(1);
+    Tenant::new(settings, Arc::new(config), Saved::default(), rng, now())
+}
+
+/// The whole API over a tenant.
+pub(super) fn api_over(tenant: Tenant) -> (ApiState, Router) {
+    let about = About {
+        started_at: now().wall,
+        matcher_mode: MatcherMode::Fallback,
+        warnings: vec!["a warning".to_owned()],
+        ready_always: false,
+        alerts_per_name: 0,
+    };
+    let state = ApiState::new(Arc::new(TestNode(Mutex::new(tenant))), now, about);
+    (state.clone(), router(state))
+}
+
+pub(super) fn api() -> Router {
+    api_over(tenant(config())).1
+}
+
+/// An answer, its body as text.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: String,
+}
+
+pub(super) async fn ask(
+    api: &Router,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Answer {
+    let mut request = HttpRequest::builder().method(method).uri(path);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let response = api.clone().oneshot(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+    }
+}
+
+pub(super) async fn get(api: &Router, path: &str) -> Answer {
+    ask(api, "GET", path, &[], "").await
+}
+
+pub(super) async fn post(api: &Router, path: &str, body: &str) -> Answer {
+    let json = [("content-type", "application/json")];
+    ask(api, "POST", path, &json, body).await
+}
