@@ -1,8 +1,9 @@
-//! The command line.
+//! The command line: `watchfire [serve] FLAGS` and the other commands.
 
-use std::{ffi::OsString, process::ExitCode};
+mod args;
+mod flags;
+mod help;
+mod run;
+mod version;
 
-/// Runs the command line and says how the process ends.
-pub fn run(_args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    ExitCode::FAILURE
-}
+pub use run::run;

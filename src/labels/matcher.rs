@@ -10,6 +10,7 @@ use std::{
 use super::{
     LabelSet,
     quote::{go_quote, open_metrics_quote},
+    utf8::is_reserved,
 };
 use crate::regex::{Anchored, RegexError};
 
@@ -176,8 +177,7 @@ impl Hash for Matcher {
 /// `name="value"`; the value escaped as in `OpenMetrics`, or name and value as Go strings if the name needs quotes.
 impl fmt::Display for Matcher {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reserved = |c: char| c.is_whitespace() || "{}!=~,\\\"'`".contains(c);
-        if self.name.contains(reserved) {
+        if self.name.contains(is_reserved) {
             return write!(
                 f,
                 "{}{}{}",

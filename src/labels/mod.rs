@@ -1,13 +1,20 @@
 //! Label sets and what selects them: sets, fingerprints, matchers and their text forms.
 
-mod matcher;
-mod parse;
-mod quote;
 mod set;
+
+mod quote;
+
+mod matcher;
+
+mod classic;
+mod utf8;
+
+mod parse;
 
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use parse::{
-    MatcherMode, MatchersParseError, is_valid_label_name, parse_matcher, parse_matchers,
+    MatcherMode, MatchersParseError, MatchersWarning, is_valid_label_name, parse_matcher,
+    parse_matcher_warned, parse_matchers, parse_matchers_warned,
 };
 pub use quote::{go_quote, go_unquote};
 pub use set::{Fingerprint, Iter, LabelSet, LabelSetBuilder};

@@ -1,22 +1,59 @@
 //! Evaluates many label sets against one snapshot of the silences.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
-use super::{stats::SilenceStats, store::Silences};
-use crate::{labels::LabelSet, time::Timestamp};
+use super::{
+    index::{Index, Slot},
+    model::SilenceState,
+    stats::SilenceStats,
+    store::Silences,
+};
+use crate::{
+    labels::{LabelSet, Matcher},
+    time::Timestamp,
+};
+
+/// Values remembered per label; the labels that repeat from alert to alert have far fewer.
+const MEMO_VALUES: usize = 2048;
 
 /// A reader of one snapshot. A worker makes it with [`Silences::matcher`] and keeps it as long as the snapshot.
+///
+/// It costs a little to make and remembers what it found for each value of a label.
 #[derive(Debug)]
 pub struct SilenceMatcher {
     silences: Silences,
+    /// The store's index, and one of what changed since.
+    parts: [Part; 2],
     stats: SilenceStats,
+    scratch: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct Part {
+    index: Arc<Index>,
+    /// Bit per matcher set: the store has another version of its silence, or none.
+    outdated: Vec<u64>,
+    memo: HashMap<Arc<str>, Memo>,
+}
+
+/// Matcher sets by value of one label: those among the candidates whose matchers on this label all match.
+#[derive(Debug, Default)]
+struct Memo {
+    by_value: HashMap<Box<str>, Box<[u32]>>,
 }
 
 impl SilenceMatcher {
     pub(super) fn new(silences: Silences) -> Self {
+        let (base, changes) = silences.indexes();
+        let mut base = Part::new(base);
+        for id in silences.changed_ids() {
+            base.outdate(id);
+        }
         Self {
+            parts: [base, Part::new(Arc::new(changes))],
             silences,
             stats: SilenceStats::default(),
+            scratch: Vec::new(),
         }
     }
 
@@ -24,12 +61,292 @@ impl SilenceMatcher {
     #[must_use]
     pub fn mutes(&mut self, labels: &LabelSet, now: Timestamp) -> Vec<Arc<str>> {
         self.stats.queries += 1;
-        self.silences.mutes(labels, now)
+        if self.parts.iter().any(|part| now < part.index.valid_from()) {
+            self.stats.scanned += self.silences.len() as u64;
+            return self.silences.mutes(labels, now);
+        }
+        let mut found = Vec::new();
+        for part in &mut self.parts {
+            part.evaluate(labels, now, &mut self.scratch, &mut self.stats, &mut found);
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 
     /// What this reader did, for [`Silences::count`].
     #[must_use]
     pub fn stats(&self) -> &SilenceStats {
         &self.stats
+    }
+}
+
+impl Part {
+    fn new(index: Arc<Index>) -> Self {
+        Self {
+            outdated: Vec::new(),
+            memo: HashMap::new(),
+            index,
+        }
+    }
+
+    fn outdate(&mut self, id: &str) {
+        for slot in self.index.slots_of(id) {
+            let word = *slot as usize / 64;
+            if self.outdated.len() <= word {
+                self.outdated.resize(word + 1, 0);
+            }
+            self.outdated[word] |= 1 << (slot % 64);
+        }
+    }
+
+    fn is_outdated(&self, slot: u32) -> bool {
+        self.outdated
+            .get(slot as usize / 64)
+            .is_some_and(|word| word & (1 << (slot % 64)) != 0)
+    }
+
+    /// Adds the ids of active silences that match.
+    fn evaluate(
+        &mut self,
+        labels: &LabelSet,
+        now: Timestamp,
+        scratch: &mut Vec<u32>,
+        stats: &mut SilenceStats,
+        found: &mut Vec<Arc<str>>,
+    ) {
+        if self.index.len() == 0 {
+            return;
+        }
+        let mut scanned = 0;
+        for slot in self.index.always() {
+            scanned += 1;
+            let Slot { silence, set } = self.index.slot(*slot);
+            if silence.state_at(now) == SilenceState::Active
+                && !self.is_outdated(*slot)
+                && Matcher::all_match(&silence.matcher_sets[*set], labels)
+            {
+                found.push(silence.id.clone());
+            }
+        }
+        for (name, value) in labels {
+            if !self.index.knows(name) {
+                continue;
+            }
+            scratch.clear();
+            self.remembered(name, value, scratch);
+            scanned += scratch.len();
+            for slot in &*scratch {
+                let Slot { silence, set } = self.index.slot(*slot);
+                let matches_rest = || {
+                    silence.matcher_sets[*set]
+                        .iter()
+                        .all(|matcher| matcher.name() == name || matcher.matches(labels))
+                };
+                if silence.state_at(now) == SilenceState::Active && matches_rest() {
+                    found.push(silence.id.clone());
+                }
+            }
+        }
+        stats.scanned += scanned as u64;
+        stats.skipped += self.index.len().saturating_sub(scanned) as u64;
+    }
+
+    /// Adds the matcher sets that are filed under this label and match its value.
+    fn remembered(&mut self, name: &str, value: &str, out: &mut Vec<u32>) {
+        let memo = self.memo.get(name);
+        if let Some(slots) = memo.and_then(|memo| memo.by_value.get(value)) {
+            out.extend_from_slice(slots);
+            return;
+        }
+        self.index.candidates(name, value, out);
+        out.sort_unstable();
+        out.dedup();
+        out.retain(|slot| {
+            let Slot { silence, set } = self.index.slot(*slot);
+            !self.is_outdated(*slot)
+                && silence.matcher_sets[*set]
+                    .iter()
+                    .all(|matcher| matcher.name() != name || matcher.matches_value(value))
+        });
+        match memo {
+            Some(memo) if memo.by_value.len() >= MEMO_VALUES => {}
+            Some(_) | None => {
+                let memo = self.memo.entry(name.into()).or_default();
+                memo.by_value.insert(value.into(), out.as_slice().into());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        labels::{MatchOp, MatcherMode},
+        rng::Rng,
+        silence::{MatcherText, SilenceDraft, SilenceLimits, check_matcher_sets},
+        time::Timestamp,
+    };
+
+    const NAMES: [&str; 3] = ["alertname", "instance", "pod"];
+    const VALUES: [&str; 10] = [
+        "",
+        "a",
+        "b",
+        "host-1",
+        "host-12",
+        "host-2:9100",
+        "web",
+        "db-web-1",
+        "ü",
+        "über",
+    ];
+    const PATTERNS: [&str; 24] = [
+        ".*",
+        ".+",
+        "a|b",
+        "(?i)HOST-1",
+        "host-[0-9]+",
+        "host-1.*",
+        ".*9100",
+        ".*web.*",
+        "(a|host).*",
+        "host-(1|2).*",
+        "[a-z]+",
+        "",
+        "a?",
+        "()",
+        "ü.*",
+        ".*ü",
+        "(?:.*-)?web(?:-.*)?",
+        "a{2,}",
+        "\\w+",
+        "[^a]+",
+        "x|",
+        "(h)(o)(s)(t)-.",
+        ".*-.*-.*",
+        "^host-1$",
+    ];
+
+    fn matcher_text() -> impl Strategy<Value = MatcherText> {
+        (0..4_u8, 0..NAMES.len(), 0..PATTERNS.len(), 0..VALUES.len()).prop_map(
+            |(op, name, pattern, value)| {
+                let op = MatchOp::from_flags(op & 1 == 1, op & 2 == 2);
+                let text = if op.is_regex() {
+                    PATTERNS[pattern]
+                } else {
+                    VALUES[value]
+                };
+                MatcherText {
+                    name: NAMES[name].to_owned(),
+                    op,
+                    value: text.to_owned(),
+                }
+            },
+        )
+    }
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Set(Vec<Vec<MatcherText>>, u64, u64),
+        Edit(usize, u64),
+        Expire(usize),
+        Wait(u64),
+        Gc,
+        Check(Vec<(usize, usize)>, u64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        let sets = prop::collection::vec(prop::collection::vec(matcher_text(), 1..4), 1..3);
+        let labels = prop::collection::vec((0..NAMES.len(), 0..VALUES.len()), 0..4);
+        prop_oneof![
+            6 => (sets, 0..50_u64, 1..9_000_u64).prop_map(|(s, start, len)| Step::Set(s, start, len)),
+            2 => (0..200_usize, 1..9_000_u64).prop_map(|(i, len)| Step::Edit(i, len)),
+            1 => (0..200_usize).prop_map(Step::Expire),
+            1 => (0..5_000_u64).prop_map(Step::Wait),
+            1 => Just(Step::Gc),
+            4 => (labels, 0..6_000_u64).prop_map(|(l, back)| Step::Check(l, back)),
+        ]
+    }
+
+    fn draft(sets: &[Vec<MatcherText>], starts_at: Timestamp, len: u64) -> Option<SilenceDraft> {
+        Some(SilenceDraft {
+            id: None,
+            matcher_sets: check_matcher_sets(sets, MatcherMode::Fallback).ok()?,
+            starts_at,
+            ends_at: starts_at.plus(Duration::from_secs(len)),
+            created_by: String::new(),
+            comment: String::new(),
+            annotations: std::collections::BTreeMap::new(),
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn the_index_finds_what_looking_at_all_silences_finds(
+            steps in prop::collection::vec(step(), 1..150)
+        ) {
+            let mut rng = Rng::from_seed(1);
+            let mut now = Timestamp::from_unix(1_795_000_000, 0);
+            let mut silences = Silences::new(Duration::from_secs(600));
+            let limits = SilenceLimits::default();
+            let mut ids: Vec<Arc<str>> = Vec::new();
+            for step in steps {
+                match step {
+                    Step::Set(sets, start, len) => {
+                        let starts_at = now.plus(Duration::from_secs(start));
+                        if let Some(draft) = draft(&sets, starts_at, len) {
+                            ids.push(silences.set(draft, now, limits, &mut rng).unwrap().id);
+                        }
+                    }
+                    Step::Edit(at, len) => {
+                        let Some(old) = ids.get(at).and_then(|id| silences.get(id)).cloned() else {
+                            continue;
+                        };
+                        let edit = SilenceDraft {
+                            id: Some(old.id.clone()),
+                            matcher_sets: old.matcher_sets.clone(),
+                            starts_at: old.starts_at,
+                            ends_at: old.starts_at.plus(Duration::from_secs(len)),
+                            created_by: String::new(),
+                            comment: String::new(),
+                            annotations: std::collections::BTreeMap::new(),
+                        };
+                        if let Ok(done) = silences.set(edit, now, limits, &mut rng) {
+                            ids.push(done.id);
+                        }
+                    }
+                    Step::Expire(at) => {
+                        if let Some(id) = ids.get(at) {
+                            let _ = silences.expire(id, now);
+                        }
+                    }
+                    Step::Wait(seconds) => now = now.plus(Duration::from_secs(seconds)),
+                    Step::Gc => {
+                        silences.gc(now);
+                    }
+                    Step::Check(pairs, back) => {
+                        let labels = LabelSet::from_pairs(
+                            pairs.iter().map(|(n, v)| (NAMES[*n], VALUES[*v])),
+                        );
+                        let mut matcher = silences.matcher();
+                        for at in [now, now.minus(Duration::from_secs(back)), now] {
+                            prop_assert_eq!(
+                                matcher.mutes(&labels, at),
+                                silences.mutes(&labels, at),
+                                "{:?}", labels
+                            );
+                        }
+                    }
+                }
+            }
+        }
     }
 }

@@ -5,8 +5,10 @@
 
 mod check;
 mod error;
+mod index;
 mod matcher;
 mod model;
+mod pivot;
 mod query;
 mod stats;
 mod store;

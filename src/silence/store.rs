@@ -2,18 +2,23 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use prost::Message as _;
 
 use super::{
     error::{InvalidSilence, SilenceError},
+    index::{Index, Indexed},
     matcher::SilenceMatcher,
     model::{MatcherSets, Silence, SilenceState},
+    pivot::pivots,
     query::{SilenceQuery, listing_order},
     stats::{SilenceCounts, SilenceStats},
     wire::MeshSilence,
 };
 use crate::{labels::LabelSet, rng::Rng, time::Timestamp};
+
+/// Changes that readers sort out by themselves before the index is made anew.
+const MAX_CHANGED: usize = if cfg!(test) { 8 } else { 64 };
 
 /// What a client wants a silence to be.
 #[derive(Debug, Clone)]
@@ -78,7 +83,11 @@ pub enum Expired {
 #[derive(Debug, Clone)]
 pub struct Silences {
     retention: Duration,
-    by_id: OrdMap<Arc<str>, Arc<Silence>>,
+    by_id: OrdMap<Arc<str>, Indexed>,
+    /// Of the silences as they were some changes ago.
+    index: Arc<Index>,
+    /// The silences that differ from what `index` holds, or are gone.
+    changed: OrdSet<Arc<str>>,
     stats: SilenceStats,
 }
 
@@ -89,6 +98,8 @@ impl Silences {
         Self {
             retention,
             by_id: OrdMap::new(),
+            index: Arc::new(Index::build(std::iter::empty(), Timestamp::ZERO)),
+            changed: OrdSet::new(),
             stats: SilenceStats::default(),
         }
     }
@@ -107,14 +118,14 @@ impl Silences {
         let mut silence = self.drafted(draft, now)?;
         let previous = match self.by_id.get(&silence.id) {
             None if !silence.id.is_empty() => return Err(SilenceError::NotFound),
-            previous => previous.cloned(),
+            previous => previous.map(|indexed| indexed.silence.clone()),
         };
         if let Some(previous) = &previous
             && can_update(previous, &silence, now)
         {
             silence.rev = previous.rev + 1;
             check_size(&silence, limits)?;
-            let changed = self.put(silence);
+            let changed = self.put(silence, now);
             return Ok(SetOutcome {
                 id: changed.id.clone(),
                 kind: SetKind::Updated,
@@ -136,7 +147,7 @@ impl Silences {
         {
             changed.push(old);
         }
-        let silence = self.put(silence);
+        let silence = self.put(silence, now);
         let kind = if previous.is_some() {
             SetKind::Replaced
         } else {
@@ -155,7 +166,7 @@ impl Silences {
     /// # Errors
     /// [`SilenceError::NotFound`] for an unknown id.
     pub fn expire(&mut self, id: &str, now: Timestamp) -> Result<Expired, SilenceError> {
-        let silence = self.by_id.get(id).ok_or(SilenceError::NotFound)?;
+        let silence = self.get(id).ok_or(SilenceError::NotFound)?;
         let starts_at = match silence.state_at(now) {
             SilenceState::Expired => return Ok(Expired::Already),
             SilenceState::Active => silence.starts_at,
@@ -170,7 +181,7 @@ impl Silences {
             expired_by_user: true,
             ..Silence::clone(silence)
         };
-        Ok(Expired::Changed(self.put(expired)))
+        Ok(Expired::Changed(self.put(expired, now)))
     }
 
     /// Takes in a copy from another node or from the own disk; tells whether it changed the store.
@@ -180,12 +191,12 @@ impl Silences {
         if silence.expires_at <= now {
             return false;
         }
-        if let Some(own) = self.by_id.get(&silence.id)
+        if let Some(own) = self.get(&silence.id)
             && silence.precedence(own).is_le()
         {
             return false;
         }
-        self.put(silence);
+        self.put(silence, now);
         true
     }
 
@@ -196,27 +207,28 @@ impl Silences {
         if silence.expires_at <= now {
             return None;
         }
-        if let Some(own) = self.by_id.get(&silence.id) {
+        if let Some(own) = self.get(&silence.id) {
             if own.updated_at >= silence.updated_at {
                 return None;
             }
             silence.rev = own.rev + 1;
             silence.expired_by_user |= own.expired_by_user;
         }
-        Some(self.put(silence))
+        Some(self.put(silence, now))
     }
 
     /// Forgets the silences whose retention is over; returns their ids.
     pub fn gc(&mut self, now: Timestamp) -> Vec<Arc<str>> {
         let removed: Vec<Arc<str>> = self
-            .by_id
-            .values()
+            .iter()
             .filter(|silence| silence.expires_at <= now)
             .map(|silence| silence.id.clone())
             .collect();
         for id in &removed {
             self.by_id.remove(id);
+            self.changed.insert(id.clone());
         }
+        self.reindex_if_due(now);
         removed
     }
 
@@ -228,7 +240,7 @@ impl Silences {
     /// The silence of that id.
     #[must_use]
     pub fn get(&self, id: &str) -> Option<&Arc<Silence>> {
-        self.by_id.get(id)
+        self.by_id.get(id).map(|indexed| &indexed.silence)
     }
 
     /// The silences that a query accepts, in the order of `GET /api/v2/silences`.
@@ -260,7 +272,7 @@ impl Silences {
 
     /// All silences by id.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Silence>> {
-        self.by_id.values()
+        self.by_id.values().map(|indexed| &indexed.silence)
     }
 
     /// How many silences there are, expired ones included.
@@ -295,10 +307,43 @@ impl Silences {
         &self.stats
     }
 
-    fn put(&mut self, silence: Silence) -> Arc<Silence> {
+    /// The index, and one of what changed since it was made.
+    pub(super) fn indexes(&self) -> (Arc<Index>, Index) {
+        let changed = self.changed.iter().filter_map(|id| self.by_id.get(id));
+        let changes = Index::build(changed, self.index.built_at());
+        (self.index.clone(), changes)
+    }
+
+    /// The silences for which the index does not hold.
+    pub(super) fn changed_ids(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.changed.iter()
+    }
+
+    fn put(&mut self, silence: Silence, now: Timestamp) -> Arc<Silence> {
+        let pivots = match self.by_id.get(&silence.id) {
+            Some(own) if own.silence.matcher_sets == silence.matcher_sets => own.pivots.clone(),
+            Some(_) | None => silence.matcher_sets.iter().map(|set| pivots(set)).collect(),
+        };
         let silence = Arc::new(silence);
-        self.by_id.insert(silence.id.clone(), silence.clone());
+        let id = silence.id.clone();
+        self.changed.insert(id.clone());
+        self.by_id.insert(
+            id,
+            Indexed {
+                silence: silence.clone(),
+                pivots,
+            },
+        );
+        self.reindex_if_due(now);
         silence
+    }
+
+    /// Makes the index anew once so much changed that readers would pay more than the work is worth.
+    fn reindex_if_due(&mut self, now: Timestamp) {
+        if self.changed.len() > MAX_CHANGED.max(self.by_id.len() / 16) {
+            self.index = Arc::new(Index::build(self.by_id.values(), now));
+            self.changed = OrdSet::new();
+        }
     }
 
     fn drafted(&self, draft: SilenceDraft, now: Timestamp) -> Result<Silence, SilenceError> {

@@ -13,26 +13,17 @@ use super::{
 use crate::{
     io::{handle::Results, portable::FileMark, stats::StoreStats},
     node::{PortableFile, SaveBatch},
+    storage::Database,
 };
 
 /// A key with its value.
 pub type Record = (Vec<u8>, Vec<u8>);
 
-/// The databases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Database {
-    /// Silences, the notification log, marks.
-    State,
-    /// Alerts, history, schedules.
-    Bulk,
-}
-
-impl Database {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::State => "state",
-            Self::Bulk => "bulk",
-        }
+/// The name of a database's directory and thread.
+pub(super) fn name(database: Database) -> &'static str {
+    match database {
+        Database::Durable => "state",
+        Database::Bulk => "bulk",
     }
 }
 
@@ -84,7 +75,7 @@ impl Store {
         let mut damaged = Vec::new();
         let mut marks = BTreeMap::new();
         let mut writer = |database: Database| {
-            let path = root.join(database.as_str());
+            let path = root.join(name(database));
             let opened = open::open(&path, |mut chunk| {
                 marks.extend(mark::take_marks(&mut chunk));
                 load(database, chunk);
@@ -97,7 +88,7 @@ impl Store {
             Writer::start(database, path.clone(), opened.database, Arc::clone(&stats))
                 .map_err(|source| StoreError::Io { path, source })
         };
-        let state = writer(Database::State)?;
+        let state = writer(Database::Durable)?;
         let bulk = writer(Database::Bulk)?;
         stats
             .damaged
@@ -301,7 +292,7 @@ mod tests {
         // A file stands where the directory should be.
         fs::write(&root, b"").unwrap();
         let path = root.join("state");
-        let writer = Writer::start(Database::State, path, None, Arc::clone(&stats)).unwrap();
+        let writer = Writer::start(Database::Durable, path, None, Arc::clone(&stats)).unwrap();
         let batch = |ticket, key: &str| SaveBatch {
             ticket: Some(Ticket(ticket)),
             durable: true,

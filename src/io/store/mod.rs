@@ -12,5 +12,5 @@ mod mark;
 mod open;
 mod writer;
 
-pub use databases::{Database, Record, Store, StoreError};
+pub use databases::{Record, Store, StoreError};
 pub(super) use mark::mark_batch;

@@ -18,11 +18,12 @@ use std::{
 
 use super::{
     database::{Database, DatabaseError},
-    databases::Database as Kind,
+    databases::name,
 };
 use crate::{
     io::{handle::Results, stats::StoreStats, task},
     node::{Input, SaveBatch, StoreOp, Ticket},
+    storage::Database as Kind,
 };
 
 /// Bytes that may wait for the disk; beyond, durable batches are refused and others dropped.
@@ -83,7 +84,7 @@ impl Writer {
             stats: Arc::clone(&stats),
             waiting: Arc::clone(&waiting),
         };
-        let thread = task::spawn_thread(kind.as_str(), move || work.run(&batches))?;
+        let thread = task::spawn_thread(name(kind), move || work.run(&batches))?;
         let saver = Saver {
             queue,
             stats,
@@ -167,7 +168,7 @@ impl Work {
         }
         if let Some(database) = self.database.take() {
             if let Err(error) = database.sync() {
-                tracing::error!(database = self.kind.as_str(), %error, "the store could not be closed cleanly");
+                tracing::error!(database = name(self.kind), %error, "the store could not be closed cleanly");
             }
             database.close();
         }
@@ -189,7 +190,7 @@ impl Work {
             }
         }
         let result = self.write(ops);
-        if self.kind == Kind::State && result.is_ok() {
+        if self.kind == Kind::Durable && result.is_ok() {
             self.stats.durable_writes.observe(began.elapsed());
         }
         self.waiting.fetch_sub(bytes, Relaxed);
@@ -216,7 +217,7 @@ impl Work {
             Ok(()) => {
                 self.pending_bytes = 0;
                 if self.next_try.take().is_some() {
-                    tracing::info!(database = self.kind.as_str(), "the store works again");
+                    tracing::info!(database = name(self.kind), "the store works again");
                     self.stats.failing.store(0, Relaxed);
                     self.logged = None;
                 }
@@ -239,7 +240,7 @@ impl Work {
         let database = self.database.insert(database);
         database.apply(ops.iter().cloned())?;
         match self.kind {
-            Kind::State => database.sync(),
+            Kind::Durable => database.sync(),
             Kind::Bulk => database.flush(),
         }
     }
@@ -291,7 +292,7 @@ fn gather(kind: Kind, first: Queued, batches: &mpsc::Receiver<Queued>) -> Vec<Qu
     let until = Instant::now() + BEHIND;
     while gathered.len() < MAX_COMMIT {
         let next = match kind {
-            Kind::State => batches.try_recv().ok(),
+            Kind::Durable => batches.try_recv().ok(),
             Kind::Bulk => {
                 let left = until.saturating_duration_since(Instant::now());
                 batches.recv_timeout(left).ok()

@@ -1,0 +1,125 @@
+//! Which command is meant, and how the process ends.
+
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use super::{
+    args::{self, UsageError},
+    flags, help,
+    version::BUILD,
+};
+
+/// Why a command failed, in the words that go to stderr.
+pub(super) enum Failure {
+    /// The command line is wrong.
+    Usage(UsageError),
+    /// The command line is right and the command failed.
+    Command(anyhow::Error),
+    /// Everything was said already.
+    Silent,
+}
+
+impl From<UsageError> for Failure {
+    fn from(error: UsageError) -> Self {
+        Self::Usage(error)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Command(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Command(error.into())
+    }
+}
+
+/// Runs the command line and says how the process ends.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = args
+        .into_iter()
+        .skip(1)
+        .map(|arg| arg.to_string_lossy().into_owned())
+        .collect();
+    match command(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let line = match failure {
+                Failure::Usage(error) => format!("watchfire: error: {error}, try --help\n"),
+                Failure::Command(error) => format!("watchfire: error: {error:#}\n"),
+                Failure::Silent => String::new(),
+            };
+            // Nothing can be done about an error that cannot be told.
+            let _ = io::stderr().lock().write_all(line.as_bytes());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(args: Vec<String>) -> Result<(), Failure> {
+    let args = args::expand_files(args, &|path: &Path| std::fs::read_to_string(path))?;
+    match args.first().map(String::as_str) {
+        Some("serve") => serve(&args[1..]),
+        Some(_) | None => serve(&args),
+    }
+}
+
+/// Prints to stdout; a reader that went away is no error.
+pub(super) fn say(text: &str) -> Result<(), Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+const ABOUT: &str = "Takes alerts from Prometheus and every other client of Alertmanager's API, groups, silences and \
+    inhibits them, and notifies receivers.";
+
+const COMMANDS: &[(&str, &str)] = &[
+    ("serve [<flags>]", "Run a node; also without the word."),
+    (
+        "check config [<files>...]",
+        "Check configuration files, or standard input.",
+    ),
+    (
+        "check web-config <files>...",
+        "Check web configuration files.",
+    ),
+    (
+        "config routes show --config.file=FILE",
+        "Draw the routing tree.",
+    ),
+    (
+        "config routes test --config.file=FILE [<labels>...]",
+        "Say which receivers an alert with these labels reaches.",
+    ),
+];
+
+fn serve(args: &[String]) -> Result<(), Failure> {
+    // Kingpin acts on --help and --version before it minds anything else.
+    let parsed = args::parse(flags::SERVE, args)?;
+    if parsed.switch("help") || parsed.switch("help-long") || parsed.switch("help-man") {
+        return say(&help::print(
+            "watchfire [<flags>] | <command>",
+            ABOUT,
+            flags::SERVE,
+            COMMANDS,
+        ));
+    }
+    if parsed.switch("version") {
+        return say(&BUILD.print());
+    }
+    if let Some(word) = parsed.words.first() {
+        return Err(UsageError::Unexpected(word.clone()).into());
+    }
+    let _ = flags::options(&parsed);
+    let _ = (BUILD.info(), BUILD.context());
+    Ok(())
+}

@@ -1,0 +1,275 @@
+//! Takes connections within bounds, speaks TLS where the web configuration says so, serves HTTP/1.1 and HTTP/2, and
+//! lets requests finish at the end.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Router, extract::ConnectInfo};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::{GracefulConnection, GracefulShutdown, Watcher},
+};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{OwnedSemaphorePermit, Semaphore},
+    task::JoinHandle,
+    time::timeout,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{Bound, Observer, pipeline::Pipeline, web_file::WebFile};
+
+/// How long a client may take for a request's head, and sit on an idle connection. Prometheus sends every minute at
+/// least, so its connections stay open.
+const HEAD_WITHIN: Duration = Duration::from_secs(90);
+/// The same while more than half of all connections are in use.
+const HEAD_WITHIN_CROWD: Duration = Duration::from_secs(10);
+/// Longest TLS handshake.
+const HANDSHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Files that the store, the log and outgoing requests may need beside connections.
+const SPARE_FILES: u64 = 256;
+/// More connections than this are of no use on one node.
+const MAX_CONNECTIONS: usize = 32_768;
+/// Largest head of a request; Go's default is 1 MiB, of which nobody needs this much.
+const MAX_HEAD: usize = 256 << 10;
+
+/// How requests are served.
+pub struct ServerOptions {
+    /// Put before every route; empty or `/` for none.
+    pub route_prefix: String,
+    /// GET requests at once.
+    pub get_concurrency: usize,
+    /// Longest request; zero for no limit.
+    pub timeout: Duration,
+    /// TLS, passwords, headers, rate limit.
+    pub web: Option<Arc<WebFile>>,
+    /// Where requests are counted.
+    pub observer: Arc<dyn Observer>,
+    /// How many files the process may open ([`super::raise_file_limit`]).
+    pub file_limit: u64,
+}
+
+/// A server that takes connections.
+pub struct RunningServer {
+    accepting: Vec<JoinHandle<()>>,
+    shared: Arc<Shared>,
+}
+
+/// What every connection needs.
+struct Shared {
+    pipeline: Pipeline,
+    web: Option<Arc<WebFile>>,
+    places: Arc<Semaphore>,
+    limit: usize,
+    refused: AtomicU64,
+    /// Knows the connections that have requests; `None` once the server stops.
+    connections: Mutex<Option<GracefulShutdown>>,
+}
+
+impl Shared {
+    fn connections(&self) -> MutexGuard<'_, Option<GracefulShutdown>> {
+        self.connections
+            .lock()
+            .expect("nothing panics under the lock")
+    }
+}
+
+/// Serves `router` on every listener.
+#[must_use]
+pub fn start(listeners: Vec<Bound>, router: Router, options: ServerOptions) -> RunningServer {
+    let room = options.file_limit.saturating_sub(SPARE_FILES).max(64);
+    let limit = usize::try_from(room)
+        .unwrap_or(MAX_CONNECTIONS)
+        .min(MAX_CONNECTIONS);
+    let shared = Arc::new(Shared {
+        web: options.web.clone(),
+        pipeline: Pipeline::new(router, options),
+        places: Arc::new(Semaphore::new(limit)),
+        limit,
+        refused: AtomicU64::new(0),
+        connections: Mutex::new(Some(GracefulShutdown::new())),
+    });
+    let accepting = listeners
+        .into_iter()
+        .map(|bound| {
+            tracing::info!(address = %bound.address, "Listening on");
+            let (tls, http2) = shared
+                .web
+                .as_ref()
+                .map_or((false, false), |web| web.speaks());
+            if tls {
+                tracing::info!(http2, address = %bound.address, "TLS is enabled.");
+            } else {
+                tracing::info!(http2, address = %bound.address, "TLS is disabled.");
+            }
+            tokio::spawn(accept(bound.listener, Arc::clone(&shared)))
+        })
+        .collect();
+    RunningServer { accepting, shared }
+}
+
+impl RunningServer {
+    /// Takes no more connections and lets requests finish; `false` if some did not within the time.
+    pub async fn stop(self, within: Duration) -> bool {
+        for task in self.accepting {
+            task.abort();
+        }
+        let Some(connections) = self.shared.connections().take() else {
+            return true;
+        };
+        timeout(within, connections.shutdown()).await.is_ok()
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    loop {
+        let (stream, peer) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Of one client, or of the system: too many files, no memory. The latter passes with time only.
+                if !matches!(
+                    error.kind(),
+                    io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+                ) {
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "cannot accept a connection"
+                    );
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&shared.places).try_acquire_owned() else {
+            let refused = shared.refused.fetch_add(1, Ordering::Relaxed);
+            if refused.is_power_of_two() || refused == 0 {
+                tracing::warn!(
+                    limit = shared.limit,
+                    refused = refused + 1,
+                    "too many connections: a new one is closed"
+                );
+            }
+            continue;
+        };
+        tokio::spawn(connection(stream, peer, Arc::clone(&shared), place));
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    _place: OwnedSemaphorePermit,
+) {
+    tune(&stream);
+    let crowded = shared.places.available_permits() < shared.limit / 2;
+    let head_within = if crowded {
+        HEAD_WITHIN_CROWD
+    } else {
+        HEAD_WITHIN
+    };
+    // Until the first byte a connection costs no buffers.
+    if !matches!(timeout(head_within, stream.readable()).await, Ok(Ok(()))) {
+        return;
+    }
+    let watcher = match &*shared.connections() {
+        Some(connections) => connections.watcher(),
+        None => return,
+    };
+    let tls = match &shared.web {
+        Some(web) => web.current().await.tls.clone(),
+        None => None,
+    };
+    let Some(tls) = tls else {
+        serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within).await;
+        return;
+    };
+    let stream = match timeout(HANDSHAKE_WITHIN, TlsAcceptor::from(tls).accept(stream)).await {
+        Ok(Ok(stream)) => stream,
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, error = &error as &dyn std::error::Error, "TLS handshake failed");
+            return;
+        }
+        Err(_) => return,
+    };
+    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
+        serve_http2(TokioIo::new(stream), peer, shared, watcher).await;
+    } else {
+        serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within).await;
+    }
+}
+
+async fn serve_http1<I>(
+    io: I,
+    peer: SocketAddr,
+    shared: Arc<Shared>,
+    watcher: Watcher,
+    head_within: Duration,
+) where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(Arc::clone(&shared), peer, request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(head_within)
+        .max_buf_size(MAX_HEAD)
+        .half_close(true)
+        .serve_connection(io, service);
+    finish(watcher, connection, peer).await;
+}
+
+async fn serve_http2<I>(io: I, peer: SocketAddr, shared: Arc<Shared>, watcher: Watcher)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(Arc::clone(&shared), peer, request));
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(30))
+        .max_concurrent_streams(128)
+        .max_header_list_size(u32::try_from(MAX_HEAD).unwrap_or(u32::MAX))
+        .serve_connection(io, service);
+    finish(watcher, connection, peer).await;
+}
+
+async fn finish<C>(watcher: Watcher, connection: C, peer: SocketAddr)
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%peer, error = &error as &dyn std::error::Error, "connection ended");
+    }
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    peer: SocketAddr,
+    mut request: http::Request<Incoming>,
+) -> Result<http::Response<axum::body::Body>, std::convert::Infallible> {
+    request.extensions_mut().insert(ConnectInfo(peer));
+    Ok(shared.pipeline.answer(request).await)
+}
+
+/// As Go sets up connections: no delay, and probes that notice a dead peer.
+fn tune(stream: &TcpStream) {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(15))
+        .with_interval(Duration::from_secs(15));
+    // A socket without these works as well.
+    let _ = stream.set_nodelay(true);
+    let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}

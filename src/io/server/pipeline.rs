@@ -1,0 +1,177 @@
+//! Everything that happens to a request before the routes see it and to its answer afterwards, in upstream's order.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use tokio::sync::Semaphore;
+use tower::ServiceExt;
+use tower_http::{
+    CompressionLevel,
+    compression::{
+        CompressionLayer,
+        predicate::{DefaultPredicate, Predicate, SizeAbove},
+    },
+};
+
+use super::{
+    ServerOptions, body,
+    body::BodyBudget,
+    cors::{self, Cors},
+    gate::Gate,
+    observe::Observer,
+    path::{self, Target},
+    respond,
+    web_file::WebFile,
+};
+use crate::time::format_go_duration;
+
+/// Answers shorter than this gain nothing from gzip.
+const GZIP_FROM: u64 = 1024;
+
+/// The way of a request.
+pub(super) struct Pipeline {
+    prefix: String,
+    router: Router,
+    timeout: Duration,
+    gets: Semaphore,
+    get_limit: usize,
+    web: Option<Arc<WebFile>>,
+    gate: Gate,
+    budget: BodyBudget,
+    observer: Arc<dyn Observer>,
+}
+
+impl Pipeline {
+    pub(super) fn new(router: Router, options: ServerOptions) -> Self {
+        let compress = CompressionLayer::new()
+            .quality(CompressionLevel::Fastest)
+            .compress_when(SizeAbove::new(GZIP_FROM).and(DefaultPredicate::new()));
+        Self {
+            prefix: path::normal_prefix(&options.route_prefix),
+            router: router.layer(compress),
+            timeout: options.timeout,
+            gets: Semaphore::new(options.get_concurrency),
+            get_limit: options.get_concurrency,
+            gate: Gate::new(),
+            web: options.web,
+            budget: BodyBudget::default(),
+            observer: options.observer,
+        }
+    }
+
+    /// Answers a request.
+    pub(super) async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let Some(web) = &self.web else {
+            return self.routed(request).await;
+        };
+        let loaded = web.current().await;
+        let mut response = match self.gate.admit(&loaded.config, request.headers()).await {
+            Ok(()) => self.routed(request).await,
+            Err(refusal) => refusal,
+        };
+        for (name, value) in &loaded.headers {
+            response
+                .headers_mut()
+                .entry(name)
+                .or_insert_with(|| value.clone());
+        }
+        response
+    }
+
+    async fn routed<B>(&self, mut request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        match path::locate(&self.prefix, request.uri()) {
+            Target::Nowhere => return respond::not_found(),
+            Target::Redirect(status, to) => return respond::redirect(status, &to),
+            Target::Route(path) => path::rewrite(&mut request, path),
+        }
+        if self.timeout.is_zero() {
+            return self.limited(request).await;
+        }
+        tokio::time::timeout(self.timeout, self.limited(request))
+            .await
+            .unwrap_or_else(|_| {
+                respond::text(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    format!(
+                        "Exceeded configured timeout of {}.\n",
+                        format_go_duration(self.timeout)
+                    ),
+                )
+            })
+    }
+
+    async fn limited<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        if request.method() != Method::GET {
+            return self.handled(request).await;
+        }
+        let Ok(_permit) = self.gets.try_acquire() else {
+            self.observer.get_refused();
+            // `http.Error` ends the line once more.
+            return respond::text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!(
+                    "Limit of concurrent GET requests reached ({}), try again later.\n\n",
+                    self.get_limit
+                ),
+            );
+        };
+        self.observer.get_began();
+        let _in_flight = InFlight(&*self.observer);
+        self.handled(request).await
+    }
+
+    async fn handled<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        if !request.uri().path().starts_with("/api/v2/") {
+            return self.read_and_asked(request).await;
+        }
+        if let Some(answer) = cors::preflight(&request) {
+            return answer;
+        }
+        let cors = Cors::of(&request);
+        let mut response = self.read_and_asked(request).await;
+        cors.add(&mut response);
+        response
+    }
+
+    async fn read_and_asked<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let (bytes, _share) = match body::read(&self.budget, body).await {
+            Ok(read) => read,
+            Err(refusal) => return refusal,
+        };
+        let request = Request::from_parts(parts, Body::from(bytes));
+        let mut response = match self.router.clone().oneshot(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        // Hyper writes its own; of two, clients may believe the wrong one.
+        response.headers_mut().remove(header::DATE);
+        response
+    }
+}
+
+/// Ends the count also where the request is given up half-way.
+struct InFlight<'o>(&'o dyn Observer);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.get_ended();
+    }
+}

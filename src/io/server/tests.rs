@@ -1,0 +1,248 @@
+//! The server over real sockets: prefix, limits, CORS, gzip, bodies, drain.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    routing::{get, post},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    sync::Notify,
+};
+
+use super::{Bound, RunningServer, ServerOptions, Unobserved, WebFile, bind, start};
+
+pub(super) fn options() -> ServerOptions {
+    ServerOptions {
+        route_prefix: String::new(),
+        get_concurrency: 8,
+        timeout: Duration::ZERO,
+        web: None,
+        observer: Arc::new(Unobserved),
+        file_limit: 4096,
+    }
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/-/healthy", get(async || "OK"))
+        .route("/long", get(async || "x".repeat(10_000)))
+        .route("/never", get(std::future::pending::<&'static str>))
+        .route("/api/v2/alerts", post(async |body: String| body))
+        .route("/api/v2/receivers", get(async || "[]"))
+}
+
+async fn serve(router: Router, options: ServerOptions) -> (RunningServer, u16) {
+    let bound: Bound = bind("127.0.0.1:0").await.unwrap();
+    let port = bound.address.port();
+    (start(vec![bound], router, options), port)
+}
+
+/// Sends a request and gives everything that comes back until the server closes.
+async fn ask(port: u16, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = format!(
+        "{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn prefix_and_redirects() {
+    let (_server, port) = serve(
+        routes(),
+        ServerOptions {
+            route_prefix: "/am".to_owned(),
+            ..options()
+        },
+    )
+    .await;
+    for (path, expect) in [
+        ("/am/-/healthy", "200 OK"),
+        ("/-/healthy", "404 Not Found"),
+        ("/", "302 Found"),
+        ("/am", "301 Moved Permanently"),
+        ("/am/api/v2", "301 Moved Permanently"),
+    ] {
+        let answer = ask(port, &format!("GET {path} HTTP/1.1"), "").await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {expect}")),
+            "{path}: {answer}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn limits_of_time_and_number() {
+    let (_server, port) = serve(
+        routes(),
+        ServerOptions {
+            get_concurrency: 1,
+            timeout: Duration::from_millis(1_500),
+            ..options()
+        },
+    )
+    .await;
+    let slow = tokio::spawn(async move { ask(port, "GET /never HTTP/1.1", "").await });
+    let refused = loop {
+        let answer = ask(port, "GET /-/healthy HTTP/1.1", "").await;
+        if !answer.contains("200 OK") || slow.is_finished() {
+            break answer;
+        }
+    };
+    assert!(
+        refused.contains("503")
+            && refused.contains("Limit of concurrent GET requests reached (1), try again later.\n"),
+        "{refused}"
+    );
+    let slow = slow.await.unwrap();
+    assert!(
+        slow.ends_with("Exceeded configured timeout of 1.5s.\n"),
+        "{slow}"
+    );
+    let posted = ask(port, "POST /api/v2/alerts HTTP/1.1", "[]").await;
+    assert!(posted.ends_with("[]"));
+}
+
+#[tokio::test]
+async fn the_api_has_cors_and_is_not_kept() {
+    let (_server, port) = serve(routes(), options()).await;
+    let answer = ask(
+        port,
+        "GET /api/v2/receivers HTTP/1.1\r\nOrigin: http://e",
+        "",
+    )
+    .await;
+    for header in [
+        "access-control-allow-origin: *",
+        "vary: Origin",
+        "cache-control: no-store",
+    ] {
+        assert!(answer.contains(header), "{header}: {answer}");
+    }
+    let answer = ask(port, "GET /-/healthy HTTP/1.1\r\nOrigin: http://e", "").await;
+    assert!(!answer.contains("access-control"), "{answer}");
+    let answer = ask(
+        port,
+        "OPTIONS /api/v2/alerts HTTP/1.1\r\nOrigin: http://e\r\nAccess-Control-Request-Method: POST",
+        "",
+    )
+    .await;
+    assert!(
+        answer.starts_with("HTTP/1.1 204") && answer.contains("access-control-allow-methods: POST")
+    );
+}
+
+#[tokio::test]
+async fn long_answers_are_zipped_if_asked() {
+    let (_server, port) = serve(routes(), options()).await;
+    let plain = ask(port, "GET /long HTTP/1.1", "").await;
+    assert!(plain.len() > 10_000);
+    let zipped = ask(port, "GET /long HTTP/1.1\r\nAccept-Encoding: gzip", "").await;
+    assert!(zipped.contains("content-encoding: gzip") && zipped.len() < 1_000);
+}
+
+#[tokio::test]
+async fn requests_finish_before_the_end() {
+    let entered = Arc::new(Notify::new());
+    let finish = Arc::new(Notify::new());
+    let (enter, leave) = (Arc::clone(&entered), Arc::clone(&finish));
+    let router = Router::new().route(
+        "/slow",
+        get(move || {
+            let (enter, leave) = (Arc::clone(&enter), Arc::clone(&leave));
+            async move {
+                enter.notify_one();
+                leave.notified().await;
+                "done"
+            }
+        }),
+    );
+    let (server, port) = serve(router, options()).await;
+    let _idle = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let request = tokio::spawn(async move { ask(port, "GET /slow HTTP/1.1", "").await });
+    entered.notified().await;
+    let stopping = tokio::spawn(server.stop(Duration::from_secs(20)));
+    finish.notify_one();
+    assert!(request.await.unwrap().ends_with("done"));
+    assert!(stopping.await.unwrap());
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+}
+
+#[tokio::test]
+async fn the_web_file_guards_and_is_read_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("web.yml");
+    let hash = bcrypt::hash("right", 4).unwrap();
+    let guarded = format!(
+        "basic_auth_users: {{ann: {hash}}}\nhttp_server_config: {{headers: {{X-Frame-Options: deny}}}}\n"
+    );
+    std::fs::write(&path, &guarded).unwrap();
+    let (_server, port) = serve(
+        routes(),
+        ServerOptions {
+            web: Some(Arc::new(WebFile::open(&path).unwrap())),
+            ..options()
+        },
+    )
+    .await;
+    let get = "GET /-/healthy HTTP/1.1";
+    let answer = ask(port, get, "").await;
+    assert!(
+        answer.starts_with("HTTP/1.1 401")
+            && answer.contains("www-authenticate: Basic")
+            && answer.contains("x-frame-options: deny"),
+        "{answer}"
+    );
+    let right = format!("{get}\r\nAuthorization: Basic YW5uOnJpZ2h0");
+    assert!(ask(port, &right, "").await.starts_with("HTTP/1.1 200"));
+
+    std::fs::write(&path, "basic_auth_users: [").unwrap();
+    let rounds = 0..400;
+    for _ in rounds.clone() {
+        assert!(ask(port, get, "").await.starts_with("HTTP/1.1 401"));
+    }
+    std::fs::write(&path, "rate_limit: {burst: 1, interval: 1h}").unwrap();
+    let mut answers = Vec::new();
+    while answers.len() < 100_000
+        && !answers
+            .iter()
+            .any(|a: &String| a.starts_with("HTTP/1.1 429"))
+    {
+        answers.push(ask(port, get, "").await);
+    }
+    assert!(
+        answers
+            .iter()
+            .any(|answer| answer.starts_with("HTTP/1.1 200"))
+    );
+}
+
+#[test]
+fn a_wrong_web_file_says_what_is_wrong() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("web.yml");
+    for (text, expect) in [
+        ("junk: 1", "field junk not found"),
+        (
+            "tls_server_config: {cert_file: no.pem, key_file: no.key}",
+            "failed to read cert_file",
+        ),
+        (
+            "tls_server_config: {cert_file: no.pem}",
+            "missing one of key or key_file",
+        ),
+        ("basic_auth_users: {ann: plain}", "bcrypt"),
+    ] {
+        std::fs::write(&path, text).unwrap();
+        let error = WebFile::open(&path).unwrap_err();
+        let text = format!("{error}");
+        assert!(text.contains(expect), "{text}");
+    }
+}
