@@ -3,6 +3,7 @@
 //! Every key and every record carries its tenant, every value begins with a version byte. Opening, writing and syncing
 //! the store is the shell's part.
 
+mod alert_record;
 mod error;
 mod import;
 mod journal;
