@@ -1,14 +1,13 @@
-//! Time intervals that mute or activate routes.
+//! Time intervals that mute or activate routes (`timeinterval/timeinterval.go` of Alertmanager v0.34).
+//!
+//! The parts are parsed one by one from the texts of the file, so that each error has its place, and print as upstream
+//! prints them. Which route names which interval is not decided here.
 
-/// One interval; not written yet.
-#[derive(Debug, Clone)]
-pub struct TimeInterval {}
+mod location;
+mod range;
 
-impl TimeInterval {
-    /// Whether `at` lies in it.
-    #[must_use]
-    pub fn contains(&self, at: crate::time::Timestamp) -> bool {
-        let _ = at;
-        false
-    }
-}
+mod interval;
+
+pub use interval::TimeInterval;
+pub use location::Location;
+pub use range::{DayOfMonthRange, IntervalError, MonthRange, TimeRange, WeekdayRange, YearRange};
