@@ -25,7 +25,6 @@ use std::{
 
 use anyhow::{Context as _, Result, bail, ensure};
 use axum::{Router, body::Bytes, extract::State, routing};
-use clap::Parser;
 use reqwest::{Client, Url};
 use serde_json::json;
 
@@ -38,75 +37,112 @@ const STEP_LIMIT: Duration = Duration::from_secs(600);
 /// Repetitions of each read; the median is reported.
 const READS: usize = 5;
 
-/// Measures an Alertmanager under load.
-#[derive(Debug, Parser)]
+const USAGE: &str = "\
+usage: load URL --pid N [OPTION]…                measure the server at URL, whose process id is N
+       load --spawn 'COMMAND' [--spawn 'COMMAND'] [OPTION]…   start a server; two are compared
+
+The usual flags (configuration, storage, addresses) are appended to COMMAND.
+
+  --alerts N      number of alerts (100000)
+  --labels N      labels of each alert, its name among them (8)
+  --silences N    number of silences, all by regular expressions (1000)
+  --groups N      number of aggregation groups (200)
+  --batch N       alerts in each POST; Prometheus sends 64 or 256 (256)
+  --group-wait N  group wait of a spawned server in seconds: everything before the first flush
+                  has to fit (120)";
+
+/// What to measure, and how much of it.
 struct Options {
-    /// The server to measure, with `--pid`.
     url: Option<Url>,
-    /// The process id of the server at URL.
-    #[arg(long, requires = "url")]
     pid: Option<u32>,
-    /// A command that starts a server; the usual flags are appended. May be given twice, to compare.
-    #[arg(long, conflicts_with = "url")]
     spawn: Vec<String>,
-    /// Number of alerts.
-    #[arg(long, default_value_t = 100_000)]
     alerts: usize,
-    /// Labels of each alert, its name among them.
-    #[arg(long, default_value_t = 8)]
     labels: usize,
-    /// Number of silences, all by regular expressions.
-    #[arg(long, default_value_t = 1000)]
     silences: usize,
-    /// Number of aggregation groups.
-    #[arg(long, default_value_t = 200)]
     groups: usize,
-    /// Alerts in each POST; Prometheus sends 64 or 256.
-    #[arg(long, default_value_t = 256)]
     batch: usize,
-    /// Group wait of a spawned server in seconds: everything before the first flush has to fit.
-    #[arg(long, default_value_t = 120)]
+    /// In seconds.
     group_wait: u64,
 }
 
 impl Options {
-    fn checked() -> Result<Self> {
-        let options = Self::parse();
-        let spawns = options.spawn.len();
+    /// Reads the command line; `None` when help was asked for.
+    fn read(mut words: impl Iterator<Item = String>) -> Result<Option<Self>> {
+        let mut options = Self {
+            url: None,
+            pid: None,
+            spawn: Vec::new(),
+            alerts: 100_000,
+            labels: 8,
+            silences: 1000,
+            groups: 200,
+            batch: 256,
+            group_wait: 120,
+        };
+        while let Some(word) = words.next() {
+            let mut value = || {
+                words
+                    .next()
+                    .with_context(|| format!("{word} needs a value"))
+            };
+            let number = |value: String| {
+                value
+                    .parse::<usize>()
+                    .with_context(|| format!("{word}: {value:?} is no number"))
+            };
+            match word.as_str() {
+                "--help" | "-h" => return Ok(None),
+                "--pid" => options.pid = Some(u32::try_from(number(value()?)?)?),
+                "--spawn" => options.spawn.push(value()?),
+                "--alerts" => options.alerts = number(value()?)?,
+                "--labels" => options.labels = number(value()?)?,
+                "--silences" => options.silences = number(value()?)?,
+                "--groups" => options.groups = number(value()?)?,
+                "--batch" => options.batch = number(value()?)?,
+                "--group-wait" => options.group_wait = u64::try_from(number(value()?)?)?,
+                url if !url.starts_with('-') && options.url.is_none() => {
+                    options.url = Some(Url::parse(url).with_context(|| format!("{url:?}"))?);
+                }
+                _ => bail!("unexpected {word:?}\n{USAGE}"),
+            }
+        }
+        options.check()?;
+        Ok(Some(options))
+    }
+
+    fn check(&self) -> Result<()> {
+        let spawns = self.spawn.len();
         ensure!(
-            options.url.is_some() || spawns > 0,
-            "give a URL with --pid, or --spawn 'COMMAND'"
+            self.url.is_some() != (spawns > 0),
+            "a URL or --spawn is needed\n{USAGE}"
         );
         ensure!(spawns <= 2, "at most two servers can be compared");
         ensure!(
-            options.url.is_none() || options.pid.is_some(),
+            self.url.is_some() == self.pid.is_some(),
             "a URL needs --pid: CPU and memory are read from /proc"
         );
         ensure!(
-            (1..=1_000_000).contains(&options.alerts),
-            "--alerts must be between 1 and 1000000"
+            (1..=1_000_000).contains(&self.alerts),
+            "--alerts is not in 1 to 1000000"
         );
         ensure!(
-            (4..=60).contains(&options.labels),
-            "--labels must be between 4 and 60"
+            (4..=60).contains(&self.labels),
+            "--labels is not in 4 to 60"
+        );
+        ensure!(self.silences <= 100_000, "--silences is above 100000");
+        ensure!(
+            (1..=self.alerts).contains(&self.groups),
+            "--groups is not in 1 to the number of alerts"
         );
         ensure!(
-            options.silences <= 100_000,
-            "--silences must be at most 100000"
+            (1..=10_000).contains(&self.batch),
+            "--batch is not in 1 to 10000"
         );
         ensure!(
-            (1..=options.alerts).contains(&options.groups),
-            "--groups must be between 1 and the number of alerts"
+            (5..=600).contains(&self.group_wait),
+            "--group-wait is not in 5 to 600"
         );
-        ensure!(
-            (1..=10_000).contains(&options.batch),
-            "--batch must be between 1 and 10000"
-        );
-        ensure!(
-            (5..=600).contains(&options.group_wait),
-            "--group-wait must be between 5 and 600"
-        );
-        if let Some(url) = &options.url {
+        if let Some(url) = &self.url {
             let loopback = url.host_str().is_some_and(|host| {
                 let host = host.trim_matches(['[', ']']);
                 host == "localhost"
@@ -119,7 +155,7 @@ impl Options {
                 "{url} is not on this machine: this program floods, and reads /proc"
             );
         }
-        Ok(options)
+        Ok(())
     }
 
     fn config(&self, sink: &str) -> String {
@@ -575,7 +611,10 @@ fn table(names: &[String], all: &[Figures]) -> String {
 }
 
 async fn run() -> Result<()> {
-    let options = Options::checked()?;
+    let Some(options) = Options::read(std::env::args().skip(1))? else {
+        println!("{USAGE}");
+        return Ok(());
+    };
     // No TLS is spoken, but the client wants a provider; an error says that it has one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let client = Client::builder().no_proxy().timeout(STEP_LIMIT).build()?;
