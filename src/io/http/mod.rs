@@ -1,5 +1,17 @@
-//! HTTP to receivers, as `http_config` says.
+//! HTTP to receivers, as `http_config` says: TLS with rotation, proxies, credentials, OAuth 2, redirects.
+//!
+//! Every step has a bound in time and size, and no error holds an address or a credential.
 
-mod client;
+mod auth;
+mod clients;
+mod exchange;
+mod jwt;
+mod oauth2;
+mod proxy;
+mod tls;
+mod transport;
 
-pub use client::HttpClients;
+pub use clients::HttpClients;
+
+#[cfg(test)]
+mod tests;
