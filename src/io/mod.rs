@@ -8,6 +8,8 @@
 )]
 
 mod clock;
+mod entropy;
+mod gossip;
 mod handle;
 mod http;
 pub mod log;
@@ -21,6 +23,8 @@ mod store;
 mod task;
 
 pub use clock::Clock;
+pub use entropy::{random_bytes, random_seed};
+pub use gossip::{GossipError, GossipOptions, GossipPort, random_peer_name};
 pub use handle::{Handle, Inbox, Results, channel};
 pub use http::HttpClients;
 pub use perform::Shell;
