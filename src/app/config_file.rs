@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -151,11 +152,16 @@ impl FileFacts for Disk {
 
 /// Reads a file of at most `max` bytes; says why not in Go's words.
 fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>, String> {
-    let told = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => "no such file or directory".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        std::io::ErrorKind::IsADirectory => "is a directory".to_owned(),
-        _ => error.to_string(),
+    let told = |error: std::io::Error| {
+        let words = [
+            (ErrorKind::NotFound, "no such file or directory"),
+            (ErrorKind::PermissionDenied, "permission denied"),
+            (ErrorKind::IsADirectory, "is a directory"),
+        ];
+        words
+            .into_iter()
+            .find(|(kind, _)| *kind == error.kind())
+            .map_or_else(|| error.to_string(), |(_, text)| text.to_owned())
     };
     let length = fs::metadata(path).map_err(told)?.len();
     if length > max {

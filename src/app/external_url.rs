@@ -92,7 +92,10 @@ mod tests {
         for (given, expect) in [
             ("", Ok(("http://host:9093", "", "/"))),
             ("http://a.b/am/", Ok(("http://a.b/am", "/am", "/am"))),
-            ("https://a.b:1/x/y//", Ok(("https://a.b:1/x/y", "/x/y", "/x/y"))),
+            (
+                "https://a.b:1/x/y//",
+                Ok(("https://a.b:1/x/y", "/x/y", "/x/y")),
+            ),
             ("http://a", Ok(("http://a", "", "/"))),
             (
                 "a.b/am",
@@ -117,6 +120,9 @@ mod tests {
         let url = ExternalUrl::new("http://a/am", "host", bound, false).unwrap();
         assert_eq!(url.route_prefix("/"), "/");
         assert_eq!(url.route_prefix("x/"), "/x");
-        assert_eq!(ExternalUrl::new("", "h", bound, true).unwrap().text, "https://h:9093");
+        assert_eq!(
+            ExternalUrl::new("", "h", bound, true).unwrap().text,
+            "https://h:9093"
+        );
     }
 }

@@ -8,12 +8,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use axum::{
-    Router,
-    body::Body,
-    extract::Request as HttpRequest,
-    routing::post,
-};
+use axum::{Router, body::Body, extract::Request as HttpRequest, routing::post};
 use http::{Response, StatusCode};
 use tokio::{runtime, sync::Semaphore};
 
@@ -73,9 +68,11 @@ impl Reloader {
             // Whoever asked may have gone.
             let _ = done.send(this.in_turn().await);
         });
-        result
-            .await
-            .unwrap_or_else(|_| Err(ConfigError::Refused("the reload failed by a bug".to_owned())))
+        result.await.unwrap_or_else(|_| {
+            Err(ConfigError::Refused(
+                "the reload failed by a bug".to_owned(),
+            ))
+        })
     }
 
     async fn in_turn(&self) -> Result<(), ConfigError> {

@@ -158,7 +158,11 @@ mod tests {
             ("**", "abc", true),
         ] {
             let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            assert_eq!(matches(&chars(pattern), &chars(name)), expect, "{pattern} {name}");
+            assert_eq!(
+                matches(&chars(pattern), &chars(name)),
+                expect,
+                "{pattern} {name}"
+            );
         }
     }
 
