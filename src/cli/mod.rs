@@ -4,7 +4,6 @@ mod args;
 mod flags;
 mod help;
 mod run;
-mod serve;
 mod version;
 
 pub use run::run;

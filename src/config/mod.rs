@@ -1,115 +1,69 @@
 //! The configuration file: what was typed, what it means, and everything that is wrong with it.
 //!
-//! `raw` mirrors the YAML; `load` resolves defaults, globals and references into the immutable [`Config`]. Reading files
-//! is the shell's part.
+//! A file becomes a tree (`yaml`), the tree becomes sections (`read`, one `section!` declaration each), sections inherit
+//! and are checked where they meet (`load`), and the immutable [`Config`] comes out. Reading files is the shell's part:
+//! [`References`] name what it should look at.
 
-mod cluster_tls;
+mod section;
+
+mod read;
+
+mod http;
+mod matching;
+mod mention;
+mod secret;
+
+mod global;
+mod settings;
+
+mod file;
+mod raw_inhibit;
+mod raw_interval;
+mod raw_receiver;
+mod raw_route;
+mod raw_tracing;
+
 mod env;
 mod error;
-mod http;
-mod inhibit;
-mod mention;
-mod read;
-mod receiver;
+mod load;
+mod print;
 mod references;
+mod warn;
+
+mod configuration;
+mod inhibit;
+mod receiver;
 mod route;
-mod secret;
-mod section;
+
+mod cluster_tls;
 mod web;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-
 pub use cluster_tls::{ClusterTlsConfig, load_cluster_tls};
+pub use configuration::{Config, Warning};
 pub use env::LoadEnv;
 pub use error::{LoadError, LoadErrors};
 pub use http::{
     Authorization, BasicAuth, HttpConfig, HttpHeader, OAuth2, ProxyConfig, TlsConfig, TlsVersion,
 };
 pub use inhibit::InhibitRule;
-use jiff::tz::TimeZone;
+pub use load::load;
 pub use mention::{Language, Mention};
 pub use read::HttpUrl;
-pub use receiver::{
-    Ambiguous, Delivery, Integration, IntegrationKind, RateLimit, Receiver, Settings, WebhookConfig,
-};
+pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};
 pub use references::{FileFacts, FileKind, FileRef, References};
 pub use route::{GroupBy, Route};
 pub use secret::Secret;
+pub use settings::{
+    DingTalkAt, DingTalkButton, DingTalkConfig, DingTalkMessage, DiscordConfig, EmailConfig,
+    FalconConfig, FalconMode, FeishuConfig, FeishuMessage, HostPort, IncidentIoConfig,
+    IntegrationKind, JiraApi, JiraConfig, JiraField, MattermostAttachment, MattermostConfig,
+    MattermostField, MattermostPriority, MattermostProps, MsTeamsConfig, MsTeamsV2Config,
+    OpsgenieConfig, OpsgenieResponder, PagerDutyConfig, PagerDutyImage, PagerDutyLink,
+    PushoverConfig, RocketchatAction, RocketchatConfig, RocketchatField, Settings, SigV4Config,
+    SlackAction, SlackConfig, SlackConfirm, SlackField, SnsConfig, TelegramConfig, Threading,
+    VictorOpsConfig, WebexConfig, WebhookConfig, WechatConfig, WechatMessage, WecomRobotConfig,
+    WecomRobotMessage,
+};
 pub use web::{
     ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, WebConfig, load_web,
 };
-
-use crate::timeinterval::TimeInterval;
-
-/// A valid configuration, immutable and shared.
-#[derive(Debug)]
-pub struct Config {
-    /// How long an alert without an end fires after it was last posted (`global.resolve_timeout`).
-    pub resolve_timeout: Duration,
-    /// The root of the routing tree; inheritance is resolved in it.
-    pub route: Route,
-    /// In the order of the file; the first that matches wins.
-    pub inhibit_rules: Vec<Arc<InhibitRule>>,
-    /// In the order of the file.
-    pub receivers: Vec<Arc<Receiver>>,
-    /// By name, `mute_time_intervals` and `time_intervals` together; an entry holds where any of its intervals does.
-    pub time_intervals: BTreeMap<Arc<str>, Arc<[TimeInterval]>>,
-    /// Template globs as resolved against the directory of the file.
-    pub templates: Vec<String>,
-    /// The file printed again with defaults filled in and secrets hidden, as `/api/v2/status` shows it.
-    pub original: String,
-    /// `alertmanager_config_hash`: the first 48 bits of the MD5 of the file's bytes, little endian.
-    pub hash: u64,
-    /// For the default templates and the function `localTime`.
-    pub timezone: TimeZone,
-    /// The language of the default templates.
-    pub language: Language,
-    /// Whom alerts concern, for receivers that can mention people.
-    pub mentions: Vec<Mention>,
-    /// The files and templates that it names.
-    pub references: References,
-    /// What loads but deserves a word to the operator.
-    pub warnings: Vec<Warning>,
-}
-
-/// No receiver and an empty root route.
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            resolve_timeout: Duration::from_secs(5 * 60),
-            route: Route::default(),
-            inhibit_rules: Vec::new(),
-            receivers: Vec::new(),
-            time_intervals: BTreeMap::new(),
-            templates: Vec::new(),
-            original: String::new(),
-            hash: 0,
-            timezone: TimeZone::UTC,
-            language: Language::default(),
-            mentions: Vec::new(),
-            references: References::default(),
-            warnings: Vec::new(),
-        }
-    }
-}
-
-impl Config {
-    /// The receiver of that name.
-    #[must_use]
-    pub fn receiver(&self, name: &str) -> Option<&Arc<Receiver>> {
-        self.receivers
-            .iter()
-            .find(|receiver| *receiver.name == *name)
-    }
-}
-
-/// Something in the file that loads as upstream loads it, but most likely is not what its author wants.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Warning {
-    /// One-based line in the file; 0 if it concerns no single line.
-    pub line: usize,
-    /// One-based column; 0 if it concerns no single line.
-    pub column: usize,
-    /// What it is and what to do.
-    pub message: String,
-}

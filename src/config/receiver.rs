@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{HttpConfig, Secret};
+use super::{IntegrationKind, Settings};
 
 /// A named set of integrations that are notified together.
 #[derive(Debug)]
@@ -64,83 +64,4 @@ pub enum Ambiguous {
     Retry,
     /// Take it as sent: rather never than twice.
     Drop,
-}
-
-macro_rules! kinds {
-    ($($variant:ident = $name:literal, $doc:literal;)*) => {
-        /// The types of integrations. `as_str` is the name in metrics, logs and notification-log keys.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum IntegrationKind { $(#[doc = $doc] $variant,)* }
-
-        impl IntegrationKind {
-            /// Every type, in the order in which upstream builds the integrations of a receiver, then ours.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-
-            /// The name, `webhook` for `webhook_configs`.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $name,)* }
-            }
-        }
-    };
-}
-
-kinds! {
-    Webhook = "webhook", "`webhook_configs`";
-    Email = "email", "`email_configs`";
-    PagerDuty = "pagerduty", "`pagerduty_configs`";
-    Opsgenie = "opsgenie", "`opsgenie_configs`";
-    Wechat = "wechat", "`wechat_configs`";
-    Slack = "slack", "`slack_configs`";
-    VictorOps = "victorops", "`victorops_configs`";
-    Pushover = "pushover", "`pushover_configs`";
-    Sns = "sns", "`sns_configs`";
-    Telegram = "telegram", "`telegram_configs`";
-    Discord = "discord", "`discord_configs`";
-    Webex = "webex", "`webex_configs`";
-    MsTeams = "msteams", "`msteams_configs`";
-    MsTeamsV2 = "msteamsv2", "`msteamsv2_configs`";
-    Jira = "jira", "`jira_configs`";
-    Rocketchat = "rocketchat", "`rocketchat_configs`";
-    Mattermost = "mattermost", "`mattermost_configs`";
-    IncidentIo = "incidentio", "`incidentio_configs`";
-    DingTalk = "dingtalk", "`dingtalk_configs`";
-    WecomRobot = "wecom_robot", "`wecom_robot_configs`";
-    Feishu = "feishu", "`feishu_configs`";
-    Falcon = "falcon", "`falcon_configs`";
-}
-
-impl IntegrationKind {
-    /// Whether upstream has this type; its metrics are then there from the start.
-    #[must_use]
-    pub fn is_upstream(self) -> bool {
-        !matches!(
-            self,
-            Self::DingTalk | Self::WecomRobot | Self::Feishu | Self::Falcon
-        )
-    }
-}
-
-/// The fields of an integration by type.
-#[derive(Debug)]
-pub enum Settings {
-    /// `webhook_configs`
-    Webhook(WebhookConfig),
-    /// A type whose sender is not built; notifications fail loudly.
-    NotBuilt,
-}
-
-/// `webhook_configs[]`
-#[derive(Debug, Clone)]
-pub struct WebhookConfig {
-    /// The address, a template; empty if `url_file` is given.
-    pub url: Secret,
-    /// A file with the address, read for each notification; empty if `url` is given.
-    pub url_file: String,
-    /// Alerts beyond this number are cut and counted; 0 keeps all.
-    pub max_alerts: u64,
-    /// Bound on one request; zero for none but that of the flush.
-    pub timeout: Duration,
-    /// How to connect.
-    pub http: Arc<HttpConfig>,
 }

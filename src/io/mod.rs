@@ -8,9 +8,6 @@
 )]
 
 mod clock;
-mod entropy;
-mod glob;
-mod gossip;
 mod handle;
 mod http;
 pub mod log;
@@ -19,22 +16,16 @@ mod perform;
 mod portable;
 mod run;
 pub mod server;
-mod signal;
 mod stats;
 mod store;
-pub mod systemd;
 mod task;
 
 pub use clock::Clock;
-pub use entropy::{random_bytes, random_seed};
-pub use glob::glob;
-pub use gossip::{GossipError, GossipOptions, GossipPort, random_peer_name};
 pub use handle::{Handle, Inbox, Results, channel};
 pub use http::HttpClients;
 pub use perform::Shell;
 pub use portable::{FileMark, PortableFiles};
 pub use run::{StateMachine, World, start};
-pub use signal::{StopSignals, on_hangup};
 pub use stats::{Histogram, LoopStats, StoreStats};
 pub use store::{Record, Store, StoreError};
 pub use task::{Pool, spawn, spawn_thread};

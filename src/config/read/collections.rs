@@ -6,7 +6,7 @@ use super::{Codec, Content, Cursor, Place, Reader, Section, codec::read, reader:
 use crate::yaml::Value;
 
 /// A section with its place.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Placed<S> {
     pub(crate) value: S,
     pub(crate) place: Place,

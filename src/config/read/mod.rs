@@ -24,4 +24,4 @@ pub(crate) use path::{Beside, FilePath, join};
 pub(crate) use place::{Place, Position};
 pub(crate) use reader::{Problem, Reader, Stage};
 pub use url::HttpUrl;
-pub(crate) use url::{HiddenUrl, ProxyUrl, TemplateUrl};
+pub(crate) use url::{HiddenUrl, ProxyUrl, TemplateUrl, check_template};

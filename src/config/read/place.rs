@@ -17,7 +17,7 @@ impl Position {
 }
 
 /// Where a section and its keys stand.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The start of the section.
     pub(crate) at: Position,

@@ -274,6 +274,17 @@ impl<'e> Reader<'e> {
         }
     }
 
+    /// Denies that none or more than one of `keys` is set: `one of a or b must be configured`.
+    pub(crate) fn exactly_one(&mut self, place: &Place, keys: &[(&str, bool)]) -> bool {
+        if keys.iter().any(|(_, set)| *set) {
+            return self.at_most_one(place, keys);
+        }
+        let names: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+        let message = format!("one of {} must be configured", names.join(" or "));
+        self.deny(place.at, message);
+        false
+    }
+
     /// Denies that more than one of `keys` is set: `at most one of a & b must be configured`.
     pub(crate) fn at_most_one(&mut self, place: &Place, keys: &[(&str, bool)]) -> bool {
         let mut set = keys.iter().filter(|(_, set)| *set);

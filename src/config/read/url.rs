@@ -90,7 +90,11 @@ impl Codec for HttpUrl {
     }
 
     fn print(url: &Self) -> Value {
-        Value::from(&*url.to_string())
+        if url.is_empty() {
+            Value::Null
+        } else {
+            Value::from(&*url.to_string())
+        }
     }
 
     fn is_empty(url: &Self) -> bool {

@@ -11,10 +11,10 @@ use crate::{
 /// The files that must be read for each notification.
 #[must_use]
 pub fn files(integration: &Integration) -> Vec<String> {
-    match &integration.settings {
-        Settings::Webhook(config) => webhook::files(config),
-        Settings::NotBuilt => Vec::new(),
-    }
+    let Settings::Webhook(config) = &integration.settings else {
+        return Vec::new();
+    };
+    webhook::files(config)
 }
 
 /// Says a notification in the words of its receiver.
@@ -26,16 +26,10 @@ pub fn request(
     data: &NotificationData,
     files: &FileContents,
 ) -> Result<HttpRequest, Verdict> {
-    match &integration.settings {
-        Settings::Webhook(config) => webhook::request(config, data, files),
-        Settings::NotBuilt => Err(Verdict::Permanent {
-            reason: FailureReason::Other,
-            error: format!(
-                "the sender for {} is not built yet, so nothing was sent",
-                integration.kind.as_str()
-            ),
-        }),
-    }
+    let Settings::Webhook(config) = &integration.settings else {
+        return Err(not_built(integration));
+    };
+    webhook::request(config, data, files)
 }
 
 /// Judges what came back; `allowed` is the time that the attempt had.
@@ -45,14 +39,18 @@ pub fn verdict(
     result: Result<HttpResponse, TransportError>,
     allowed: Duration,
 ) -> Verdict {
-    match &integration.settings {
-        Settings::Webhook(config) => webhook::verdict(config, result, allowed),
-        Settings::NotBuilt => Verdict::Permanent {
-            reason: FailureReason::Other,
-            error: format!(
-                "the sender for {} is not built yet",
-                integration.kind.as_str()
-            ),
-        },
+    let Settings::Webhook(config) = &integration.settings else {
+        return not_built(integration);
+    };
+    webhook::verdict(config, result, allowed)
+}
+
+fn not_built(integration: &Integration) -> Verdict {
+    Verdict::Permanent {
+        reason: FailureReason::Other,
+        error: format!(
+            "the sender for {} is not built yet, so nothing was sent",
+            integration.kind.as_str()
+        ),
     }
 }

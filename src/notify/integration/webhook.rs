@@ -96,17 +96,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::{
-        alert::Alert, config::HttpConfig, labels::LabelSet, notify::NotifyReason, time::Timestamp,
-    };
+    use crate::{alert::Alert, labels::LabelSet, notify::NotifyReason, time::Timestamp};
 
     fn config(url: &str) -> WebhookConfig {
         WebhookConfig {
             url: Secret::new(url),
-            url_file: String::new(),
-            max_alerts: 0,
-            timeout: Duration::ZERO,
-            http: Arc::new(HttpConfig::default()),
+            ..WebhookConfig::default()
         }
     }
 

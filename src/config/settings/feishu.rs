@@ -1,0 +1,122 @@
+//! `feishu_configs`: a robot or an application of Feishu (Lark). Watchfire's own.
+
+use std::sync::Arc;
+
+use super::entry::{HttpField, Inherit, inherit_http};
+use crate::config::{
+    HttpConfig, Secret,
+    global::Global,
+    read::{FilePath, HiddenUrl, Name, Named, Place, Reader},
+    section::section,
+};
+
+section! {
+    /// `feishu_configs[]`: a group robot by `webhook_url`, or an application by `app_id`.
+    pub FeishuConfig in "config.FeishuConfig", check check_feishu {
+        /// How to connect.
+        http ["http_config"]: Arc<HttpConfig> as HttpField,
+        /// The robot's address.
+        webhook_url: Secret as HiddenUrl,
+        /// A file with the robot's address.
+        webhook_url_file: String as FilePath,
+        /// The secret that signs, if the robot asks for it.
+        secret: Secret,
+        /// A file with the secret.
+        secret_file: String as FilePath,
+        /// How the message is written.
+        message_type: FeishuMessage as Name<FeishuMessage>,
+        /// The title.
+        title: String = r#"{{ template "feishu.default.title" . }}"#,
+        /// The text.
+        text: String = r#"{{ template "feishu.default.text" . }}"#,
+        /// Users to mention; templates.
+        at_user_ids: Vec<String>,
+        /// Whether everybody is mentioned.
+        at_all: bool,
+        /// The application.
+        app_id: String,
+        /// The application's secret.
+        app_secret: Secret,
+        /// A file with the application's secret.
+        app_secret_file: String as FilePath,
+        /// What `receive_id` is: `chat_id`, `open_id`, `user_id`, `union_id` or `email`.
+        receive_id_type: String = "chat_id",
+        /// Who is written to.
+        receive_id: String,
+    }
+}
+
+/// How the message is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FeishuMessage {
+    /// `interactive`: a card.
+    #[default]
+    Interactive,
+    /// `post`
+    Post,
+    /// `text`
+    Text,
+}
+
+impl Named for FeishuMessage {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("interactive", Self::Interactive),
+        ("post", Self::Post),
+        ("text", Self::Text),
+    ];
+
+    fn unknown(word: &str) -> String {
+        format!("message_type of feishu_configs must be interactive, post or text, not {word:?}")
+    }
+}
+
+const RECEIVE_ID_TYPES: [&str; 5] = ["chat_id", "open_id", "user_id", "union_id", "email"];
+
+fn check_feishu(config: &mut FeishuConfig, place: &Place, reader: &mut Reader<'_>) {
+    let robot = [
+        ("webhook_url", !config.webhook_url.is_empty()),
+        ("webhook_url_file", !config.webhook_url_file.is_empty()),
+    ];
+    let secrets = [
+        ("secret", !config.secret.is_empty()),
+        ("secret_file", !config.secret_file.is_empty()),
+    ];
+    let app_secrets = [
+        ("app_secret", !config.app_secret.is_empty()),
+        ("app_secret_file", !config.app_secret_file.is_empty()),
+    ];
+    if config.app_id.is_empty() {
+        let _ = reader.exactly_one(place, &robot) && reader.at_most_one(place, &secrets);
+        return;
+    }
+    if robot.iter().any(|(_, set)| *set) {
+        reader.deny(
+            place.of("app_id"),
+            "feishu_configs takes either a robot (webhook_url) or an application (app_id)",
+        );
+        return;
+    }
+    if !reader.exactly_one(place, &app_secrets) {
+        return;
+    }
+    if config.receive_id.is_empty() {
+        reader.deny(place.at, "missing receive_id in feishu_configs with app_id");
+    }
+    if !RECEIVE_ID_TYPES.contains(&&*config.receive_id_type) {
+        reader.deny(
+            place.of("receive_id_type"),
+            "receive_id_type of feishu_configs must be chat_id, open_id, user_id, union_id or email",
+        );
+    }
+}
+
+impl Inherit for FeishuConfig {
+    fn inherit(&mut self, global: &Global, place: &Place, _reader: &mut Reader<'_>) {
+        inherit_http(&mut self.http, global, place);
+    }
+
+    /// An application's messages carry `uuid`, by which repeats within an hour are dropped.
+    fn is_idempotent(&self) -> bool {
+        !self.app_id.is_empty()
+    }
+}

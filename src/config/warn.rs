@@ -1,0 +1,194 @@
+//! What loads as upstream loads it, but most likely is not what its author wants.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use super::{
+    Route,
+    file::RawConfig,
+    raw_route::RawRoute,
+    read::{Placed, Reader},
+    settings::{RawIntegration, Settings},
+};
+use crate::{
+    labels::{MatchOp, Matcher},
+    time::format_prom_duration,
+    yaml::Value,
+};
+
+/// Looks at a valid file.
+pub(crate) fn warn(raw: &RawConfig, root: &Route, reader: &mut Reader<'_>) {
+    let mut used = BTreeSet::new();
+    if let Some(route) = &raw.route {
+        warn_route(route, root, reader, &mut used);
+    }
+    for receiver in &raw.receivers {
+        let name = &receiver.value.name;
+        if !used.contains(&**name) {
+            let message = format!("no route uses receiver {name:?}, so it is never notified");
+            reader.warn(receiver.place.of("name"), message);
+        }
+        for entry in receiver.value.integrations() {
+            warn_integration(name, entry, reader);
+        }
+    }
+    for interval in &raw.mute_time_intervals {
+        let message = "mute_time_intervals at the top of the file is deprecated; move the entry to time_intervals";
+        reader.warn(interval.place.of("name"), message);
+    }
+    for rule in &raw.inhibit_rules {
+        let old = [
+            rule.source_match.len(),
+            rule.source_match_re.len(),
+            rule.target_match.len(),
+            rule.target_match_re.len(),
+        ];
+        if old.iter().any(|count| *count > 0) {
+            let message = "source_match, source_match_re, target_match and target_match_re of inhibit_rules are \
+                           deprecated; write source_matchers and target_matchers";
+            reader.warn(super::read::Position::default(), message);
+            break;
+        }
+    }
+    let unbuilt = [
+        (
+            "tracing",
+            raw.tracing.as_ref().map(|section| section.place.at),
+        ),
+        (
+            "event_recorder",
+            raw.event_recorder.as_ref().map(|section| section.place.at),
+        ),
+    ];
+    for (key, at) in unbuilt {
+        if let Some(at) = at {
+            reader.warn(
+                at,
+                format!("{key} is read and has no effect: it is not built"),
+            );
+        }
+    }
+}
+
+fn warn_route<'r>(
+    raw: &'r Placed<RawRoute>,
+    route: &Route,
+    reader: &mut Reader<'_>,
+    used: &mut BTreeSet<&'r str>,
+) {
+    if !raw.value.receiver.is_empty() {
+        used.insert(&raw.value.receiver);
+    }
+    warn_timers(raw, route, reader);
+    for (key, deprecated) in [
+        ("match", !raw.value.matching.is_empty()),
+        ("match_re", !raw.value.match_re.is_empty()),
+    ] {
+        if deprecated {
+            reader.warn(
+                raw.place.of(key),
+                format!("{key} is deprecated; write matchers"),
+            );
+        }
+    }
+    let mut earlier: Vec<&Route> = Vec::new();
+    for (child, resolved) in raw.value.routes.iter().flatten().zip(&route.routes) {
+        if let Some(first) = earlier.iter().find(|first| covers(first, resolved)) {
+            let message = format!(
+                "this route is never reached: an earlier route beside it (receiver {:?}) takes everything that it \
+                 matches, and does not continue",
+                &*first.receiver
+            );
+            reader.warn(child.place.at, message);
+        }
+        if !resolved.continue_matching {
+            earlier.push(resolved);
+        }
+        warn_route(child, resolved, reader, used);
+    }
+}
+
+/// Whether whatever passes `later` passes `first`: each matcher of `first` is among those of `later`, or takes anything.
+fn covers(first: &Route, later: &Route) -> bool {
+    first
+        .matchers
+        .iter()
+        .all(|matcher| later.matchers.contains(matcher) || takes_anything(matcher))
+}
+
+fn takes_anything(matcher: &Matcher) -> bool {
+    matcher.op() == MatchOp::Regex && [".*", "^(?:.*)$"].contains(&matcher.value())
+}
+
+fn warn_timers(raw: &Placed<RawRoute>, route: &Route, reader: &mut Reader<'_>) {
+    // Children inherit most timers: only what a route sets itself is its own mistake.
+    let (interval, repeat) = (route.group_interval, route.repeat_interval);
+    let at = if raw.value.repeat_interval.is_some() {
+        raw.place.of("repeat_interval")
+    } else if raw.value.group_interval.is_some() {
+        raw.place.of("group_interval")
+    } else {
+        return;
+    };
+    let (shown_interval, shown_repeat) =
+        (format_prom_duration(interval), format_prom_duration(repeat));
+    if repeat < interval {
+        reader.warn(
+            at,
+            format!(
+                "repeat_interval {shown_repeat} is shorter than group_interval {shown_interval}: groups are looked at \
+                 every group_interval, so nothing is repeated sooner"
+            ),
+        );
+    } else if repeat.as_nanos().checked_rem(interval.as_nanos()) != Some(0) {
+        reader.warn(
+            at,
+            format!(
+                "repeat_interval {shown_repeat} is no multiple of group_interval {shown_interval}: it is reached at \
+                 the next multiple, {}",
+                format_prom_duration(next_multiple(repeat, interval))
+            ),
+        );
+    }
+    if repeat > reader.env.retention {
+        let retention = format_prom_duration(reader.env.retention);
+        reader.warn(
+            at,
+            format!(
+                "repeat_interval {shown_repeat} is longer than --data.retention {retention}: what was notified is \
+                 forgotten before, and repeated then"
+            ),
+        );
+    }
+}
+
+fn next_multiple(repeat: Duration, interval: Duration) -> Duration {
+    let times = repeat.as_nanos().div_ceil(interval.as_nanos().max(1));
+    interval.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
+}
+
+fn warn_integration(receiver: &str, entry: &RawIntegration, reader: &mut Reader<'_>) {
+    let kind = entry.settings.kind();
+    if !kind.is_built() {
+        let message = format!(
+            "the sender of {}_configs is not built yet: notifications of receiver {receiver:?} through it fail, and \
+             say so in the log and in alertmanager_notifications_failed_total",
+            kind.as_str()
+        );
+        reader.warn(entry.place.at, message);
+    }
+    if let Settings::Webhook(webhook) = &entry.settings {
+        let templated = [
+            ("url", webhook.url.reveal().contains("{{")),
+            ("payload", webhook.payload != Value::Null),
+        ];
+        for (key, templated) in templated {
+            if templated {
+                let message = format!(
+                    "templates are not built yet: notifications of receiver {receiver:?} with a templated {key} fail, \
+                     and say so in the log and in alertmanager_notifications_failed_total"
+                );
+                reader.warn(entry.place.of(key), message);
+            }
+        }
+    }
+}
