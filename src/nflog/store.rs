@@ -183,3 +183,192 @@ impl Nflog {
         entry
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(1_795_000_000 + seconds, 0)
+    }
+
+    fn key(group: &str, index: u32) -> LogKey {
+        LogKey {
+            group_key: group.into(),
+            receiver: ReceiverKey {
+                group_name: "team".into(),
+                integration: "webhook".into(),
+                index,
+            },
+        }
+    }
+
+    fn entry(key: LogKey, seq: u64, timestamp: i64, firing: &[u64]) -> NflogEntry {
+        NflogEntry {
+            key,
+            seq,
+            edit: 0,
+            timestamp: at(timestamp),
+            firing: firing.into(),
+            resolved: Arc::default(),
+            held: Arc::default(),
+            receiver_data: BTreeMap::new(),
+            repeat_interval: Duration::from_secs(60),
+            expires_at: at(timestamp + 100),
+        }
+    }
+
+    #[test]
+    fn keys_print_as_alertmanagers() {
+        assert_eq!(
+            key("{}:{a=\"b\"}", 1).to_string(),
+            "{}:{a=\"b\"}:team/webhook/1"
+        );
+    }
+
+    #[test]
+    fn what_is_older_is_refused() {
+        let mut log = Nflog::new();
+        assert!(log.log(entry(key("g", 0), 5, 10, &[1])).is_some());
+        assert!(log.log(entry(key("g", 0), 5, 9, &[2])).is_none());
+        assert!(log.log(entry(key("g", 0), 4, 99, &[2])).is_none());
+        // The clock was set back between two notifications: the number decides.
+        assert!(log.log(entry(key("g", 0), 6, 3, &[3])).is_some());
+        assert_eq!(*log.get(&key("g", 0)).unwrap().firing, [3]);
+        assert_eq!((log.len(), log.stats().stale), (1, 2));
+    }
+
+    #[test]
+    fn a_group_has_the_entries_of_its_receivers_only() {
+        let mut log = Nflog::new();
+        for (group, index) in [("g", 1), ("g", 0), ("f", 0), ("ga", 0)] {
+            log.log(entry(key(group, index), 1, 0, &[]));
+        }
+        let of_group: Vec<_> = log.of_group("g").map(|e| e.key.clone()).collect();
+        assert_eq!(of_group, [key("g", 0), key("g", 1)]);
+        assert_eq!(log.of_group("x").count(), 0);
+        assert!(log.remove(&key("g", 0)).is_some());
+        assert!(log.remove(&key("g", 0)).is_none());
+        assert_eq!((log.len(), log.iter().count()), (3, 3));
+    }
+
+    #[test]
+    fn forgetting_an_alert_leaves_the_others_and_beats_the_old_copy() {
+        let mut log = Nflog::new();
+        let old = NflogEntry {
+            held: [2].into(),
+            ..entry(key("g", 0), 1, 0, &[1, 2, 3])
+        };
+        log.log(old.clone());
+        log.log(entry(key("g", 1), 1, 0, &[1]));
+        let changed = log.forget("g", 2);
+        assert_eq!(changed.len(), 1);
+        assert_eq!(
+            (&*changed[0].firing, &*changed[0].held),
+            (&[1, 3][..], &[][..])
+        );
+        assert!(!log.merge(old));
+        assert!(log.forget("g", 2).is_empty());
+    }
+
+    #[test]
+    fn entries_live_with_their_group_and_the_retention_after() {
+        let mut log = Nflog::new();
+        for group in ["alive", "gone"] {
+            log.log(entry(key(group, 0), 1, 0, &[1]));
+        }
+        let is_alive = |key: &LogKey| &*key.group_key == "alive";
+        let retention = Duration::from_secs(100);
+        assert_eq!(log.gc(at(50), retention, is_alive), Collected::default());
+        let collected = log.gc(at(51), retention, is_alive);
+        assert_eq!(collected.removed, []);
+        assert_eq!(collected.renewed.len(), 1);
+        assert_eq!(collected.renewed[0].expires_at, at(151));
+        assert_eq!(log.gc(at(99), retention, is_alive).removed, []);
+        assert_eq!(
+            log.gc(at(100), retention, is_alive).removed,
+            [key("gone", 0)]
+        );
+        assert_eq!(
+            log.gc(at(300), retention, |_| false).removed,
+            [key("alive", 0)]
+        );
+        assert!(log.is_empty());
+    }
+
+    #[test]
+    fn an_entry_from_a_file_wins_by_its_time() {
+        let mut log = Nflog::new();
+        log.log(entry(key("g", 0), 1000, 10, &[1]));
+        assert!(
+            log.import(entry(key("g", 0), 7, 10, &[2]), at(20))
+                .is_none()
+        );
+        let imported = log.import(entry(key("g", 0), 7, 11, &[2]), at(20)).unwrap();
+        assert_eq!(imported.seq, 1001);
+        assert!(
+            log.import(entry(key("h", 0), 7, 11, &[2]), at(111))
+                .is_none()
+        );
+        assert!(
+            log.import(entry(key("h", 0), 7, 11, &[2]), at(110))
+                .is_some()
+        );
+    }
+
+    #[test]
+    fn alertmanager_forgets_sooner_when_it_repeats_often() {
+        let day = Duration::from_secs(86_400);
+        let mut entry = entry(key("g", 0), 1, 0, &[]);
+        assert_eq!(entry.upstream_expiry(day), at(120));
+        entry.repeat_interval = day;
+        assert_eq!(entry.upstream_expiry(day), at(86_400));
+        entry.repeat_interval = Duration::ZERO;
+        assert_eq!(entry.upstream_expiry(day), at(86_400));
+    }
+
+    fn merged(entries: &[NflogEntry]) -> Vec<Arc<NflogEntry>> {
+        let mut log = Nflog::new();
+        for entry in entries {
+            log.merge(entry.clone());
+        }
+        log.iter().cloned().collect()
+    }
+
+    fn any_entry() -> impl Strategy<Value = NflogEntry> {
+        (
+            0..2_u32,
+            0..3_u64,
+            0..2_u32,
+            0..2_i64,
+            prop::collection::vec(0..3_u64, 0..3),
+        )
+            .prop_map(|(index, seq, edit, timestamp, mut firing)| {
+                firing.sort_unstable();
+                firing.dedup();
+                NflogEntry {
+                    edit,
+                    ..entry(key("g", index), seq, timestamp, &firing)
+                }
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn merging_does_not_depend_on_order_or_repetition(
+            (entries, shuffled) in prop::collection::vec(any_entry(), 1..8)
+                .prop_flat_map(|entries| (Just(entries.clone()), Just(entries).prop_shuffle())),
+            repeat in any::<prop::sample::Index>(),
+        ) {
+            let expect = merged(&entries);
+            prop_assert_eq!(&merged(&shuffled), &expect);
+            let mut again = shuffled;
+            again.push(entries[repeat.index(entries.len())].clone());
+            prop_assert_eq!(&merged(&again), &expect);
+        }
+    }
+}

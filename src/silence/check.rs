@@ -79,3 +79,60 @@ fn check_set(
     }
     Ok(matchers)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(name: &str, op: MatchOp, value: &str) -> MatcherText {
+        MatcherText {
+            name: name.to_owned(),
+            op,
+            value: value.to_owned(),
+        }
+    }
+
+    #[test]
+    fn says_what_alertmanager_says() {
+        use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+        let good = || text("a", Equal, "b");
+        for (sets, expect) in [
+            (vec![vec![good()]], ""),
+            (vec![vec![good()], vec![text("a", Regex, ".+")]], ""),
+            (vec![vec![text("a", NotEqual, "")]], ""),
+            (vec![vec![text("a", NotRegex, ".*")]], ""),
+            (vec![], "invalid silence: at least one matcher set required"),
+            (
+                vec![vec![good()], vec![]],
+                "invalid silence: matcher set 1 is empty",
+            ),
+            (
+                vec![vec![good(), text("", Equal, "x")]],
+                "invalid silence: invalid label matcher 1 in set 0: invalid label name \"\"",
+            ),
+            (
+                vec![vec![text("a", Equal, ""), text("b", Regex, "x*")]],
+                "invalid silence: matcher set 0: at least one matcher must not match the empty string",
+            ),
+            (
+                vec![vec![text("a", Regex, "(")]],
+                "invalid silence: invalid label matcher 0 in set 0: invalid regular expression \"(\": \
+                 error parsing regexp: missing closing ): `(`",
+            ),
+        ] {
+            let said = check_matcher_sets(&sets, MatcherMode::Fallback)
+                .err()
+                .map(|error| error.to_string())
+                .unwrap_or_default();
+            assert_eq!(said, expect);
+        }
+        let utf8 = [vec![text("ü", Equal, "b")]];
+        assert!(check_matcher_sets(&utf8, MatcherMode::Fallback).is_ok());
+        assert_eq!(
+            check_matcher_sets(&utf8, MatcherMode::Classic)
+                .unwrap_err()
+                .to_string(),
+            "invalid silence: invalid label matcher 0 in set 0: invalid label name \"ü\""
+        );
+    }
+}

@@ -404,3 +404,339 @@ fn check_size(silence: &Silence, limits: SilenceLimits) -> Result<(), SilenceErr
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        labels::{MatchOp, Matcher, MatcherMode},
+        rng::Rng,
+        silence::{MatcherText, check_matcher_sets},
+    };
+
+    const RETENTION: Duration = Duration::from_secs(3600);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(1_795_000_000 + seconds, 0)
+    }
+
+    fn matchers(value: &str) -> MatcherSets {
+        let text = MatcherText {
+            name: "job".to_owned(),
+            op: MatchOp::Equal,
+            value: value.to_owned(),
+        };
+        check_matcher_sets(&[vec![text]], MatcherMode::Fallback).unwrap()
+    }
+
+    fn draft(id: Option<&Arc<str>>, value: &str, starts_at: i64, ends_at: i64) -> SilenceDraft {
+        SilenceDraft {
+            id: id.cloned(),
+            matcher_sets: matchers(value),
+            starts_at: at(starts_at),
+            ends_at: at(ends_at),
+            created_by: "me".to_owned(),
+            comment: "why".to_owned(),
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    struct Fixture {
+        silences: Silences,
+        rng: Rng,
+        limits: SilenceLimits,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            Self {
+                silences: Silences::new(RETENTION),
+                rng: Rng::from_seed(1),
+                limits: SilenceLimits::default(),
+            }
+        }
+
+        fn set(&mut self, draft: SilenceDraft, now: i64) -> Result<SetOutcome, SilenceError> {
+            self.silences
+                .set(draft, at(now), self.limits, &mut self.rng)
+        }
+
+        fn state(&self, id: &str, now: i64) -> SilenceState {
+            self.silences.get(id).unwrap().state_at(at(now))
+        }
+    }
+
+    #[test]
+    fn the_state_follows_from_time_alone() {
+        let mut f = Fixture::new();
+        let id = f.set(draft(None, "x", 10, 20), 0).unwrap().id;
+        for (now, state) in [
+            (9, SilenceState::Pending),
+            (10, SilenceState::Active),
+            (20, SilenceState::Active),
+            (21, SilenceState::Expired),
+        ] {
+            assert_eq!(f.state(&id, now), state, "{now}");
+        }
+        assert_eq!(f.silences.get(&id).unwrap().expires_at, at(20 + 3600));
+    }
+
+    #[test]
+    fn edits_in_place_unless_the_past_would_change() {
+        // Starts 100, ends 200; the edit, when it is made, and whether it may keep the id.
+        for (now, value, starts_at, ends_at, in_place) in [
+            (50, "x", 60, 70, true),
+            (50, "x", 50, 300, true),
+            (50, "y", 100, 200, false),
+            (50, "x", 40, 200, false),
+            (150, "x", 100, 160, true),
+            (150, "x", 100, 150, true),
+            (150, "x", 100, 149, false),
+            (150, "x", 101, 200, false),
+            (150, "y", 100, 200, false),
+            (201, "x", 100, 300, false),
+        ] {
+            let mut f = Fixture::new();
+            let id = f.set(draft(None, "x", 100, 200), 0).unwrap().id;
+            let case = format!("at {now}: {value} {starts_at}-{ends_at}");
+            let done = f
+                .set(draft(Some(&id), value, starts_at, ends_at), now)
+                .unwrap();
+            assert_eq!(done.id == id, in_place, "{case}");
+            if in_place {
+                assert_eq!(done.kind, SetKind::Updated, "{case}");
+                assert_eq!(done.changed.len(), 1, "{case}");
+                assert_eq!(done.changed[0].rev, 2, "{case}");
+            } else {
+                assert_eq!(done.kind, SetKind::Replaced, "{case}");
+                let was_over = now > 200;
+                assert_eq!(done.changed.len(), if was_over { 1 } else { 2 }, "{case}");
+                assert_eq!(f.silences.get(&id).unwrap().expired_by_user, !was_over);
+                assert_eq!(f.state(&id, now + 1), SilenceState::Expired, "{case}");
+                let new = f.silences.get(&done.id).unwrap();
+                assert_eq!(new.starts_at, at(starts_at.max(now)), "{case}");
+            }
+        }
+    }
+
+    #[test]
+    fn refuses_what_alertmanager_refuses() {
+        let mut f = Fixture::new();
+        let id = f.set(draft(None, "x", 0, 20), 0).unwrap().id;
+        let missing: Arc<str> = "9b2c9a44-8b0a-4f2c-9d0b-0d8a7b3c2f11".into();
+        assert_eq!(
+            f.set(draft(Some(&missing), "x", 0, 20), 0).unwrap_err(),
+            SilenceError::NotFound
+        );
+        let said = |f: &mut Fixture, draft| f.set(draft, 5).unwrap_err().to_string();
+        assert_eq!(
+            said(&mut f, draft(None, "x", 10, 9)),
+            "invalid silence: end time must not be before start time"
+        );
+        let endless = SilenceDraft {
+            ends_at: Timestamp::ZERO,
+            ..draft(None, "x", 0, 0)
+        };
+        assert_eq!(
+            said(&mut f, endless),
+            "invalid silence: invalid zero end timestamp"
+        );
+        f.limits.max_silences = 1;
+        assert_eq!(
+            said(&mut f, draft(None, "y", 6, 20)),
+            "exceeded maximum number of silences: 1 (limit: 1)"
+        );
+        assert_eq!(
+            said(&mut f, draft(Some(&id), "y", 6, 20)),
+            "exceeded maximum number of silences: 1 (limit: 1)"
+        );
+        assert_eq!(f.state(&id, 6), SilenceState::Active);
+        assert!(f.set(draft(Some(&id), "x", 0, 30), 5).is_ok());
+        f.limits = SilenceLimits {
+            max_silences: 0,
+            max_size_bytes: 100,
+        };
+        assert_eq!(
+            said(&mut f, draft(None, "a-value-that-is-long", 6, 20)),
+            "silence exceeded maximum size: 112 bytes (limit: 100 bytes)"
+        );
+        assert_eq!(f.silences.len(), 1);
+    }
+
+    #[test]
+    fn a_draft_without_start_or_with_a_past_one_starts_at_once() {
+        let mut f = Fixture::new();
+        for starts_at in [Timestamp::ZERO, at(-500)] {
+            let draft = SilenceDraft {
+                starts_at,
+                ..draft(None, "x", 0, 20)
+            };
+            let id = f.set(draft, 3).unwrap().id;
+            assert_eq!(f.silences.get(&id).unwrap().starts_at, at(3));
+        }
+    }
+
+    #[test]
+    fn expires_once_and_forgets_after_the_retention() {
+        let mut f = Fixture::new();
+        let active = f.set(draft(None, "x", 0, 100), 0).unwrap().id;
+        let pending = f.set(draft(None, "y", 50, 100), 0).unwrap().id;
+        for id in [&active, &pending] {
+            let Ok(Expired::Changed(changed)) = f.silences.expire(id, at(10)) else {
+                panic!("{id} did not change");
+            };
+            assert_eq!((changed.ends_at, changed.updated_at), (at(10), at(10)));
+            assert!(changed.expired_by_user);
+            assert!(matches!(
+                f.silences.expire(id, at(11)),
+                Ok(Expired::Already)
+            ));
+        }
+        assert_eq!(f.silences.get(&pending).unwrap().starts_at, at(10));
+        assert!(matches!(
+            f.silences.expire("x", at(11)),
+            Err(SilenceError::NotFound)
+        ));
+        assert_eq!(f.silences.counts(at(11)).expired, 2);
+        assert!(f.silences.gc(at(10 + 3599)).is_empty());
+        assert_eq!(f.silences.gc(at(10 + 3600)).len(), 2);
+        assert!(f.silences.is_empty());
+    }
+
+    #[test]
+    fn lists_what_was_asked_for_in_the_order_of_the_api() {
+        let mut f = Fixture::new();
+        let mut name = BTreeMap::new();
+        for (label, starts_at, ends_at) in [
+            ("active-late", 0, 90),
+            ("active-soon", 0, 60),
+            ("pending-late", 80, 99),
+            ("pending-soon", 70, 99),
+            ("expired-old", 0, 10),
+            ("expired-new", 0, 20),
+        ] {
+            let id = f.set(draft(None, label, starts_at, ends_at), 0).unwrap().id;
+            name.insert(id, label);
+        }
+        let list = |query: &SilenceQuery| -> Vec<&str> {
+            let found = f.silences.query(query, at(50));
+            found.iter().map(|s| name[&s.id]).collect()
+        };
+        assert_eq!(
+            list(&SilenceQuery::default()),
+            [
+                "active-soon",
+                "active-late",
+                "pending-soon",
+                "pending-late",
+                "expired-new",
+                "expired-old"
+            ]
+        );
+        let filtered = |op, value, active| SilenceQuery {
+            filter: vec![Matcher::new(op, "job", value).unwrap()],
+            active,
+            ..SilenceQuery::default()
+        };
+        assert_eq!(
+            list(&filtered(MatchOp::Equal, "expired-old", false)),
+            ["expired-old"]
+        );
+        assert!(list(&filtered(MatchOp::Equal, "active-soon", false)).is_empty());
+        assert!(list(&filtered(MatchOp::Regex, "expired-old", true)).is_empty());
+    }
+
+    #[test]
+    fn a_silence_from_a_file_wins_by_its_time_but_never_revives_one() {
+        let mut f = Fixture::new();
+        let id = f.set(draft(None, "x", 0, 100), 0).unwrap().id;
+        let own = Silence::clone(f.silences.get(&id).unwrap());
+        let file = |updated_at, ends_at| Silence {
+            rev: 0,
+            updated_at: at(updated_at),
+            ends_at: at(ends_at),
+            ..own.clone()
+        };
+        assert!(f.silences.import(file(0, 50), at(1)).is_none());
+        assert_eq!(f.silences.import(file(5, 200), at(6)).unwrap().rev, 2);
+        assert!(f.silences.import(own.clone(), at(7)).is_none());
+        let Ok(Expired::Changed(_)) = f.silences.expire(&id, at(8)) else {
+            panic!("it was active");
+        };
+        let later = f.silences.import(file(9, 10), at(9)).unwrap();
+        assert!(later.expired_by_user);
+        let old = Silence {
+            id: "other".into(),
+            expires_at: at(9),
+            ..own
+        };
+        assert!(f.silences.import(old, at(9)).is_none());
+    }
+
+    fn copy() -> impl Strategy<Value = Silence> {
+        let small = 0..3_i64;
+        (
+            0..2_u8,
+            0..3_u64,
+            small.clone(),
+            small.clone(),
+            small,
+            any::<bool>(),
+        )
+            .prop_map(
+                |(id, rev, updated_at, ends_at, text, expired_by_user)| Silence {
+                    id: format!("silence-{id}").into(),
+                    matcher_sets: matchers("x"),
+                    starts_at: at(0),
+                    ends_at: at(10 + ends_at),
+                    updated_at: at(updated_at),
+                    created_by: String::new(),
+                    comment: text.to_string(),
+                    annotations: BTreeMap::new(),
+                    expires_at: at(100),
+                    rev,
+                    expired_by_user,
+                },
+            )
+    }
+
+    fn merged(copies: &[Silence]) -> Vec<Arc<Silence>> {
+        let mut silences = Silences::new(RETENTION);
+        for copy in copies {
+            silences.merge(copy.clone(), at(50));
+        }
+        silences.iter().cloned().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn merging_does_not_depend_on_order_or_repetition(
+            (copies, shuffled) in prop::collection::vec(copy(), 1..8)
+                .prop_flat_map(|copies| (Just(copies.clone()), Just(copies).prop_shuffle())),
+            repeat in any::<prop::sample::Index>(),
+        ) {
+            let expect = merged(&copies);
+            prop_assert_eq!(&merged(&shuffled), &expect);
+            let mut again = shuffled;
+            again.push(copies[repeat.index(copies.len())].clone());
+            prop_assert_eq!(&merged(&again), &expect);
+            for silence in expect {
+                let expired = copies.iter().any(|c| c.id == silence.id && c.expired_by_user);
+                prop_assert_eq!(silence.expired_by_user, expired);
+            }
+        }
+    }
+
+    #[test]
+    fn a_copy_that_may_be_forgotten_is_not_merged() {
+        let mut f = Fixture::new();
+        let id = f.set(draft(None, "x", 0, 100), 0).unwrap().id;
+        let silence = Silence::clone(f.silences.get(&id).unwrap());
+        let mut other = Silences::new(RETENTION);
+        assert!(!other.merge(silence.clone(), at(3700)));
+        assert!(other.merge(silence.clone(), at(3699)));
+        assert!(!other.merge(silence, at(3699)));
+    }
+}

@@ -485,7 +485,7 @@ mod tests {
             starts_at: at(id),
             ends_at: at(version + 300),
             updated_at: at(version),
-            timeout: version % 2 == 0,
+            timeout: version.is_multiple_of(2),
         }
     }
 
