@@ -157,3 +157,55 @@ impl Key {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::nflog::{LogKey, ReceiverKey};
+
+    #[test]
+    fn keys_of_a_map_and_tenant_share_a_prefix_and_sort_by_number() {
+        let tenant: Arc<str> = "anonymous".into();
+        let log_key = LogKey {
+            group_key: "{}:{}".into(),
+            receiver: ReceiverKey {
+                group_name: "team".into(),
+                integration: "webhook".into(),
+                index: 0,
+            },
+        };
+        for (key, expect) in [
+            (Key::silence(&tenant, "9b2c"), &b"sanonymous\x009b2c"[..]),
+            (
+                Key::batch(Map::Alerts, &tenant, 258),
+                b"aanonymous\0\0\0\0\0\0\0\x01\x02",
+            ),
+            (Key::single(Map::Heartbeat, &tenant), b"banonymous\0"),
+            (Key::fact(&tenant, "nflog"), b"fanonymous\0nflog"),
+            (
+                Key::nflog(&tenant, &log_key),
+                b"nanonymous\0\xdd\xc3\x9b\xc0\x45\xd0\x80\x63\x6c\x93\xa9\x92\xe6\x8e\xe9\x16",
+            ),
+        ] {
+            let bytes = key.encode();
+            assert_eq!(bytes, expect, "{key:?}");
+            assert!(bytes.starts_with(&key.map.prefix(&tenant)));
+            assert_eq!(Key::decode(&bytes), Some(key));
+        }
+        let batch = |seq| Key::batch(Map::History, &tenant, seq);
+        assert!(batch(255).encode() < batch(256).encode());
+        assert_eq!(batch(256).batch_seq(), Some(256));
+        assert_eq!(Key::silence(&tenant, "x").batch_seq(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_keys_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            if let Some(key) = Key::decode(&bytes) {
+                prop_assert_eq!(key.encode(), bytes);
+            }
+        }
+    }
+}

@@ -442,3 +442,238 @@ impl From<HistoryRecord> for HistoryEntry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use expect_test::expect;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        labels::MatcherMode,
+        nflog::{LogKey, ReceiverKey, ReceiverValue},
+        silence::{MatcherText, check_matcher_sets},
+    };
+
+    fn at(seconds: i64, nanos: i32) -> Timestamp {
+        Timestamp::from_unix(1_795_286_611 + seconds, nanos)
+    }
+
+    fn silence() -> Silence {
+        let matcher = |op| MatcherText {
+            name: "job".to_owned(),
+            op,
+            value: "a|b".to_owned(),
+        };
+        use crate::labels::MatchOp::{Equal, NotEqual, NotRegex, Regex};
+        let sets = [
+            vec![matcher(Equal), matcher(NotEqual)],
+            vec![matcher(Regex), matcher(NotRegex)],
+        ];
+        Silence {
+            id: "9b2c9a44-8b0a-4f2c-9d0b-0d8a7b3c2f11".into(),
+            matcher_sets: check_matcher_sets(&sets, MatcherMode::Fallback).unwrap(),
+            starts_at: at(0, 1),
+            ends_at: at(3600, 0),
+            updated_at: at(1, 0),
+            created_by: "ann".to_owned(),
+            comment: "wartung ü".to_owned(),
+            annotations: BTreeMap::from([("ticket".to_owned(), "T-1".to_owned())]),
+            expires_at: at(7200, 0),
+            rev: 3,
+            expired_by_user: true,
+        }
+    }
+
+    fn nflog_entry() -> NflogEntry {
+        let data = [
+            ("n", ReceiverValue::Int(-7)),
+            ("r", ReceiverValue::Double(0.5)),
+            ("threadTs", ReceiverValue::Str("17.5".to_owned())),
+        ];
+        NflogEntry {
+            key: LogKey {
+                group_key: "{}:{alertname=\"A\"}".into(),
+                receiver: ReceiverKey {
+                    group_name: "team".into(),
+                    integration: "slack".into(),
+                    index: 2,
+                },
+            },
+            seq: 1_795_286_000,
+            edit: 1,
+            timestamp: at(0, 5),
+            firing: [1, u64::MAX].into(),
+            resolved: [7].into(),
+            held: [9, 10].into(),
+            receiver_data: data.map(|(name, value)| (name.to_owned(), value)).into(),
+            repeat_interval: Duration::from_secs(14_400),
+            expires_at: at(432_000, 0),
+        }
+    }
+
+    fn schedule() -> GroupSchedule {
+        GroupSchedule {
+            tenant: "anonymous".into(),
+            route_id: "{}/{a=\"b\"}/0".into(),
+            receiver: "team".into(),
+            group_key: "{}/{a=\"b\"}:{}".into(),
+            created_at: at(-60, 0),
+            saved_at: at(0, 0),
+            next_flush_in: Duration::from_millis(29_500),
+            last_flush_at: Timestamp::ZERO,
+            gone: false,
+        }
+    }
+
+    fn history_entry() -> HistoryEntry {
+        HistoryEntry {
+            id: 17,
+            tenant: "anonymous".into(),
+            at: at(0, 0),
+            receiver: "team".into(),
+            integration: "webhook".into(),
+            index: 0,
+            group_key: "{}:{alertname=\"A\"}".into(),
+            group_labels: LabelSet::from_pairs([("alertname", "A"), ("b", "c")]),
+            status: "firing".into(),
+            reason: "first notification".into(),
+            outcome: Outcome::Failed,
+            attempts: 3,
+            error: "503".into(),
+            duration: Duration::from_millis(1500),
+            firing: 2,
+            resolved: 1,
+            fingerprints: vec![Fingerprint(1), Fingerprint(u64::MAX)],
+            node: "n1".into(),
+            seq: 1_795_286_000,
+            idempotency_key: "K".into(),
+        }
+    }
+
+    fn hex(bytes: &[u8]) -> String {
+        let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let lines: Vec<&str> = digits
+            .as_bytes()
+            .chunks(100)
+            .map(|line| std::str::from_utf8(line).unwrap())
+            .collect();
+        lines.join("\n")
+    }
+
+    /// The bytes of version 1. They must never change: stores in the field hold them.
+    #[test]
+    fn version_1_is_written_as_ever() {
+        expect![[r#"
+            010a09616e6f6e796d6f757312bf010ab4010a2439623263396134342d386230612d346632632d396430622d306438613762
+            336332663131120a12036a6f621a03617c62120c080212036a6f621a03617c621a0808d3cc87d8061001220608e3e887d806
+            2a0608d4cc87d8064203616e6e4a0a77617274756e6720c3bc520d0a067469636b65741203542d315a1a0a0a12036a6f621a
+            03617c620a0c080212036a6f621a03617c625a1c0a0c080112036a6f621a03617c620a0c080312036a6f621a03617c621206
+            08f38488d80618032001"#]].assert_eq(&hex(&encode_silence("anonymous", &silence())));
+        expect![[r#"
+            010a09616e6f6e796d6f7573127f0a750a127b7d3a7b616c6572746e616d653d2241227d120f0a047465616d1205736c6163
+            6b18022a0808d3cc87d8061005320b01ffffffffffffffffff013a010742100a016e120b10f9ffffffffffffffff01420e0a
+            0172120919000000000000e03f42120a08746872656164547312060a0431372e35120608d3fba1d80618f0c787d80620012a
+            1009000000000000000a000000000000003080808a978ca303"#]].assert_eq(&hex(&encode_nflog("anonymous", &nflog_entry())));
+        expect![[r#"
+            010a510a09616e6f6e796d6f7573120c7b7d2f7b613d2262227d2f301a047465616d220d7b7d2f7b613d2262227d3a7b7d2a
+            060897cc87d806320608d3cc87d80638808ed9f26d420b088092b8c398feffffff01"#]].assert_eq(&hex(&encode_schedules(&[schedule()])));
+        expect![[r#"
+            010a9f010a09616e6f6e796d6f757310111a0608d3cc87d80622047465616d2a07776562686f6f6b3a127b7d3a7b616c6572
+            746e616d653d2241227d4209616c6572746e616d654201414201624201634a06666972696e6752126669727374206e6f7469
+            6669636174696f6e580160036a033530337080dea0cb0578028002018a02100100000000000000ffffffffffffffff920202
+            6e319802f0c787d806a202014b"#]].assert_eq(&hex(&encode_history(&[Arc::new(history_entry())])));
+        let heartbeat = Heartbeat {
+            at: at(0, 0),
+            stopped: true,
+        };
+        expect!["010a0608d3cc87d8061001"].assert_eq(&hex(&encode_heartbeat(&heartbeat)));
+    }
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let tenant: Arc<str> = "anonymous".into();
+        let bytes = encode_silence(&tenant, &silence());
+        assert_eq!(decode_silence(&bytes), Ok((tenant.clone(), silence())));
+        let bytes = encode_nflog(&tenant, &nflog_entry());
+        assert_eq!(decode_nflog(&bytes), Ok((tenant, nflog_entry())));
+        let schedules = vec![
+            schedule(),
+            GroupSchedule {
+                gone: true,
+                last_flush_at: at(1, 1),
+                ..schedule()
+            },
+        ];
+        assert_eq!(
+            decode_schedules(&encode_schedules(&schedules)),
+            Ok(schedules)
+        );
+        let mut entries = Vec::new();
+        for outcome in Outcome::ALL {
+            entries.push(HistoryEntry {
+                outcome,
+                ..history_entry()
+            });
+        }
+        let shared: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
+        assert_eq!(decode_history(&encode_history(&shared)), Ok(entries));
+        for stopped in [false, true] {
+            let heartbeat = Heartbeat {
+                at: at(0, 9),
+                stopped,
+            };
+            assert_eq!(
+                decode_heartbeat(&encode_heartbeat(&heartbeat)),
+                Ok(heartbeat)
+            );
+        }
+    }
+
+    #[test]
+    fn says_why_a_value_cannot_be_read() {
+        assert_eq!(decode_heartbeat(&[]), Err(RecordError::Empty));
+        assert_eq!(
+            decode_silence(&[9, 1]).unwrap_err().to_string(),
+            "stored value has format version 9, this program knows up to 1"
+        );
+        assert_eq!(
+            decode_nflog(&[1]).unwrap_err().to_string(),
+            "stored notification log entry has no contents"
+        );
+        assert_eq!(
+            decode_history(&[1, 0xff]).unwrap_err().to_string(),
+            "stored notification history is damaged"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_values_never_panic(
+            mut bytes in prop::collection::vec(any::<u8>(), 0..300),
+            which in 0..4_u8,
+            at in any::<prop::sample::Index>(),
+            flip in any::<u8>(),
+        ) {
+            match which {
+                0 => bytes = encode_silence("t", &silence()),
+                1 => bytes = encode_nflog("t", &nflog_entry()),
+                2 => bytes = encode_history(&[Arc::new(history_entry())]),
+                _ => bytes.insert(0, VERSION),
+            }
+            let at = at.index(bytes.len());
+            bytes[at] ^= flip;
+            let _ = decode_silence(&bytes);
+            let _ = decode_nflog(&bytes);
+            let _ = decode_schedules(&bytes);
+            let _ = decode_heartbeat(&bytes);
+            if let Ok(entries) = decode_history(&bytes) {
+                for mut entry in entries {
+                    entry.bound();
+                }
+            }
+        }
+    }
+}
