@@ -20,6 +20,6 @@ mod pairs;
 #[cfg(test)]
 mod testing;
 
-pub use metrics::HttpStats;
+pub use metrics::{ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources};
 pub use router::router;
 pub use state::{About, ApiState, Backend};

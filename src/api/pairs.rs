@@ -367,7 +367,7 @@ async fn status_and_the_rest() {
     let api = api();
     let status = get(&api, "/api/v2/status").await;
     expect_test::expect![[r#"
-        {"cluster":{"peers":[],"status":"disabled"},"config":{"original":"route:\n  receiver: hook\n"},"uptime":"2026-11-21T19:00:00.000Z","versionInfo":{"branch":"unknown","buildDate":"unknown","buildUser":"unknown","goVersion":"none","revision":"unknown","version":"0.34.0"},"watchfire":{"version":"0.1.0","warnings":["a warning"]}}
+        {"cluster":{"name":"n1","peers":[{"address":"127.0.0.1:9094","name":"n1"}],"status":"ready"},"config":{"original":"route:\n  receiver: hook\n"},"uptime":"2026-11-21T19:00:00.000Z","versionInfo":{"branch":"unknown","buildDate":"unknown","buildUser":"unknown","goVersion":"none","revision":"unknown","version":"0.34.0"},"watchfire":{"version":"0.1.0","warnings":["a warning"]}}
     "#]]
     .assert_eq(&status.body);
     for path in ["/-/healthy", "/-/ready"] {

@@ -2,8 +2,12 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
-use super::{error::ApiError, metrics::HttpStats};
+use super::{
+    error::ApiError,
+    metrics::{ClusterOfOne, HttpStats, Renderer, Sources},
+};
 use crate::{
+    io::Handle,
     labels::MatcherMode,
     node::{Reply, Request},
     tenant::View,
@@ -14,6 +18,12 @@ use crate::{
 pub trait Backend: Send + Sync {
     /// Asks and waits for the answer.
     fn request(&self, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>>;
+}
+
+impl Backend for Handle {
+    fn request(&self, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
+        Box::pin(self.request(request))
+    }
 }
 
 /// What the API says about the program and how it was started.
@@ -27,8 +37,8 @@ pub struct About {
     pub warnings: Vec<String>,
     /// `--web.ready-always`: ready even while the node is not.
     pub ready_always: bool,
-    /// `--alerts.per-alertname-limit`; 0 is none.
-    pub alerts_per_name: u64,
+    /// This node in its cluster; `None` if `--cluster.listen-address` is empty.
+    pub cluster: Option<ClusterOfOne>,
 }
 
 /// Shared by all handlers; cheap to clone.
@@ -37,7 +47,9 @@ pub struct ApiState {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Fn() -> Now + Send + Sync>,
     about: Arc<About>,
+    sources: Sources,
     http: Arc<HttpStats>,
+    renderer: Arc<Renderer>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -54,12 +66,15 @@ impl ApiState {
         backend: Arc<dyn Backend>,
         clock: impl Fn() -> Now + Send + Sync + 'static,
         about: About,
+        sources: Sources,
     ) -> Self {
         Self {
             backend,
             clock: Arc::new(clock),
             about: Arc::new(about),
-            http: Arc::new(HttpStats::default()),
+            sources,
+            http: Arc::default(),
+            renderer: Arc::default(),
         }
     }
 
@@ -71,6 +86,14 @@ impl ApiState {
 
     pub(super) fn about(&self) -> &About {
         &self.about
+    }
+
+    pub(super) fn sources(&self) -> &Sources {
+        &self.sources
+    }
+
+    pub(super) fn renderer(&self) -> &Renderer {
+        &self.renderer
     }
 
     pub(super) fn now(&self) -> Now {

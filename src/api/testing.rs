@@ -14,7 +14,7 @@ use axum::{
 };
 use tower::ServiceExt;
 
-use super::{About, ApiState, Backend, router};
+use super::{About, ApiState, Backend, ClusterOfOne, Sources, router};
 use crate::{
     config::{Config, GroupBy, InhibitRule, Receiver, Route},
     labels::{MatchOp, Matcher, MatcherMode},
@@ -117,9 +117,17 @@ pub(super) fn api_over(tenant: Tenant) -> (ApiState, Router) {
         matcher_mode: MatcherMode::Fallback,
         warnings: vec!["a warning".to_owned()],
         ready_always: false,
-        alerts_per_name: 0,
+        cluster: Some(ClusterOfOne {
+            name: "n1".to_owned(),
+            address: "127.0.0.1:9094".to_owned(),
+        }),
     };
-    let state = ApiState::new(Arc::new(TestNode(Mutex::new(tenant))), now, about);
+    let state = ApiState::new(
+        Arc::new(TestNode(Mutex::new(tenant))),
+        now,
+        about,
+        Sources::default(),
+    );
     (state.clone(), router(state))
 }
 

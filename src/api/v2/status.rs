@@ -6,7 +6,7 @@ use axum::{
 };
 
 use crate::api::{
-    build,
+    ClusterOfOne, build,
     error::{ApiError, json_response},
     state::ApiState,
     write,
@@ -16,7 +16,7 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
     let view = state.view().await?;
     let mut out = String::with_capacity(view.config.original.len() + 1024);
     out.push_str("{\"cluster\":");
-    out.push_str("{\"peers\":[],\"status\":\"disabled\"}");
+    write_cluster(&mut out, state.about().cluster.as_ref());
     out.push_str(",\"config\":{");
     write::member(&mut out, "original", &view.config.original);
     out.push_str("},\"uptime\":");
@@ -49,4 +49,18 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
     write::list(&mut out, warnings, |out, text| write::string(out, &text));
     out.push_str("}}\n");
     Ok(json_response(StatusCode::OK, out))
+}
+
+/// A node alone has nobody to wait for, so it is ready at once.
+fn write_cluster(out: &mut String, cluster: Option<&ClusterOfOne>) {
+    let Some(ClusterOfOne { name, address }) = cluster else {
+        out.push_str("{\"peers\":[],\"status\":\"disabled\"}");
+        return;
+    };
+    out.push('{');
+    write::member(out, "name", name);
+    out.push_str(",\"peers\":[{");
+    write::member(out, "address", address);
+    write::member(out, "name", name);
+    out.push_str("}],\"status\":\"ready\"}");
 }

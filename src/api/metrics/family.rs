@@ -1,0 +1,147 @@
+//! Builds metric families; what the text format needs and nothing of a registry.
+
+use prometheus::{
+    TextEncoder,
+    proto::{
+        Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType, Summary,
+    },
+};
+
+/// The labels of a series, sorted by name as upstream prints them.
+pub(super) type Labels<'l> = &'l [(&'l str, &'l str)];
+
+/// Observations of a histogram: non-cumulative counts with one more place than bounds, and the sum.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Observed<'o> {
+    pub(super) bounds: &'o [f64],
+    pub(super) counts: &'o [u64],
+    pub(super) sum: f64,
+}
+
+/// The families of a page.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    families: Vec<MetricFamily>,
+}
+
+/// A family that is being filled.
+pub(super) struct Family<'p> {
+    page: &'p mut Page,
+    family: MetricFamily,
+    metrics: Vec<Metric>,
+}
+
+impl Page {
+    /// Begins a counter.
+    pub(super) fn counter(&mut self, name: &str, help: &str) -> Family<'_> {
+        self.family(name, help, MetricType::COUNTER)
+    }
+
+    /// Begins a gauge.
+    pub(super) fn gauge(&mut self, name: &str, help: &str) -> Family<'_> {
+        self.family(name, help, MetricType::GAUGE)
+    }
+
+    /// Begins a histogram.
+    pub(super) fn histogram(&mut self, name: &str, help: &str) -> Family<'_> {
+        self.family(name, help, MetricType::HISTOGRAM)
+    }
+
+    /// Begins a summary without quantiles.
+    pub(super) fn summary(&mut self, name: &str, help: &str) -> Family<'_> {
+        self.family(name, help, MetricType::SUMMARY)
+    }
+
+    fn family(&mut self, name: &str, help: &str, kind: MetricType) -> Family<'_> {
+        let mut family = MetricFamily::default();
+        family.set_name(name.to_owned());
+        family.set_help(help.to_owned());
+        family.set_field_type(kind);
+        Family {
+            page: self,
+            family,
+            metrics: Vec::new(),
+        }
+    }
+
+    /// The page as text, families sorted by name.
+    pub(super) fn print(mut self) -> Result<String, prometheus::Error> {
+        self.families.sort_by(|a, b| a.name().cmp(b.name()));
+        TextEncoder::new().encode_to_string(&self.families)
+    }
+}
+
+impl Family<'_> {
+    /// Adds a series of a counter or a gauge.
+    pub(super) fn value(mut self, labels: Labels<'_>, value: f64) -> Self {
+        let mut metric = metric(labels);
+        if self.family.get_field_type() == MetricType::COUNTER {
+            let mut counter = Counter::default();
+            counter.set_value(value);
+            metric.set_counter(counter);
+        } else {
+            let mut gauge = Gauge::default();
+            gauge.set_value(value);
+            metric.set_gauge(gauge);
+        }
+        self.metrics.push(metric);
+        self
+    }
+
+    /// Adds a series of a counter or a gauge that counts whole things.
+    #[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
+    pub(super) fn count(self, labels: Labels<'_>, value: u64) -> Self {
+        self.value(labels, value as f64)
+    }
+
+    /// Adds a series of a histogram.
+    pub(super) fn observed(mut self, labels: Labels<'_>, observed: Observed<'_>) -> Self {
+        let mut total = 0;
+        let mut buckets = Vec::with_capacity(observed.bounds.len());
+        for (place, bound) in observed.bounds.iter().enumerate() {
+            total += observed.counts.get(place).copied().unwrap_or_default();
+            let mut bucket = Bucket::default();
+            bucket.set_upper_bound(*bound);
+            bucket.set_cumulative_count(total);
+            buckets.push(bucket);
+        }
+        let mut histogram = Histogram::default();
+        histogram.set_bucket(buckets);
+        histogram.set_sample_count(observed.counts.iter().sum());
+        histogram.set_sample_sum(observed.sum);
+        let mut metric = metric(labels);
+        metric.set_histogram(histogram);
+        self.metrics.push(metric);
+        self
+    }
+
+    /// Adds a series of a summary.
+    pub(super) fn summed(mut self, count: u64, sum: f64) -> Self {
+        let mut summary = Summary::default();
+        summary.set_sample_count(count);
+        summary.set_sample_sum(sum);
+        let mut metric = metric(&[]);
+        metric.set_summary(summary);
+        self.metrics.push(metric);
+        self
+    }
+
+    /// Ends the family; one without series is left out.
+    pub(super) fn end(mut self) {
+        if self.metrics.is_empty() {
+            return;
+        }
+        self.family.set_metric(self.metrics);
+        self.page.families.push(self.family);
+    }
+}
+
+fn metric(labels: Labels<'_>) -> Metric {
+    let pair = |(name, value): &(&str, &str)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value((*value).to_owned());
+        pair
+    };
+    Metric::from_label(labels.iter().map(pair).collect())
+}

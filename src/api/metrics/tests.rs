@@ -1,0 +1,93 @@
+//! The page against the one captured from Alertmanager 0.33.1.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::api::testing::{api, get, post};
+
+/// Families that this program does not have, with the reason.
+const MISSING: [(&str, &str); 3] = [
+    ("go_", "there is no Go runtime"),
+    (
+        "net_conntrack_",
+        "the HTTP client hides its connections; notification_requests_total counts what is sent",
+    ),
+    (
+        "alertmanager_cluster_pings_seconds",
+        "one series per other member; a cluster of one has none",
+    ),
+];
+
+/// Type, and the names of labels of each series, by family.
+fn families(page: &str) -> BTreeMap<String, (String, BTreeSet<Vec<String>>)> {
+    let mut families: BTreeMap<String, (String, BTreeSet<Vec<String>>)> = BTreeMap::new();
+    for line in page.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            families.insert(name.to_owned(), (kind.to_owned(), BTreeSet::new()));
+        }
+        if line.starts_with('#') || line.is_empty() {
+            continue;
+        }
+        let name = line.split(['{', ' ']).next().unwrap();
+        let base = ["_bucket", "_sum", "_count"]
+            .iter()
+            .filter_map(|suffix| name.strip_suffix(suffix))
+            .find(|base| families.contains_key(*base))
+            .unwrap_or(name);
+        let labels = line.split_once('{').map_or("", |(_, rest)| rest);
+        let labels = labels.split_once("\"} ").map_or("", |(labels, _)| labels);
+        let names = labels
+            .split("\",")
+            .filter_map(|pair| Some(pair.split_once("=\"")?.0.to_owned()))
+            .collect();
+        let family = families.get_mut(base).unwrap_or_else(|| panic!("{line}"));
+        family.1.insert(names);
+    }
+    families
+}
+
+#[tokio::test]
+async fn every_family_of_upstream_is_there_or_named_as_missing() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/metrics.txt");
+    let Ok(upstream) = std::fs::read_to_string(path) else {
+        println!("skipped: ../shared/data is not here");
+        return;
+    };
+    let api = api();
+    let alerts = r#"[{"labels":{"alertname":"A"}}]"#;
+    assert_eq!(post(&api, "/api/v2/alerts", alerts).await.status, 200);
+    let page = get(&api, "/metrics").await;
+    assert_eq!(page.status, 200, "{}", page.body);
+    assert_eq!(
+        page.headers["content-type"],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
+    let ours = families(&page.body);
+    for (name, (kind, labels)) in families(&upstream) {
+        if MISSING.iter().any(|(prefix, _)| name.starts_with(prefix)) {
+            assert!(!ours.contains_key(&name), "{name} is not missing");
+            continue;
+        }
+        let (our_kind, our_labels) = ours.get(&name).unwrap_or_else(|| panic!("{name}"));
+        assert_eq!(*our_kind, kind, "{name}");
+        assert_eq!(*our_labels, labels, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn counters_begin_at_zero_for_every_integration_and_reason() {
+    let page = get(&api(), "/metrics").await.body;
+    let count = |prefix: &str| page.lines().filter(|line| line.starts_with(prefix)).count();
+    assert_eq!(count("alertmanager_notifications_total{"), 18);
+    assert_eq!(count("alertmanager_notifications_failed_total{"), 18 * 7);
+    for line in [
+        "alertmanager_notifications_failed_total{integration=\"webhook\",reason=\"rateLimited\"} 0",
+        "alertmanager_notification_latency_seconds_bucket{integration=\"webhook\",le=\"+Inf\"} 0",
+        "alertmanager_alerts{state=\"unprocessed\"} 0",
+        "alertmanager_cluster_members 1",
+        "alertmanager_config_last_reload_successful 1",
+    ] {
+        assert!(page.lines().any(|other| other == line), "{line}");
+    }
+    assert!(page.contains("version=\"0.34.0\"} 1"));
+}
