@@ -181,8 +181,46 @@ mod tests {
         Some(path)
     }
 
-    fn errors(text: &str) -> LoadErrors {
-        load(text.as_bytes(), &LoadEnv::for_file("a.yml")).unwrap_err()
+    /// The file that `data/api/status.json` shows, whose `config.original` Alertmanager printed.
+    const SHOWN: &str = "\
+route:
+  receiver: hook
+  group_by: [alertname]
+  group_wait: 1s
+  group_interval: 3s
+  repeat_interval: 1h
+  routes:
+  - matchers: [team=db]
+    receiver: dbhook
+    mute_time_intervals: ['off']
+inhibit_rules:
+- name: crit
+  source_matchers: [severity=critical]
+  target_matchers: [severity=warning]
+  equal: [alertname]
+receivers:
+- name: hook
+  webhook_configs: [{url: 'http://127.0.0.1/hook'}]
+- name: dbhook
+  webhook_configs: [{url: 'http://127.0.0.1/db'}]
+templates: [/etc/alertmanager/templates/*.tmpl]
+time_intervals:
+- name: 'off'
+  time_intervals:
+  - times: [{start_time: '00:00', end_time: '24:00'}]
+";
+
+    #[test]
+    fn it_is_printed_as_upstream_prints_it() {
+        let Some(path) = shared("api/status.json") else {
+            return;
+        };
+        let status: serde_json::Value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+        let config = load(SHOWN.as_bytes(), &LoadEnv::default()).unwrap();
+        assert_eq!(
+            Some(&*config.original),
+            status["config"]["original"].as_str()
+        );
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) struct Reader<'e> {
     /// Whether relative paths are relative to the directory of the file, not to the working directory.
     pub(crate) beside: bool,
     type_errors: usize,
+    /// Mistakes in the section that is being read, those of sections inside it left out.
+    own_problems: usize,
     depth: usize,
     budget: u32,
 }
@@ -55,6 +57,7 @@ impl<'e> Reader<'e> {
             stage: Stage::Part,
             beside: false,
             type_errors: 0,
+            own_problems: 0,
             depth: 0,
             budget: MAX_VALUES,
         }
@@ -68,18 +71,20 @@ impl<'e> Reader<'e> {
         }
     }
 
-    /// Reads a node into a section, then checks the section if all its types were right.
+    /// Reads a node into a section, then checks the section if its values could be read, as upstream does.
     pub(crate) fn section<S: Section>(&mut self, node: Cursor<'_>, section: &mut S) -> Place {
-        let before = self.type_errors;
+        let types = self.type_errors;
+        let around = std::mem::take(&mut self.own_problems);
         let mut place = Place {
             at: node.position(),
             ..Place::default()
         };
         self.nested(node, |reader| reader.keys(node, section, &mut place));
-        place.sound = before == self.type_errors;
+        place.sound = self.own_problems == 0 && types == self.type_errors;
         if place.sound {
             section.check(&place, self);
         }
+        self.own_problems = around;
         place
     }
 
@@ -215,6 +220,7 @@ impl<'e> Reader<'e> {
 
     /// Notes that something is not allowed.
     pub(crate) fn deny(&mut self, at: Position, message: impl Into<String>) {
+        self.own_problems += 1;
         self.problems.push(Problem {
             stage: self.stage,
             at,

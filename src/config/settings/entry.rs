@@ -167,7 +167,7 @@ pub(super) fn read_entry<S: Inherit + Into<Settings>>(
     reader: &mut Reader<'_>,
     mut entry: Entry<S>,
 ) -> Option<RawIntegration> {
-    let problems = reader.problems.len();
+    let before = reader.problems.len();
     let mut place = if node.is_null() {
         Place {
             at: node.position(),
@@ -177,7 +177,7 @@ pub(super) fn read_entry<S: Inherit + Into<Settings>>(
     } else {
         reader.section(node, &mut entry)
     };
-    place.sound &= reader.problems.len() == problems;
+    place.sound &= reader.problems.len() == before;
     Some(RawIntegration {
         common: entry.common,
         settings: entry.settings.into(),
