@@ -599,6 +599,17 @@ mesages: []
     }
 
     proptest::proptest! {
+        /// Other programs read what is written with `serde_yaml`, and so does this one.
+        #[test]
+        fn what_serde_yaml_writes_is_read(
+            texts in proptest::collection::vec("(yes|no|null|~|<<|1e3|0x1|2024-01-01|[-a-z:#{}\\[\\]&*!|>'\"%@`?, \t\n\\\\é\u{85}\u{2028}\u{feff}\u{0}]{0,8}){0,2}", 1..4),
+        ) {
+            let written = serde_yaml::to_string(&BTreeMap::from([("l", &texts)])).unwrap();
+            let (read, errors) = from_str::<T>(&written);
+            proptest::prop_assert_eq!(errors, vec![], "{}", written);
+            proptest::prop_assert_eq!(read.l.as_ref(), Some(&texts), "{}", written);
+        }
+
         #[test]
         fn no_text_panics(text in "[-\\[\\]{},:&*!|>'\"%@`?# \t\n\r<~ab01\u{0}\u{85}\u{feff}é]{0,60}") {
             let _ = from_str::<T>(&text);

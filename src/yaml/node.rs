@@ -60,11 +60,12 @@ impl Document {
     pub(crate) fn parse(bytes: &[u8]) -> Result<Self, Error> {
         let source = Source::read(bytes)?;
         let reached = Cell::new(Mark::default());
-        // `libyaml-safer` 0.3.0 panics on a tag before a comma (`[!tag, a]`), and a file must not end the process.
+        // `libyaml-safer` 0.3.0 panics on a tag before a comma (`[!tag, a]`), where `yaml.v2` has the message below, and
+        // a file must not end the process.
         let parsed = catch_unwind(AssertUnwindSafe(|| Self::build(&source, &reached)));
         parsed.unwrap_or_else(|_| {
             let (line, column) = position(reached.get());
-            let message = "found syntax behind this place that cannot be read";
+            let message = "did not find expected whitespace or line break";
             Err(Error::fatal(line, column, message))
         })
     }
