@@ -162,6 +162,28 @@ mod tests {
         );
     }
 
+    #[test]
+    fn large_patterns_are_bounded() {
+        let names: Vec<String> = (0..10_000).map(|n| format!("host-{n:05}")).collect();
+        let listed = Anchored::new(&names.join("|")).unwrap();
+        assert_eq!(listed.literals().map(<[_]>::len), Some(10_000));
+        assert!(listed.is_match("host-09999") && !listed.is_match("host-10000"));
+
+        let literal = "x".repeat(500_000);
+        assert!(Anchored::new(&literal).unwrap().is_match(&literal));
+        for pattern in [
+            "[a-p]{8}".to_owned(),
+            "(a|b)".repeat(1000),
+            format!("({}){}", names[..2000].join("|"), "y".repeat(100_000)),
+            format!(".*{}", ".*x".repeat(2000)),
+            "(?:a?b?c?d?e?f?g?h?)+".repeat(500),
+        ] {
+            if let Ok(anchored) = Anchored::new(&pattern) {
+                assert!(!anchored.is_match("z"));
+            }
+        }
+    }
+
     /// The anchors are text, so a pattern may close their group.
     #[test]
     fn unbalanced_alternatives_mean_what_they_mean_in_go() {
@@ -201,7 +223,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(2000))]
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(600))]
         /// Shapes are a shortcut, never another meaning.
         #[test]
         fn shapes_match_what_the_compiled_pattern_matches(

@@ -156,6 +156,13 @@ mod tests {
                 .to_string()
                 .contains("nests too deeply")
         );
+        for pattern in [
+            "(".repeat(190) + &")*".repeat(9) + &")".repeat(181),
+            "(a|".repeat(190) + &")".repeat(190),
+        ] {
+            assert!(super::super::Anchored::new(&pattern).is_ok());
+            assert!(compile(&pattern).is_ok());
+        }
         let large = compile(r"(\pL\pN){500}").unwrap_err();
         assert!(large.to_string().contains("expression too large"));
     }

@@ -5,8 +5,10 @@
 
 use super::ast::{Ast, Class, ClassItem};
 
-/// Most strings of a pattern that stands for a list of strings.
-const MAX_STRINGS: usize = 2000;
+/// Most strings that are multiplied out of a shorter pattern.
+const MAX_PRODUCT: usize = 2000;
+/// Most memory of a list of strings; a list that somebody wrote out is never much longer than its pattern.
+const MAX_BYTES: usize = 1 << 20;
 /// Most strings in one place of a pattern with gaps; beyond it the automaton is faster.
 const MAX_CHOICES: usize = 16;
 
@@ -74,7 +76,7 @@ impl Shape {
                 }
             } else {
                 let list = lists.pop()?;
-                lists.push(product(&list, &strings_of(part)?)?);
+                lists.push(product(list, &strings_of(part)?)?);
             }
         }
         let Some(&(_, newline)) = gaps.first() else {
@@ -205,27 +207,21 @@ fn strings_of(ast: &Ast) -> Option<Vec<String>> {
                 if count >= *min {
                     strings.extend_from_slice(&repeated);
                 }
-                if strings.len() > MAX_STRINGS {
-                    return None;
-                }
                 if count < *max {
-                    repeated = product(&repeated, &once)?;
+                    repeated = product(repeated, &once)?;
                 }
             }
-            Some(strings)
+            bounded(strings)
         }
         Ast::Concat(parts) => parts.iter().try_fold(vec![String::new()], |list, part| {
-            product(&list, &strings_of(part)?)
+            product(list, &strings_of(part)?)
         }),
         Ast::Alternate(branches) => {
             let mut strings = Vec::new();
             for branch in branches {
                 strings.extend(strings_of(branch)?);
-                if strings.len() > MAX_STRINGS {
-                    return None;
-                }
             }
-            Some(strings)
+            bounded(strings)
         }
         Ast::Literal { .. }
         | Ast::Dot { .. }
@@ -264,14 +260,24 @@ fn chars_of(class: &Class) -> Option<Vec<String>> {
     Some(chars.into_iter().map(String::from).collect())
 }
 
-fn product(left: &[String], right: &[String]) -> Option<Vec<String>> {
-    if left.len().saturating_mul(right.len()) > MAX_STRINGS {
+/// Every string of `left` before every string of `right`.
+fn product(mut left: Vec<String>, right: &[String]) -> Option<Vec<String>> {
+    if let [right] = right {
+        left.iter_mut().for_each(|string| string.push_str(right));
+        return bounded(left);
+    }
+    if left.len() > 1 && left.len().saturating_mul(right.len()) > MAX_PRODUCT {
         return None;
     }
     let pairs = left
         .iter()
         .flat_map(|a| right.iter().map(move |b| format!("{a}{b}")));
-    Some(pairs.collect())
+    bounded(pairs.collect())
+}
+
+fn bounded(strings: Vec<String>) -> Option<Vec<String>> {
+    let bytes: usize = strings.iter().map(|s| size_of::<String>() + s.len()).sum();
+    (bytes <= MAX_BYTES).then_some(strings)
 }
 
 fn sorted(mut strings: Vec<String>) -> Box<[Box<str>]> {
