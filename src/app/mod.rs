@@ -1,7 +1,20 @@
 //! Builds a node from its options, starts it, reloads it, stops it.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this module is part of the shell: it puts the node into the world"
+)]
 
+mod config_file;
+mod external_url;
 mod features;
 mod options;
+mod reload;
+mod run;
+mod state;
 
+pub use config_file::{ConfigError, ConfigFile};
+pub use external_url::UrlError;
 pub use features::{FeatureError, Features};
 pub use options::{ClusterOptions, Options, OptionsError};
+pub use run::{AppError, run};

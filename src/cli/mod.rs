@@ -4,6 +4,7 @@ mod args;
 mod flags;
 mod help;
 mod run;
+mod serve;
 mod version;
 
 pub use run::run;

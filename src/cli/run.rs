@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     args::{self, UsageError},
-    flags, help,
+    flags, help, serve,
     version::BUILD,
 };
 
@@ -66,8 +66,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn command(args: Vec<String>) -> Result<(), Failure> {
     let args = args::expand_files(args, &|path: &Path| std::fs::read_to_string(path))?;
     match args.first().map(String::as_str) {
-        Some("serve") => serve(&args[1..]),
-        Some(_) | None => serve(&args),
+        Some("serve") => serve_command(&args[1..]),
+        Some(_) | None => serve_command(&args),
     }
 }
 
@@ -102,7 +102,7 @@ const COMMANDS: &[(&str, &str)] = &[
     ),
 ];
 
-fn serve(args: &[String]) -> Result<(), Failure> {
+fn serve_command(args: &[String]) -> Result<(), Failure> {
     // Kingpin acts on --help and --version before it minds anything else.
     let parsed = args::parse(flags::SERVE, args)?;
     if parsed.switch("help") || parsed.switch("help-long") || parsed.switch("help-man") {
@@ -119,7 +119,5 @@ fn serve(args: &[String]) -> Result<(), Failure> {
     if let Some(word) = parsed.words.first() {
         return Err(UsageError::Unexpected(word.clone()).into());
     }
-    let _ = flags::options(&parsed);
-    let _ = (BUILD.info(), BUILD.context());
-    Ok(())
+    serve::serve(&parsed)
 }

@@ -8,6 +8,9 @@
 )]
 
 mod clock;
+mod entropy;
+mod glob;
+mod gossip;
 mod handle;
 mod http;
 pub mod log;
@@ -23,6 +26,9 @@ mod store;
 mod task;
 
 pub use clock::Clock;
+pub use entropy::{random_bytes, random_seed};
+pub use glob::glob;
+pub use gossip::{GossipError, GossipOptions, GossipPort, random_peer_name};
 pub use handle::{Handle, Inbox, Results, channel};
 pub use http::HttpClients;
 pub use perform::Shell;

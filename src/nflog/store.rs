@@ -1,6 +1,6 @@
 //! All entries of one tenant. `Clone` is O(1) and gives a reader its own snapshot.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use imbl::OrdMap;
 
@@ -74,18 +74,25 @@ impl Nflog {
         Some(self.put(entry))
     }
 
-    /// Takes one alert out of what the receivers of a group were told as firing, so that it is told again: it is a new
-    /// incident of the same labels. Returns what to persist.
-    pub fn forget(&mut self, group_key: &str, hash: u64) -> Vec<Arc<NflogEntry>> {
-        let without = |hashes: &[u64]| hashes.iter().copied().filter(|h| *h != hash).collect();
+    /// Has one alert of a group told again as firing: it is a new incident of the same labels. The receivers know of the
+    /// old one, so a resolve is owed even if it comes before they are told. Returns what to persist.
+    pub fn tell_again(&mut self, group_key: &str, hash: u64) -> Vec<Arc<NflogEntry>> {
         let changed: Vec<NflogEntry> = self
             .of_group(group_key)
-            .filter(|e| e.has_firing([hash]) || e.held.binary_search(&hash).is_ok())
-            .map(|entry| NflogEntry {
-                firing: without(&entry.firing),
-                held: without(&entry.held),
-                edit: entry.edit.saturating_add(1),
-                ..NflogEntry::clone(entry)
+            .filter(|entry| entry.has_firing([hash]))
+            .map(|entry| {
+                let held: BTreeSet<u64> = entry.held.iter().copied().chain([hash]).collect();
+                NflogEntry {
+                    firing: entry
+                        .firing
+                        .iter()
+                        .copied()
+                        .filter(|h| *h != hash)
+                        .collect(),
+                    held: held.into_iter().collect(),
+                    edit: entry.edit.saturating_add(1),
+                    ..NflogEntry::clone(entry)
+                }
             })
             .collect();
         changed.into_iter().map(|entry| self.put(entry)).collect()
@@ -257,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn forgetting_an_alert_leaves_the_others_and_beats_the_old_copy() {
+    fn telling_an_alert_again_leaves_the_others_and_beats_the_old_copy() {
         let mut log = Nflog::new();
         let old = NflogEntry {
             held: [2].into(),
@@ -265,14 +272,14 @@ mod tests {
         };
         log.log(old.clone());
         log.log(entry(key("g", 1), 1, 0, &[1]));
-        let changed = log.forget("g", 2);
+        let changed = log.tell_again("g", 2);
         assert_eq!(changed.len(), 1);
         assert_eq!(
             (&*changed[0].firing, &*changed[0].held),
-            (&[1, 3][..], &[][..])
+            (&[1, 3][..], &[2][..])
         );
         assert!(!log.merge(old));
-        assert!(log.forget("g", 2).is_empty());
+        assert!(log.tell_again("g", 2).is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::{nflog::NflogEntry, time::Timestamp};
 
 /// The alerts of a flush by status, as `LabelSet::log_hash`, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hashes {
+pub(super) struct Hashes {
     /// Those that fire.
     pub firing: Arc<[u64]>,
     /// Those that are resolved.
@@ -51,7 +51,7 @@ impl Quiet {
 ///
 /// # Errors
 /// With the reason to stay quiet.
-pub fn reason_to_notify(
+pub(super) fn reason_to_notify(
     entry: Option<&NflogEntry>,
     hashes: &Hashes,
     send_resolved: bool,

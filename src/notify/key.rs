@@ -11,7 +11,7 @@ const BASE32: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 /// The number of the first notification of a group: the Unix second of its earliest alert, so that numbers do not return
 /// after the log has forgotten the group.
 #[must_use]
-pub fn first_seq(alerts: &[Arc<Alert>]) -> u64 {
+pub(super) fn first_seq(alerts: &[Arc<Alert>]) -> u64 {
     let earliest = alerts
         .iter()
         .map(|alert| alert.starts_at.unix_seconds())
@@ -23,7 +23,7 @@ pub fn first_seq(alerts: &[Arc<Alert>]) -> u64 {
 /// The idempotency key: 160 bits of SHA-256 over cluster, integration, group, number and the set of (fingerprint, status,
 /// start), in base32. It does not depend on who sends or how it is rendered.
 #[must_use]
-pub fn idempotency_key(
+pub(super) fn idempotency_key(
     cluster: &str,
     key: &LogKey,
     seq: u64,
@@ -66,7 +66,8 @@ fn base32(bytes: &[u8]) -> String {
             .fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte))
             << (8 * (5 - chunk.len()));
         for shift in (0..8).rev() {
-            out.push(char::from(BASE32[(bits >> (5 * shift)) as usize & 31]));
+            let digit = usize::try_from(bits >> (5 * shift) & 31).expect("five bits");
+            out.push(char::from(BASE32[digit]));
         }
     }
     out

@@ -15,7 +15,7 @@ impl Tenant {
         self.stats.ingested += 1;
         let restored = self.unrefreshed.remove(&alert.fingerprint);
         let (alert, previous) = if restored && self.is_new_incident(&alert, now) {
-            self.forget_told(&alert);
+            self.tell_again(&alert);
             let alert = Arc::new(alert);
             (Arc::clone(&alert), self.store.replace(alert))
         } else {
@@ -46,13 +46,13 @@ impl Tenant {
         outage && !alert.is_resolved_at(now.wall) && self.store.get(alert.fingerprint).is_some()
     }
 
-    /// Makes receivers forget that they were told of an alert, so that they are told again.
-    fn forget_told(&mut self, alert: &Alert) {
+    /// Has receivers that were told of an alert told again.
+    fn tell_again(&mut self, alert: &Alert) {
         let hash = alert.labels.log_hash();
         let tree = Arc::clone(self.dispatcher.tree());
         for route in tree.matching(&alert.labels) {
             let key = route.group_key(&route.group_labels(&alert.labels));
-            for entry in self.nflog.forget(&key, hash) {
+            for entry in self.nflog.tell_again(&key, hash) {
                 self.save_log_entry(&entry);
             }
         }

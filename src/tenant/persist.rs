@@ -306,7 +306,7 @@ impl Tenant {
             self.history.restore(entries);
         }
         self.journal = saved.journal;
-        let lived = saved.heartbeat.map(|heartbeat| heartbeat.at);
+        let lived = self.last_sign_of_life(saved.heartbeat, &saved.alerts, now.wall);
         self.outage_began = lived;
         let outage = lived.map(|lived| now.wall.since(lived)).unwrap_or_default();
         for alert in saved.alerts {
@@ -329,6 +329,25 @@ impl Tenant {
         let alerts: Vec<_> = self.store.all().values().cloned().collect();
         self.dispatcher
             .restore(&alerts, schedules, told_firing, now);
+    }
+
+    /// When the node last lived: by its heartbeat, or by what it wrote after it. Anything later than the truth would take
+    /// alerts that had ended for firing ones.
+    fn last_sign_of_life(
+        &self,
+        heartbeat: Option<Heartbeat>,
+        alerts: &[Alert],
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let heartbeat = heartbeat.map(|heartbeat| heartbeat.at);
+        let told = self.nflog.iter().map(|entry| entry.timestamp);
+        let posted = alerts.iter().map(|alert| alert.updated_at);
+        heartbeat
+            .into_iter()
+            .chain(told)
+            .chain(posted)
+            .filter(|at| *at <= now)
+            .max()
     }
 
     /// Puts a saved alert back. While the node was down it could not hear refreshes, so what fired then is given the time

@@ -8,7 +8,7 @@ use std::{
 use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 
-use crate::config::Secret;
+use crate::{config::Secret, io::random_bytes};
 
 /// Compared with for users that do not exist, so that the time of an answer does not tell who exists.
 const NOBODY: &str = "$2y$10$abcdefghijklmnopqrstuuAuqtuNaNGHrAPtMENyoKkjN6fBGTMbm";
@@ -35,9 +35,7 @@ struct Verdicts {
 impl Passwords {
     pub(super) fn new() -> Self {
         Self {
-            key: *uuid::Builder::from_random_bytes(entropy())
-                .as_uuid()
-                .as_bytes(),
+            key: random_bytes(),
             known: Mutex::new(Verdicts::default()),
             turn: Semaphore::new(1),
             waiting: Semaphore::new(WAITING),
@@ -101,19 +99,6 @@ impl Passwords {
             known.verdicts.remove(&oldest);
         }
     }
-}
-
-/// Sixteen bytes that nobody knows, from the standard library's per-process random state.
-fn entropy() -> [u8; 16] {
-    use std::hash::{BuildHasher, RandomState};
-    let (first, second) = (
-        RandomState::new().hash_one(0),
-        RandomState::new().hash_one(1),
-    );
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&first.to_be_bytes());
-    bytes[8..].copy_from_slice(&second.to_be_bytes());
-    bytes
 }
 
 #[cfg(test)]

@@ -1,0 +1,166 @@
+//! The configuration file: which one it is, and what it means together with the files that it names.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+
+use super::Options;
+use crate::{
+    config::{Config, FileFacts, LoadEnv, LoadErrors, load},
+    io::glob,
+    labels::MatcherMode,
+};
+
+/// The example that is used where no file is named and none is there.
+const SHIPPED: &str = "config/alertmanager.yml";
+/// A larger file is no configuration.
+const MAX_FILE: u64 = 16 << 20;
+/// A larger template is none.
+const MAX_TEMPLATE: u64 = 1 << 20;
+
+/// The file cannot be put into force.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// It cannot be read.
+    #[error("open {}: {reason}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// In Go's words where they are known.
+        reason: String,
+    },
+    /// It is wrong.
+    #[error(transparent)]
+    Invalid(#[from] LoadErrors),
+    /// The node refused it.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// The file and how it is read.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    /// Where it is.
+    pub path: PathBuf,
+    matchers: MatcherMode,
+    retention: Duration,
+}
+
+impl ConfigFile {
+    /// Finds the file: the one that was named, else `alertmanager.yml`, else the shipped example.
+    #[must_use]
+    pub fn find(options: &Options, matchers: MatcherMode) -> Self {
+        let mut path = options.config_file.clone();
+        if !options.config_file_given && !path.exists() && Path::new(SHIPPED).exists() {
+            tracing::warn!(
+                missing = %path.display(),
+                file = SHIPPED,
+                "no configuration file was named and there is none here: the shipped example is used"
+            );
+            path = SHIPPED.into();
+        }
+        Self {
+            path,
+            matchers,
+            retention: options.retention,
+        }
+    }
+
+    /// A file to be checked, with the defaults of everything else.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self {
+            path: path.to_owned(),
+            matchers: MatcherMode::default(),
+            retention: LoadEnv::default().retention,
+        }
+    }
+
+    /// Reads and checks the file; nothing is changed.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub fn load(&self) -> Result<Config, ConfigError> {
+        let bytes = read_bounded(&self.path, MAX_FILE).map_err(|reason| ConfigError::Read {
+            path: self.path.clone(),
+            reason,
+        })?;
+        self.parse(&bytes)
+    }
+
+    /// Checks text as if it stood in the file.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub fn parse(&self, bytes: &[u8]) -> Result<Config, ConfigError> {
+        let env = LoadEnv {
+            matchers: self.matchers,
+            local: TimeZone::system(),
+            retention: self.retention,
+            ..LoadEnv::for_file(&self.path.to_string_lossy())
+        };
+        Ok(load(bytes, &env)?)
+    }
+
+    /// Reads the file, tells its warnings, and gives it to share.
+    ///
+    /// # Errors
+    /// With everything that is wrong with it.
+    pub(super) fn load_and_warn(&self) -> Result<Arc<Config>, ConfigError> {
+        let config = self.load()?;
+        for warning in &config.warnings {
+            tracing::warn!(
+                file = %self.path.display(),
+                line = warning.line,
+                column = warning.column,
+                "{}",
+                warning.message
+            );
+        }
+        Ok(Arc::new(config))
+    }
+}
+
+/// What is on disk.
+struct Disk;
+
+impl FileFacts for Disk {
+    fn is_readable(&self, path: &str) -> bool {
+        fs::File::open(path).is_ok()
+    }
+
+    fn glob(&self, pattern: &str) -> Option<Vec<(String, String)>> {
+        let read = |path: PathBuf| {
+            let bytes = read_bounded(&path, MAX_TEMPLATE).ok()?;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            Some((path.to_string_lossy().into_owned(), text))
+        };
+        glob(pattern).map(|paths| paths.into_iter().filter_map(read).collect())
+    }
+}
+
+/// Reads a file of at most `max` bytes; says why not in Go's words.
+fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+    let told = |error: std::io::Error| {
+        let words = [
+            (ErrorKind::NotFound, "no such file or directory"),
+            (ErrorKind::PermissionDenied, "permission denied"),
+            (ErrorKind::IsADirectory, "is a directory"),
+        ];
+        words
+            .into_iter()
+            .find(|(kind, _)| *kind == error.kind())
+            .map_or_else(|| error.to_string(), |(_, text)| text.to_owned())
+    };
+    let length = fs::metadata(path).map_err(told)?.len();
+    if length > max {
+        return Err(format!("larger than {max} bytes"));
+    }
+    fs::read(path).map_err(told)
+}

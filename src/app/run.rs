@@ -1,0 +1,450 @@
+//! Build, start, reload, stop, in Alertmanager's order and with its log lines (app/app.go v0.34).
+
+use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Duration};
+
+use axum::Router;
+use jiff::SignedDuration;
+use tokio::runtime;
+
+use super::{
+    Options, OptionsError,
+    config_file::{ConfigError, ConfigFile},
+    external_url::{ExternalUrl, UrlError},
+    features::Features,
+    reload::Reloader,
+    state::{self, Opened},
+};
+use crate::{
+    api::{self, About, ApiState, ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources},
+    config::{Config, LoadEnv, load_cluster_tls},
+    history::HistoryLimits,
+    io::{
+        Clock, GossipError, GossipOptions, GossipPort, Handle, HttpClients, Pool, Shell, Signals,
+        StateMachine, StoreError, channel, notify_socket, random_peer_name, random_seed,
+        server::{
+            self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
+            WebFileError, bind, bind_systemd, raise_file_limit,
+        },
+    },
+    labels::MatcherMode,
+    node::{Effect, Input, Node},
+    silence::SilenceLimits,
+    tenant::TenantSettings,
+    time::Now,
+};
+
+/// How long requests may go on after the end was ordered.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// How long the node may take to save everything at the end; it gives notifications under way 5 s of that.
+const SAVE: Duration = Duration::from_secs(20);
+
+/// A node cannot start. Nothing was notified.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// A flag.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// The storage directory.
+    #[error("unable to create data directory {}: {source}", path.display())]
+    Storage {
+        /// `--storage.path`
+        path: PathBuf,
+        /// The system's words.
+        source: io::Error,
+    },
+    /// `--cluster.tls-config`
+    #[error("unable to initialize TLS transport configuration for gossip mesh: {0}")]
+    ClusterTls(String),
+    /// `--cluster.listen-address`
+    #[error("unable to initialize gossip mesh: {0}")]
+    Gossip(#[from] GossipError),
+    /// `--config.file`
+    #[error("error loading configuration file: {0}")]
+    Config(#[from] ConfigError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// `--web.listen-address`
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// `--web.config.file`
+    #[error(transparent)]
+    WebFile(#[from] WebFileError),
+    /// `--web.external-url`
+    #[error("failed to determine external URL: {0}")]
+    Url(#[from] UrlError),
+    /// Threads or signals.
+    #[error("the system refuses what the process needs: {0}")]
+    System(#[from] io::Error),
+    /// The state could not be saved at the end.
+    #[error("the node did not save its state within {} s of the end", SAVE.as_secs())]
+    NotSaved,
+}
+
+/// Runs a node until it is told to stop.
+///
+/// # Errors
+/// When it cannot start, or cannot save at the end.
+pub fn run(options: &Options, features: Features) -> Result<(), AppError> {
+    options.validate()?;
+    let clock = Clock::start(offset(options.clock_offset));
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(async {
+        let app = Starting::new(options, features, clock, runtime.handle().clone())?;
+        app.start().await?.serve().await
+    });
+    // Blocking work that hangs, such as a password being checked, must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    result
+}
+
+fn offset((duration, negative): (Duration, bool)) -> SignedDuration {
+    let offset = SignedDuration::try_from(duration).unwrap_or(SignedDuration::ZERO);
+    if negative { -offset } else { offset }
+}
+
+/// A node on its way up.
+struct Starting<'o> {
+    options: &'o Options,
+    features: Features,
+    clock: Clock,
+    runtime: runtime::Handle,
+    signals: Arc<Signals>,
+    warnings: Vec<String>,
+}
+
+/// A node that serves.
+struct Running {
+    signals: Arc<Signals>,
+    server: RunningServer,
+    node: Handle,
+    looping: thread::JoinHandle<()>,
+}
+
+impl<'o> Starting<'o> {
+    fn new(
+        options: &'o Options,
+        features: Features,
+        clock: Clock,
+        runtime: runtime::Handle,
+    ) -> Result<Self, AppError> {
+        fs::create_dir_all(&options.storage_path).map_err(|source| AppError::Storage {
+            path: options.storage_path.clone(),
+            source,
+        })?;
+        Ok(Self {
+            options,
+            features,
+            clock,
+            signals: Arc::new(Signals::listen(&runtime)?),
+            runtime,
+            warnings: Vec::new(),
+        })
+    }
+
+    async fn start(mut self) -> Result<Running, AppError> {
+        let options = self.options;
+        let file_limit = raise_file_limit();
+        let mesh = self.join_mesh().await?;
+        let file = ConfigFile::find(options, self.matcher_mode());
+        tracing::info!(file = %file.path.display(), "Loading configuration file");
+        let config = file.load_and_warn()?;
+        tracing::info!(file = %file.path.display(), "Completed loading of configuration file");
+
+        let opened = state::open(&options.storage_path)?;
+        self.warnings.extend(opened.warnings.iter().cloned());
+        let web = match options.web_config_file.as_os_str().is_empty() {
+            true => None,
+            false => Some(Arc::new(WebFile::open(&options.web_config_file)?)),
+        };
+        let listeners = self.listen().await?;
+        let address = listeners
+            .first()
+            .map_or_else(unspecified, |bound| bound.address);
+        let tls = web.as_ref().is_some_and(|web| web.speaks().0);
+        let host = hostname::get().unwrap_or_default();
+        let url = ExternalUrl::new(&options.external_url, &host.to_string_lossy(), address, tls)?;
+        tracing::debug!(external_url = url.text, "app setup");
+
+        let prefix = url.route_prefix(&options.route_prefix);
+        let reloads = Arc::new(ReloadStats::default());
+        reloads.succeeded(self.clock.now().wall);
+        let sources = Sources {
+            loop_stats: Arc::clone(&opened.loop_stats),
+            store: Arc::clone(&opened.store_stats),
+            reloads: Arc::clone(&reloads),
+            labels: MetricLabels {
+                alert_names: self.features.alert_names_in_metrics,
+                receiver_names: self.features.receiver_name_in_metrics,
+                group_keys: self.features.group_key_in_metrics,
+            },
+        };
+        let peer_name = mesh
+            .as_ref()
+            .map(|mesh| mesh.name.clone())
+            .unwrap_or_default();
+        let (node, looping) = self.start_node(config, opened, &peer_name, &url)?;
+        let reloader = Reloader::new(
+            file,
+            node.clone(),
+            self.clock,
+            reloads,
+            self.runtime.clone(),
+        );
+        let state = self.api_state(&node, mesh, sources);
+        let serving = ServerOptions {
+            route_prefix: prefix.clone(),
+            get_concurrency: options.get_concurrency.unwrap_or_else(default_concurrency),
+            timeout: options.web_timeout,
+            web,
+            observer: Arc::new(Counted(Arc::clone(state.http_stats()))),
+            file_limit,
+        };
+        let router: Router = api::router(state).merge(reloader.routes());
+        let server = server::start(listeners, router, serving);
+
+        reloader.reload_on(Arc::clone(&self.signals));
+        if !options.auto_reload_interval.is_zero() {
+            reloader.watch(options.auto_reload_interval);
+        }
+        notify_socket::watch(&self.runtime, node.clone());
+        notify_socket::ready();
+        say_how_to_begin(address, &prefix, tls);
+        Ok(Running {
+            signals: self.signals,
+            server,
+            node,
+            looping,
+        })
+    }
+
+    fn matcher_mode(&self) -> MatcherMode {
+        match (self.features.classic_mode, self.features.utf8_strict_mode) {
+            (true, _) => MatcherMode::Classic,
+            (false, true) => MatcherMode::Utf8Strict,
+            (false, false) => MatcherMode::Fallback,
+        }
+    }
+
+    async fn join_mesh(&mut self) -> Result<Option<ClusterOfOne>, AppError> {
+        let cluster = &self.options.cluster;
+        if !cluster.tls_config_file.as_os_str().is_empty() {
+            let path = &cluster.tls_config_file;
+            let bytes = fs::read(path).map_err(|error| {
+                AppError::ClusterTls(format!("open {}: {error}", path.display()))
+            })?;
+            load_cluster_tls(&bytes, &LoadEnv::for_file(&path.to_string_lossy()))
+                .map_err(|error| AppError::ClusterTls(error.to_string()))?;
+        }
+        if cluster.listen_address.is_empty() {
+            return Ok(None);
+        }
+        let port = GossipPort::bind(
+            GossipOptions {
+                listen: &cluster.listen_address,
+                advertise: &cluster.advertise_address,
+                allow_public: cluster.allow_public_address,
+            },
+            &self.runtime,
+        )
+        .await?;
+        if let Some(warning) = port.warning {
+            tracing::warn!(component = "cluster", "{warning}");
+            self.warnings.push(warning);
+        }
+        if !cluster.peers.is_empty() {
+            let warning = "--cluster.peer is given, but nodes do not form a cluster yet: every node notifies alone, \
+                           and receivers are told by each of them";
+            tracing::warn!(component = "cluster", peers = ?cluster.peers, "{warning}");
+            self.warnings.push(warning.to_owned());
+        }
+        let name = match cluster.peer_name.as_str() {
+            "" => random_peer_name(self.clock.now().wall),
+            name => name.to_owned(),
+        };
+        tracing::info!(
+            component = "cluster",
+            name,
+            bound = %port.bound,
+            advertised = port.advertised,
+            "the mesh has its port; this node is a cluster of one"
+        );
+        Ok(Some(ClusterOfOne {
+            name,
+            address: port.advertised,
+        }))
+    }
+
+    async fn listen(&self) -> Result<Vec<Bound>, AppError> {
+        if self.options.systemd_socket {
+            tracing::info!("Listening on systemd activated listeners instead of port listeners.");
+            return Ok(bind_systemd()?);
+        }
+        let mut listeners = Vec::new();
+        for address in &self.options.listen_addresses {
+            listeners.push(bind(address).await?);
+        }
+        Ok(listeners)
+    }
+
+    fn start_node(
+        &self,
+        config: Arc<Config>,
+        opened: Opened,
+        peer_name: &str,
+        url: &ExternalUrl,
+    ) -> Result<(Handle, thread::JoinHandle<()>), AppError> {
+        let options = self.options;
+        let settings = TenantSettings {
+            tenant: state::TENANT.into(),
+            node: peer_name.into(),
+            retention: options.retention,
+            maintenance_interval: options.maintenance_interval,
+            gc_interval: options.alert_gc_interval,
+            per_alertname_limit: options.per_alertname_limit.unwrap_or(0),
+            silence_limits: SilenceLimits {
+                max_silences: options.max_silences.unwrap_or(0),
+                max_size_bytes: options.max_silence_bytes.unwrap_or(0),
+            },
+            log_silences: options.log_silences,
+            start_delay: options.dispatch_start_delay,
+            external_url: url.text.as_str().into(),
+            cluster_label: options.cluster.label.as_str().into(),
+            history_limits: HistoryLimits {
+                max_entries: options.history_max_entries,
+                max_bytes: options.history_max_bytes,
+            },
+        };
+        let Opened {
+            store,
+            files,
+            saved,
+            loop_stats,
+            ..
+        } = opened;
+        let node = Node::new(settings, config, saved, random_seed(), self.clock.now());
+        let (handle, inbox) = channel();
+        let threads = thread::available_parallelism().map_or(2, usize::from);
+        let shell = Shell::new(
+            store,
+            files,
+            Pool::start(threads)?,
+            Arc::new(HttpClients::new(self.clock)),
+            self.runtime.clone(),
+            handle.results(),
+        );
+        let looping = crate::io::start(Driven(node), shell, self.clock, inbox, loop_stats)?;
+        Ok((handle, looping))
+    }
+
+    fn api_state(
+        &self,
+        node: &Handle,
+        cluster: Option<ClusterOfOne>,
+        sources: Sources,
+    ) -> ApiState {
+        let clock = self.clock;
+        ApiState::new(
+            Arc::new(node.clone()),
+            move || clock.now(),
+            About {
+                started_at: clock.now().wall,
+                matcher_mode: self.matcher_mode(),
+                warnings: self.warnings.clone(),
+                ready_always: self.options.ready_always,
+                cluster,
+            },
+            sources,
+        )
+    }
+}
+
+impl Running {
+    /// Serves until a signal, then lets requests finish and saves everything.
+    async fn serve(self) -> Result<(), AppError> {
+        self.signals.stop().await;
+        tracing::info!("Received shutdown signal, exiting gracefully...");
+        notify_socket::stopping();
+        let Self {
+            server,
+            node,
+            looping,
+            ..
+        } = self;
+        if !server.stop(DRAIN).await {
+            tracing::warn!("graceful HTTP shutdown failed: requests were cut off");
+        }
+        node.shut_down();
+        let saved = tokio::task::spawn_blocking(move || looping.join());
+        match tokio::time::timeout(SAVE, saved).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(Ok(Err(_)) | Err(_)) | Err(_) => Err(AppError::NotSaved),
+        }
+    }
+}
+
+fn unspecified() -> SocketAddr {
+    SocketAddr::from(([0, 0, 0, 0], 0))
+}
+
+/// `--web.get-concurrency` if it is not given.
+fn default_concurrency() -> usize {
+    thread::available_parallelism().map_or(8, |threads| threads.get().max(8))
+}
+
+/// The commands are quoted so that they can be copied from a logfmt line into a shell as they stand there.
+fn say_how_to_begin(address: SocketAddr, prefix: &str, tls: bool) {
+    let scheme = if tls { "https" } else { "http" };
+    let host = if address.ip().is_unspecified() {
+        format!("localhost:{}", address.port())
+    } else {
+        address.to_string()
+    };
+    let base = format!("{scheme}://{host}{}", prefix.trim_end_matches('/'));
+    tracing::info!(
+        first_alert = format!(
+            "curl -H Content-Type:application/json -d [{{\"labels\":{{\"alertname\":\"FirstAlert\"}}}}] {base}/api/v2/alerts"
+        ),
+        what_became_of_it = format!("{base}/"),
+        "Ready for alerts"
+    );
+}
+
+/// The node as the loop drives it.
+struct Driven(Node);
+
+impl StateMachine for Driven {
+    fn handle(&mut self, input: Input, now: Now) {
+        self.0.handle(input, now);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.0.handle_timeout(now);
+    }
+
+    fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
+        self.0.poll_timeout()
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect> {
+        self.0.poll_effect()
+    }
+}
+
+/// The server's counts go to the API's metrics.
+struct Counted(Arc<HttpStats>);
+
+impl Observer for Counted {
+    fn get_began(&self) {
+        self.0.get_began();
+    }
+
+    fn get_ended(&self) {
+        self.0.get_ended();
+    }
+
+    fn get_refused(&self) {
+        self.0.limit_exceeded();
+    }
+}

@@ -1,0 +1,10 @@
+//! The real core in a simulated world: virtual time, a store that can lose power, receivers that can fail.
+
+#![expect(clippy::unwrap_used, reason = "test code")]
+
+mod muting;
+mod notify;
+mod random;
+mod reload;
+mod restart;
+mod sim;
