@@ -16,6 +16,8 @@ mod v2;
 mod write;
 
 #[cfg(test)]
+mod contract;
+#[cfg(test)]
 mod pairs;
 #[cfg(test)]
 mod testing;

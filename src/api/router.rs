@@ -11,7 +11,7 @@ use axum::{
 use http_body::Body as _;
 
 use super::{error::json_response, state::ApiState, v2};
-use crate::web;
+use crate::{io::server::text, web};
 
 /// What Alertmanager answers where its API v1 was.
 const V1_GONE: &str = "{\"status\":\"deprecated\",\"error\":\"The Alertmanager v1 API was deprecated in version 0.16.0 \
@@ -39,6 +39,7 @@ pub fn router(state: ApiState) -> Router {
         .route("/-/healthy", get(async || "OK"))
         .route("/-/ready", get(ready))
         .merge(web::router())
+        .fallback(async || text(StatusCode::NOT_FOUND, "404 page not found\n"))
         .layer(record)
         .with_state(state)
 }

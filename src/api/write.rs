@@ -1,6 +1,6 @@
 //! The JSON of alerts and silences, key by key in the order of upstream's models.
 
-use std::sync::Arc;
+use std::{fmt::Write as _, sync::Arc};
 
 use crate::{
     alert::Alert,
@@ -40,6 +40,12 @@ pub(crate) fn member(out: &mut String, name: &str, value: &str) {
     out.push_str(name);
     out.push_str("\":");
     string(out, value);
+}
+
+/// Appends `,"name":` and the number.
+pub(crate) fn number(out: &mut String, name: &str, value: impl std::fmt::Display) {
+    // Writing to a string cannot fail.
+    let _ = write!(out, ",\"{name}\":{value}");
 }
 
 /// Appends elements with commas between them.
@@ -126,7 +132,8 @@ fn digits(out: &mut String, value: i64, width: u32) {
     }
 }
 
-fn fingerprint(out: &mut String, fingerprint: crate::labels::Fingerprint) {
+/// Appends a fingerprint in quotes: 16 hexadecimal digits.
+pub(crate) fn fingerprint(out: &mut String, fingerprint: crate::labels::Fingerprint) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push('"');
     for byte in fingerprint.0.to_be_bytes() {

@@ -7,7 +7,7 @@ use axum::{
 };
 use http_body::Body as _;
 
-use super::{alerts, groups, post_alerts, receivers, silences, status};
+use super::{alerts, explain, groups, notifications, post_alerts, receivers, silences, status};
 use crate::api::{
     error::ApiError,
     negotiate::{check_accept, check_content_type},
@@ -24,6 +24,9 @@ enum Path<'p> {
     Silence(&'p str),
     Alerts,
     Groups,
+    Explain(&'p str),
+    Notifications,
+    TestRoutes,
     Contract,
 }
 
@@ -37,10 +40,18 @@ impl<'p> Path<'p> {
             "silences" => Some(Self::Silences),
             "alerts" => Some(Self::Alerts),
             "alerts/groups" => Some(Self::Groups),
+            "notifications" => Some(Self::Notifications),
+            "routes/test" => Some(Self::TestRoutes),
             "openapi.yaml" => Some(Self::Contract),
             rest => {
-                let id = rest.strip_prefix("silence/")?;
-                (!id.is_empty() && !id.contains('/')).then_some(Self::Silence(id))
+                let path = match rest.strip_prefix("silence/") {
+                    Some(id) => Self::Silence(id),
+                    None => Self::Explain(rest.strip_prefix("alerts/")?.strip_suffix("/explain")?),
+                };
+                let (Self::Silence(id) | Self::Explain(id)) = path else {
+                    return None;
+                };
+                (!id.is_empty() && !id.contains('/')).then_some(path)
             }
         }
     }
@@ -50,7 +61,13 @@ impl<'p> Path<'p> {
         match self {
             Self::Silences | Self::Alerts => "POST,GET",
             Self::Silence(_) => "DELETE,GET",
-            Self::Status | Self::Receivers | Self::Groups | Self::Contract => "GET",
+            Self::TestRoutes => "POST",
+            Self::Status
+            | Self::Receivers
+            | Self::Groups
+            | Self::Explain(_)
+            | Self::Notifications
+            | Self::Contract => "GET",
         }
     }
 
@@ -62,6 +79,9 @@ impl<'p> Path<'p> {
             Self::Silence(_) => "/api/v2/silence/{silenceID}",
             Self::Alerts => "/api/v2/alerts",
             Self::Groups => "/api/v2/alerts/groups",
+            Self::Explain(_) => "/api/v2/alerts/{fingerprint}/explain",
+            Self::Notifications => "/api/v2/notifications",
+            Self::TestRoutes => "/api/v2/routes/test",
             Self::Contract => "/api/v2/openapi.yaml",
         }
     }
@@ -119,6 +139,9 @@ async fn answer(state: &ApiState, request: Request<Body>) -> Result<Response<Bod
         Path::Alerts if posted => post_alerts::post(state, body).await,
         Path::Alerts => alerts::get(state, &query).await,
         Path::Groups => groups::get(state, &query).await,
+        Path::Explain(fingerprint) => explain::explain(state, fingerprint).await,
+        Path::Notifications => notifications::get(state, &query).await,
+        Path::TestRoutes => explain::test_routes(state, body).await,
         Path::Contract => Ok(contract()),
     }
 }
@@ -172,6 +195,8 @@ mod tests {
             ("alerts/", "/api/v2/alerts"),
             ("alerts/groups", "/api/v2/alerts/groups"),
             ("silence/x", "/api/v2/silence/{silenceID}"),
+            ("alerts/x/explain", "/api/v2/alerts/{fingerprint}/explain"),
+            ("alerts//explain", "/api/v2/"),
             ("silence/", "/api/v2/"),
             ("silence/x/y", "/api/v2/"),
             ("", "/api/v2/"),

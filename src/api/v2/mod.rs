@@ -2,7 +2,9 @@
 
 mod alerts;
 mod dispatch;
+mod explain;
 mod groups;
+mod notifications;
 mod post_alerts;
 mod receivers;
 mod silences;
