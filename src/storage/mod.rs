@@ -8,6 +8,7 @@ mod error;
 mod import;
 mod journal;
 mod keys;
+mod parts;
 mod records;
 
 pub use error::RecordError;
@@ -16,6 +17,7 @@ pub use import::{
 };
 pub use journal::{AlertJournal, JournalLoad, JournalOp, MAX_BATCH_BYTES};
 pub use keys::{Database, Key, Map};
+pub use parts::{Joined, Joiner, Parts, StoredOp};
 pub use records::{
     GroupSchedule, Heartbeat, decode_heartbeat, decode_history, decode_nflog, decode_schedules,
     decode_silence, encode_heartbeat, encode_history, encode_nflog, encode_schedules,
