@@ -17,6 +17,7 @@ use crate::{
     config::Config,
     rng::Rng,
     silence::SilenceError,
+    storage::Parts,
     tenant::{Record, Saved, Tenant, TenantEffect, TenantJob, TenantSettings},
     time::Now,
 };
@@ -36,6 +37,7 @@ pub struct Node {
     /// Clients whose answer waits for the store.
     saving: BTreeMap<Ticket, Waiting>,
     next_ticket: u64,
+    parts: Parts,
     reload: Reload,
     stop: Stop,
     files_in_flight: usize,
@@ -80,11 +82,13 @@ impl Node {
     pub fn new(
         settings: TenantSettings,
         config: Arc<Config>,
-        saved: Saved,
+        mut saved: Saved,
         seed: u64,
         now: Now,
     ) -> Self {
+        let parts = std::mem::take(&mut saved.parts);
         Self {
+            parts,
             tenant: Tenant::new(
                 settings,
                 config,
@@ -324,12 +328,13 @@ impl Node {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
         self.saving.insert(ticket, waiting);
-        let ops = records.into_iter().map(|(key, value)| {
-            let key = key.encode();
-            match value {
-                Some(value) => StoreOp::Put { key, value },
-                None => StoreOp::Delete { key },
-            }
+        let mut stored = Vec::with_capacity(records.len());
+        for (key, value) in records {
+            self.parts.write(key.encode(), value, &mut stored);
+        }
+        let ops = stored.into_iter().map(|(key, value)| match value {
+            Some(value) => StoreOp::Put { key, value },
+            None => StoreOp::Delete { key },
         });
         self.effects.push_back(Effect::Save(SaveBatch {
             ticket: Some(ticket),

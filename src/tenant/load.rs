@@ -3,8 +3,8 @@
 
 use super::Saved;
 use crate::storage::{
-    AlertJournal, Key, Map, decode_heartbeat, decode_history, decode_nflog, decode_schedules,
-    decode_silence,
+    AlertJournal, Joiner, Key, Map, decode_heartbeat, decode_history, decode_nflog,
+    decode_schedules, decode_silence,
 };
 
 /// A record that could not be read.
@@ -26,19 +26,22 @@ impl Saved {
         let mut saved = Self::default();
         let mut damaged = Vec::new();
         let mut batches = Vec::new();
+        let mut joiner = Joiner::default();
         for (key, value) in records {
-            let Some(key) = Key::decode(&key).filter(|key| *key.tenant == *tenant) else {
-                continue;
-            };
-            if key.map == Map::Alerts {
-                batches.extend(key.batch_seq().map(|seq| (seq, value)));
-            } else if let Err(error) = saved.add(&key, &value) {
-                damaged.push(Damaged {
-                    map: key.map,
-                    error,
-                });
+            if let Some((key, value)) = joiner.push(key, value) {
+                saved.read(&key, value, tenant, &mut batches, &mut damaged);
             }
         }
+        let joined = joiner.finish();
+        for (key, value) in joined.records {
+            saved.read(&key, value, tenant, &mut batches, &mut damaged);
+        }
+        saved.parts = joined.parts;
+        let lost = joined.damaged.iter().filter_map(|key| Key::decode(key));
+        damaged.extend(lost.map(|key| Damaged {
+            map: key.map,
+            error: "a part of a large value is missing".to_owned(),
+        }));
         let load = AlertJournal::load(batches.iter().map(|(seq, bytes)| (*seq, bytes.as_slice())));
         saved.alerts = load.alerts;
         saved.journal = load.journal;
@@ -47,6 +50,27 @@ impl Saved {
             error: format!("batch {seq}: {error}"),
         }));
         (saved, damaged)
+    }
+
+    fn read(
+        &mut self,
+        key: &[u8],
+        value: Vec<u8>,
+        tenant: &str,
+        batches: &mut Vec<(u64, Vec<u8>)>,
+        damaged: &mut Vec<Damaged>,
+    ) {
+        let Some(key) = Key::decode(key).filter(|key| *key.tenant == *tenant) else {
+            return;
+        };
+        if key.map == Map::Alerts {
+            batches.extend(key.batch_seq().map(|seq| (seq, value)));
+        } else if let Err(error) = self.add(&key, &value) {
+            damaged.push(Damaged {
+                map: key.map,
+                error,
+            });
+        }
     }
 
     fn add(&mut self, key: &Key, value: &[u8]) -> Result<(), String> {

@@ -17,7 +17,7 @@ use crate::{
     notify::decide::was_told_firing,
     silence::Silence,
     storage::{
-        AlertJournal, GroupSchedule, Heartbeat, JournalOp, Key, Map, encode_heartbeat,
+        AlertJournal, GroupSchedule, Heartbeat, JournalOp, Key, Map, Parts, encode_heartbeat,
         encode_history, encode_nflog, encode_schedules, encode_silence,
     },
     time::{Now, Timestamp},
@@ -51,6 +51,8 @@ pub struct Saved {
     pub history: Vec<(u64, Vec<HistoryEntry>)>,
     /// When the node last lived.
     pub heartbeat: Option<Heartbeat>,
+    /// Which of these are kept as several values.
+    pub parts: Parts,
     /// Silences read from a file of Alertmanager that this node did not write.
     pub imported_silences: Vec<Silence>,
     /// Log entries read from a file of Alertmanager that this node did not write.
