@@ -85,6 +85,12 @@ pub(crate) enum UsageError {
     Unexpected(String),
     #[error("required flag --{0} not provided")]
     Required(&'static str),
+    #[error("expected command but got {0:?}")]
+    NoCommand(String),
+    #[error("required argument '{0}' not provided")]
+    MissingArgument(&'static str),
+    #[error("path '{0}' does not exist")]
+    NoSuchPath(String),
     #[error("expected @ file to expand arguments from")]
     NoFile,
     #[error("failed to open arguments file {path:?}: {reason}")]

@@ -1,8 +1,10 @@
 //! The command line: `watchfire [serve] FLAGS` and the other commands.
 
 mod args;
+mod check;
 mod flags;
 mod help;
+mod routes;
 mod run;
 mod serve;
 mod version;

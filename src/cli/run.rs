@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     args::{self, UsageError},
-    flags, help, serve,
+    check, flags, help, routes, serve,
     version::BUILD,
 };
 
@@ -66,6 +66,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn command(args: Vec<String>) -> Result<(), Failure> {
     let args = args::expand_files(args, &|path: &Path| std::fs::read_to_string(path))?;
     match args.first().map(String::as_str) {
+        Some("check") => check::check(&args[1..]),
+        Some("config") => routes::config(&args[1..]),
         Some("serve") => serve_command(&args[1..]),
         Some(_) | None => serve_command(&args),
     }

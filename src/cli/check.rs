@@ -1,0 +1,164 @@
+//! `watchfire check config` and `watchfire check web-config`: the words and exit codes of amtool and promtool.
+
+use std::{
+    io::{self, IsTerminal, Read, Write},
+    path::Path,
+};
+
+use super::{
+    args::{self, Flag, Kind, UsageError},
+    help,
+    run::{Failure, say},
+};
+use crate::{
+    app::{ConfigError, ConfigFile},
+    config::Config,
+    io::server::WebFile,
+};
+
+/// Where amtool says that standard input is.
+const STDIN: &str = "/dev/stdin";
+/// More than this on standard input is no configuration.
+const MAX_STDIN: u64 = 16 << 20;
+
+const FLAGS: &[Flag] = &[Flag {
+    name: "help",
+    short: Some('h'),
+    kind: Kind::Switch,
+    default: "",
+    help: "Show this help.",
+}];
+
+/// `check …`
+pub(super) fn check(args: &[String]) -> Result<(), Failure> {
+    let parsed = args::parse(FLAGS, args)?;
+    if parsed.switch("help") {
+        return say(&help::print(
+            "watchfire check config|web-config [<files>...]",
+            "Checks files and says everything that is wrong with them; exits with 1 if anything is.",
+            FLAGS,
+            &[],
+        ));
+    }
+    match parsed.words.split_first() {
+        Some((what, files)) if what == "config" => config(files),
+        Some((what, files)) if what == "web-config" => web_config(files),
+        Some((what, _)) => Err(UsageError::NoCommand(what.clone()).into()),
+        None => Err(UsageError::NoCommand(String::new()).into()),
+    }
+}
+
+fn config(files: &[String]) -> Result<(), Failure> {
+    for file in files {
+        exists(file)?;
+    }
+    let mut failed = 0;
+    if files.is_empty() {
+        failed += one_config(STDIN, read_stdin()?)?;
+    }
+    for file in files {
+        failed += one_config(file, ConfigFile::at(Path::new(file)).load())?;
+    }
+    if failed > 0 {
+        return Err(anyhow::anyhow!("failed to validate {failed} file(s)").into());
+    }
+    Ok(())
+}
+
+/// As kingpin checks arguments that must be files.
+pub(super) fn exists(file: &str) -> Result<(), Failure> {
+    if Path::new(file).exists() {
+        return Ok(());
+    }
+    Err(UsageError::NoSuchPath(file.to_owned()).into())
+}
+
+fn read_stdin() -> Result<Result<Config, ConfigError>, Failure> {
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Err(anyhow::anyhow!("Failed to read from standard input").into());
+    }
+    let mut bytes = Vec::new();
+    stdin.lock().take(MAX_STDIN).read_to_end(&mut bytes)?;
+    Ok(ConfigFile::at(Path::new(STDIN)).parse(&bytes))
+}
+
+/// Prints what amtool prints about a file; what amtool does not know goes to stderr or stands after its words.
+fn one_config(name: &str, loaded: Result<Config, ConfigError>) -> Result<usize, Failure> {
+    let mut out = format!("Checking '{name}'");
+    let failed = match loaded {
+        Ok(config) => {
+            out.push_str("  SUCCESS\n");
+            out.push_str(&found(&config));
+            for warning in &config.warnings {
+                let place = if warning.line > 0 {
+                    format!("{name}:{}:{}", warning.line, warning.column)
+                } else {
+                    name.to_owned()
+                };
+                // Nothing can be done about a warning that cannot be told.
+                let _ = writeln!(io::stderr().lock(), "{place}: warning: {}", warning.message);
+            }
+            0
+        }
+        Err(error) => {
+            out.push_str(&format!("  FAILED: {}\n", first_line(&error)));
+            for line in all_lines(&error) {
+                out.push_str(&format!("  {line}\n"));
+            }
+            1
+        }
+    };
+    out.push('\n');
+    say(&out)?;
+    Ok(failed)
+}
+
+fn found(config: &Config) -> String {
+    let templates = config.templates.len();
+    let parsed = if templates > 0 { "  SUCCESS\n" } else { "" };
+    format!(
+        "Found:\n - global config\n - route\n - {} inhibit rules\n - {} receivers\n - {templates} templates\n{parsed}",
+        config.inhibit_rules.len(),
+        config.receivers.len(),
+    )
+}
+
+/// What amtool would say: the first mistake.
+fn first_line(error: &ConfigError) -> String {
+    match error {
+        ConfigError::Invalid(errors) => errors
+            .0
+            .first()
+            .map_or_else(String::new, |first| first.message.clone()),
+        ConfigError::Read { .. } | ConfigError::Refused(_) => error.to_string(),
+    }
+}
+
+/// Every mistake with its place, one a line.
+fn all_lines(error: &ConfigError) -> Vec<String> {
+    match error {
+        ConfigError::Invalid(errors) => errors.0.iter().map(ToString::to_string).collect(),
+        ConfigError::Read { .. } | ConfigError::Refused(_) => Vec::new(),
+    }
+}
+
+fn web_config(files: &[String]) -> Result<(), Failure> {
+    if files.is_empty() {
+        return Err(UsageError::MissingArgument("web-config-files").into());
+    }
+    for file in files {
+        exists(file)?;
+    }
+    let mut failed = false;
+    for file in files {
+        match WebFile::open(Path::new(file)) {
+            Ok(_) => say(&format!("{file} SUCCESS\n"))?,
+            Err(error) => {
+                failed = true;
+                say(&format!("{file} FAILED: {error}\n"))?;
+            }
+        }
+    }
+    if failed { Err(Failure::Silent) } else { Ok(()) }
+}
