@@ -127,10 +127,7 @@ fn found(config: &Config) -> String {
 /// What amtool would say: the first mistake.
 fn first_line(error: &ConfigError) -> String {
     match error {
-        ConfigError::Invalid(errors) => errors
-            .0
-            .first()
-            .map_or_else(String::new, |first| first.message.clone()),
+        ConfigError::Invalid(errors) => errors.upstream(),
         ConfigError::Read { .. } | ConfigError::Refused(_) => error.to_string(),
     }
 }
