@@ -7,6 +7,7 @@ use super::{
     mention::RawMention,
     read::{
         Beside, Codec, FilePath, HiddenUrl, Name, Place, Position, PromDuration, Reader, Shown,
+        TOKEN,
     },
     section::section,
     settings::HostPort,
@@ -155,7 +156,8 @@ pub(crate) fn check_global(global: &Global, place: &Place, reader: &mut Reader<'
             ("slack_api_url_file", slack_url_file),
         ],
     );
-    let same = global.slack_api_url.reveal() == global.slack_app_url.as_str();
+    // What was printed hides whether they are the same.
+    let same = [global.slack_app_url.as_str(), TOKEN].contains(&global.slack_api_url.reveal());
     if (slack_token || slack_token_file) && (slack_url || slack_url_file) && !same {
         let at: Position = place.of(if slack_url {
             "slack_api_url"

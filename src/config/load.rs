@@ -223,6 +223,74 @@ time_intervals:
         );
     }
 
+    const EXAMPLE: &str = include_str!("../../config/alertmanager.yml");
+
+    #[test]
+    fn the_example_loads_without_a_word() {
+        let config = load(EXAMPLE.as_bytes(), &LoadEnv::default()).unwrap();
+        assert_eq!(config.warnings, []);
+        assert!(config.receivers[0].integrations.is_empty());
+    }
+
+    #[test]
+    fn the_example_loads_with_all_that_it_shows() {
+        let shown = |line: &str| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with("  ") || rest.starts_with(['t']) => {
+                if rest.starts_with("   watchfire") || rest.starts_with("   systemctl") {
+                    String::new()
+                } else {
+                    rest.to_owned()
+                }
+            }
+            _ => line.to_owned(),
+        };
+        let text: Vec<String> = EXAMPLE.lines().map(shown).collect();
+        let config = load(text.join("\n").as_bytes(), &LoadEnv::default()).unwrap();
+        let names: Vec<&str> = config
+            .receivers
+            .iter()
+            .map(|receiver| &*receiver.name)
+            .collect();
+        assert_eq!(names, ["nobody", "mail", "wechat", "dingtalk", "pagerduty"]);
+        assert_eq!(config.route.routes.len(), 4);
+        assert_eq!(config.time_intervals.len(), 1);
+        assert!(
+            config
+                .warnings
+                .iter()
+                .all(|warning| warning.message.contains("not built")),
+            "{:?}",
+            config.warnings
+        );
+    }
+
+    #[test]
+    fn what_is_printed_loads_again_and_prints_the_same() {
+        let Some(directory) = shared("") else {
+            return;
+        };
+        let mut files: Vec<PathBuf> = fs::read_dir(directory.join("alertmanager-config"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        files.push(directory.join("wire/config.yml"));
+        let mut loaded = 0;
+        for file in files {
+            let Ok(config) = load(&fs::read(&file).unwrap(), &LoadEnv::default()) else {
+                assert!(!file.ends_with("wire/config.yml"));
+                continue;
+            };
+            let again = load(config.original.as_bytes(), &LoadEnv::default());
+            let again = again.unwrap_or_else(|errors| {
+                panic!("{}: {errors}\n{}", file.display(), config.original)
+            });
+            assert_eq!(again.original, config.original, "{}", file.display());
+            assert!(!config.original.contains("hunter2") && !config.original.contains("mysecret"));
+            loaded += 1;
+        }
+        assert!(loaded > 20);
+    }
+
     #[test]
     fn verdicts_are_upstreams() {
         let Some(directory) = shared("alertmanager-config") else {

@@ -28,6 +28,7 @@ mod error;
 mod load;
 mod print;
 mod references;
+mod templates;
 mod warn;
 
 mod configuration;

@@ -66,15 +66,16 @@ impl Section for TimeInterval {
     }
 
     fn print_keys(&self, out: &mut Vec<(Value, Value)>) {
-        super::read::print_key::<Ranges<TimeRange>>("times", &self.times, out);
-        super::read::print_key::<Ranges<WeekdayRange>>("weekdays", &self.weekdays, out);
+        super::read::print_key::<Ranges<TimeRange>>("times", &self.times, None, out);
+        super::read::print_key::<Ranges<WeekdayRange>>("weekdays", &self.weekdays, None, out);
         super::read::print_key::<Ranges<DayOfMonthRange>>(
             "days_of_month",
             &self.days_of_month,
+            None,
             out,
         );
-        super::read::print_key::<Ranges<MonthRange>>("months", &self.months, out);
-        super::read::print_key::<Ranges<YearRange>>("years", &self.years, out);
+        super::read::print_key::<Ranges<MonthRange>>("months", &self.months, None, out);
+        super::read::print_key::<Ranges<YearRange>>("years", &self.years, None, out);
         if let Some(location) = &self.location {
             out.push((Value::from("location"), Value::from(&*location.to_string())));
         }

@@ -96,8 +96,8 @@ impl Section for RawReceiver {
     }
 
     fn print_keys(&self, out: &mut Vec<(Value, Value)>) {
-        print_key::<String>("name", &self.name, out);
-        print_key::<BTreeMap<String, String>>("labels", &self.labels, out);
+        print_key::<String>("name", &self.name, None, out);
+        print_key::<BTreeMap<String, String>>("labels", &self.labels, None, out);
         for kind in PRINT_ORDER {
             if let Some(list) = self.integrations.get(&kind).filter(|list| !list.is_empty()) {
                 let key = format!("{}_configs", kind.as_str());

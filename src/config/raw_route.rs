@@ -15,7 +15,7 @@ section! {
     pub(crate) RawRoute in "config.plain", check check_route {
         receiver: String,
         /// `None` inherits, an empty list does not.
-        group_by: Option<Vec<String>> as GroupByList,
+        group_by: Option<Vec<String>>,
         matching ["match"]: BTreeMap<String, String>,
         match_re: BTreeMap<String, String> as Patterns,
         matchers: Vec<Matcher> as Matchers,
@@ -27,33 +27,6 @@ section! {
         group_interval: Option<Duration> as Option<PromDuration>,
         repeat_interval: Option<Duration> as Option<PromDuration>,
         labels: BTreeMap<String, String>,
-    }
-}
-
-/// `group_by`, of which an empty list is not printed, as upstream's `omitempty` has it.
-pub(crate) struct GroupByList;
-
-impl super::read::Codec for GroupByList {
-    type Value = Option<Vec<String>>;
-
-    fn go_type() -> String {
-        Vec::<String>::go_type()
-    }
-
-    fn read(node: super::read::Cursor<'_>, reader: &mut Reader<'_>) -> Option<Self::Value> {
-        Vec::<String>::read(node, reader).map(Some)
-    }
-
-    fn null() -> Self::Value {
-        None
-    }
-
-    fn print(list: &Self::Value) -> crate::yaml::Value {
-        Option::<Vec<String>>::print(list)
-    }
-
-    fn is_empty(list: &Self::Value) -> bool {
-        list.as_ref().is_none_or(Vec::is_empty)
     }
 }
 

@@ -59,8 +59,9 @@ macro_rules! section {
             }
 
             fn print_keys(&self, out: &mut Vec<($crate::yaml::Value, $crate::yaml::Value)>) {
+                let default = Self::default();
                 $($crate::config::read::print_key::<section!(@codec $ty $(, $codec)?)>(
-                    section!(@key $field $($key)?), &self.$field, out,
+                    section!(@key $field $($key)?), &self.$field, Some(&default.$field), out,
                 );)*
             }
 

@@ -191,12 +191,19 @@ impl<N: Named> Codec for Name<N> {
 }
 
 /// Prints a key and its value, unless `omitempty` leaves them out; the keys themselves for `"*"`.
-pub(crate) fn print_key<C: Codec>(key: &str, value: &C::Value, out: &mut Vec<(Value, Value)>) {
+///
+/// An empty value whose default is not empty is printed, other than upstream does, so that it is read again as it is.
+pub(crate) fn print_key<C: Codec>(
+    key: &str,
+    value: &C::Value,
+    default: Option<&C::Value>,
+    out: &mut Vec<(Value, Value)>,
+) {
     if key == "*" {
         if let Value::Mapping(inner) = C::print(value) {
             out.extend(inner);
         }
-    } else if !C::is_empty(value) {
+    } else if !C::is_empty(value) || default.is_some_and(|default| !C::is_empty(default)) {
         out.push((Value::from(key), C::print(value)));
     }
 }

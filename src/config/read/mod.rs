@@ -23,5 +23,6 @@ pub(crate) use duration::{GoDuration, PromDuration};
 pub(crate) use path::{Beside, FilePath, join};
 pub(crate) use place::{Place, Position};
 pub(crate) use reader::{Problem, Reader, Stage};
+pub(crate) use secret::TOKEN;
 pub use url::HttpUrl;
 pub(crate) use url::{HiddenUrl, ProxyUrl, TemplateUrl, check_template};

@@ -195,7 +195,10 @@ impl RawIntegration {
     }
 
     /// The integration at a place among those of its type.
-    pub(crate) fn integration(self, index: u32) -> Integration {
+    pub(crate) fn integration(mut self, index: u32) -> Integration {
+        if let Settings::Slack(slack) = &mut self.settings {
+            slack.authorize();
+        }
         let idempotent = self.settings.is_idempotent();
         Integration {
             kind: self.settings.kind(),

@@ -9,7 +9,7 @@ use super::{
 use crate::config::{
     Authorization, HttpConfig, HttpUrl, Secret,
     global::Global,
-    read::{FilePath, GoDuration, HiddenUrl, Place, Reader, Shown},
+    read::{FilePath, GoDuration, HiddenUrl, Place, Reader, Shown, TOKEN},
     section::section,
 };
 
@@ -96,7 +96,7 @@ fn check_slack(config: &mut SlackConfig, place: &Place, reader: &mut Reader<'_>)
             ],
         );
     // Upstream reads the address of a nil URL here and ends (alertmanager#5164).
-    let hidden = config.api_url.reveal() == "<secret>";
+    let hidden = config.api_url.reveal() == TOKEN;
     if sound && config.update_message && !hidden && config.api_url.reveal() != POST_MESSAGE {
         reader.deny(
             place.of("update_message"),
@@ -137,14 +137,24 @@ impl Inherit for SlackConfig {
             return;
         }
         inherit_http(&mut self.http, global, place);
-        if !by_token {
-            return;
-        }
-        if self.http.authorization.is_some() {
+        if by_token && self.http.authorization.is_some() {
             reader.deny(
                 place.of("http_config"),
                 "http authorization can't be set when using Slack App tokens",
             );
+        }
+        if by_token {
+            self.api_url = Secret::default();
+            self.api_url_file.clear();
+        }
+    }
+}
+
+impl SlackConfig {
+    /// Makes a token the authorization, and its address that of messages. Upstream prints the configuration after it
+    /// did so, which then cannot be loaded again; here it comes after printing.
+    pub(super) fn authorize(&mut self) {
+        if self.app_token.is_empty() && self.app_token_file.is_empty() {
             return;
         }
         Arc::make_mut(&mut self.http).authorization = Some(Authorization {
