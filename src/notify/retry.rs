@@ -237,7 +237,7 @@ impl Deliveries {
     }
 
     /// Gives up everything that waits for another attempt; what is being sent may still end.
-    pub fn cancel_waiting(&mut self) -> Vec<Box<Ended>> {
+    pub fn cancel_waiting(&mut self) -> Vec<Ended> {
         let waiting: Vec<u64> = std::mem::take(&mut self.timers)
             .into_iter()
             .map(|(_, id)| id)
@@ -251,10 +251,10 @@ impl Deliveries {
                 name_of(&delivery),
                 delivery.last_error
             );
-            Box::new(Ended {
+            Ended {
                 failure: Some((FailureReason::ContextCanceled, error)),
                 delivery,
-            })
+            }
         })
         .collect()
     }

@@ -77,7 +77,7 @@ impl Tenant {
             self.delivery_ended(*ended, now);
         } else if self.stopping {
             for ended in self.deliveries.cancel_waiting() {
-                self.delivery_ended(*ended, now);
+                self.delivery_ended(ended, now);
             }
         }
     }

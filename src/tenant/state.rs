@@ -239,7 +239,7 @@ impl Tenant {
     pub fn stop(&mut self, now: Now) {
         self.stopping = true;
         for ended in self.deliveries.cancel_waiting() {
-            self.delivery_ended(*ended, now);
+            self.delivery_ended(ended, now);
         }
         self.persistence.stop(now);
         self.export();

@@ -18,15 +18,7 @@ fn play(seed: u64) -> Vec<String> {
         let step = 1 + rng.next_u64() % 40;
         world.run_to(world.seconds() + step);
         let name = NAMES[usize::try_from(rng.next_u64() % 4).unwrap()];
-        let choice = rng.next_u64() % 10;
-        if std::env::var_os("SEED").is_some() {
-            println!(
-                "{} {choice} {name} {:?}",
-                world.seconds(),
-                world.told.last().map(crate::sim::Told::text)
-            );
-        }
-        match choice {
+        match rng.next_u64() % 10 {
             0..=3 => {
                 let began = *firing.entry(name).or_insert_with(|| world.wall());
                 world.post(name, began, Duration::from_secs(3600));
@@ -44,7 +36,7 @@ fn play(seed: u64) -> Vec<String> {
             }
             8 => world.reload(ConfigBuilder::new().group_by(&["alertname"]).build()),
             _ => {
-                world.behaviour = if rng.next_u64() % 2 == 0 {
+                world.behaviour = if rng.next_u64().is_multiple_of(2) {
                     Behaviour::Fail
                 } else {
                     Behaviour::Accept(Duration::ZERO)
