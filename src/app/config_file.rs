@@ -105,7 +105,9 @@ impl ConfigFile {
             retention: self.retention,
             ..LoadEnv::for_file(&self.path.to_string_lossy())
         };
-        Ok(load(bytes, &env)?)
+        let mut config = load(bytes, &env)?;
+        config.check_files(&Disk);
+        Ok(config)
     }
 
     /// Reads the file, tells its warnings, and gives it to share.
