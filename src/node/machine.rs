@@ -111,7 +111,7 @@ impl Node {
         match input {
             Input::Command { request, reply_to } => self.command(request, reply_to, now),
             Input::JobDone(crate::tenant::TenantJobDone::Reloaded(outcome)) => {
-                self.tenant.reloaded(*outcome);
+                self.tenant.reloaded(*outcome, now);
                 self.reload_ended(now);
             }
             Input::JobDone(_) | Input::NotifyFinished { .. } if self.reload.running.is_some() => {

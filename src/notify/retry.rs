@@ -236,27 +236,46 @@ impl Deliveries {
         Some(Box::new(Ended { delivery, failure }))
     }
 
+    /// Follows a new configuration: the next attempts go where it says. What waits for an integration that is gone is
+    /// given up.
+    pub fn reconfigure(
+        &mut self,
+        integration: impl Fn(&ReceiverKey) -> Option<Arc<Integration>>,
+    ) -> Vec<Ended> {
+        let mut gone = Vec::new();
+        for (id, delivery) in &mut self.running {
+            match (integration(&delivery.plan.key.receiver), delivery.state) {
+                (Some(integration), _) => delivery.plan.integration = Some(integration),
+                (None, State::Waiting(at)) => gone.push((at, *id)),
+                (None, State::Sending) => {}
+            }
+        }
+        gone.into_iter()
+            .filter_map(|timer| self.cancel(timer, "the configuration has no such integration"))
+            .collect()
+    }
+
     /// Gives up everything that waits for another attempt; what is being sent may still end.
     pub fn cancel_waiting(&mut self) -> Vec<Ended> {
-        let waiting: Vec<u64> = std::mem::take(&mut self.timers)
+        let waiting: Vec<_> = self.timers.iter().copied().collect();
+        waiting
             .into_iter()
-            .map(|(_, id)| id)
-            .collect();
-        let gone = waiting
-            .into_iter()
-            .filter_map(|id| self.running.remove(&id));
-        gone.map(|delivery| {
-            let error = format!(
-                "{}: the node shuts down: {}",
-                name_of(&delivery),
-                delivery.last_error
-            );
-            Ended {
-                failure: Some((FailureReason::ContextCanceled, error)),
-                delivery,
-            }
+            .filter_map(|timer| self.cancel(timer, "the node shuts down"))
+            .collect()
+    }
+
+    fn cancel(&mut self, timer: (Duration, u64), why: &str) -> Option<Ended> {
+        self.timers.remove(&timer);
+        let delivery = self.running.remove(&timer.1)?;
+        let error = format!(
+            "{}: notify retry canceled: {why}: {}",
+            name_of(&delivery),
+            delivery.last_error
+        );
+        Some(Ended {
+            failure: Some((FailureReason::ContextCanceled, error)),
+            delivery,
         })
-        .collect()
     }
 }
 

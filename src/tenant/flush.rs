@@ -80,7 +80,15 @@ impl Tenant {
                 told,
             },
         );
-        for plan in plans.into_iter().filter(|plan| plan.decision.is_ok()) {
+        // The group may be gone with the route that made it; then nobody is to be told any more.
+        let lives = interval.is_some();
+        for mut plan in plans
+            .into_iter()
+            .filter(|plan| lives && plan.decision.is_ok())
+        {
+            if !self.still_configured(&mut plan) {
+                continue;
+            }
             if let Some(flush) = self.flushes.get_mut(&group) {
                 flush.open += 1;
             }

@@ -9,12 +9,12 @@ use imbl::OrdMap;
 use super::Tenant;
 use crate::{
     alert::Alert,
-    config::Config,
+    config::{Config, Integration},
     dispatch::{Dispatcher, Group, RouteTree, Snapshot},
     inhibit::Inhibitor,
     labels::Fingerprint,
-    nflog::Nflog,
-    notify::decide::{FlushInput, FlushSettings},
+    nflog::{Nflog, ReceiverKey},
+    notify::decide::{FlushInput, FlushSettings, Plan},
     silence::Silences,
     time::Now,
 };
@@ -97,11 +97,35 @@ impl Tenant {
         }
     }
 
-    /// Puts a new configuration into force.
-    pub fn reloaded(&mut self, outcome: ReloadOutcome) {
+    /// Puts a new configuration into force. Notifications under way follow it with their next attempt.
+    pub fn reloaded(&mut self, outcome: ReloadOutcome, now: Now) {
         self.config = outcome.config;
         self.dispatcher = outcome.dispatcher;
         self.inhibitor = outcome.inhibitor;
         self.stats.reloads += 1;
+        let config = Arc::clone(&self.config);
+        for ended in self
+            .deliveries
+            .reconfigure(|key| find_integration(&config, key))
+        {
+            self.delivery_ended(ended, now);
+        }
     }
+
+    /// Leaves of a decision what the configuration in force still has: a flush may have been decided under an older one.
+    pub(super) fn still_configured(&self, plan: &mut Plan) -> bool {
+        if plan.integration.is_none() {
+            return true;
+        }
+        plan.integration = find_integration(&self.config, &plan.key.receiver);
+        plan.integration.is_some()
+    }
+}
+
+/// The integration that the log knows under this name.
+fn find_integration(config: &Config, key: &ReceiverKey) -> Option<Arc<Integration>> {
+    let integrations = &config.receiver(&key.group_name)?.integrations;
+    let same =
+        |of: &&Arc<Integration>| of.kind.as_str() == &*key.integration && of.index == key.index;
+    integrations.iter().find(same).map(Arc::clone)
 }

@@ -167,7 +167,7 @@ impl Tenant {
     pub fn job_done(&mut self, done: TenantJobDone, now: Now) {
         match done {
             TenantJobDone::Decided(outcome) => self.flush_decided(*outcome, now),
-            TenantJobDone::Reloaded(outcome) => self.reloaded(*outcome),
+            TenantJobDone::Reloaded(outcome) => self.reloaded(*outcome, now),
             TenantJobDone::Exported(files) => self.exported(files),
         }
     }

@@ -64,3 +64,23 @@ fn a_new_interval_holds_from_the_reload_on() {
     world.run_to(500);
     assert_eq!(world.accepted()[1], "330 new alerts added: firing A B");
 }
+
+#[test]
+fn what_waits_for_a_retry_follows_the_new_configuration() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = crate::sim::Behaviour::Fail;
+    world.fire("A");
+    world.run_to(15);
+    let tries = world.told.len();
+    assert!(tries > 1);
+    world.reload(ConfigBuilder::new().integrations(vec![]).build());
+    world.run_to(60);
+    assert_eq!(world.told.len(), tries, "the integration is gone");
+    let view = world.view();
+    assert_eq!(view.deliveries, 0);
+    assert!(
+        view.history.query(&Default::default()).entries[0]
+            .error
+            .contains("no such integration")
+    );
+}
