@@ -13,7 +13,7 @@ use super::{
     global::{check_global, find_zone},
     print::print,
     raw_route::{RawRoute, check_intervals, check_receivers, check_root},
-    read::{Place, Placed, Reader, Stage},
+    read::{Place, Placed, Position, Reader, Stage},
     warn::warn,
 };
 use crate::{labels::go_quote, timeinterval::TimeInterval, yaml::Document};
@@ -68,9 +68,9 @@ fn check_whole(
         names.insert(name);
     }
     let Some(route) = &raw.route else {
-        if place.sound && place.keys.is_empty() {
+        if place.at == Position::default() {
             reader.deny(place.at, "no route provided in config");
-        } else if !place.has("route") {
+        } else if place.sound || !place.keys.is_empty() && !place.has("route") {
             reader.deny(place.at, "no routes provided");
         }
         return;

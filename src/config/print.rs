@@ -45,7 +45,14 @@ fn mapping(entries: &[(Value, Value)], indent: usize, out: &mut String) {
                 pad(indent + 2, out);
                 mapping(entries, indent + 2, out);
             }
-            _scalar_or_empty => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String { .. }
+            | Value::Sequence(_)
+            | Value::Mapping(_) => {
                 out.push(' ');
                 scalar(value, indent, out);
             }
@@ -63,7 +70,14 @@ fn sequence(items: &[Value], indent: usize, out: &mut String) {
         match item {
             Value::Sequence(items) if !items.is_empty() => sequence(items, indent + 2, out),
             Value::Mapping(entries) if !entries.is_empty() => mapping(entries, indent + 2, out),
-            _scalar_or_empty => scalar(item, indent, out),
+            Value::Null
+            | Value::Bool(_)
+            | Value::Int(_)
+            | Value::Uint(_)
+            | Value::Float(_)
+            | Value::String { .. }
+            | Value::Sequence(_)
+            | Value::Mapping(_) => scalar(item, indent, out),
         }
     }
 }

@@ -65,6 +65,11 @@ impl<'d> Cursor<'d> {
         }
     }
 
+    /// Whether it refers to another node.
+    pub(crate) fn is_alias(self) -> bool {
+        matches!(self.document.node(self.id).kind, Kind::Alias { .. })
+    }
+
     /// Whether it is `null`, `~` or nothing.
     pub(crate) fn is_null(self) -> bool {
         matches!(self.content(), Content::Scalar(_, Ok(Resolved::Null)))

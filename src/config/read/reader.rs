@@ -6,8 +6,8 @@ use crate::{
     yaml::{Document, MAX_DEPTH, NodeId, Resolved, shown_tag},
 };
 
-/// Most values that are read, aliases expanded; a file without aliases cannot have more than the yaml module takes.
-const MAX_VALUES: u32 = 4_000_000;
+/// Most values that are read through aliases, one alias after the other; the yaml module bounds the others.
+const MAX_ALIASED: u32 = 300_000;
 
 /// When upstream finds a mistake; what it finds first it reports alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub(crate) struct Reader<'e> {
     /// Mistakes in the section that is being read, those of sections inside it left out.
     own_problems: usize,
     depth: usize,
+    /// Whether an alias led to what is read.
+    aliased: bool,
     budget: u32,
 }
 
@@ -59,7 +61,8 @@ impl<'e> Reader<'e> {
             type_errors: 0,
             own_problems: 0,
             depth: 0,
-            budget: MAX_VALUES,
+            aliased: false,
+            budget: MAX_ALIASED,
         }
     }
 
@@ -146,9 +149,15 @@ impl<'e> Reader<'e> {
 
     /// Goes one level down, unless the file is too deep or, by its aliases, too large.
     pub(crate) fn nested(&mut self, node: Cursor<'_>, inside: impl FnOnce(&mut Self)) {
-        if !self.spend(node) {
-            return;
+        let around = self.aliased;
+        self.aliased |= node.is_alias();
+        if self.spend(node) {
+            self.one_level_down(node, inside);
         }
+        self.aliased = around;
+    }
+
+    fn one_level_down(&mut self, node: Cursor<'_>, inside: impl FnOnce(&mut Self)) {
         if self.depth >= MAX_DEPTH {
             let message = format!("exceeded max depth of {MAX_DEPTH}");
             self.type_error(node.position(), message);
@@ -159,8 +168,11 @@ impl<'e> Reader<'e> {
         self.depth -= 1;
     }
 
-    /// Counts a value that is read; false when there have been too many, which is noted once.
+    /// Counts a value that is read through aliases; false when there have been too many, which is noted once.
     pub(crate) fn spend(&mut self, node: Cursor<'_>) -> bool {
+        if !self.aliased {
+            return true;
+        }
         match self.budget {
             0 => return false,
             1 => self.type_error(
