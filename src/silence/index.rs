@@ -42,7 +42,6 @@ pub(super) struct Index {
     names: HashMap<Arc<str>, NameIndex>,
     always: Vec<u32>,
     of_id: HashMap<Arc<str>, Vec<u32>>,
-    built_at: Timestamp,
     valid_from: Timestamp,
 }
 
@@ -75,7 +74,6 @@ impl Index {
             names: HashMap::new(),
             always: Vec::new(),
             of_id: HashMap::with_capacity(live.len()),
-            built_at: now,
             valid_from,
         };
         let mut inner: HashMap<Arc<str>, Inner> = HashMap::new();
@@ -111,11 +109,6 @@ impl Index {
             index.names.entry(name).or_default().contains = built;
         }
         index
-    }
-
-    /// When it was made.
-    pub(super) fn built_at(&self) -> Timestamp {
-        self.built_at
     }
 
     /// The earliest time for which the index is complete.

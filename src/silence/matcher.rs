@@ -2,12 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use super::{
-    index::{Index, Slot},
-    model::SilenceState,
-    stats::SilenceStats,
-    store::Silences,
-};
+use super::{index::Slot, model::SilenceState, stats::SilenceStats, store::Silences, tiers::Tier};
 use crate::{
     labels::{LabelSet, Matcher},
     time::Timestamp,
@@ -18,21 +13,18 @@ const MEMO_VALUES: usize = 2048;
 
 /// A reader of one snapshot. A worker makes it with [`Silences::matcher`] and keeps it as long as the snapshot.
 ///
-/// It costs a little to make and remembers what it found for each value of a label.
+/// It costs next to nothing to make and remembers what it found for each value of a label.
 #[derive(Debug)]
 pub struct SilenceMatcher {
     silences: Silences,
-    /// The store's index, and one of what changed since.
-    parts: [Part; 2],
+    parts: Vec<Part>,
     stats: SilenceStats,
     scratch: Vec<u32>,
 }
 
 #[derive(Debug)]
 struct Part {
-    index: Arc<Index>,
-    /// Bit per matcher set: the store has another version of its silence, or none.
-    outdated: Vec<u64>,
+    tier: Tier,
     memo: HashMap<Arc<str>, Memo>,
 }
 
@@ -44,13 +36,12 @@ struct Memo {
 
 impl SilenceMatcher {
     pub(super) fn new(silences: Silences) -> Self {
-        let (base, changes) = silences.indexes();
-        let mut base = Part::new(base);
-        for id in silences.changed_ids() {
-            base.outdate(id);
-        }
+        let part = |tier: &Tier| Part {
+            tier: tier.clone(),
+            memo: HashMap::new(),
+        };
         Self {
-            parts: [base, Part::new(Arc::new(changes))],
+            parts: silences.tiers().iter().map(part).collect(),
             silences,
             stats: SilenceStats::default(),
             scratch: Vec::new(),
@@ -61,7 +52,11 @@ impl SilenceMatcher {
     #[must_use]
     pub fn mutes(&mut self, labels: &LabelSet, now: Timestamp) -> Vec<Arc<str>> {
         self.stats.queries += 1;
-        if self.parts.iter().any(|part| now < part.index.valid_from()) {
+        if self
+            .parts
+            .iter()
+            .any(|part| now < part.tier.index.valid_from())
+        {
             self.stats.scanned += self.silences.len() as u64;
             return self.silences.mutes(labels, now);
         }
@@ -82,30 +77,6 @@ impl SilenceMatcher {
 }
 
 impl Part {
-    fn new(index: Arc<Index>) -> Self {
-        Self {
-            outdated: Vec::new(),
-            memo: HashMap::new(),
-            index,
-        }
-    }
-
-    fn outdate(&mut self, id: &str) {
-        for slot in self.index.slots_of(id) {
-            let word = *slot as usize / 64;
-            if self.outdated.len() <= word {
-                self.outdated.resize(word + 1, 0);
-            }
-            self.outdated[word] |= 1 << (slot % 64);
-        }
-    }
-
-    fn is_outdated(&self, slot: u32) -> bool {
-        self.outdated
-            .get(slot as usize / 64)
-            .is_some_and(|word| word & (1 << (slot % 64)) != 0)
-    }
-
     /// Adds the ids of active silences that match.
     fn evaluate(
         &mut self,
@@ -115,29 +86,26 @@ impl Part {
         stats: &mut SilenceStats,
         found: &mut Vec<Arc<str>>,
     ) {
-        if self.index.len() == 0 {
-            return;
-        }
         let mut scanned = 0;
-        for slot in self.index.always() {
+        for slot in self.tier.index.always() {
             scanned += 1;
-            let Slot { silence, set } = self.index.slot(*slot);
+            let Slot { silence, set } = self.tier.index.slot(*slot);
             if silence.state_at(now) == SilenceState::Active
-                && !self.is_outdated(*slot)
+                && !self.tier.is_outdated(*slot)
                 && Matcher::all_match(&silence.matcher_sets[*set], labels)
             {
                 found.push(silence.id.clone());
             }
         }
         for (name, value) in labels {
-            if !self.index.knows(name) {
+            if !self.tier.index.knows(name) {
                 continue;
             }
             scratch.clear();
             self.remembered(name, value, scratch);
             scanned += scratch.len();
             for slot in &*scratch {
-                let Slot { silence, set } = self.index.slot(*slot);
+                let Slot { silence, set } = self.tier.index.slot(*slot);
                 let matches_rest = || {
                     silence.matcher_sets[*set]
                         .iter()
@@ -149,7 +117,7 @@ impl Part {
             }
         }
         stats.scanned += scanned as u64;
-        stats.skipped += self.index.len().saturating_sub(scanned) as u64;
+        stats.skipped += self.tier.index.len().saturating_sub(scanned) as u64;
     }
 
     /// Adds the matcher sets that are filed under this label and match its value.
@@ -159,12 +127,12 @@ impl Part {
             out.extend_from_slice(slots);
             return;
         }
-        self.index.candidates(name, value, out);
+        self.tier.index.candidates(name, value, out);
         out.sort_unstable();
         out.dedup();
         out.retain(|slot| {
-            let Slot { silence, set } = self.index.slot(*slot);
-            !self.is_outdated(*slot)
+            let Slot { silence, set } = self.tier.index.slot(*slot);
+            !self.tier.is_outdated(*slot)
                 && silence.matcher_sets[*set]
                     .iter()
                     .all(|matcher| matcher.name() != name || matcher.matches_value(value))
@@ -258,6 +226,7 @@ mod tests {
         Expire(usize),
         Wait(u64),
         Gc,
+        Restart,
         Check(Vec<(usize, usize)>, u64),
     }
 
@@ -270,6 +239,7 @@ mod tests {
             1 => (0..200_usize).prop_map(Step::Expire),
             1 => (0..5_000_u64).prop_map(Step::Wait),
             1 => Just(Step::Gc),
+            1 => Just(Step::Restart),
             4 => (labels, 0..6_000_u64).prop_map(|(l, back)| Step::Check(l, back)),
         ]
     }
@@ -331,6 +301,11 @@ mod tests {
                     Step::Wait(seconds) => now = now.plus(Duration::from_secs(seconds)),
                     Step::Gc => {
                         silences.gc(now);
+                    }
+                    Step::Restart => {
+                        let saved: Vec<_> = silences.iter().map(|s| (**s).clone()).collect();
+                        silences = Silences::new(Duration::from_secs(600));
+                        silences.restore(saved, now);
                     }
                     Step::Check(pairs, back) => {
                         let labels = LabelSet::from_pairs(

@@ -12,6 +12,7 @@ mod pivot;
 mod query;
 mod stats;
 mod store;
+mod tiers;
 pub(crate) mod wire;
 
 pub use check::{MatcherText, check_matcher_sets};

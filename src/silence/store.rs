@@ -2,23 +2,20 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use imbl::{OrdMap, OrdSet};
 use prost::Message as _;
 
 use super::{
     error::{InvalidSilence, SilenceError},
-    index::{Index, Indexed},
+    index::Indexed,
     matcher::SilenceMatcher,
     model::{MatcherSets, Silence, SilenceState},
     pivot::pivots,
     query::{SilenceQuery, listing_order},
     stats::{SilenceCounts, SilenceStats},
+    tiers::{ById, Tiers},
     wire::MeshSilence,
 };
 use crate::{labels::LabelSet, rng::Rng, time::Timestamp};
-
-/// Changes that readers sort out by themselves before the index is made anew.
-const MAX_CHANGED: usize = if cfg!(test) { 8 } else { 64 };
 
 /// What a client wants a silence to be.
 #[derive(Debug, Clone)]
@@ -83,11 +80,8 @@ pub enum Expired {
 #[derive(Debug, Clone)]
 pub struct Silences {
     retention: Duration,
-    by_id: OrdMap<Arc<str>, Indexed>,
-    /// Of the silences as they were some changes ago.
-    index: Arc<Index>,
-    /// The silences that differ from what `index` holds, or are gone.
-    changed: OrdSet<Arc<str>>,
+    by_id: ById,
+    tiers: Tiers,
     stats: SilenceStats,
 }
 
@@ -97,9 +91,8 @@ impl Silences {
     pub fn new(retention: Duration) -> Self {
         Self {
             retention,
-            by_id: OrdMap::new(),
-            index: Arc::new(Index::build(std::iter::empty(), Timestamp::ZERO)),
-            changed: OrdSet::new(),
+            by_id: ById::new(),
+            tiers: Tiers::new(&ById::new(), Timestamp::ZERO),
             stats: SilenceStats::default(),
         }
     }
@@ -188,16 +181,21 @@ impl Silences {
     ///
     /// Commutative, associative and idempotent. A copy that may be forgotten at `now` is not taken in.
     pub fn merge(&mut self, silence: Silence, now: Timestamp) -> bool {
-        if silence.expires_at <= now {
-            return false;
+        let merges = self.would_merge(&silence, now);
+        if merges {
+            self.put(silence, now);
         }
-        if let Some(own) = self.get(&silence.id)
-            && silence.precedence(own).is_le()
-        {
-            return false;
+        merges
+    }
+
+    /// Takes in many copies at once, as [`merge`](Self::merge) does each.
+    pub fn restore(&mut self, silences: impl IntoIterator<Item = Silence>, now: Timestamp) {
+        for silence in silences {
+            if self.would_merge(&silence, now) {
+                self.store(silence);
+            }
         }
-        self.put(silence, now);
-        true
+        self.tiers = Tiers::new(&self.by_id, now);
     }
 
     /// Takes in a silence from a file of Alertmanager, which knows no edit counter: the newer `updated_at` wins.
@@ -226,9 +224,8 @@ impl Silences {
             .collect();
         for id in &removed {
             self.by_id.remove(id);
-            self.changed.insert(id.clone());
+            self.tiers.remove(id);
         }
-        self.reindex_if_due(now);
         removed
     }
 
@@ -307,43 +304,37 @@ impl Silences {
         &self.stats
     }
 
-    /// The index, and one of what changed since it was made.
-    pub(super) fn indexes(&self) -> (Arc<Index>, Index) {
-        let changed = self.changed.iter().filter_map(|id| self.by_id.get(id));
-        let changes = Index::build(changed, self.index.built_at());
-        (self.index.clone(), changes)
-    }
-
-    /// The silences for which the index does not hold.
-    pub(super) fn changed_ids(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.changed.iter()
+    /// The indexes of the store as it is.
+    pub(super) fn tiers(&self) -> &Tiers {
+        &self.tiers
     }
 
     fn put(&mut self, silence: Silence, now: Timestamp) -> Arc<Silence> {
+        let silence = self.store(silence);
+        self.tiers.put(&silence.id, &self.by_id, now);
+        silence
+    }
+
+    fn would_merge(&self, silence: &Silence, now: Timestamp) -> bool {
+        silence.expires_at > now
+            && self
+                .get(&silence.id)
+                .is_none_or(|own| silence.precedence(own).is_gt())
+    }
+
+    /// Stores a silence without a word to the indexes.
+    fn store(&mut self, silence: Silence) -> Arc<Silence> {
         let pivots = match self.by_id.get(&silence.id) {
             Some(own) if own.silence.matcher_sets == silence.matcher_sets => own.pivots.clone(),
             Some(_) | None => silence.matcher_sets.iter().map(|set| pivots(set)).collect(),
         };
         let silence = Arc::new(silence);
-        let id = silence.id.clone();
-        self.changed.insert(id.clone());
-        self.by_id.insert(
-            id,
-            Indexed {
-                silence: silence.clone(),
-                pivots,
-            },
-        );
-        self.reindex_if_due(now);
+        let indexed = Indexed {
+            silence: silence.clone(),
+            pivots,
+        };
+        self.by_id.insert(silence.id.clone(), indexed);
         silence
-    }
-
-    /// Makes the index anew once so much changed that readers would pay more than the work is worth.
-    fn reindex_if_due(&mut self, now: Timestamp) {
-        if self.changed.len() > MAX_CHANGED.max(self.by_id.len() / 16) {
-            self.index = Arc::new(Index::build(self.by_id.values(), now));
-            self.changed = OrdSet::new();
-        }
     }
 
     fn drafted(&self, draft: SilenceDraft, now: Timestamp) -> Result<Silence, SilenceError> {

@@ -374,9 +374,7 @@ impl Tenant {
     }
 
     fn restore_records(&mut self, silences: Vec<Silence>, nflog: Vec<NflogEntry>, now: Now) {
-        for silence in silences {
-            self.silences.merge(silence, now.wall);
-        }
+        self.silences.restore(silences, now.wall);
         for entry in nflog {
             self.nflog.merge(entry);
         }
