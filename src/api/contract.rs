@@ -58,7 +58,7 @@ impl Check<'_> {
             }
         }
         if let Some(elements) = value.as_array() {
-            if elements.len() < schema["minItems"].as_u64().unwrap_or(0) as usize {
+            if (elements.len() as u64) < schema["minItems"].as_u64().unwrap_or(0) {
                 self.broken.push(format!("{at}: too few"));
             }
             for (i, element) in elements.iter().enumerate() {

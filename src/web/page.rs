@@ -49,3 +49,58 @@ fn asset(text: &'static str, content_type: &'static str) -> Response<Body> {
     }
     response
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, Response};
+    use tower::ServiceExt;
+
+    use super::*;
+
+    async fn get(path: &str) -> (Response<()>, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = router::<()>().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        (Response::from_parts(parts, ()), text)
+    }
+
+    #[tokio::test]
+    async fn the_page_names_its_files_relatively_and_they_are_there() {
+        let (response, html) = get("/").await;
+        assert_eq!(response.headers()["content-security-policy"], POLICY);
+        assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
+        let files: Vec<_> = ["href=\"", "src=\""]
+            .iter()
+            .flat_map(|attribute| html.split(attribute).skip(1))
+            .filter_map(|rest| rest.split('"').next())
+            .filter(|address| !address.starts_with('#'))
+            .collect();
+        assert!(files.len() >= 3, "{files:?}");
+        for file in files {
+            assert!(!file.starts_with('/') && !file.contains(':'), "{file}");
+            assert_eq!(get(&format!("/{file}")).await.0.status(), 200, "{file}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_script_never_writes_html_and_asks_relative_addresses() {
+        let (response, script) = get("/assets/app.js").await;
+        assert_eq!(
+            response.headers()["content-type"],
+            "text/javascript; charset=utf-8"
+        );
+        for forbidden in [
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "eval(",
+            "\"/api",
+        ] {
+            assert!(!script.contains(forbidden), "{forbidden}");
+        }
+        assert!(script.contains("fetch(`api/v2/${path}`"));
+    }
+}
