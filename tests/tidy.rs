@@ -214,6 +214,36 @@ fn every_flag_is_documented() {
 }
 
 #[test]
+fn tests_that_the_architecture_names_exist() {
+    let known: BTreeSet<String> = ["src", "tests"]
+        .into_iter()
+        .flat_map(rust_files)
+        .flat_map(|file| {
+            let text = fs::read_to_string(file).unwrap();
+            text.split("fn ")
+                .skip(1)
+                .map(identifier)
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    let named: Vec<String> = code_words("docs/architecture.md")
+        .into_iter()
+        .filter(|word| {
+            word.len() > 20
+                && word
+                    .chars()
+                    .all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+        })
+        .collect();
+    assert!(named.len() > 15, "{named:?}");
+    let missing: Vec<_> = named
+        .into_iter()
+        .filter(|name| !known.contains(name))
+        .collect();
+    assert_eq!(missing, Vec::<String>::new());
+}
+
+#[test]
 fn the_shipped_configuration_loads_without_a_warning() {
     let checked = watchfire(&["check", "config", "config/alertmanager.yml"]);
     let told = String::from_utf8_lossy(&checked.stdout).into_owned();
