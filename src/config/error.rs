@@ -20,8 +20,18 @@ pub struct LoadError {
     pub message: String,
     /// What to do.
     pub hint: Option<String>,
-    /// Whether a type or a name is wrong; upstream reports all of these together.
-    pub(crate) of_type: bool,
+    pub(crate) kind: Kind,
+}
+
+/// How upstream would report a mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The file is no YAML.
+    Syntax,
+    /// A type or a name is wrong; all of these are reported together.
+    Type,
+    /// Something is not allowed; it is reported alone.
+    Denied,
 }
 
 /// `alertmanager.yml:5:3: field foo not found in type config.plain`, without the position where there is none.
@@ -51,18 +61,13 @@ pub struct LoadErrors(pub Vec<LoadError>);
 impl LoadErrors {
     /// A file that is no YAML.
     pub(super) fn syntax(file: &str, error: &crate::yaml::Error) -> Self {
-        let prefix = if error.line > 0 {
-            format!("yaml: line {}: ", error.line)
-        } else {
-            "yaml: ".to_owned()
-        };
         Self(vec![LoadError {
             file: file.to_owned(),
             line: error.line as usize,
             column: error.column as usize,
-            message: prefix + &error.message,
+            message: error.message.clone(),
             hint: None,
-            of_type: false,
+            kind: Kind::Syntax,
         }])
     }
 
@@ -72,13 +77,17 @@ impl LoadErrors {
         let Some(first) = self.0.first() else {
             return String::new();
         };
-        if !first.of_type {
-            return first.message.clone();
+        match first.kind {
+            Kind::Denied => first.message.clone(),
+            Kind::Syntax if first.line == 0 => format!("yaml: {}", first.message),
+            Kind::Syntax => format!("yaml: line {}: {}", first.line, first.message),
+            Kind::Type => {
+                let lines = self.0.iter().filter(|error| error.kind == Kind::Type);
+                lines.fold("yaml: unmarshal errors:".to_owned(), |text, error| {
+                    format!("{text}\n  line {}: {}", error.line, error.message)
+                })
+            }
         }
-        let lines = self.0.iter().filter(|error| error.of_type);
-        lines.fold("yaml: unmarshal errors:".to_owned(), |text, error| {
-            format!("{text}\n  line {}: {}", error.line, error.message)
-        })
     }
 }
 
@@ -117,7 +126,10 @@ fn load_error(file: &str, problem: Problem) -> LoadError {
         column,
         message: problem.message,
         hint: problem.hint,
-        of_type: problem.stage == Stage::Type,
+        kind: match problem.stage {
+            Stage::Type => Kind::Type,
+            Stage::Part | Stage::Whole => Kind::Denied,
+        },
     }
 }
 

@@ -292,6 +292,60 @@ time_intervals:
     }
 
     #[test]
+    fn every_key_is_in_the_documentation() {
+        use crate::config::{
+            ClusterTlsConfig, HttpConfig, IntegrationKind, ServerTlsConfig, TlsConfig, WebConfig,
+            global::Global, raw_inhibit::RawInhibitRule, read::Section,
+        };
+
+        let text = include_str!("../../docs/configuration.md");
+        let mut keys = [
+            RawConfig::keys(),
+            Global::keys(),
+            RawRoute::keys(),
+            RawInhibitRule::keys(),
+            TimeInterval::keys(),
+            HttpConfig::keys(),
+            TlsConfig::keys(),
+            WebConfig::keys(),
+            ServerTlsConfig::keys(),
+            ClusterTlsConfig::keys(),
+        ]
+        .concat();
+        for kind in IntegrationKind::ALL {
+            keys.extend(kind.keys());
+        }
+        let words: BTreeSet<&str> = text
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .collect();
+        let missing: BTreeSet<&str> = keys
+            .into_iter()
+            .filter(|key| !words.contains(key))
+            .collect();
+        assert_eq!(missing, BTreeSet::new());
+    }
+
+    #[test]
+    fn the_hash_is_upstreams() {
+        // MD5 of nothing is d41d8cd98f00…
+        assert_eq!(hash(b""), 0x0000_008f_d98c_1dd4);
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn damaged_files_never_panic(at in 0..EXAMPLE.len(), with in "[\\[\\]{}:,&*!|>'\"%@`#a \n-]{0,3}") {
+            let mut text = EXAMPLE.replace("\n#  ", "\n  ");
+            if text.is_char_boundary(at) {
+                text.insert_str(at, &with);
+            }
+            if let Err(errors) = load(text.as_bytes(), &LoadEnv::default()) {
+                proptest::prop_assert!(!errors.upstream().is_empty());
+            }
+        }
+    }
+
+    #[test]
     fn verdicts_are_upstreams() {
         let Some(directory) = shared("alertmanager-config") else {
             return;

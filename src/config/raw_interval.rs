@@ -50,6 +50,17 @@ fn check_mute_name(interval: &mut RawMuteTimeInterval, place: &Place, reader: &m
 impl Section for TimeInterval {
     const GO: &'static str = "timeinterval.TimeInterval";
 
+    fn keys() -> Vec<&'static str> {
+        vec![
+            "times",
+            "weekdays",
+            "days_of_month",
+            "months",
+            "years",
+            "location",
+        ]
+    }
+
     fn read_key(&mut self, key: &str, node: Cursor<'_>, reader: &mut Reader<'_>) -> bool {
         match key {
             "times" => self.times = Ranges::<TimeRange>::read(node, reader).flatten(),

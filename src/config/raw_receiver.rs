@@ -79,6 +79,10 @@ pub(crate) struct RawReceiver {
 impl Section for RawReceiver {
     const GO: &'static str = "config.plain";
 
+    fn keys() -> Vec<&'static str> {
+        vec!["name", "labels"]
+    }
+
     fn read_key(&mut self, key: &str, node: Cursor<'_>, reader: &mut Reader<'_>) -> bool {
         match (key, IntegrationKind::of_key(key)) {
             ("name", _) => self.name = read::<String>(node, reader).unwrap_or_default(),

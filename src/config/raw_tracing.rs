@@ -84,6 +84,10 @@ pub(crate) struct RawStdoutOutput;
 impl Section for RawStdoutOutput {
     const GO: &'static str = "eventrecorder.StdoutOutputConfig";
 
+    fn keys() -> Vec<&'static str> {
+        Vec::new()
+    }
+
     fn read_key(&mut self, _key: &str, _node: Cursor<'_>, _reader: &mut Reader<'_>) -> bool {
         false
     }

@@ -14,8 +14,8 @@ use super::{
 pub struct References {
     /// Every file and glob, in the order of the file.
     pub files: Vec<FileRef>,
-    /// Text with template syntax, in the order of the file.
-    pub(crate) templates: Vec<TemplateText>,
+    /// Templates that texts of the file call, in the order of the file.
+    pub(crate) templates: Vec<TemplateCall>,
 }
 
 /// A file that the configuration names.
@@ -42,10 +42,10 @@ pub enum FileKind {
     Content,
 }
 
-/// Text of the configuration that holds a template.
+/// `{{ template "name" }}` in a text of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TemplateText {
-    pub(crate) text: String,
+pub(crate) struct TemplateCall {
+    pub(crate) name: String,
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
@@ -71,15 +71,13 @@ impl Config {
             };
             found.extend(problem.map(|message| (file.line, file.column, message)));
         }
-        for template in &self.references.templates {
-            for (_, name) in names(&template.text).filter(|(what, _)| *what == Use::Calls) {
-                if !is_built_in(name) && !defined.contains(name) {
-                    let message = format!(
-                        "template {name:?} is neither built in nor defined in a file of templates: notifications that \
-                         need it fail"
-                    );
-                    found.push((template.line, template.column, message));
-                }
+        for TemplateCall { name, line, column } in &self.references.templates {
+            if !is_built_in(name) && !defined.contains(name) {
+                let message = format!(
+                    "template {name:?} is neither built in nor defined in a file of templates: notifications that \
+                     need it fail"
+                );
+                found.push((*line, *column, message));
             }
         }
         self.warnings

@@ -33,6 +33,17 @@ macro_rules! section {
         impl $crate::config::read::Section for $name {
             const GO: &'static str = $go;
 
+            fn keys() -> Vec<&'static str> {
+                let mut keys = Vec::new();
+                $(match section!(@key $field $($key)?) {
+                    "*" => keys.extend(
+                        <section!(@codec $ty $(, $codec)?) as $crate::config::read::Codec>::inline_keys(),
+                    ),
+                    key => keys.push(key),
+                })*
+                keys
+            }
+
             fn read_key(
                 &mut self,
                 key: &str,

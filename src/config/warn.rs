@@ -1,6 +1,9 @@
 //! What loads as upstream loads it, but most likely is not what its author wants.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     Route,
@@ -90,9 +93,9 @@ fn warn_route<'r>(
             );
         }
     }
-    let mut earlier: Vec<&Route> = Vec::new();
+    let mut earlier = Earlier::default();
     for (child, resolved) in raw.value.routes.iter().flatten().zip(&route.routes) {
-        if let Some(first) = earlier.iter().find(|first| covers(first, resolved)) {
+        if let Some(first) = earlier.covering(resolved) {
             let message = format!(
                 "this route is never reached: an earlier route beside it (receiver {:?}) takes everything that it \
                  matches, and does not continue",
@@ -101,9 +104,38 @@ fn warn_route<'r>(
             reader.warn(child.place.at, message);
         }
         if !resolved.continue_matching {
-            earlier.push(resolved);
+            earlier.add(resolved);
         }
         warn_route(child, resolved, reader, used);
+    }
+}
+
+/// Routes that keep what they match, by one of their matchers, so that thousands of siblings are looked at quickly.
+#[derive(Default)]
+struct Earlier<'r> {
+    by_matcher: BTreeMap<&'r Matcher, Vec<&'r Route>>,
+    catch_all: Option<&'r Route>,
+}
+
+impl<'r> Earlier<'r> {
+    fn add(&mut self, route: &'r Route) {
+        match route.matchers.iter().find(|m| !takes_anything(m)) {
+            Some(matcher) => self.by_matcher.entry(matcher).or_default().push(route),
+            None => self.catch_all = self.catch_all.or(Some(route)),
+        }
+    }
+
+    /// A route that whatever passes `later` passes.
+    fn covering(&self, later: &Route) -> Option<&'r Route> {
+        let candidates = later
+            .matchers
+            .iter()
+            .filter_map(|matcher| self.by_matcher.get(matcher))
+            .flatten();
+        self.catch_all
+            .into_iter()
+            .chain(candidates.copied())
+            .find(|first| covers(first, later))
     }
 }
 
@@ -190,5 +222,74 @@ fn warn_integration(receiver: &str, entry: &RawIntegration, reader: &mut Reader<
                 reader.warn(entry.place.of(key), message);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use crate::config::{LoadEnv, load};
+
+    fn warnings(text: &str) -> String {
+        let config = load(text.as_bytes(), &LoadEnv::default()).unwrap();
+        let mut shown = String::new();
+        for warning in &config.warnings {
+            let message = warning
+                .message
+                .split_inclusive(' ')
+                .take(8)
+                .collect::<String>();
+            let _ = writeln!(shown, "{}:{} {message}", warning.line, warning.column);
+        }
+        shown
+    }
+
+    #[test]
+    fn what_looks_wrong_is_told() {
+        let text = "\
+route:
+  receiver: a
+  group_interval: 5m
+  repeat_interval: 121h
+  routes:
+  - {receiver: b, matchers: [x=y]}
+  - {receiver: b, matchers: [x=y, z=1]}
+  - {receiver: b, matchers: [z=1], repeat_interval: 1m}
+  - {receiver: b, matchers: [z=2], group_interval: 7m, continue: true}
+  - {receiver: b, matchers: ['z=~\".*\"']}
+  - {match: {m: n}}
+receivers:
+- name: a
+  webhook_configs:
+  - {url: 'http://a/{{ .GroupLabels.x }}'}
+- name: b
+  discord_configs: [{webhook_url: 'http://a'}]
+- name: c
+mute_time_intervals: [{name: m, time_intervals: []}]
+event_recorder: {stdout_outputs: [{}]}
+";
+        expect_test::expect![[r#"
+            4:3 repeat_interval 121h is longer than --data.retention 5d: what 
+            7:5 this route is never reached: an earlier route 
+            8:36 repeat_interval 1m is shorter than group_interval 5m: groups 
+            9:36 repeat_interval 121h is no multiple of group_interval 7m: 
+            9:36 repeat_interval 121h is longer than --data.retention 5d: what 
+            11:5 this route is never reached: an earlier route 
+            11:6 match is deprecated; write matchers
+            15:6 templates are not built yet: notifications of receiver 
+            17:21 the sender of discord_configs is not built yet: 
+            18:3 no route uses receiver "c", so it is 
+            19:24 mute_time_intervals at the top of the file is 
+            20:17 event_recorder is read and has no effect: it 
+        "#]].assert_eq(&warnings(text));
+    }
+
+    #[test]
+    fn a_plain_file_gives_no_warning() {
+        assert_eq!(
+            warnings("route: {receiver: a}\nreceivers: [{name: a}]\n"),
+            ""
+        );
     }
 }

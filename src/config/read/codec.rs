@@ -1,6 +1,6 @@
 //! How values of the file become fields and fields become text again.
 
-use super::{Cursor, Place, Position, Reader};
+use super::{Cursor, Place, Position, Reader, near::nearest};
 use crate::yaml::Value;
 
 /// A notation of the file.
@@ -22,6 +22,11 @@ pub(crate) trait Codec {
 
     /// Whether `omitempty` leaves it out.
     fn is_empty(value: &Self::Value) -> bool;
+
+    /// The keys of a section that has no key of its own.
+    fn inline_keys() -> Vec<&'static str> {
+        Vec::new()
+    }
 
     /// Reads a key of a section that has no key of its own; false if it has no such key.
     fn read_inline(
@@ -47,6 +52,9 @@ pub(crate) trait Section: Default {
     /// Upstream's Go type, for messages.
     const GO: &'static str;
 
+    /// Its keys.
+    fn keys() -> Vec<&'static str>;
+
     /// Reads the value of a key; false if there is no such key.
     fn read_key(&mut self, key: &str, node: Cursor<'_>, reader: &mut Reader<'_>) -> bool;
 
@@ -58,7 +66,8 @@ pub(crate) trait Section: Default {
 
     /// Notes a key that it does not have.
     fn unknown(key: &str, at: Position, reader: &mut Reader<'_>) {
-        reader.unknown_key(key, Self::GO, at, None);
+        let near = nearest(key, &Self::keys()).map(|near| format!("did you mean {near}?"));
+        reader.unknown_key(key, Self::GO, at, near);
     }
 }
 

@@ -8,6 +8,7 @@ mod codec;
 mod collections;
 mod cursor;
 mod duration;
+mod near;
 mod path;
 mod place;
 mod reader;

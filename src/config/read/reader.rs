@@ -2,7 +2,11 @@
 
 use super::{Content, Cursor, Place, Position, Section};
 use crate::{
-    config::{LoadEnv, References, Warning, references::TemplateText},
+    config::{
+        LoadEnv, References, Warning,
+        references::TemplateCall,
+        templates::{Use, names},
+    },
     yaml::{Document, MAX_DEPTH, NodeId, Resolved, shown_tag},
 };
 
@@ -280,15 +284,17 @@ impl<'e> Reader<'e> {
         }
     }
 
-    /// Remembers a text that holds a template, to look for undefined ones later.
+    /// Remembers the templates that a text calls, to look for undefined ones later.
     pub(crate) fn note_template(&mut self, text: &str, at: Position) {
-        if text.contains("{{") {
-            let (line, column) = at.pair();
-            self.references.templates.push(TemplateText {
-                text: text.to_owned(),
-                line,
-                column,
-            });
+        let (line, column) = at.pair();
+        for (what, name) in names(text) {
+            if what == Use::Calls {
+                self.references.templates.push(TemplateCall {
+                    name: name.to_owned(),
+                    line,
+                    column,
+                });
+            }
         }
     }
 

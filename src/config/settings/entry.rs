@@ -7,9 +7,7 @@ use crate::{
     config::{
         Ambiguous, Delivery, HttpConfig, Integration, RateLimit,
         global::Global,
-        read::{
-            Beside, Cursor, Name, Named, Place, Position, PromDuration, Reader, Section, Shown,
-        },
+        read::{Beside, Cursor, Name, Named, Place, PromDuration, Reader, Section, Shown},
         section::section,
     },
     yaml::Value,
@@ -135,6 +133,10 @@ impl<S: Inherit> Default for Entry<S> {
 impl<S: Inherit> Section for Entry<S> {
     const GO: &'static str = S::GO;
 
+    fn keys() -> Vec<&'static str> {
+        [Common::keys(), S::keys()].concat()
+    }
+
     fn read_key(&mut self, key: &str, node: Cursor<'_>, reader: &mut Reader<'_>) -> bool {
         self.common.read_key(key, node, reader) || self.settings.read_key(key, node, reader)
     }
@@ -146,10 +148,6 @@ impl<S: Inherit> Section for Entry<S> {
 
     fn check(&mut self, place: &Place, reader: &mut Reader<'_>) {
         self.settings.check(place, reader);
-    }
-
-    fn unknown(key: &str, at: Position, reader: &mut Reader<'_>) {
-        S::unknown(key, at, reader);
     }
 }
 

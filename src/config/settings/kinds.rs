@@ -64,6 +64,14 @@ macro_rules! kinds {
             }
         }
 
+        #[cfg(test)]
+        impl IntegrationKind {
+            /// The keys of an entry of this type.
+            pub(crate) fn keys(self) -> Vec<&'static str> {
+                match self { $(Self::$variant => Entry::<$config>::keys(),)* }
+            }
+        }
+
         $(impl From<$config> for Settings {
             fn from(config: $config) -> Self {
                 Self::$variant(config)
