@@ -227,6 +227,8 @@ async fn serve_http1<I>(
         .header_read_timeout(head_within)
         .max_buf_size(MAX_HEAD)
         .half_close(true)
+        // As Go writes them; no client should mind, but scripts do.
+        .title_case_headers(true)
         .serve_connection(io, service);
     finish(watcher, connection, peer).await;
 }

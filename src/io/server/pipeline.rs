@@ -136,13 +136,17 @@ impl Pipeline {
         B: http_body::Body<Data = Bytes> + Unpin,
     {
         if !request.uri().path().starts_with("/api/v2/") {
-            return self.read_and_asked(request).await;
+            let method = request.method().clone();
+            let response = self.read_and_asked(request).await;
+            return respond::in_words_of_httprouter(&method, response);
         }
         if let Some(answer) = cors::preflight(&request) {
             return answer;
         }
         let cors = Cors::of(&request);
         let mut response = self.read_and_asked(request).await;
+        // Nobody may keep an answer of the API, so nobody needs to know that it may come zipped.
+        response.headers_mut().remove(header::VARY);
         cors.add(&mut response);
         response
     }

@@ -34,6 +34,36 @@ pub fn method_not_allowed<B>(request: &Request<B>, allow: &'static str) -> Respo
     response
 }
 
+/// The router's own 404 and 405 have no words; httprouter's have, and tell `OPTIONS` which methods there are.
+pub(super) fn in_words_of_httprouter(method: &Method, response: Response<Body>) -> Response<Body> {
+    let headers = response.headers();
+    if headers.contains_key(header::CONTENT_TYPE) {
+        return response;
+    }
+    if response.status() == StatusCode::NOT_FOUND {
+        return not_found();
+    }
+    let Some(allow) = headers
+        .get(header::ALLOW)
+        .filter(|_| response.status() == StatusCode::METHOD_NOT_ALLOWED)
+        .and_then(|allow| allow.to_str().ok())
+    else {
+        return response;
+    };
+    let mut methods: Vec<&str> = allow.split(',').map(str::trim).collect();
+    methods.push("OPTIONS");
+    methods.sort_unstable();
+    let mut answer = if *method == Method::OPTIONS {
+        Response::new(Body::empty())
+    } else {
+        text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n")
+    };
+    if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
+        answer.headers_mut().insert(header::ALLOW, allow);
+    }
+    answer
+}
+
 pub(super) fn not_found() -> Response<Body> {
     text(StatusCode::NOT_FOUND, "404 page not found\n")
 }

@@ -50,7 +50,17 @@ async fn ask(port: u16, head: &str, body: &str) -> String {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
+    // Names of headers are the same in any case.
+    let text = String::from_utf8_lossy(&answer).into_owned();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    let head: Vec<String> = head
+        .lines()
+        .map(|line| match line.split_once(": ") {
+            Some((name, value)) => format!("{}: {value}", name.to_ascii_lowercase()),
+            None => line.to_owned(),
+        })
+        .collect();
+    format!("{}\r\n\r\n{body}", head.join("\r\n"))
 }
 
 #[tokio::test]
@@ -136,6 +146,28 @@ async fn the_api_has_cors_and_is_not_kept() {
     .await;
     assert!(
         answer.starts_with("HTTP/1.1 204") && answer.contains("access-control-allow-methods: POST")
+    );
+}
+
+#[tokio::test]
+async fn wrong_paths_and_methods_are_told_as_httprouter_tells_them() {
+    let (_server, port) = serve(routes(), options()).await;
+    let answer = ask(port, "POST /-/healthy HTTP/1.1", "").await;
+    assert!(
+        answer.contains("405")
+            && answer.contains("allow: GET, HEAD, OPTIONS")
+            && answer.ends_with("Method Not Allowed\n"),
+        "{answer}"
+    );
+    let answer = ask(port, "OPTIONS /-/healthy HTTP/1.1", "").await;
+    assert!(
+        answer.contains("200 OK") && answer.contains("allow: GET, HEAD, OPTIONS"),
+        "{answer}"
+    );
+    let answer = ask(port, "GET /nothing HTTP/1.1", "").await;
+    assert!(
+        answer.contains("404") && answer.ends_with("404 page not found\n"),
+        "{answer}"
     );
 }
 
@@ -244,5 +276,152 @@ fn a_wrong_web_file_says_what_is_wrong() {
         let error = WebFile::open(&path).unwrap_err();
         let text = format!("{error}");
         assert!(text.contains(expect), "{text}");
+    }
+}
+
+/// A certificate of `name`, signed by itself, and its key.
+fn certificate(name: &str) -> (String, String) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    (made.cert.pem(), made.signing_key.serialize_pem())
+}
+
+/// Makes a handshake and asks; the error is the handshake's or the server's refusal after it.
+async fn ask_tls(
+    port: u16,
+    root: &str,
+    client: Option<&(String, String)>,
+    alpn: &[u8],
+) -> Result<(String, Vec<u8>), String> {
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut roots = rustls::RootCertStore::empty();
+    roots
+        .add(CertificateDer::from_pem_slice(root.as_bytes()).unwrap())
+        .unwrap();
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots);
+    let mut config = match client {
+        None => builder.with_no_client_auth(),
+        Some((certificate, key)) => builder
+            .with_client_auth_cert(
+                vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap(),
+            )
+            .unwrap(),
+    };
+    config.alpn_protocols = vec![alpn.to_vec()];
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(config))
+        .connect(name, stream)
+        .await
+        .map_err(|error| error.to_string())?;
+    let alpn = stream
+        .get_ref()
+        .1
+        .alpn_protocol()
+        .unwrap_or_default()
+        .to_vec();
+    let request = b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream
+        .write_all(request)
+        .await
+        .map_err(|error| error.to_string())?;
+    let mut answer = Vec::new();
+    let read = stream.read_to_end(&mut answer).await;
+    if answer.is_empty() {
+        return Err(read
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default());
+    }
+    Ok((String::from_utf8_lossy(&answer).into_owned(), alpn))
+}
+
+#[tokio::test]
+async fn certificates_are_asked_for_as_the_file_says_and_renewed_without_a_reload() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
+    let (certificate_pem, key) = certificate("localhost");
+    let known = certificate("agent.example");
+    let stranger = certificate("agent.example");
+    write("server.pem", &certificate_pem);
+    write("server.key", &key);
+    write("clients.pem", &known.0);
+    // Policy, then who gets in: nobody's certificate, a known one, a stranger's.
+    for (policy, expect) in [
+        ("", [true, true, true]),
+        ("client_auth_type: RequestClientCert", [true, true, true]),
+        (
+            "client_auth_type: RequireAnyClientCert",
+            [false, true, true],
+        ),
+        (
+            "client_auth_type: VerifyClientCertIfGiven, client_ca_file: clients.pem",
+            [true, true, false],
+        ),
+        (
+            "client_auth_type: RequireAndVerifyClientCert, client_ca_file: clients.pem",
+            [false, true, false],
+        ),
+        (
+            "client_auth_type: RequireAnyClientCert, client_allowed_sans: [agent.example]",
+            [false, true, true],
+        ),
+        (
+            "client_auth_type: RequireAnyClientCert, client_allowed_sans: [other.example]",
+            [false, false, false],
+        ),
+    ] {
+        write(
+            "web.yml",
+            &format!(
+                "tls_server_config: {{cert_file: server.pem, key_file: server.key, {policy}}}"
+            ),
+        );
+        let web = WebFile::open(&directory.path().join("web.yml")).unwrap();
+        let (_server, port) = serve(
+            routes(),
+            ServerOptions {
+                web: Some(Arc::new(web)),
+                ..options()
+            },
+        )
+        .await;
+        for (client, expect) in [None, Some(&known), Some(&stranger)]
+            .into_iter()
+            .zip(expect)
+        {
+            let answer = ask_tls(port, &certificate_pem, client, b"http/1.1").await;
+            assert_eq!(answer.is_ok(), expect, "{policy}: {answer:?}");
+        }
+    }
+
+    write(
+        "web.yml",
+        "tls_server_config: {cert_file: server.pem, key_file: server.key}",
+    );
+    let web = WebFile::open(&directory.path().join("web.yml")).unwrap();
+    let (_server, port) = serve(
+        routes(),
+        ServerOptions {
+            web: Some(Arc::new(web)),
+            ..options()
+        },
+    )
+    .await;
+    let (_, alpn) = ask_tls(port, &certificate_pem, None, b"http/1.1")
+        .await
+        .unwrap();
+    assert_eq!(alpn, b"http/1.1");
+    let (renewed, key) = certificate("localhost");
+    write("server.pem", &renewed);
+    write("server.key", &key);
+    let mut tries = 0;
+    while ask_tls(port, &renewed, None, b"http/1.1").await.is_err() {
+        tries += 1;
+        assert!(tries < 100_000, "the new certificate is not taken up");
     }
 }

@@ -32,9 +32,6 @@ const MAX_QUEUED: u64 = 64 * 1024 * 1024;
 /// Batches that make one commit.
 const MAX_COMMIT: usize = 4096;
 
-/// `bulk` gathers records for this long before it writes them; alerts are at most a second behind.
-const BEHIND: Duration = Duration::from_millis(400);
-
 /// How long a database that failed is left alone before it is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -157,7 +154,7 @@ impl Work {
                 Some(_) => batches.recv_timeout(RETRY),
             };
             match first {
-                Ok(first) => self.commit(gather(self.kind, first, batches)),
+                Ok(first) => self.commit(gather(first, batches)),
                 Err(RecvTimeoutError::Timeout) => self.commit(Vec::new()),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
@@ -286,22 +283,10 @@ impl Work {
     }
 }
 
-/// Takes what else is queued; `bulk` waits a little for more.
-fn gather(kind: Kind, first: Queued, batches: &mpsc::Receiver<Queued>) -> Vec<Queued> {
-    let mut gathered = vec![first];
-    let until = Instant::now() + BEHIND;
-    while gathered.len() < MAX_COMMIT {
-        let next = match kind {
-            Kind::Durable => batches.try_recv().ok(),
-            Kind::Bulk => {
-                let left = until.saturating_duration_since(Instant::now());
-                batches.recv_timeout(left).ok()
-            }
-        };
-        let Some(next) = next else { break };
-        gathered.push(next);
-    }
-    gathered
+/// Takes what else is queued.
+fn gather(first: Queued, batches: &mpsc::Receiver<Queued>) -> Vec<Queued> {
+    let more = batches.try_iter().take(MAX_COMMIT - 1);
+    std::iter::once(first).chain(more).collect()
 }
 
 fn report(results: &Results, ticket: Option<Ticket>, result: Result<(), String>) {

@@ -7,6 +7,7 @@ use crate::{
     config::{Secret, WebhookConfig},
     notify::{FailureReason, NotificationData, Verdict},
     time::format_go_duration,
+    yaml::Value,
 };
 
 /// The files to read for each notification.
@@ -24,10 +25,16 @@ pub(super) fn request(
     data: &NotificationData,
     files: &FileContents,
 ) -> Result<HttpRequest, Verdict> {
-    let url = address(config, files).map_err(|error| Verdict::Permanent {
+    let permanent = |error| Verdict::Permanent {
         reason: FailureReason::Other,
         error,
-    })?;
+    };
+    if config.payload != Value::Null {
+        let error =
+            "failed to template webhook payload: templates are not built yet, so nothing was sent";
+        return Err(permanent(error.to_owned()));
+    }
+    let url = address(config, files).map_err(permanent)?;
     let body = payload::webhook_body(data, config.max_alerts, "4");
     Ok(HttpRequest {
         method: "POST",
@@ -252,6 +259,9 @@ mod tests {
         from_file.url_file = "/run/url".to_owned();
         assert_eq!(files(&from_file), ["/run/url"]);
         check(&from_file, &none, "read url_file: /run/url was not read");
+        let mut custom = config("http://y/");
+        custom.payload = Value::Bool(true);
+        check(&custom, &none, "failed to template webhook payload");
         let denied = Err("permission denied".to_owned());
         let denied = FileContents::from([("/run/url".to_owned(), denied)]);
         check(&from_file, &denied, "read url_file: permission denied");
