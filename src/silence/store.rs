@@ -226,6 +226,10 @@ impl Silences {
             self.by_id.remove(id);
             self.tiers.remove(id);
         }
+        // The indexes hold on to what is gone until they are made anew.
+        if removed.len() > self.by_id.len() / 8 {
+            self.tiers = Tiers::new(&self.by_id, now);
+        }
         removed
     }
 
