@@ -3,6 +3,9 @@
 //! Its library may panic on damaged files; every call is guarded, and a panic is an error like any other.
 
 use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    ffi::OsString,
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -38,6 +41,8 @@ pub(super) enum DatabaseError {
 pub(super) struct Database {
     path: PathBuf,
     sled: sled::Db,
+    /// Names of blobs, which never change once they are written.
+    synced_blobs: RefCell<BTreeSet<OsString>>,
 }
 
 impl Database {
@@ -53,6 +58,7 @@ impl Database {
         Ok(Self {
             path: path.to_owned(),
             sled,
+            synced_blobs: RefCell::default(),
         })
     }
 
@@ -82,15 +88,30 @@ impl Database {
         guarded(|| self.sled.apply_batch(batch))
     }
 
-    /// Hands everything to the system: it survives the end of the process.
-    pub(super) fn flush(&self) -> Result<(), DatabaseError> {
-        guarded(|| self.sled.flush()).map(drop)
+    /// Hands everything to the disk: it survives a power cut, which sled's own flush does not promise.
+    pub(super) fn sync(&self) -> Result<(), DatabaseError> {
+        guarded(|| self.sled.flush())?;
+        self.sync_blobs()?;
+        fs::File::open(self.path.join("db"))?.sync_data()?;
+        Ok(())
     }
 
-    /// Hands everything to the disk: it survives a power cut.
-    pub(super) fn sync(&self) -> Result<(), DatabaseError> {
-        self.flush()?;
-        fs::File::open(self.path.join("db"))?.sync_data()?;
+    /// A page of several large values becomes a file beside the log, which sled never fsyncs. There are none as long as
+    /// values are small.
+    fn sync_blobs(&self) -> io::Result<()> {
+        let blobs = self.path.join("blobs");
+        let mut any = false;
+        for entry in fs::read_dir(&blobs)? {
+            let entry = entry?;
+            any = true;
+            if !self.synced_blobs.borrow().contains(&entry.file_name()) {
+                fs::File::open(entry.path())?.sync_data()?;
+                self.synced_blobs.borrow_mut().insert(entry.file_name());
+            }
+        }
+        if any {
+            fs::File::open(blobs)?.sync_all()?;
+        }
         Ok(())
     }
 

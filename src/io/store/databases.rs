@@ -76,11 +76,11 @@ impl Store {
         let mut marks = BTreeMap::new();
         let mut writer = |database: Database| {
             let path = root.join(name(database));
-            let opened = open::open(&path, |mut chunk| {
+            let opened = open::open(database, &path, |mut chunk| {
                 marks.extend(mark::take_marks(&mut chunk));
                 load(database, chunk);
             })?;
-            if opened.set_aside.is_some() {
+            if opened.set_aside.is_some() && database == Database::Durable {
                 // The files may hold what the database lost.
                 marks.clear();
             }

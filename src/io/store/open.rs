@@ -9,11 +9,14 @@ use std::{
 use super::{
     Record, StoreError,
     database::{Database, DatabaseError, sync_directory},
+    engine::Engine,
+    log::LogFile,
 };
-use crate::node::StoreOp;
+use crate::{node::StoreOp, storage::Database as Kind};
 
 /// Records that are handed over, or written again, at a time.
 const CHUNK: usize = 1024;
+const CHUNK_BYTES: usize = 1024 * 1024;
 
 /// A database that ended the process while it was opened this many times in a row is set aside unopened.
 const MAX_CRASHES: usize = 5;
@@ -21,13 +24,17 @@ const MAX_CRASHES: usize = 5;
 /// What came of it.
 pub(super) struct Opened {
     /// `None` if the disk does not let it; the writer goes on trying.
-    pub(super) database: Option<Database>,
+    pub(super) database: Option<Engine>,
     /// Where the damaged one is.
     pub(super) set_aside: Option<PathBuf>,
 }
 
 /// Opens the database and hands over its records in chunks.
-pub(super) fn open(path: &Path, mut load: impl FnMut(Vec<Record>)) -> Result<Opened, StoreError> {
+pub(super) fn open(
+    kind: Kind,
+    path: &Path,
+    mut load: impl FnMut(Vec<Record>),
+) -> Result<Opened, StoreError> {
     let refused = |source| StoreError::Io {
         path: path.to_owned(),
         source,
@@ -36,14 +43,10 @@ pub(super) fn open(path: &Path, mut load: impl FnMut(Vec<Record>)) -> Result<Ope
     let attempts = Attempts::begin(path);
     let mut salvaged = Vec::new();
     let reason = if attempts.crashes < MAX_CRASHES {
-        match open_whole(path, &mut salvaged) {
-            Ok(database) => {
-                load_in_chunks(database.records().filter_map(Result::ok), &mut load);
+        match open_whole(kind, path, &mut salvaged, &mut load) {
+            Ok(opened) => {
                 attempts.end();
-                return Ok(Opened {
-                    database: Some(database),
-                    set_aside: None,
-                });
+                return Ok(opened);
             }
             Err(DatabaseError::Locked) => {
                 attempts.end();
@@ -75,7 +78,9 @@ pub(super) fn open(path: &Path, mut load: impl FnMut(Vec<Record>)) -> Result<Ope
     };
 
     let set_aside = set_aside(path, &reason, salvaged.len());
-    let database = set_aside.as_ref().and_then(|_| renew(path, &salvaged));
+    let database = set_aside
+        .as_ref()
+        .and_then(|_| renew(kind, path, &salvaged));
     attempts.end();
     load_in_chunks(salvaged.into_iter(), &mut load);
     Ok(Opened {
@@ -84,10 +89,55 @@ pub(super) fn open(path: &Path, mut load: impl FnMut(Vec<Record>)) -> Result<Ope
     })
 }
 
+/// Opens a database of which every record can be read, and hands them over; otherwise `salvaged` gets those that can.
+fn open_whole(
+    kind: Kind,
+    path: &Path,
+    salvaged: &mut Vec<Record>,
+    load: &mut impl FnMut(Vec<Record>),
+) -> Result<Opened, DatabaseError> {
+    match kind {
+        Kind::Bulk => {
+            let (log, set_aside) = LogFile::open(path)?;
+            let database = Engine::Log(log);
+            load_in_chunks(database.records().filter_map(Result::ok), load);
+            Ok(Opened {
+                database: Some(database),
+                set_aside,
+            })
+        }
+        Kind::Durable => {
+            let database = Database::open(path)?;
+            let error = database.records().find_map(Result::err);
+            if let Some(error) = error {
+                salvaged.extend(database.records().filter_map(Result::ok));
+                database.close();
+                return Err(error);
+            }
+            load_in_chunks(database.records().filter_map(Result::ok), load);
+            // What was read stays in sled's memory for good, and is never read again.
+            database.close();
+            Ok(Opened {
+                database: Some(Engine::open(kind, path)?),
+                set_aside: None,
+            })
+        }
+    }
+}
+
+/// Hands over at most [`CHUNK`] records and about [`CHUNK_BYTES`] at a time.
 fn load_in_chunks(records: impl Iterator<Item = Record>, load: &mut impl FnMut(Vec<Record>)) {
-    let mut records = records.peekable();
-    while records.peek().is_some() {
-        load(records.by_ref().take(CHUNK).collect());
+    let (mut chunk, mut bytes) = (Vec::new(), 0);
+    for (key, value) in records {
+        bytes += key.len() + value.len();
+        chunk.push((key, value));
+        if chunk.len() >= CHUNK || bytes >= CHUNK_BYTES {
+            load(std::mem::take(&mut chunk));
+            bytes = 0;
+        }
+    }
+    if !chunk.is_empty() {
+        load(chunk);
     }
 }
 
@@ -99,17 +149,6 @@ fn is_refusal(error: &io::Error) -> bool {
     )
 }
 
-/// Opens a database of which every record can be read; otherwise `salvaged` gets those before the damage.
-fn open_whole(path: &Path, salvaged: &mut Vec<Record>) -> Result<Database, DatabaseError> {
-    let database = Database::open(path)?;
-    let Some(error) = database.records().find_map(Result::err) else {
-        return Ok(database);
-    };
-    salvaged.extend(database.records().filter_map(Result::ok));
-    database.close();
-    Err(error)
-}
-
 fn is_full(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -118,16 +157,17 @@ fn is_full(error: &io::Error) -> bool {
 }
 
 /// Makes a new database of the records; `None` if the disk does not let it.
-fn renew(path: &Path, records: &[Record]) -> Option<Database> {
+fn renew(kind: Kind, path: &Path, records: &[Record]) -> Option<Engine> {
     let renewed = fs::create_dir_all(path)
         .map_err(DatabaseError::from)
-        .and_then(|()| Database::open(path))
-        .and_then(|database| {
+        .and_then(|()| Engine::open(kind, path))
+        .and_then(|mut database| {
             for chunk in records.chunks(CHUNK) {
-                database.apply(chunk.iter().map(|(key, value)| StoreOp::Put {
+                let put = |(key, value): &Record| StoreOp::Put {
                     key: key.clone(),
                     value: value.clone(),
-                }))?;
+                };
+                database.write(&chunk.iter().map(put).collect::<Vec<_>>())?;
             }
             database.sync()?;
             Ok(database)

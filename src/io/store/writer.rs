@@ -19,6 +19,7 @@ use std::{
 use super::{
     database::{Database, DatabaseError},
     databases::name,
+    engine::Engine,
 };
 use crate::{
     io::{handle::Results, stats::StoreStats, task},
@@ -65,7 +66,7 @@ impl Writer {
     pub(super) fn start(
         kind: Kind,
         path: PathBuf,
-        database: Option<Database>,
+        database: Option<Engine>,
         stats: Arc<StoreStats>,
     ) -> io::Result<Self> {
         let (queue, batches) = mpsc::channel();
@@ -133,7 +134,7 @@ struct Work {
     kind: Kind,
     path: PathBuf,
     /// `None` after a failure, until it is opened again.
-    database: Option<Database>,
+    database: Option<Engine>,
     /// What a failed write left: the newest value of each key, `None` to delete.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     pending_bytes: usize,
@@ -232,14 +233,9 @@ impl Work {
     fn try_write(&mut self, ops: &[StoreOp]) -> Result<(), DatabaseError> {
         let database = match self.database.take() {
             Some(database) => database,
-            None => Database::open(&self.path)?,
+            None => Engine::open(self.kind, &self.path)?,
         };
-        let database = self.database.insert(database);
-        database.apply(ops.iter().cloned())?;
-        match self.kind {
-            Kind::Durable => database.sync(),
-            Kind::Bulk => database.flush(),
-        }
+        self.database.insert(database).write(ops)
     }
 
     /// Keeps the newest value of each key for the next try.
