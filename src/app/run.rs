@@ -66,7 +66,7 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// `--web.listen-address`
-    #[error(transparent)]
+    #[error("--web.listen-address: {0}")]
     Listen(#[from] ListenError),
     /// `--web.config.file`
     #[error(transparent)]
@@ -256,7 +256,11 @@ impl<'o> Starting<'o> {
         if !cluster.peers.is_empty() {
             let warning = "--cluster.peer is given, but nodes do not form a cluster yet: every node notifies alone, \
                            and receivers are told by each of them";
-            tracing::warn!(component = "cluster", peers = ?cluster.peers, "{warning}");
+            tracing::warn!(
+                component = "cluster",
+                peers = cluster.peers.join(","),
+                "{warning}"
+            );
             self.warnings.push(warning.to_owned());
         }
         let name = match cluster.peer_name.as_str() {
@@ -278,7 +282,7 @@ impl<'o> Starting<'o> {
 
     async fn listen(&self) -> Result<Vec<Bound>, AppError> {
         if self.options.systemd_socket {
-            tracing::info!("Listening on systemd activated listeners instead of port listeners.");
+            tracing::info!("The sockets that systemd passes are used in place of addresses");
             return Ok(bind_systemd()?);
         }
         let mut listeners = Vec::new();

@@ -21,7 +21,7 @@ pub struct Bound {
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
     /// Not `host:port`.
-    #[error("listen {address:?}: {reason}")]
+    #[error("address {address}: {reason}")]
     Address {
         /// As given.
         address: String,
@@ -71,7 +71,7 @@ fn plain(error: &io::Error) -> String {
 pub fn split_host_port(address: &str) -> Result<(String, u16), ListenError> {
     let wrong = |reason: &str| ListenError::Address {
         address: address.to_owned(),
-        reason: format!("address {address}: {reason}"),
+        reason: reason.to_owned(),
     };
     let (host, port) = address
         .rsplit_once(':')
