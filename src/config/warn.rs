@@ -282,7 +282,8 @@ event_recorder: {stdout_outputs: [{}]}
             18:3 no route uses receiver "c", so it is 
             19:24 mute_time_intervals at the top of the file is 
             20:17 event_recorder is read and has no effect: it 
-        "#]].assert_eq(&warnings(text));
+        "#]]
+        .assert_eq(&warnings(text));
     }
 
     #[test]

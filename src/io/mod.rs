@@ -1,6 +1,6 @@
 //! The shell: the only code that awaits, spawns, reads clocks, and touches files and sockets.
 //!
-//! [`run`] drives the node; everything else carries out one kind of effect and hands back one kind of input.
+//! `run` drives the node; everything else carries out one kind of effect and hands back one kind of input.
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,

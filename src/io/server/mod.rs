@@ -1,9 +1,9 @@
 //! The HTTP server: listeners, connections, and everything a request passes before and after the routes of `api`.
 //!
-//! In the order of a request: [`listen`] binds, [`accept`] takes connections and drains them at the end, [`tls`]
-//! speaks TLS, [`pipeline`] applies rate limit, headers and passwords ([`gate`]), prefix and redirects ([`path`]), CORS,
-//! time and concurrency limits, reads the body within bounds ([`body`]), asks the router, and counts
-//! ([`observe`]).
+//! In the order of a request: `listen` binds, `accept` takes connections and drains them at the end, `tls`
+//! speaks TLS, `pipeline` applies rate limit, headers and passwords (`gate`), prefix and redirects (`path`), CORS,
+//! time and concurrency limits, reads the body within bounds (`body`), asks the router, and counts
+//! (`observe`).
 
 mod accept;
 mod auth;
