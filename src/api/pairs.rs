@@ -392,3 +392,25 @@ async fn status_and_the_rest() {
     let answer = get(&api, "/api/v2").await;
     assert_eq!(answer.status, 301);
 }
+
+#[tokio::test]
+async fn a_filter_that_accepts_all_changes_nothing() {
+    let api = api();
+    let alerts: Vec<_> = (0..300)
+        .map(|i| {
+            format!(
+                r#"{{"labels":{{"alertname":"A{}","instance":"{i}"}}}}"#,
+                i % 7
+            )
+        })
+        .collect();
+    let body = format!("[{}]", alerts.join(","));
+    assert_eq!(post(&api, "/api/v2/alerts", &body).await.status, 200);
+    let all = get(&api, "/api/v2/alerts").await.body;
+    assert_eq!(all.matches("\"fingerprint\"").count(), 300);
+    let filtered = get(&api, "/api/v2/alerts?filter=instance%3D~%22.%2B%22").await;
+    assert_eq!(filtered.body, all);
+    let groups = get(&api, "/api/v2/alerts/groups").await.body;
+    let filtered = get(&api, "/api/v2/alerts/groups?filter=instance%3D~%22.%2B%22").await;
+    assert_eq!(filtered.body, groups);
+}

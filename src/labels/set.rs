@@ -273,14 +273,24 @@ fn push_str(text: &mut String, part: &str) {
 }
 
 fn take_str<'a>(rest: &mut &'a str) -> Option<&'a str> {
+    let (len, text) = match rest.as_bytes().first()? {
+        short @ 0..0x80 => (usize::from(*short), rest.get(1..)?),
+        _ => take_long_len(rest)?,
+    };
+    let (part, after) = text.split_at_checked(len)?;
+    *rest = after;
+    Some(part)
+}
+
+/// A length that takes more than one byte, and the text after it.
+#[cold]
+fn take_long_len(rest: &str) -> Option<(usize, &str)> {
     let mut chars = rest.chars();
     let mut len = chars.next()? as u32;
     if len == LONG as u32 {
         len = (chars.next()? as u32) << 15 | chars.next()? as u32;
     }
-    let (part, after) = chars.as_str().split_at_checked(len as usize)?;
-    *rest = after;
-    Some(part)
+    Some((len as usize, chars.as_str()))
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::{
         stream::{ChunkWriter, Gone, stream_json},
         write::{self, Suppression},
     },
-    labels::{Matcher, MatcherMode},
+    labels::{Fingerprint, Matcher, MatcherMode},
     notify::MuteStatus,
     tenant::View,
     time::Timestamp,
@@ -38,10 +38,14 @@ impl AlertFilter {
         })
     }
 
-    /// The cheap half: alerts that are over are hidden, whatever the filter says.
+    /// The cheap half.
     pub(super) fn accepts(&self, alert: &Alert, now: Timestamp) -> bool {
-        let over = !alert.ends_at.is_zero() && alert.ends_at < now;
-        !over && accepts_all(&self.matchers, &alert.labels)
+        !is_over(alert, now) && accepts_all(&self.matchers, &alert.labels)
+    }
+
+    /// Whether the dear half accepts every alert.
+    pub(super) fn accepts_any_status(&self) -> bool {
+        self.active && self.silenced && self.inhibited
     }
 
     /// The dear half. Being muted by a time interval does not count.
@@ -54,28 +58,68 @@ impl AlertFilter {
     }
 }
 
+/// Threads that look through the alerts for one request.
+const SEARCHERS: u64 = 4;
+
 pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body>, ApiError> {
     let mode = state.about().matcher_mode;
     let filter = AlertFilter::parse(query, mode)?;
     let receivers = ReceiverFilter::parse(query, mode)?;
     let view = state.view().await?;
-    stream_json(move |writer| write_alerts(writer, &view, &filter, &receivers)).await
+    if filter.matchers.is_empty() {
+        return stream_json(move |writer| {
+            let all = view.alerts.values();
+            let alerts = all.filter(|alert| filter.accepts(alert, view.at.wall));
+            write_alerts(writer, &view, &filter, &receivers, alerts)
+        })
+        .await;
+    }
+    let filter = Arc::new(filter);
+    let found = search(&view, &filter).await?;
+    stream_json(move |writer| write_alerts(writer, &view, &filter, &receivers, &found)).await
 }
 
-fn write_alerts(
+/// The alerts that the cheap half of the filter accepts, by fingerprint.
+async fn search(view: &Arc<View>, filter: &Arc<AlertFilter>) -> Result<Vec<Arc<Alert>>, ApiError> {
+    let parts = (0..SEARCHERS).map(|part| {
+        let (view, filter) = (Arc::clone(view), Arc::clone(filter));
+        tokio::task::spawn_blocking(move || {
+            // Fingerprints are hashes, so equal ranges hold about as many alerts.
+            let range = u64::MAX / SEARCHERS + 1;
+            let (first, last) = (part * range, part * range + (range - 1));
+            view.alerts
+                .range(Fingerprint(first)..=Fingerprint(last))
+                .map(|(_, alert)| alert)
+                .filter(|alert| filter.accepts(alert, view.at.wall))
+                .cloned()
+                .collect::<Vec<_>>()
+        })
+    });
+    let mut found = Vec::new();
+    for part in parts.collect::<Vec<_>>() {
+        let part = part.await;
+        found.extend(part.map_err(|error| ApiError::internal(error.to_string()))?);
+    }
+    Ok(found)
+}
+
+/// Alerts that are over are hidden, whatever the filter says.
+fn is_over(alert: &Alert, now: Timestamp) -> bool {
+    !alert.ends_at.is_zero() && alert.ends_at < now
+}
+
+fn write_alerts<'a>(
     writer: &mut ChunkWriter,
     view: &View,
     filter: &AlertFilter,
     receiver_filter: &ReceiverFilter,
+    alerts: impl IntoIterator<Item = &'a Arc<Alert>>,
 ) -> Result<(), Gone> {
     let by_name = |name: &str| view.config.receiver(name).map(Arc::clone);
     let mut muting = view.muting();
     let mut first = true;
     writer.out.push('[');
-    for alert in view.alerts.values() {
-        if !filter.accepts(alert, view.at.wall) {
-            continue;
-        }
+    for alert in alerts {
         let receivers = view.receivers_of(&alert.labels);
         if !receiver_filter.is_open() && !receiver_filter.accepts_any(&receivers, by_name) {
             continue;

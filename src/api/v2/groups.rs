@@ -16,7 +16,7 @@ use crate::{
     },
     dispatch::Group,
     labels::Fingerprint,
-    notify::MuteStatus,
+    notify::{MuteStatus, Muting},
     tenant::View,
 };
 
@@ -40,11 +40,15 @@ struct GroupFilter {
 /// A group as it is answered: what the filters left of it.
 struct Answered<'v> {
     group: &'v Group,
-    alerts: Vec<(&'v Arc<Alert>, MuteStatus)>,
+    alerts: Vec<Member<'v>>,
 }
 
+/// An alert with what mutes it, if the filter had to know.
+type Member<'v> = (&'v Arc<Alert>, Option<MuteStatus>);
+
 fn write_groups(writer: &mut ChunkWriter, view: &View, filter: &GroupFilter) -> Result<(), Gone> {
-    let mut answered = collect(view, filter);
+    let mut muting = view.muting();
+    let mut answered = collect(view, filter, &mut muting);
     let receivers = Receivers::of(&answered);
     // Upstream counts hidden groups among the receivers of their alerts, too.
     answered.retain(|one| filter.muted || one.group.muted_by.is_empty());
@@ -58,15 +62,14 @@ fn write_groups(writer: &mut ChunkWriter, view: &View, filter: &GroupFilter) -> 
         if !std::mem::take(&mut first) {
             writer.out.push(',');
         }
-        write_group(writer, one, &receivers)?;
+        write_group(writer, one, &receivers, &mut muting)?;
         one.alerts = Vec::new();
     }
     writer.out.push_str("]\n");
     Ok(())
 }
 
-fn collect<'v>(view: &'v View, filter: &GroupFilter) -> Vec<Answered<'v>> {
-    let mut muting = view.muting();
+fn collect<'v>(view: &'v View, filter: &GroupFilter, muting: &mut Muting) -> Vec<Answered<'v>> {
     let mut answered = Vec::new();
     for group in view.groups.values() {
         let receiver = view.config.receiver(&group.route.receiver).map(Arc::clone);
@@ -78,8 +81,14 @@ fn collect<'v>(view: &'v View, filter: &GroupFilter) -> Vec<Answered<'v>> {
             .members
             .iter()
             .filter(|alert| filter.alerts.accepts(alert, view.at.wall))
-            .map(|alert| (alert, muting.status(&alert.labels)))
-            .filter(|(_, status)| filter.alerts.accepts_status(status))
+            .filter_map(|alert| {
+                if filter.alerts.accepts_any_status() {
+                    return Some((alert, None));
+                }
+                let status = muting.status(&alert.labels);
+                let wanted = filter.alerts.accepts_status(&status);
+                wanted.then_some((alert, Some(status)))
+            })
             .collect();
         if !alerts.is_empty() {
             answered.push(Answered { group, alerts });
@@ -92,16 +101,19 @@ fn write_group(
     writer: &mut ChunkWriter,
     one: &mut Answered<'_>,
     receivers: &Receivers<'_>,
+    muting: &mut Muting,
 ) -> Result<(), Gone> {
     let group = one.group;
     writer.out.push_str("{\"alerts\":[");
     let mut of_alert = Vec::new();
     for (i, index) in notification_order(&one.alerts).into_iter().enumerate() {
-        let (alert, status) = &one.alerts[index];
+        let (alert, status) = &mut one.alerts[index];
+        let status = status.take();
+        let status = status.unwrap_or_else(|| muting.status(&alert.labels));
         if i > 0 {
             writer.out.push(',');
         }
-        receivers.of_alert(alert.fingerprint, &mut of_alert);
+        receivers.of_alert(alert.fingerprint, &group.route.receiver, &mut of_alert);
         let suppression = Suppression {
             silenced_by: &status.silenced_by,
             inhibited_by: &status.inhibited_by,
@@ -122,7 +134,7 @@ fn write_group(
 }
 
 /// By job, instance (missing ones last), then labels (`alert.AlertSlice`).
-fn notification_order(alerts: &[(&Arc<Alert>, MuteStatus)]) -> Vec<usize> {
+fn notification_order(alerts: &[Member<'_>]) -> Vec<usize> {
     let mut keys: Vec<_> = alerts
         .iter()
         .enumerate()
@@ -148,6 +160,7 @@ fn notification_order(alerts: &[(&Arc<Alert>, MuteStatus)]) -> Vec<usize> {
 /// The receivers of each alert among the groups that are answered, sorted by name; one stands twice if two routes lead
 /// to it, as upstream has it.
 struct Receivers<'v> {
+    /// Empty if each alert is in one group only.
     pairs: Vec<(Fingerprint, &'v Arc<str>)>,
 }
 
@@ -163,17 +176,25 @@ impl<'v> Receivers<'v> {
             })
             .collect();
         pairs.sort_unstable();
+        if pairs.windows(2).all(|pair| pair[0].0 != pair[1].0) {
+            pairs = Vec::new();
+        }
         Self { pairs }
     }
 
-    fn of_alert(&self, fingerprint: Fingerprint, out: &mut Vec<Arc<str>>) {
+    /// Of an alert in a group of the receiver `own`.
+    fn of_alert(&self, fingerprint: Fingerprint, own: &Arc<str>, out: &mut Vec<Arc<str>>) {
+        out.clear();
+        if self.pairs.is_empty() {
+            out.push(Arc::clone(own));
+            return;
+        }
         let start = self
             .pairs
             .partition_point(|(other, _)| *other < fingerprint);
-        let own = self.pairs[start..]
+        let all = self.pairs[start..]
             .iter()
             .take_while(|(other, _)| *other == fingerprint);
-        out.clear();
-        out.extend(own.map(|(_, receiver)| Arc::clone(receiver)));
+        out.extend(all.map(|(_, receiver)| Arc::clone(receiver)));
     }
 }
