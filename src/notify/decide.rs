@@ -18,7 +18,7 @@ use crate::{
     inhibit::Inhibitor,
     labels::Fingerprint,
     nflog::{LogKey, Nflog, NflogEntry, ReceiverKey},
-    silence::Silences,
+    silence::{SilenceStats, Silences},
     time::{Now, Timestamp},
 };
 
@@ -79,6 +79,8 @@ pub struct FlushOutcome {
     pub muted_by: Arc<[Arc<str>]>,
     /// What was left out.
     pub suppressed: Suppressed,
+    /// What looking at silences took.
+    pub silence_stats: SilenceStats,
     /// One for each integration of the receiver.
     pub plans: Vec<Plan>,
     /// Resolved alerts that leave the group once every plan succeeded, with the `updated_at` that was told.
@@ -109,7 +111,7 @@ impl FlushInput {
         let hours = Hours::of(&self.group.route, &self.config, self.now.wall);
         let sorted = self.sorted_alerts();
         let mut suppressed = Suppressed::default();
-        let (visible, muted) = self.mute(sorted, &hours, &mut suppressed);
+        let (visible, muted, silence_stats) = self.mute(sorted, &hours, &mut suppressed);
         let receiver = self.config.receiver(&self.group.route.receiver);
         let held = self.held(&muted, receiver.map(Arc::as_ref));
         let told = self.told(&visible, &muted, &held);
@@ -127,6 +129,7 @@ impl FlushInput {
             group: self.group.id,
             muted_by: hours.muted_by(),
             suppressed,
+            silence_stats,
             plans,
             told,
             held,
@@ -177,7 +180,7 @@ impl FlushInput {
         alerts: Vec<Arc<Alert>>,
         hours: &Hours,
         suppressed: &mut Suppressed,
-    ) -> (Vec<Arc<Alert>>, Vec<Arc<Alert>>) {
+    ) -> (Vec<Arc<Alert>>, Vec<Arc<Alert>>, SilenceStats) {
         let (inhibitor, all) = (self.inhibitor.clone(), self.alerts.clone());
         let mut muting = Muting::new(&self.silences, inhibitor, all, self.now.wall);
         let (inhibited, rest): (Vec<_>, Vec<_>) = alerts
@@ -191,13 +194,21 @@ impl FlushInput {
         };
         if let Some(count) = out_of_hours {
             *count = rest.len() as u64;
-            return (Vec::new(), inhibited.into_iter().chain(rest).collect());
+            return (
+                Vec::new(),
+                inhibited.into_iter().chain(rest).collect(),
+                SilenceStats::default(),
+            );
         }
         let (silenced, visible): (Vec<_>, Vec<_>) = rest
             .into_iter()
             .partition(|alert| !muting.silenced_by(&alert.labels).is_empty());
         suppressed.silence = silenced.len() as u64;
-        (visible, inhibited.into_iter().chain(silenced).collect())
+        (
+            visible,
+            inhibited.into_iter().chain(silenced).collect(),
+            muting.silence_stats(),
+        )
     }
 
     /// The muted resolves that somebody is still owed, unless they are older than the retention.

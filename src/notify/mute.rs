@@ -10,7 +10,7 @@ use crate::{
     dispatch::RouteNode,
     inhibit::Inhibitor,
     labels::{Fingerprint, LabelSet},
-    silence::{SilenceMatcher, Silences},
+    silence::{SilenceMatcher, SilenceStats, Silences},
     time::Timestamp,
 };
 
@@ -68,6 +68,12 @@ impl Muting {
     /// The silences that mute it.
     pub fn silenced_by(&mut self, labels: &LabelSet) -> Vec<Arc<str>> {
         self.silences.mutes(labels, self.at)
+    }
+
+    /// What looking at silences took.
+    #[must_use]
+    pub fn silence_stats(&self) -> SilenceStats {
+        *self.silences.stats()
     }
 
     /// The source that inhibits it.

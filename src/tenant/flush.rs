@@ -6,6 +6,7 @@ use super::{Tenant, TenantEffect, TenantJob};
 use crate::{
     dispatch::{GroupId, LastDecision},
     labels::Fingerprint,
+    nflog::NflogStats,
     notify::decide::{FlushInput, FlushOutcome, Plan},
     time::{Now, Timestamp},
 };
@@ -54,11 +55,21 @@ impl Tenant {
             group,
             muted_by,
             suppressed,
+            silence_stats,
             plans,
             told,
             held,
         } = outcome;
         self.stats.add_suppressed(suppressed);
+        self.silences.count(&silence_stats);
+        let queries = plans
+            .iter()
+            .filter(|plan| plan.integration.is_some())
+            .count() as u64;
+        self.nflog.count(&NflogStats {
+            queries,
+            ..NflogStats::default()
+        });
         let decisions = plans
             .iter()
             .map(|plan| last_decision(plan, now.wall))
