@@ -6,10 +6,10 @@ use std::{
 };
 
 use super::{
-    Route,
+    IntegrationKind, Route,
     file::RawConfig,
     raw_route::RawRoute,
-    read::{Placed, Reader},
+    read::{Placed, Position, Reader},
     settings::{RawIntegration, Settings},
 };
 use crate::{
@@ -31,9 +31,10 @@ pub(crate) fn warn(raw: &RawConfig, root: &Route, reader: &mut Reader<'_>) {
             reader.warn(receiver.place.of("name"), message);
         }
         for entry in receiver.value.integrations() {
-            warn_integration(name, entry, reader);
+            warn_templated(name, entry, reader);
         }
     }
+    warn_unbuilt(raw, reader);
     for interval in &raw.mute_time_intervals {
         let message = "mute_time_intervals at the top of the file is deprecated; move the entry to time_intervals";
         reader.warn(interval.place.of("name"), message);
@@ -48,7 +49,7 @@ pub(crate) fn warn(raw: &RawConfig, root: &Route, reader: &mut Reader<'_>) {
         if old.iter().any(|count| *count > 0) {
             let message = "source_match, source_match_re, target_match and target_match_re of inhibit_rules are \
                            deprecated; write source_matchers and target_matchers";
-            reader.warn(super::read::Position::default(), message);
+            reader.warn(Position::default(), message);
             break;
         }
     }
@@ -198,16 +199,39 @@ fn next_multiple(repeat: Duration, interval: Duration) -> Duration {
     interval.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
 }
 
-fn warn_integration(receiver: &str, entry: &RawIntegration, reader: &mut Reader<'_>) {
-    let kind = entry.settings.kind();
-    if !kind.is_built() {
-        let message = format!(
-            "the sender of {}_configs is not built yet: notifications of receiver {receiver:?} through it fail, and \
-             say so in the log and in alertmanager_notifications_failed_total",
-            kind.as_str()
-        );
-        reader.warn(entry.place.at, message);
+/// One warning for each type whose sender is not there, at its first entry.
+fn warn_unbuilt(raw: &RawConfig, reader: &mut Reader<'_>) {
+    let mut unbuilt: BTreeMap<IntegrationKind, (Position, Vec<&str>)> = BTreeMap::new();
+    for receiver in &raw.receivers {
+        for entry in receiver.value.integrations() {
+            let kind = entry.settings.kind();
+            if !kind.is_built() {
+                let (_, names) = unbuilt
+                    .entry(kind)
+                    .or_insert_with(|| (entry.place.at, Vec::new()));
+                names.push(&receiver.value.name);
+            }
+        }
     }
+    for (kind, (at, mut names)) in unbuilt {
+        names.dedup();
+        let more = match names.len().saturating_sub(3) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        names.truncate(3);
+        let message = format!(
+            "the sender of {}_configs is not built yet: notifications through it (of {}{more}) fail, and say so in \
+             the log and in alertmanager_notifications_failed_total",
+            kind.as_str(),
+            names.join(", ")
+        );
+        reader.warn(at, message);
+    }
+}
+
+/// Templates are not there: what needs them fails.
+fn warn_templated(receiver: &str, entry: &RawIntegration, reader: &mut Reader<'_>) {
     if let Settings::Webhook(webhook) = &entry.settings {
         let templated = [
             ("url", webhook.url.reveal().contains("{{")),
