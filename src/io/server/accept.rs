@@ -190,14 +190,16 @@ async fn connection(
         None => return,
     };
     let tls = match &shared.web {
-        Some(web) => web.current().await.tls.clone(),
+        Some(web) => Box::pin(web.current()).await.tls.clone(),
         None => None,
     };
+    // What serves is large and on the heap, so that a connection that says nothing stays small.
     let Some(tls) = tls else {
-        serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within).await;
-        return;
+        let serving = serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within);
+        return Box::pin(serving).await;
     };
-    let stream = match timeout(HANDSHAKE_WITHIN, TlsAcceptor::from(tls).accept(stream)).await {
+    let handshake = Box::pin(TlsAcceptor::from(tls).accept(stream));
+    let stream = match timeout(HANDSHAKE_WITHIN, handshake).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) => {
             tracing::debug!(%peer, error = &error as &dyn std::error::Error, "TLS handshake failed");
@@ -206,9 +208,10 @@ async fn connection(
         Err(_) => return,
     };
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        serve_http2(TokioIo::new(stream), peer, shared, watcher).await;
+        Box::pin(serve_http2(TokioIo::new(stream), peer, shared, watcher)).await;
     } else {
-        serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within).await;
+        let serving = serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within);
+        Box::pin(serving).await;
     }
 }
 
@@ -221,7 +224,7 @@ async fn serve_http1<I>(
 ) where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(Arc::clone(&shared), peer, request));
+    let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), peer, request)));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_within)
@@ -237,7 +240,7 @@ async fn serve_http2<I>(io: I, peer: SocketAddr, shared: Arc<Shared>, watcher: W
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| answer(Arc::clone(&shared), peer, request));
+    let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), peer, request)));
     let connection = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(Duration::from_secs(30))
@@ -274,4 +277,28 @@ fn tune(stream: &TcpStream) {
     // A socket without these works as well.
     let _ = stream.set_nodelay(true);
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_that_says_nothing_costs_little() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let _client = TcpStream::connect(address).await.unwrap();
+        let (stream, peer) = listener.accept().await.unwrap();
+        let shared = Arc::new(Shared {
+            web: None,
+            pipeline: Pipeline::new(Router::new(), crate::io::server::tests::options()),
+            places: Arc::new(Semaphore::new(1)),
+            limit: 1,
+            refused: AtomicU64::new(0),
+            connections: Mutex::new(None),
+        });
+        let place = Arc::clone(&shared.places).try_acquire_owned().unwrap();
+        let size = size_of_val(&connection(stream, peer, shared, place));
+        assert!(size < 2048, "{size} bytes");
+    }
 }

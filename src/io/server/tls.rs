@@ -258,3 +258,117 @@ fn read(field: &'static str, path: &str) -> Result<Vec<u8>, TlsError> {
         reason: error.to_string(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> ServerTlsConfig {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        ServerTlsConfig {
+            cert: made.cert.pem(),
+            key: crate::config::Secret::new(made.signing_key.serialize_pem()),
+            ..ServerTlsConfig::default()
+        }
+    }
+
+    fn names(list: &[&str]) -> Vec<String> {
+        list.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn versions_suites_and_curves_are_those_of_the_file() {
+        let config = ServerTlsConfig {
+            cipher_suites: names(&[
+                "TLS_RSA_WITH_AES_128_CBC_SHA",
+                "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+            ]),
+            curve_preferences: names(&["CurveP521", "CurveP384", "X25519"]),
+            ..file()
+        };
+        let provider = provider(&config).unwrap();
+        let below_13 = provider
+            .cipher_suites
+            .iter()
+            .filter(|suite| suite.tls13().is_none());
+        assert_eq!(below_13.count(), 1);
+        let groups: Vec<_> = provider
+            .kx_groups
+            .iter()
+            .map(|group| group.name())
+            .collect();
+        assert_eq!(
+            groups,
+            [rustls::NamedGroup::secp384r1, rustls::NamedGroup::X25519]
+        );
+        let server = server_config(&config, true).unwrap().unwrap();
+        assert_eq!(
+            server.alpn_protocols,
+            [b"h2".to_vec(), b"http/1.1".to_vec()]
+        );
+        assert_eq!(
+            versions(TlsVersion::Tls10, TlsVersion::Tls13)
+                .unwrap()
+                .len(),
+            2
+        );
+        assert_eq!(
+            versions(TlsVersion::Tls13, TlsVersion::Tls13)
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+
+    #[test]
+    fn what_cannot_work_is_told() {
+        let check = |config: ServerTlsConfig, expect: &str| {
+            let error = check_server_tls(&config).unwrap_err().to_string();
+            assert!(error.contains(expect), "{error}");
+        };
+        check(
+            ServerTlsConfig {
+                max_version: TlsVersion::Tls11,
+                ..file()
+            },
+            "no TLS version is left",
+        );
+        check(
+            ServerTlsConfig {
+                curve_preferences: names(&["CurveP521"]),
+                ..file()
+            },
+            "none of curve_preferences",
+        );
+        check(
+            ServerTlsConfig {
+                cipher_suites: names(&["TLS_RSA_WITH_AES_128_CBC_SHA"]),
+                max_version: TlsVersion::Tls12,
+                ..file()
+            },
+            "none of cipher_suites",
+        );
+        check(
+            ServerTlsConfig {
+                client_ca: file().cert,
+                ..file()
+            },
+            "without a Client Auth Policy",
+        );
+        check(
+            ServerTlsConfig {
+                cert: "no pem".to_owned(),
+                ..file()
+            },
+            "cert holds no usable PEM",
+        );
+        check(
+            ServerTlsConfig {
+                key: file().key,
+                ..file()
+            },
+            "failed to load certificate and key",
+        );
+        assert!(check_server_tls(&ServerTlsConfig::default()).is_ok());
+    }
+}
