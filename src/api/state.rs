@@ -5,6 +5,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 use super::{
     error::ApiError,
     metrics::{ClusterOfOne, HttpStats, Renderer, Sources},
+    stream::Writers,
 };
 use crate::{
     io::Handle,
@@ -50,6 +51,7 @@ pub struct ApiState {
     sources: Sources,
     http: Arc<HttpStats>,
     renderer: Arc<Renderer>,
+    writers: Writers,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -75,6 +77,7 @@ impl ApiState {
             sources,
             http: Arc::default(),
             renderer: Arc::default(),
+            writers: Writers::default(),
         }
     }
 
@@ -90,6 +93,10 @@ impl ApiState {
 
     pub(super) fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    pub(super) fn writers(&self) -> &Writers {
+        &self.writers
     }
 
     pub(super) fn renderer(&self) -> &Renderer {

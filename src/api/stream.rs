@@ -1,12 +1,14 @@
 //! Large JSON answers, written by a worker thread and sent while they are being written.
 //!
 //! Ten thousands of alerts are tens of megabytes of JSON. A worker fills chunks, a short queue holds what the client
-//! has not taken yet, and a slow client stops the worker, not the node.
+//! has not taken yet, and a slow client stops the worker, not the node; one that stops reading is given up.
 
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use axum::{
@@ -14,7 +16,10 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 use http_body::Frame;
-use tokio::sync::mpsc;
+use tokio::{
+    runtime::Handle,
+    sync::{Semaphore, mpsc},
+};
 
 use super::error::ApiError;
 
@@ -22,6 +27,28 @@ use super::error::ApiError;
 const CHUNK: usize = 64 * 1024;
 /// How many chunks may wait for the client.
 const QUEUE: usize = 4;
+
+/// Half a minute without reading 64 KiB is no client any more.
+const STALL: Duration = Duration::from_secs(30);
+/// Workers that write answers at one time. Further readers wait; threads remain for those who post.
+const WRITERS: usize = 128;
+
+/// Bounds the workers that write answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Writers {
+    permits: Arc<Semaphore>,
+    /// How long a client may take for a chunk.
+    stall: Duration,
+}
+
+impl Default for Writers {
+    fn default() -> Self {
+        Self {
+            permits: Arc::new(Semaphore::new(WRITERS)),
+            stall: STALL,
+        }
+    }
+}
 
 /// The client is gone, or nobody waits for the answer any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +65,8 @@ pub(crate) struct ChunkWriter {
     /// What is written and not sent; append to it and call [`ChunkWriter::flush_if_full`] now and then.
     pub(crate) out: String,
     parts: mpsc::Sender<Part>,
+    runtime: Handle,
+    stall: Duration,
 }
 
 impl ChunkWriter {
@@ -55,20 +84,27 @@ impl ChunkWriter {
     }
 
     fn send(&self, part: Part) -> Result<(), Gone> {
-        self.parts.blocking_send(part).ok().ok_or(Gone)
+        let sending = self.parts.send_timeout(part, self.stall);
+        self.runtime.block_on(sending).ok().ok_or(Gone)
     }
 }
 
 /// Answers 200 with the JSON that `write` writes on a worker thread.
-pub(crate) async fn stream_json<F>(write: F) -> Result<Response<Body>, ApiError>
+pub(crate) async fn stream_json<F>(writers: &Writers, write: F) -> Result<Response<Body>, ApiError>
 where
     F: FnOnce(&mut ChunkWriter) -> Result<(), Gone> + Send + 'static,
 {
+    let permit = Arc::clone(&writers.permits).acquire_owned().await;
+    let permit = permit.map_err(|error| ApiError::internal(error.to_string()))?;
     let (sender, mut parts) = mpsc::channel(QUEUE);
+    let (runtime, stall) = (Handle::current(), writers.stall);
     let worker = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
         let mut writer = ChunkWriter {
             out: String::with_capacity(4096),
             parts: sender,
+            runtime,
+            stall,
         };
         write(&mut writer)?;
         writer.flush()?;
@@ -146,7 +182,7 @@ mod tests {
     #[tokio::test]
     async fn small_answers_have_a_length_and_large_ones_arrive_whole() {
         for count in [0_usize, 1, 100_000] {
-            let response = stream_json(move |writer| {
+            let response = stream_json(&Writers::default(), move |writer| {
                 for _ in 0..count {
                     writer.out.push_str("0123456789");
                     writer.flush_if_full()?;
@@ -163,7 +199,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_breaks_off_is_an_error() {
-        let response = stream_json(|writer| {
+        let response = stream_json(&Writers::default(), |writer| {
             for _ in 0..100_000 {
                 writer.out.push_str("0123456789");
                 writer.flush_if_full()?;
@@ -173,13 +209,39 @@ mod tests {
         .await
         .unwrap();
         assert!(text(response).await.is_err());
-        assert!(stream_json(|_| panic!("for the test")).await.is_err());
+        assert!(
+            stream_json(&Writers::default(), |_| panic!("for the test"))
+                .await
+                .is_err()
+        );
+    }
+
+    #[tokio::test]
+    async fn a_client_that_stops_reading_is_given_up() {
+        let writers = Writers {
+            stall: Duration::from_millis(10),
+            ..Writers::default()
+        };
+        let (done, result) = tokio::sync::oneshot::channel();
+        let response = stream_json(&writers, move |writer| {
+            loop {
+                writer.out.push_str("0123456789");
+                if writer.flush_if_full().is_err() {
+                    let _ = done.send(());
+                    return Err(Gone);
+                }
+            }
+        })
+        .await
+        .unwrap();
+        result.await.unwrap();
+        assert!(text(response).await.is_err());
     }
 
     #[tokio::test]
     async fn a_client_that_leaves_stops_the_worker() {
         let (done, result) = tokio::sync::oneshot::channel();
-        let response = stream_json(move |writer| {
+        let response = stream_json(&Writers::default(), move |writer| {
             loop {
                 writer.out.push_str("0123456789");
                 if writer.flush_if_full().is_err() {

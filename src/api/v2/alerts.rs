@@ -67,7 +67,7 @@ pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body
     let receivers = ReceiverFilter::parse(query, mode)?;
     let view = state.view().await?;
     if filter.matchers.is_empty() {
-        return stream_json(move |writer| {
+        return stream_json(state.writers(), move |writer| {
             let all = view.alerts.values();
             let alerts = all.filter(|alert| filter.accepts(alert, view.at.wall));
             write_alerts(writer, &view, &filter, &receivers, alerts)
@@ -76,7 +76,10 @@ pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body
     }
     let filter = Arc::new(filter);
     let found = search(&view, &filter).await?;
-    stream_json(move |writer| write_alerts(writer, &view, &filter, &receivers, &found)).await
+    stream_json(state.writers(), move |writer| {
+        write_alerts(writer, &view, &filter, &receivers, &found)
+    })
+    .await
 }
 
 /// The alerts that the cheap half of the filter accepts, by fingerprint.

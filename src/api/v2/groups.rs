@@ -28,7 +28,10 @@ pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body
         muted: query.flag("muted"),
     };
     let view = state.view().await?;
-    stream_json(move |writer| write_groups(writer, &view, &filter)).await
+    stream_json(state.writers(), move |writer| {
+        write_groups(writer, &view, &filter)
+    })
+    .await
 }
 
 struct GroupFilter {

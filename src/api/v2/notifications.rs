@@ -22,7 +22,7 @@ const MAX_LIMIT: usize = 1000;
 pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body>, ApiError> {
     let wanted = parse(query, state.about().matcher_mode)?;
     let view = state.view().await?;
-    stream_json(move |writer| {
+    stream_json(state.writers(), move |writer| {
         let page = view.history.query(&wanted);
         writer.out.push_str("{\"notifications\":[");
         for (i, entry) in page.entries.iter().enumerate() {

@@ -34,7 +34,7 @@ pub(super) async fn list(state: &ApiState, query: &Query) -> Result<Response<Bod
         expired: query.flag("expired"),
     };
     let view = state.view().await?;
-    stream_json(move |writer| {
+    stream_json(state.writers(), move |writer| {
         let now = view.at.wall;
         writer.out.push('[');
         for (i, silence) in view.silences.query(&wanted, now).iter().enumerate() {
