@@ -48,6 +48,13 @@ pub(crate) fn modernize(path: &str, status: u16, body: &mut Value) {
             .into_iter()
             .flatten()
             .for_each(with_muted_by);
+    } else if path.starts_with("/api/v2/silence") {
+        // Silences have had annotations since 0.34.
+        match body {
+            Value::Array(silences) => silences.iter_mut().for_each(with_annotations),
+            silence if silence["matchers"].is_array() => with_annotations(silence),
+            _ => {}
+        }
     } else if path.starts_with("/api/v2/receivers") {
         for receiver in body.as_array_mut().into_iter().flatten() {
             // Receivers have had labels since 0.33, their name at least.
@@ -56,14 +63,22 @@ pub(crate) fn modernize(path: &str, status: u16, body: &mut Value) {
     }
 }
 
+fn with_annotations(silence: &mut Value) {
+    silence["annotations"] = json!({});
+}
+
 /// Time intervals have shown up in `mutedBy` since 0.28.
 fn with_muted_by(alert: &mut Value) {
     alert["status"]["mutedBy"] = json!([]);
 }
 
-/// Brings headers of 0.25 to those of 0.34.
-pub(crate) fn modernize_headers(path: &str, headers: &mut BTreeMap<String, String>) {
-    if path.starts_with("/api/v2/") {
+/// Brings headers of 0.25 to those of 0.34: no answer of the API is to be cached.
+pub(crate) fn modernize_headers(path: &str, status: u16, headers: &mut BTreeMap<String, String>) {
+    let redirects = status == 301;
+    let preflight = headers
+        .get("vary")
+        .is_some_and(|vary| vary.contains("Request-Method"));
+    if path.starts_with("/api/v2/") && !redirects && !preflight {
         headers.insert("cache-control".to_owned(), "no-store".to_owned());
     }
 }

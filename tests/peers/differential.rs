@@ -88,6 +88,9 @@ impl Server {
             .filter(|(name, _)| HEADERS.contains(&name.as_str()))
             .map(|(name, value)| (name.clone(), in_order(name, value)))
             .collect::<BTreeMap<_, _>>();
+        if self.old {
+            differences::modernize_headers(&step.path, answer.status, &mut headers);
+        }
         if !step.compares_body {
             return format!("{} {headers:?}", answer.status);
         }
@@ -105,9 +108,6 @@ impl Server {
             }
             Err(_) => answer.body.trim_end().to_owned(),
         };
-        if self.old {
-            differences::modernize_headers(&step.path, &mut headers);
-        }
         let body = differences::shorten(&self.normalizer.text(&body));
         format!("{} {headers:?}\n    {body}{newline}", answer.status)
     }
@@ -119,8 +119,28 @@ fn in_order(name: &str, value: &str) -> String {
         return value.to_owned();
     }
     let mut parts = value.split(',').map(str::trim).collect::<Vec<_>>();
+    // Compression is negotiated with every client, on top of what Alertmanager does.
+    parts.retain(|part| !part.eq_ignore_ascii_case("accept-encoding"));
     parts.sort_unstable();
     parts.join(",")
+}
+
+/// Where two answers part, in characters.
+fn first_difference(one: &str, other: &str) -> usize {
+    one.chars()
+        .zip(other.chars())
+        .take_while(|(one, other)| one == other)
+        .count()
+}
+
+/// The beginning of an answer, and some of it around the place where it differs.
+fn excerpt(answer: &str, from: usize) -> String {
+    if from < 200 {
+        return answer.chars().take(400).collect();
+    }
+    let begin = answer.chars().take(100).collect::<String>();
+    let around = answer.chars().skip(from - 60).take(300).collect::<String>();
+    format!("{begin} … {around}")
 }
 
 /// Repeats a read until both answers are `fine`; a write is sent once.
@@ -176,9 +196,14 @@ fn clients_cannot_tell_the_servers_apart() {
                 listed.reason, listed.ours
             ),
         };
+        let from = first_difference(&their, &our);
         wrong.push(format!(
-            "{}: {problem}\n  {} {}\n  Alertmanager {their}\n  Watchfire    {our}",
-            step.title, step.method, step.path
+            "{}: {problem}\n  {} {}\n  Alertmanager {}\n  Watchfire    {}",
+            step.title,
+            step.method,
+            step.path,
+            excerpt(&their, from),
+            excerpt(&our, from)
         ));
     }
     for difference in DIFFERENCES {

@@ -254,15 +254,15 @@ fn good_alerts() -> Vec<Step> {
         ),
         alerts(
             "a moment with a space",
-            r#"[{"labels":{"alertname":"Space"},"startsAt":"2001-02-03 04:05:06Z","endsAt":"2099-01-01T00:00:00Z"}]"#,
+            r#"[{"labels":{"odd":"Space"},"startsAt":"2001-02-03 04:05:06Z","endsAt":"2099-01-01T00:00:00Z"}]"#,
         ),
         alerts(
             "a date only",
-            r#"[{"labels":{"alertname":"Date"},"startsAt":"2001-02-03","endsAt":"2099-01-01T00:00:00Z"}]"#,
+            r#"[{"labels":{"odd":"Date"},"startsAt":"2001-02-03","endsAt":"2099-01-01T00:00:00Z"}]"#,
         ),
         alerts(
             "a zone without colon",
-            r#"[{"labels":{"alertname":"ZoneShort"},"startsAt":"2001-02-03T04:05:06+0200","endsAt":"2099-01-01T00:00:00Z"}]"#,
+            r#"[{"labels":{"odd":"ZoneShort"},"startsAt":"2001-02-03T04:05:06+0200","endsAt":"2099-01-01T00:00:00Z"}]"#,
         ),
         alerts(
             "the zero moment",
@@ -296,7 +296,7 @@ fn good_alerts() -> Vec<Step> {
             "space around the list",
             " \n\t[ {\"labels\" : {\"alertname\" :\"Blank\"} , \"endsAt\":\"{+3600}\"} ] \r\n ",
         ),
-        get("all alerts", "/api/v2/alerts"),
+        get("all alerts", "/api/v2/alerts?filter=alertname%21%3D%22%22"),
     ]
 }
 
@@ -337,7 +337,7 @@ fn bad_alerts() -> Vec<Step> {
         ),
         alerts(
             "a dot in an annotation name",
-            r#"[{"labels":{"alertname":"DotAnn"},"annotations":{"a.b":"x"}}]"#,
+            r#"[{"labels":{"odd":"DotAnn"},"annotations":{"a.b":"x"}}]"#,
         ),
         alerts(
             "end before start",
@@ -385,7 +385,7 @@ fn bad_alerts() -> Vec<Step> {
         ),
         alerts(
             "a half surrogate",
-            r#"[{"labels":{"alertname":"Half\ud800"},"endsAt":"{+3600}"}]"#,
+            r#"[{"labels":{"odd":"Half\ud800"},"endsAt":"{+3600}"}]"#,
         ),
         alerts("a null alert", "[null]"),
         Step::new("bytes that are no UTF-8", "POST", "/api/v2/alerts")
@@ -512,7 +512,7 @@ fn alert_queries() -> Vec<Step> {
 fn group_queries() -> Vec<Step> {
     let query = |title, query: &str| get(title, &format!("/api/v2/alerts/groups{query}"));
     vec![
-        query("all groups", ""),
+        query("all groups", "?filter=alertname%21%3D%22%22"),
         query("groups of a receiver", "?receiver=db"),
         query("groups with a filter", "?filter=alertname%3DFull"),
         query("groups without active ones", "?active=false"),
@@ -813,8 +813,14 @@ fn resolving() -> Vec<Step> {
             "after a later start",
             "/api/v2/alerts?filter=alertname%3DFull",
         ),
-        get("all groups at the end", "/api/v2/alerts/groups"),
-        get("all alerts at the end", "/api/v2/alerts"),
+        get(
+            "all groups at the end",
+            "/api/v2/alerts/groups?filter=alertname%21%3D%22%22",
+        ),
+        get(
+            "all alerts at the end",
+            "/api/v2/alerts?filter=alertname%21%3D%22%22",
+        ),
     ]
 }
 
