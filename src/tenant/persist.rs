@@ -23,8 +23,9 @@ use crate::{
     time::{Now, Timestamp},
 };
 
-/// The longest a change waits to be saved.
-const CHANGES_WITHIN: Duration = Duration::from_secs(1);
+/// The longest a change waits here; the store gathers for another while, and both must stay below the second that
+/// alerts may be behind.
+const CHANGES_WITHIN: Duration = Duration::from_millis(500);
 /// The longest a refresh waits to be saved.
 const REFRESHES_WITHIN: Duration = Duration::from_secs(30);
 /// How often the node notes that it lives.
