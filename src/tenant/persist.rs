@@ -23,8 +23,8 @@ use crate::{
     time::{Now, Timestamp},
 };
 
-/// The longest a change waits here; the store gathers for another while, and both must stay below the second that
-/// alerts may be behind.
+/// The longest a change waits to be saved. With the time that the store takes it stays below the second that alerts may
+/// be behind.
 const CHANGES_WITHIN: Duration = Duration::from_millis(500);
 /// The longest a refresh waits to be saved.
 const REFRESHES_WITHIN: Duration = Duration::from_secs(30);
