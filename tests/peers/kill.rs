@@ -28,6 +28,20 @@ const WRITTEN_BEHIND: Duration = Duration::from_secs(1);
 /// From a receiver's answer until the notification log has it on disk, on a busy machine.
 const A_MOMENT: Duration = Duration::from_millis(500);
 
+/// A kill happened somewhere in between.
+#[derive(Clone, Copy)]
+struct Kill {
+    ordered: Instant,
+    done: Instant,
+}
+
+impl Kill {
+    /// How long before the kill something was; `None` when it came after.
+    fn age_of(self, at: Instant) -> Option<Duration> {
+        (at <= self.done).then(|| self.ordered.saturating_duration_since(at))
+    }
+}
+
 /// What the clients know to be accepted.
 #[derive(Default)]
 struct Acknowledged {
@@ -83,8 +97,8 @@ fn live_and_die(
     life: usize,
     lifetime: Duration,
     acknowledged: &mut Acknowledged,
-    killed: &[Instant],
-) -> Instant {
+    killed: &[Kill],
+) -> Kill {
     let node = Node::start(program, directory, config, &[]);
     check(&node, acknowledged, killed);
     let stop = AtomicBool::new(false);
@@ -95,13 +109,17 @@ fn live_and_die(
             // Upstream keeps only what it writes when it is stopped in peace: enough to prove this test.
             stop.store(true, Ordering::Relaxed);
             writer.join().unwrap();
-            return Instant::now();
+            return Kill {
+                ordered: Instant::now(),
+                done: Instant::now(),
+            };
         }
-        let at = Instant::now();
+        let ordered = Instant::now();
         node.process.signal("KILL");
+        let done = Instant::now();
         stop.store(true, Ordering::Relaxed);
         writer.join().unwrap();
-        at
+        Kill { ordered, done }
     });
     if subject_is_upstream() {
         assert!(node.terminate().success());
@@ -110,7 +128,7 @@ fn live_and_die(
 }
 
 /// Everything acknowledged before is there: silences at once, alerts when they were written before the kill.
-fn check(node: &Node, acknowledged: &Acknowledged, killed: &[Instant]) {
+fn check(node: &Node, acknowledged: &Acknowledged, killed: &[Kill]) {
     let silences = node.get("/api/v2/silences").expect(200).json();
     let present = silences
         .as_array()
@@ -140,7 +158,7 @@ fn check(node: &Node, acknowledged: &Acknowledged, killed: &[Instant]) {
         .alerts
         .iter()
         .filter(|(n, _)| !present.contains(&n.as_str()))
-        .filter_map(|(n, at)| Some((n, *killed.iter().find(|kill| *kill > at)? - *at)))
+        .filter_map(|(n, at)| Some((n, killed.iter().find_map(|kill| kill.age_of(*at))?)))
         .filter(|(_, age)| *age >= WRITTEN_BEHIND)
         .collect::<Vec<_>>();
     assert!(
@@ -182,9 +200,8 @@ fn a_killed_node_loses_nothing_acknowledged() {
     check(&node, &acknowledged, &killed);
     if !subject_is_upstream() {
         let safe = acknowledged.alerts.iter().filter(|(_, at)| {
-            killed
-                .iter()
-                .all(|kill| **at > *kill || **at + WRITTEN_BEHIND < *kill)
+            let age = killed.iter().find_map(|kill| kill.age_of(**at));
+            age.is_none_or(|age| age >= WRITTEN_BEHIND)
         });
         for (n, _) in safe {
             wait_for(&format!("the notification of {n}"), SOON, || {
@@ -206,7 +223,7 @@ fn a_killed_node_loses_nothing_acknowledged() {
     nobody_was_told_twice(&sink, &killed);
 }
 
-fn nobody_was_told_twice(sink: &Sink, killed: &[Instant]) {
+fn nobody_was_told_twice(sink: &Sink, killed: &[Kill]) {
     let mut told = BTreeMap::<String, Vec<Instant>>::new();
     for notification in sink.notifications() {
         assert_eq!(
@@ -222,9 +239,9 @@ fn nobody_was_told_twice(sink: &Sink, killed: &[Instant]) {
     assert!(told.len() > LIVES, "only {} groups were told", told.len());
     for (group, times) in told {
         for (first, second) in times.iter().zip(&times[1..]) {
-            let excused = killed
-                .iter()
-                .any(|kill| first <= kill && *kill < *first + A_MOMENT && kill < second);
+            let excused = killed.iter().any(|kill| {
+                kill.age_of(*first).is_some_and(|age| age < A_MOMENT) && kill.ordered < *second
+            });
             assert!(
                 excused,
                 "{group} was told twice, {:?} apart, and no kill in between excuses it",
