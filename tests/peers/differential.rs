@@ -87,6 +87,7 @@ impl Server {
             .iter()
             .filter(|(name, _)| HEADERS.contains(&name.as_str()))
             .map(|(name, value)| (name.clone(), in_order(name, value)))
+            .filter(|(_, value)| !value.is_empty())
             .collect::<BTreeMap<_, _>>();
         if self.old {
             differences::modernize_headers(&step.path, answer.status, &mut headers);
