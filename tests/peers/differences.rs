@@ -279,11 +279,13 @@ pub(crate) fn modernize(path: &str, status: u16, body: &mut Value) {
             .for_each(with_muted_by);
     } else if path.starts_with("/api/v2/silence") {
         // Silences have had annotations since 0.34.
-        match body {
-            Value::Array(silences) => silences.iter_mut().for_each(with_annotations),
-            silence if silence["matchers"].is_array() => with_annotations(silence),
-            _ => {}
+        if body["matchers"].is_array() {
+            with_annotations(body);
         }
+        body.as_array_mut()
+            .into_iter()
+            .flatten()
+            .for_each(with_annotations);
     } else if path.starts_with("/api/v2/receivers") {
         for receiver in body.as_array_mut().into_iter().flatten() {
             // Receivers have had labels since 0.33, their name at least.
