@@ -9,6 +9,8 @@ use std::{
     fs, io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
+    thread,
+    time::Duration,
 };
 
 use super::Record;
@@ -19,6 +21,10 @@ const MAX_VALUE: usize = 64 * 1024;
 
 /// Cached pages. Everything is in the node's memory anyway, so the store reads at start only.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// sled lets go of its lock a moment after it is closed, in this process or in one that ends; this long is waited for it.
+const LOCK_TRIES: u32 = 100;
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// The database does not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +59,16 @@ impl Database {
             .mode(sled::Mode::LowSpace)
             // The writer says when: a background flush would only race with it.
             .flush_every_ms(None);
-        let sled = guarded(|| config.open())?;
+        let mut tries = LOCK_TRIES;
+        let sled = loop {
+            match guarded(|| config.open()) {
+                Err(DatabaseError::Locked) if tries > 0 => {
+                    tries -= 1;
+                    thread::sleep(LOCK_PAUSE);
+                }
+                opened => break opened?,
+            }
+        };
         sync_directory(path)?;
         Ok(Self {
             path: path.to_owned(),
