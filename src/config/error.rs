@@ -165,6 +165,14 @@ mod tests {
                     "global:\nroute: {receiver: a}\nreceivers: [{name: a}]",
                     "loads",
                 ),
+                (
+                    "receivers: [{name: a, webhook_configs: [~]}]\nglobal: {slack_app_token: a, slack_app_token_file: b}",
+                    "at most one of slack_app_token & slack_app_token_file must be configured",
+                ),
+                (
+                    "receivers: [{name: a, webhook_configs: [~, {url: x}]}]\nroute: {x: 1}",
+                    "invalid URL: unsupported scheme \"\" for URL",
+                ),
                 ("a: [", "yaml: line 2: did not find expected node content"),
                 (
                     "route: {receiver: a}\nreceivers: [{name: a}]\nx: 1\ny: 2\nroute: 1",

@@ -171,16 +171,7 @@ fn read_list(
     let mut list = Vec::new();
     reader.nested(node, |reader| {
         for &item in items {
-            let item = node.at(item);
-            if item.is_null() && !kind.takes_null() {
-                // Upstream finds these last; here every entry is there or noted.
-                let at = item.position();
-                let before = std::mem::replace(&mut reader.stage, super::read::Stage::Whole);
-                reader.deny(at, format!("missing {} config", kind.as_str()));
-                reader.stage = before;
-                continue;
-            }
-            list.extend(read_integration(kind, item, reader));
+            list.extend(read_integration(kind, node.at(item), reader));
         }
     });
     Some(list)
@@ -196,6 +187,11 @@ impl RawReceiver {
     ) {
         for kind in CHECK_ORDER {
             for entry in self.integrations.get_mut(&kind).into_iter().flatten() {
+                if entry.null && !kind.takes_null() {
+                    let message = format!("missing {} config", kind.as_str());
+                    reader.deny(entry.place.at, message);
+                    continue;
+                }
                 let before = reader.problems.len();
                 entry.settings.inherit(global, &entry.place, reader);
                 // What is missing may be missing because something else is wrong.

@@ -157,6 +157,8 @@ pub(crate) struct RawIntegration {
     pub(crate) common: Common,
     pub(crate) settings: Settings,
     pub(crate) place: Place,
+    /// Whether it is null.
+    pub(crate) null: bool,
 }
 
 /// Reads an entry over its defaults; a null entry is its defaults.
@@ -180,6 +182,7 @@ pub(super) fn read_entry<S: Inherit + Into<Settings>>(
         common: entry.common,
         settings: entry.settings.into(),
         place,
+        null: node.is_null(),
     })
 }
 
