@@ -144,34 +144,27 @@ impl FlushInput {
 
     /// The alerts as they are told: those that fire cannot resolve on the way; sorted by job, instance and labels.
     fn sorted_alerts(&self) -> Vec<Arc<Alert>> {
-        let at = self.now.wall;
-        let mut alerts: Vec<Arc<Alert>> = self
-            .group
-            .members
-            .iter()
-            .map(|alert| match alert.is_resolved_at(at) {
-                true => Arc::clone(alert),
-                false => Arc::new(Alert {
-                    ends_at: Timestamp::ZERO,
-                    ..Alert::clone(alert)
-                }),
+        let members = self.group.members.iter();
+        let mut order: Vec<_> = members.map(|alert| (sort_key(alert), alert)).collect();
+        order
+            .sort_by(|(a, left), (b, right)| a.cmp(b).then_with(|| left.labels.cmp(&right.labels)));
+        let fires = |alert: &Arc<Alert>| !alert.is_resolved_at(self.now.wall);
+        let endless = |alert: &Arc<Alert>| {
+            Arc::new(Alert {
+                ends_at: Timestamp::ZERO,
+                ..Alert::clone(alert)
             })
-            .collect();
-        // A missing label sorts last (`types.AlertSlice.Less`).
-        let key = |alert: &'_ Alert, name| {
-            (
-                alert.labels.get(name).is_none(),
-                alert.labels.value(name).to_owned(),
-            )
         };
-        alerts.sort_by_cached_key(|alert| {
-            (
-                key(alert, "job"),
-                key(alert, "instance"),
-                alert.labels.clone(),
-            )
-        });
-        alerts
+        order
+            .into_iter()
+            .map(|(_, alert)| {
+                if fires(alert) {
+                    endless(alert)
+                } else {
+                    Arc::clone(alert)
+                }
+            })
+            .collect()
     }
 
     /// Splits the alerts into those that may be told and those that are muted.
@@ -389,6 +382,14 @@ fn integrations(receiver: Option<&Receiver>) -> impl Iterator<Item = Option<&Arc
         .unwrap_or_default();
     let none = list.is_empty().then_some(None);
     list.iter().map(Some).chain(none)
+}
+
+/// Job and instance; a missing label sorts last (`types.AlertSlice.Less`).
+fn sort_key(alert: &Alert) -> [(bool, &str); 2] {
+    ["job", "instance"].map(|name| {
+        let value = alert.labels.get(name);
+        (value.is_none(), value.unwrap_or_default())
+    })
 }
 
 /// Whether the entry says that this alert was told as firing, and not since as resolved.
