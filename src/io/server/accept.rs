@@ -46,6 +46,12 @@ const MAX_CONNECTIONS: usize = 32_768;
 /// Largest head of a request; Go's default is 1 MiB, of which nobody needs this much.
 const MAX_HEAD: usize = 256 << 10;
 
+/// The first byte of every TLS connection.
+const TLS_HANDSHAKE: u8 = 0x16;
+/// What Go tells a client that does not speak TLS where it should.
+const NOT_TLS: &[u8] =
+    b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
+
 /// How requests are served.
 pub struct ServerOptions {
     /// Put before every route; empty or `/` for none.
@@ -198,6 +204,13 @@ async fn connection(
         let serving = serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within);
         return Box::pin(serving).await;
     };
+    let mut first = [0];
+    if matches!(stream.peek(&mut first).await, Ok(1)) && first != [TLS_HANDSHAKE] {
+        // What is left unread would reset the connection before the client reads the answer.
+        let _ = stream.try_read(&mut [0; 4096]);
+        let _ = stream.try_write(NOT_TLS);
+        return;
+    }
     let handshake = Box::pin(TlsAcceptor::from(tls).accept(stream));
     let stream = match timeout(HANDSHAKE_WITHIN, handshake).await {
         Ok(Ok(stream)) => stream,

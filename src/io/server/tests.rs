@@ -412,6 +412,11 @@ async fn certificates_are_asked_for_as_the_file_says_and_renewed_without_a_reloa
         },
     )
     .await;
+    let plain = ask(port, "GET / HTTP/1.1", "").await;
+    assert!(
+        plain.ends_with("Client sent an HTTP request to an HTTPS server.\n"),
+        "{plain}"
+    );
     let (_, alpn) = ask_tls(port, &certificate_pem, None, b"http/1.1")
         .await
         .unwrap();
