@@ -19,6 +19,9 @@ use crate::node::StoreOp;
 /// Values from here on become files of their own that are never fsynced (sled's blobs).
 const MAX_VALUE: usize = 64 * 1024;
 
+/// Free bytes that must be left: a few of sled's segments.
+const SPACE: u64 = 4 * 1024 * 1024;
+
 /// Cached pages. Everything is in the node's memory anyway, so the store reads at start only.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
@@ -38,6 +41,9 @@ pub(super) enum DatabaseError {
     /// What is on the disk makes no sense.
     #[error("{0}")]
     Damaged(String),
+    /// A write does not come to an end.
+    #[error("a write does not end; restart the process when the disk is well")]
+    Hangs,
     /// The value is too large for the store.
     #[error("a value of {0} bytes is too large for the store")]
     TooLarge(usize),
@@ -91,16 +97,29 @@ impl Database {
         ops: impl IntoIterator<Item = StoreOp>,
     ) -> Result<(), DatabaseError> {
         let mut batch = sled::Batch::default();
+        let mut bytes = 0;
         for op in ops {
             match op {
                 StoreOp::Put { key, value } => {
                     Self::check_value(&value)?;
+                    bytes += key.len() + value.len();
                     batch.insert(key, value);
                 }
                 StoreOp::Delete { key } => batch.remove(key),
             }
         }
+        self.check_space(bytes)?;
         guarded(|| self.sled.apply_batch(batch))
+    }
+
+    /// sled hangs when the disk is full, so it is never brought there.
+    fn check_space(&self, bytes: usize) -> io::Result<()> {
+        let wanted = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(4);
+        let free = fs2::available_space(&self.path)?;
+        if free < wanted.saturating_add(SPACE) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
     }
 
     /// Hands everything to the disk: it survives a power cut, which sled's own flush does not promise.

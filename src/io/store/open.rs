@@ -114,11 +114,18 @@ fn open_whole(
                 database.close();
                 return Err(error);
             }
-            load_in_chunks(database.records().filter_map(Result::ok), load);
-            // What was read stays in sled's memory for good, and is never read again.
-            database.close();
+            let mut count = 0;
+            let records = database.records().filter_map(Result::ok);
+            load_in_chunks(records.inspect(|_| count += 1), load);
+            let database = if count < CHUNK {
+                Engine::Sled(database)
+            } else {
+                // What was read stays in sled's memory for good, and is never read again.
+                database.close();
+                Engine::open(kind, path)?
+            };
             Ok(Opened {
-                database: Some(Engine::open(kind, path)?),
+                database: Some(database),
                 set_aside: None,
             })
         }

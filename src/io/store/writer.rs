@@ -36,6 +36,9 @@ const MAX_COMMIT: usize = 4096;
 /// How long a database that failed is left alone before it is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
+/// A write that takes longer is given up.
+const HANGS: Duration = Duration::from_secs(20);
+
 /// How often one and the same trouble is logged.
 const LOG_EVERY: Duration = Duration::from_secs(60);
 
@@ -231,11 +234,23 @@ impl Work {
     }
 
     fn try_write(&mut self, ops: &[StoreOp]) -> Result<(), DatabaseError> {
-        let database = match self.database.take() {
+        let mut database = match self.database.take() {
             Some(database) => database,
             None => Engine::open(self.kind, &self.path)?,
         };
-        self.database.insert(database).write(ops)
+        // sled may wait forever for a write that failed. Then it is left behind with its thread.
+        let (done, result) = mpsc::sync_channel(1);
+        let ops = ops.to_vec();
+        task::spawn_thread("commit", move || {
+            let written = database.write(&ops);
+            // Nobody waits any more for what came too late.
+            let _ = done.send((database, written));
+        })?;
+        let (database, written) = result
+            .recv_timeout(HANGS)
+            .map_err(|_late| DatabaseError::Hangs)?;
+        self.database = Some(database);
+        written
     }
 
     /// Keeps the newest value of each key for the next try.
