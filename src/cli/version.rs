@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-/// How this program was built; what the build did not say is empty.
+use crate::api::build;
+
+/// How this program was built.
 pub(super) struct Build {
     version: &'static str,
     branch: &'static str,
@@ -14,23 +16,16 @@ pub(super) struct Build {
 
 /// The build of this binary. Packagers set the variables; a plain `cargo build` needs none.
 pub(super) const BUILD: Build = Build {
-    version: env!("CARGO_PKG_VERSION"),
-    branch: or(option_env!("WATCHFIRE_BRANCH"), ""),
-    revision: or(option_env!("WATCHFIRE_REVISION"), "unknown"),
-    user: or(option_env!("WATCHFIRE_BUILD_USER"), ""),
-    date: or(option_env!("WATCHFIRE_BUILD_DATE"), ""),
-    rust: or(
-        option_env!("WATCHFIRE_RUST_VERSION"),
-        env!("CARGO_PKG_RUST_VERSION"),
-    ),
+    version: build::OWN_VERSION,
+    branch: build::BRANCH,
+    revision: build::REVISION,
+    user: build::BUILD_USER,
+    date: build::BUILD_DATE,
+    rust: match option_env!("WATCHFIRE_RUST_VERSION") {
+        Some(version) => version,
+        None => env!("CARGO_PKG_RUST_VERSION"),
+    },
 };
-
-const fn or(text: Option<&'static str>, other: &'static str) -> &'static str {
-    match text {
-        Some(text) => text,
-        None => other,
-    }
-}
 
 /// `linux/amd64`, with Go's names.
 fn platform() -> String {
@@ -58,8 +53,7 @@ impl Build {
             ("platform:", &platform()),
             ("tags:", "unknown"),
         ] {
-            let line = format!("  {key:<17} {value}");
-            let _ = writeln!(out, "{}", line.trim_end());
+            let _ = writeln!(out, "  {key:<17} {value}");
         }
         out
     }

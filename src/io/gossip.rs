@@ -5,6 +5,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket},
+    time::Duration,
 };
 
 use tokio::{
@@ -59,6 +60,9 @@ pub struct GossipPort {
     /// What an operator should know about the address.
     pub warning: Option<String>,
 }
+
+/// Errors of a bound socket pass: too many open files, a peer that went away.
+const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Other ports are tried this often if port 0 gives one that only TCP or UDP has free.
 const TRIES: usize = 16;
@@ -125,12 +129,20 @@ async fn bind_both(host: &str, port: u16) -> io::Result<(TcpListener, UdpSocket)
 
 fn drain(tcp: TcpListener, udp: UdpSocket, runtime: &runtime::Handle) {
     task::spawn(runtime, "gossip tcp", async move {
-        // Dropping the connection tells the peer at once.
-        while tcp.accept().await.is_ok() {}
+        loop {
+            // Dropping the connection tells the peer at once.
+            if tcp.accept().await.is_err() {
+                tokio::time::sleep(AFTER_ERROR).await;
+            }
+        }
     });
     task::spawn(runtime, "gossip udp", async move {
         let mut datagram = [0; 1500];
-        while udp.recv(&mut datagram).await.is_ok() {}
+        loop {
+            if udp.recv(&mut datagram).await.is_err() {
+                tokio::time::sleep(AFTER_ERROR).await;
+            }
+        }
     });
 }
 
