@@ -60,12 +60,16 @@ pub(super) fn open(
             }
             Err(DatabaseError::Io(source)) if is_full(&source) => {
                 attempts.end();
+                let aside = std::env::temp_dir().join(format!("watchfire-{}", std::process::id()));
+                let records = read_copy(path, &aside, true);
                 tracing::error!(
                     database = %path.display(),
                     error = %source,
-                    "the disk is full: the store could not be opened; the node serves and notifies from memory and \
-                     has forgotten what was stored; make room and restart"
+                    records_read = records.len(),
+                    "the disk is full: the node starts with what could be read of the store and works from memory; \
+                     make room, it then writes again by itself"
                 );
+                load_in_chunks(records.into_iter(), &mut load);
                 return Ok(Opened {
                     database: None,
                     set_aside: None,
@@ -77,7 +81,20 @@ pub(super) fn open(
         "the process ended each time while the store was being opened".to_owned()
     };
 
-    let set_aside = set_aside(path, &reason, salvaged.len());
+    let set_aside = set_aside(path, &reason);
+    if salvaged.is_empty()
+        && kind == Kind::Durable
+        && attempts.crashes < MAX_CRASHES
+        && let Some(aside) = &set_aside
+    {
+        // sled's notes beside its log may be all that is damaged; it makes them anew.
+        salvaged = read_copy(aside, &path.with_extension("salvage"), false);
+    }
+    tracing::warn!(
+        database = %path.display(),
+        records = salvaged.len(),
+        "read what could be read of the damaged store"
+    );
     let database = set_aside
         .as_ref()
         .and_then(|_| renew(kind, path, &salvaged));
@@ -163,6 +180,40 @@ fn is_full(error: &io::Error) -> bool {
     )
 }
 
+/// Reads what a copy of the files yields: the files themselves stay as they are. Without `notes` only the log is
+/// copied, not what sled keeps beside it.
+fn read_copy(from: &Path, to: &Path, notes: bool) -> Vec<Record> {
+    let copied = fs::create_dir_all(to.join("blobs")).and_then(|()| {
+        copy_files(&from.join("blobs"), &to.join("blobs"), |_| true)?;
+        copy_files(from, to, |name| notes || name == "db")
+    });
+    let records = match copied {
+        Ok(()) => Database::open(to).map_or_else(
+            |_| Vec::new(),
+            |database| {
+                let records = database.records().filter_map(Result::ok).collect();
+                database.close();
+                records
+            },
+        ),
+        Err(_) => Vec::new(),
+    };
+    // A copy that stays only takes space.
+    let _ = fs::remove_dir_all(to);
+    records
+}
+
+fn copy_files(from: &Path, to: &Path, wanted: impl Fn(&str) -> bool) -> io::Result<()> {
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_file() && wanted(&name.to_string_lossy()) {
+            fs::copy(entry.path(), to.join(name))?;
+        }
+    }
+    Ok(())
+}
+
 /// Makes a new database of the records; `None` if the disk does not let it.
 fn renew(kind: Kind, path: &Path, records: &[Record]) -> Option<Engine> {
     let renewed = fs::create_dir_all(path)
@@ -187,7 +238,7 @@ fn renew(kind: Kind, path: &Path, records: &[Record]) -> Option<Engine> {
 }
 
 /// Moves the directory out of the way; `None` if even that fails.
-fn set_aside(path: &Path, reason: &str, kept: usize) -> Option<PathBuf> {
+fn set_aside(path: &Path, reason: &str) -> Option<PathBuf> {
     let seconds = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
@@ -208,7 +259,6 @@ fn set_aside(path: &Path, reason: &str, kept: usize) -> Option<PathBuf> {
                 database = %path.display(),
                 set_aside = %aside.display(),
                 reason,
-                records_kept = kept,
                 "the store was damaged; the node starts with what could be read of it and with Alertmanager's own \
                  files; check the disk, and keep or delete the directory that was set aside"
             );
@@ -219,7 +269,6 @@ fn set_aside(path: &Path, reason: &str, kept: usize) -> Option<PathBuf> {
                 database = %path.display(),
                 reason,
                 %error,
-                records_kept = kept,
                 "the store was damaged and cannot be moved out of the way; the node works from memory; check the disk"
             );
             None
