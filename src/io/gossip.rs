@@ -159,7 +159,9 @@ fn deduced(bound: SocketAddr, allow_public: bool) -> (String, Option<String>) {
     if !bound.ip().is_unspecified() {
         return (bound.to_string(), None);
     }
-    let found = local_addresses();
+    let mut found = local_addresses();
+    // `0.0.0.0` takes nothing of IPv6; `[::]` takes both.
+    found.retain(|ip| ip.is_ipv4() || bound.is_ipv6());
     let chosen = found
         .iter()
         .find(|ip| is_private(**ip))
@@ -285,6 +287,7 @@ mod tests {
             port.advertised.starts_with("0.0.0.0"),
             port.warning.is_some()
         );
+        assert!(!port.advertised.starts_with('['), "{}", port.advertised);
         for wrong in ["9094", "127.0.0.1:x"] {
             assert!(
                 GossipPort::bind(options(wrong, ""), &runtime)
