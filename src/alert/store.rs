@@ -21,6 +21,8 @@ pub enum Put {
         alert: Arc<Alert>,
         /// As it stood before.
         previous: Option<Arc<Alert>>,
+        /// An ended alert of the same name that was forgotten to make room.
+        evicted: Option<Arc<Alert>>,
     },
     /// Dropped: its alert name has as many alerts as it may.
     Limited {
@@ -28,6 +30,9 @@ pub enum Put {
         name: String,
     },
 }
+
+/// No alert of this name can make room.
+struct Full;
 
 /// The alerts and the limits on them.
 #[derive(Debug, Clone, Default)]
@@ -53,17 +58,27 @@ impl AlertStore {
     pub fn put(&mut self, alert: Alert, now: Timestamp) -> Put {
         let previous = self.alerts.get(&alert.fingerprint).cloned();
         let alert = match &previous {
-            Some(old) if overlap(old, &alert) => merge(old, alert),
+            Some(old) if overlap(old, &alert) => merge(old, alert, now),
             _ => alert,
         };
-        if self.limit > 0 && !self.admit(&alert, previous.as_deref(), now) {
-            return Put::Limited {
-                name: alert.name().to_owned(),
-            };
+        let mut evicted = None;
+        if self.limit > 0 {
+            match self.admit(&alert, previous.as_deref(), now) {
+                Ok(room) => evicted = room,
+                Err(Full) => {
+                    return Put::Limited {
+                        name: alert.name().to_owned(),
+                    };
+                }
+            }
         }
         let alert = Arc::new(alert);
         self.alerts.insert(alert.fingerprint, Arc::clone(&alert));
-        Put::Stored { alert, previous }
+        Put::Stored {
+            alert,
+            previous,
+            evicted,
+        }
     }
 
     /// Puts an alert as it is, without merging: a restart's or a new incident's.
@@ -108,8 +123,15 @@ impl AlertStore {
         self.limit
     }
 
-    /// Makes room for `alert` in the bucket of its name, at the cost of one that has ended (`alert/limit` of v0.34).
-    fn admit(&mut self, alert: &Alert, previous: Option<&Alert>, now: Timestamp) -> bool {
+    /// Makes room for `alert` in the bucket of its name, at the cost of one that has ended (`alert/limit` of v0.34),
+    /// which comes back.
+    fn admit(
+        &mut self,
+        alert: &Alert,
+        previous: Option<&Alert>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Alert>>, Full> {
+        let mut evicted = None;
         let bucket = self.by_name.entry(alert.name().to_owned()).or_default();
         if let Some(old) = previous {
             bucket.remove(&(old.ends_at, old.fingerprint));
@@ -117,13 +139,13 @@ impl AlertStore {
             match bucket.first().copied() {
                 Some(first @ (ends_at, fingerprint)) if ends_at <= now => {
                     bucket.remove(&first);
-                    self.alerts.remove(&fingerprint);
+                    evicted = self.alerts.remove(&fingerprint);
                 }
-                _ => return false,
+                _ => return Err(Full),
             }
         }
         bucket.insert((alert.ends_at, alert.fingerprint));
-        true
+        Ok(evicted)
     }
 }
 
@@ -133,14 +155,9 @@ fn overlap(old: &Alert, new: &Alert) -> bool {
         || (new.starts_at > old.starts_at && new.starts_at < old.ends_at)
 }
 
-/// Merges overlapping posts; the younger by `updated_at` leads (`types.Alert.Merge`).
-fn merge(a: &Alert, b: Alert) -> Alert {
-    let (old, mut young) = if b.updated_at < a.updated_at {
-        (&b, a.clone())
-    } else {
-        (a, b.clone())
-    };
-    let now = young.updated_at;
+/// Merges overlapping posts; the one that just came leads (`types.Alert.Merge`). Upstream asks `updated_at` which that
+/// is, and ignores resolves after the clock was set back.
+fn merge(old: &Alert, mut young: Alert, now: Timestamp) -> Alert {
     young.starts_at = young.starts_at.min(old.starts_at);
     let keep_end = if young.is_resolved_at(now) {
         old.is_resolved_at(now) && old.ends_at > young.ends_at

@@ -9,11 +9,7 @@ use std::{
 use imbl::OrdMap;
 
 use super::{Flush, Group, GroupId, GroupName, Members, RouteNode, RouteTree, Schedule, Snapshot};
-use crate::{
-    alert::Alert,
-    labels::{Fingerprint, LabelSet},
-    time::{Now, Timestamp},
-};
+use crate::{alert::Alert, labels::LabelSet, time::Now};
 
 /// The dispatcher.
 #[derive(Debug)]
@@ -21,12 +17,14 @@ pub struct Dispatcher {
     pub(super) tree: Arc<RouteTree>,
     pub(super) groups: OrdMap<GroupId, Arc<Group>>,
     pub(super) index: HashMap<(u32, LabelSet), GroupId>,
+    /// How many groups have a key; routes may share it.
+    pub(super) keys: HashMap<Arc<str>, u32>,
     pub(super) timers: BTreeSet<(Duration, GroupId)>,
     pub(super) next_id: u64,
     /// Groups whose schedule is not saved yet.
     pub(super) unsaved: BTreeSet<GroupId>,
     /// Groups whose schedule is to be forgotten.
-    pub(super) gone: Vec<GroupName>,
+    pub(super) gone: BTreeSet<GroupName>,
 }
 
 impl Dispatcher {
@@ -37,10 +35,11 @@ impl Dispatcher {
             tree,
             groups: OrdMap::new(),
             index: HashMap::new(),
+            keys: HashMap::new(),
             timers: BTreeSet::new(),
             next_id: 0,
             unsaved: BTreeSet::new(),
-            gone: Vec::new(),
+            gone: BTreeSet::new(),
         }
     }
 
@@ -125,15 +124,16 @@ impl Dispatcher {
         self.timers.first().map(|(due, _)| *due)
     }
 
-    /// Begins the flush of one group that is due, and sets its timer one group interval ahead of `now`, so that ticks
-    /// follow from the beginning of flushes. A group that is still being flushed is flushed again right after.
-    pub fn begin_flush(&mut self, now: Now) -> Option<Arc<Group>> {
-        loop {
-            let (due, id) = self
-                .timers
-                .first()
-                .copied()
-                .filter(|(due, _)| *due <= now.mono)?;
+    /// Looks at up to `most` groups that are due and begins their flushes. Sets their timers one group interval ahead of
+    /// `now`, so that ticks follow from the beginning of flushes. A group that is still being flushed is flushed again
+    /// right after.
+    pub fn begin_flushes(&mut self, most: usize, now: Now) -> Vec<Arc<Group>> {
+        let mut begun = Vec::new();
+        for _ in 0..most {
+            let next = self.timers.first().copied();
+            let Some((due, id)) = next.filter(|(due, _)| *due <= now.mono) else {
+                break;
+            };
             self.timers.remove(&(due, id));
             let Some(group) = self.groups.get_mut(&id) else {
                 continue;
@@ -148,8 +148,9 @@ impl Dispatcher {
             }
             group.flush = Flush::Running;
             group.last_flush = Some(now.wall);
-            return self.groups.get(&id).cloned();
+            begun.extend(self.groups.get(&id).cloned());
         }
+        begun
     }
 
     /// Changes a group in place.
@@ -159,22 +160,28 @@ impl Dispatcher {
         }
     }
 
-    /// Ends the flush of a group: forgets the alerts in `told` that did not change since, and the group if none remain.
-    /// A flush that came due meanwhile begins at `now`.
-    pub fn end_flush(&mut self, id: GroupId, told: &[(Fingerprint, Timestamp)], now: Now) {
+    /// Takes those alerts that were not posted again since out of a group.
+    pub fn forget(&mut self, id: GroupId, told: &[Arc<Alert>]) {
+        let Some(group) = self.groups.get_mut(&id).filter(|_| !told.is_empty()) else {
+            return;
+        };
+        let members = &mut Arc::make_mut(group).members;
+        for alert in told {
+            let member = members.get(alert.fingerprint);
+            if member.is_some_and(|member| Arc::ptr_eq(member, alert)) {
+                members.remove(alert.fingerprint);
+            }
+        }
+    }
+
+    /// Ends the flush of a group, and the group if it has no alerts left. A flush that came due meanwhile begins at
+    /// `now`.
+    pub fn end_flush(&mut self, id: GroupId, now: Now) {
         let Some(group) = self.groups.get_mut(&id) else {
             return;
         };
         let group = Arc::make_mut(group);
-        for (fingerprint, updated_at) in told {
-            if group
-                .members
-                .get(*fingerprint)
-                .is_some_and(|member| member.updated_at == *updated_at)
-            {
-                group.members.remove(*fingerprint);
-            }
-        }
+        self.unsaved.insert(id);
         let overdue = std::mem::replace(&mut group.flush, Flush::Idle) == Flush::Overdue;
         if group.members.is_empty() {
             self.remove(id);
@@ -185,15 +192,21 @@ impl Dispatcher {
         }
     }
 
-    /// Takes up to `most` schedules that changed since they were last taken, and all that are gone.
+    /// Takes up to `most` names of groups that are gone and schedules that changed since they were last taken. Names
+    /// come first, since a group may have come again.
     pub fn take_unsaved(&mut self, most: usize, now: Now) -> (Vec<Schedule>, Vec<GroupName>) {
-        let mut schedules = Vec::new();
-        while schedules.len() < most
+        let (mut schedules, mut gone) = (Vec::new(), Vec::new());
+        while gone.len() < most
+            && let Some(name) = self.gone.pop_first()
+        {
+            gone.push(name);
+        }
+        while schedules.len() + gone.len() < most
             && let Some(id) = self.unsaved.pop_first()
         {
             schedules.extend(self.groups.get(&id).map(|group| group.schedule(now)));
         }
-        (schedules, std::mem::take(&mut self.gone))
+        (schedules, gone)
     }
 
     /// Whether [`Self::take_unsaved`] would return anything.
@@ -208,6 +221,7 @@ impl Dispatcher {
         self.index
             .insert((group.route.index, group.labels.clone()), id);
         self.unsaved.insert(id);
+        *self.keys.entry(Arc::clone(&group.key)).or_default() += 1;
         self.groups.insert(id, Arc::new(group));
     }
 
@@ -217,7 +231,23 @@ impl Dispatcher {
             self.index
                 .remove(&(group.route.index, group.labels.clone()));
             self.unsaved.remove(&id);
-            self.gone.push(group.name());
+            self.release_key(&group.key);
+            self.gone.insert(group.name());
+        }
+    }
+
+    /// Whether any group has this key.
+    #[must_use]
+    pub fn has_key(&self, key: &str) -> bool {
+        self.keys.contains_key(key)
+    }
+
+    pub(super) fn release_key(&mut self, key: &str) {
+        if let Some(groups) = self.keys.get_mut(key) {
+            *groups -= 1;
+            if *groups == 0 {
+                self.keys.remove(key);
+            }
         }
     }
 

@@ -112,7 +112,11 @@ impl Group {
         Schedule {
             name: self.name(),
             created: self.created,
-            due: self.due_at(now),
+            // A flush that a crash interrupts is begun again at once: somebody may not have been told.
+            due: match self.flush {
+                Flush::Idle => self.due_at(now),
+                Flush::Running | Flush::Overdue => self.last_flush.unwrap_or(now.wall),
+            },
             last_flush: self.last_flush,
         }
     }

@@ -4,7 +4,10 @@
 //! something waits to be told, and otherwise restarts its group interval; a group that only now exists waits its group
 //! wait.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use imbl::OrdMap;
 
@@ -16,7 +19,7 @@ use crate::{alert::Alert, time::Now};
 pub struct Snapshot {
     pub(super) groups: OrdMap<GroupId, Arc<Group>>,
     pub(super) next_id: u64,
-    pub(super) gone: Vec<GroupName>,
+    pub(super) gone: BTreeSet<GroupName>,
 }
 
 impl Snapshot {
@@ -53,8 +56,7 @@ impl Snapshot {
             .keys()
             .filter(|name| !kept.by_id.contains_key(*name))
             .cloned();
-        let gone: Vec<_> = self.gone.iter().cloned().chain(gone).collect();
-        next.gone = gone;
+        next.gone = self.gone.iter().cloned().chain(gone).collect();
         next
     }
 }
@@ -87,7 +89,7 @@ impl Dispatcher {
             .collect();
         for schedule in schedules {
             let Some(id) = ids.get(&schedule.name) else {
-                self.gone.push(schedule.name);
+                self.gone.insert(schedule.name);
                 continue;
             };
             self.reschedule(*id, |group| {
@@ -150,6 +152,7 @@ impl Dispatcher {
     fn rename(&mut self, from: GroupId, to: GroupId) {
         if let Some(mut group) = self.groups.remove(&from) {
             self.timers.remove(&(group.due, from));
+            self.release_key(&group.key);
             Arc::make_mut(&mut group).id = to;
             self.add(Arc::unwrap_or_clone(group));
         }
@@ -251,6 +254,10 @@ mod tests {
         )))
     }
 
+    fn begin_flush(dispatcher: &mut Dispatcher, now: Now) -> Option<Arc<Group>> {
+        dispatcher.begin_flushes(1, now).pop()
+    }
+
     fn due(dispatcher: &Dispatcher, key: &str) -> u64 {
         dispatcher
             .groups
@@ -267,20 +274,20 @@ mod tests {
     fn groups_flush_after_the_group_wait_and_then_every_group_interval() {
         let mut dispatcher = Dispatcher::new(tree(&[]));
         dispatcher.insert(&alert("A", 0, 900), now(0));
-        assert!(dispatcher.begin_flush(now(29)).is_none());
-        let flush = dispatcher.begin_flush(now(31)).unwrap();
+        assert!(begin_flush(&mut dispatcher, now(29)).is_none());
+        let flush = begin_flush(&mut dispatcher, now(31)).unwrap();
         assert_eq!(
             dispatcher.next_due(),
             Some(Duration::from_secs(331)),
             "from the beginning of the flush"
         );
         assert!(
-            dispatcher.begin_flush(now(331)).is_none(),
+            begin_flush(&mut dispatcher, now(331)).is_none(),
             "the first is still under way"
         );
-        dispatcher.end_flush(flush.id, &[], now(340));
+        dispatcher.end_flush(flush.id, now(340));
         assert!(
-            dispatcher.begin_flush(now(340)).is_some(),
+            begin_flush(&mut dispatcher, now(340)).is_some(),
             "and is followed at once"
         );
     }
@@ -297,18 +304,16 @@ mod tests {
         let mut dispatcher = Dispatcher::new(tree(&[]));
         let resolved = alert("A", 0, 10);
         dispatcher.insert(&resolved, now(0));
-        let id = dispatcher.begin_flush(now(30)).unwrap().id;
-        dispatcher.insert(
-            &Arc::new(Alert {
-                updated_at: now(31).wall,
-                ..(*resolved).clone()
-            }),
-            now(31),
-        );
-        dispatcher.end_flush(id, &[(resolved.fingerprint, resolved.updated_at)], now(32));
+        let id = begin_flush(&mut dispatcher, now(30)).unwrap().id;
+        // Posted again, in the same instant.
+        let again = Arc::new(Alert::clone(&resolved));
+        dispatcher.insert(&again, now(31));
+        dispatcher.forget(id, &[resolved]);
+        dispatcher.end_flush(id, now(32));
         assert_eq!(dispatcher.groups().len(), 1, "it changed while it was told");
-        let id = dispatcher.begin_flush(now(400)).unwrap().id;
-        dispatcher.end_flush(id, &[(resolved.fingerprint, now(31).wall)], now(401));
+        let id = begin_flush(&mut dispatcher, now(400)).unwrap().id;
+        dispatcher.forget(id, &[again]);
+        dispatcher.end_flush(id, now(401));
         assert!(dispatcher.groups().is_empty());
         let (schedules, gone) = dispatcher.take_unsaved(10, now(401));
         assert!(schedules.is_empty() && gone.len() == 1);
@@ -320,8 +325,8 @@ mod tests {
         for name in ["A", "B"] {
             old.insert(&alert(name, 0, 9000), now(0));
         }
-        while let Some(flush) = old.begin_flush(now(30)) {
-            old.end_flush(flush.id, &[], now(30));
+        while let Some(flush) = begin_flush(&mut old, now(30)) {
+            old.end_flush(flush.id, now(30));
         }
         old.insert(&alert("C", 80, 9000), now(90));
         let next = old
@@ -358,7 +363,8 @@ mod tests {
     fn a_restart_keeps_timers_and_untold_resolves() {
         let mut old = Dispatcher::new(tree(&[]));
         old.insert(&alert("A", 0, 9000), now(0));
-        let _ = old.begin_flush(now(30));
+        let flush = begin_flush(&mut old, now(30)).unwrap();
+        old.end_flush(flush.id, now(31));
         let (schedules, _) = old.take_unsaved(10, now(40));
         let alerts = [alert("A", 0, 9000), alert("B", 0, 50), alert("C", 0, 50)];
         let mut new = Dispatcher::new(tree(&[]));

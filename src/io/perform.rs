@@ -1,6 +1,10 @@
 //! Carries out effects: to the store's writers, the workers, the network and the portable files.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Instant,
+};
 
 use tokio::runtime;
 
@@ -13,7 +17,10 @@ use super::{
     store::{Store, mark_batch},
     task::{self, Pool},
 };
-use crate::node::{Effect, Input, PortableFile};
+use crate::{
+    node::{Effect, Input, PortableFile},
+    tenant::TenantJobDone,
+};
 
 /// The world of a real process.
 #[derive(Debug)]
@@ -76,8 +83,14 @@ impl World for Shell {
             Effect::Save(batch) => self.store.save(batch, &self.results),
             Effect::Run(job) => {
                 let results = self.results.clone();
-                self.pool
-                    .run(move || results.send(Input::JobDone(job.run())));
+                let name = job.name();
+                self.pool.run(move || {
+                    let done = catch_unwind(AssertUnwindSafe(|| job.run())).unwrap_or_else(|_| {
+                        tracing::error!(job = ?name, "this is a bug: a job panicked");
+                        TenantJobDone::Panicked(name)
+                    });
+                    results.send(Input::JobDone(done));
+                });
             }
             Effect::Notify(attempt) => {
                 let http = Arc::clone(&self.http);

@@ -32,8 +32,9 @@ const INPUTS_PER_WAKE: usize = 256;
 /// A step that takes longer is told in the log.
 const STALL: Duration = Duration::from_millis(100);
 
-/// A timer that is due again and again without moving is let run this often before the loop slows it down.
-const MAX_SPINS: u32 = 1000;
+/// A timer that is due again and again, neither moving nor having an effect, is let run this often before the loop slows
+/// it down. A post of very many alerts takes thousands of steps.
+const MAX_SPINS: u32 = 10_000;
 const SPIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// What the loop drives: `node::Node`, or a double in tests.
@@ -195,6 +196,7 @@ impl<M: StateMachine, W: World> Loop<M, W> {
 
     fn perform_all(&mut self) -> ControlFlow<()> {
         while let Some(effect) = self.machine.poll_effect() {
+            self.spins = 0;
             match effect {
                 Effect::Reply { to, reply } => {
                     if let Some((answer, _permit)) = self.waiting.remove(&to) {

@@ -30,6 +30,21 @@ pub struct LogKey {
     pub receiver: ReceiverKey,
 }
 
+impl LogKey {
+    /// The least of all keys.
+    #[must_use]
+    pub(crate) fn first() -> Self {
+        Self {
+            group_key: Arc::default(),
+            receiver: ReceiverKey {
+                group_name: Arc::default(),
+                integration: Arc::default(),
+                index: 0,
+            },
+        }
+    }
+}
+
 impl fmt::Display for LogKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.group_key, self.receiver)

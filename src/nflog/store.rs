@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use imbl::OrdMap;
 
 use super::{
-    entry::{LogKey, NflogEntry, ReceiverKey},
+    entry::{LogKey, NflogEntry},
     stats::NflogStats,
 };
 use crate::time::Timestamp;
@@ -24,6 +24,8 @@ pub struct Collected {
     pub removed: Vec<LogKey>,
     /// Entries of living groups whose expiry was moved on.
     pub renewed: Vec<Arc<NflogEntry>>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<LogKey>,
 }
 
 impl Nflog {
@@ -99,16 +101,19 @@ impl Nflog {
     }
 
     /// Forgets entries whose group is not alive and whose expiry has come; entries of living groups get `retention` from
-    /// `now` once half of it is over.
+    /// `now` once half of it is over. Looks at `most` entries from `from` on.
     pub fn gc(
         &mut self,
+        from: &LogKey,
+        most: usize,
         now: Timestamp,
         retention: Duration,
         mut is_alive: impl FnMut(&LogKey) -> bool,
     ) -> Collected {
         let mut collected = Collected::default();
         let mut renewed = Vec::new();
-        for entry in self.iter() {
+        let mut entries = self.entries.range::<_, LogKey>(from..).map(|(_, e)| e);
+        for entry in entries.by_ref().take(most) {
             if is_alive(&entry.key) {
                 if entry.expires_at < now.plus(retention / 2) {
                     renewed.push(entry.clone());
@@ -117,6 +122,7 @@ impl Nflog {
                 collected.removed.push(entry.key.clone());
             }
         }
+        collected.next = entries.next().map(|entry| entry.key.clone());
         for key in &collected.removed {
             self.remove(key);
         }
@@ -149,11 +155,7 @@ impl Nflog {
     pub fn of_group<'a>(&'a self, group_key: &'a str) -> impl Iterator<Item = &'a Arc<NflogEntry>> {
         let first = LogKey {
             group_key: group_key.into(),
-            receiver: ReceiverKey {
-                group_name: Arc::default(),
-                integration: Arc::default(),
-                index: 0,
-            },
+            ..LogKey::first()
         };
         self.entries
             .range(first..)
@@ -198,6 +200,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::nflog::ReceiverKey;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(1_795_000_000 + seconds, 0)
@@ -290,20 +293,47 @@ mod tests {
         }
         let is_alive = |key: &LogKey| &*key.group_key == "alive";
         let retention = Duration::from_secs(100);
-        assert_eq!(log.gc(at(50), retention, is_alive), Collected::default());
-        let collected = log.gc(at(51), retention, is_alive);
+        assert_eq!(
+            log.gc(&LogKey::first(), 10, at(50), retention, is_alive),
+            Collected::default()
+        );
+        let collected = log.gc(&LogKey::first(), 10, at(51), retention, is_alive);
         assert_eq!(collected.removed, []);
         assert_eq!(collected.renewed.len(), 1);
         assert_eq!(collected.renewed[0].expires_at, at(151));
-        assert_eq!(log.gc(at(99), retention, is_alive).removed, []);
         assert_eq!(
-            log.gc(at(100), retention, is_alive).removed,
+            log.gc(&LogKey::first(), 10, at(99), retention, is_alive)
+                .removed,
+            []
+        );
+        assert_eq!(
+            log.gc(&LogKey::first(), 10, at(100), retention, is_alive)
+                .removed,
             [key("gone", 0)]
         );
         assert_eq!(
-            log.gc(at(300), retention, |_| false).removed,
+            log.gc(&LogKey::first(), 10, at(300), retention, |_| false)
+                .removed,
             [key("alive", 0)]
         );
+        assert!(log.is_empty());
+    }
+
+    #[test]
+    fn collecting_goes_on_where_it_stopped() {
+        let mut log = Nflog::new();
+        for group in ["a", "b", "c"] {
+            log.log(entry(key(group, 0), 1, 0, &[1]));
+        }
+        let (retention, dead) = (Duration::from_secs(100), |_: &LogKey| false);
+        let mut from = Some(LogKey::first());
+        let mut portions = Vec::new();
+        while let Some(first) = from {
+            let collected = log.gc(&first, 2, at(300), retention, dead);
+            portions.push(collected.removed.len());
+            from = collected.next;
+        }
+        assert_eq!(portions, [2, 1]);
         assert!(log.is_empty());
     }
 

@@ -18,12 +18,18 @@ use crate::{
     rng::Rng,
     silence::SilenceError,
     storage::Parts,
-    tenant::{Record, Saved, Tenant, TenantEffect, TenantJob, TenantSettings},
+    tenant::{
+        Record, Saved, Tenant, TenantEffect, TenantJob, TenantJobDone, TenantJobName,
+        TenantSettings,
+    },
     time::Now,
 };
 
 /// Alerts taken in by one step of the loop.
 const ALERTS_PER_STEP: usize = 64;
+
+/// Ends of jobs and attempts taken in by one step of the loop, of those that had to wait.
+const ENDS_PER_STEP: usize = 64;
 
 /// How long a node that stops waits for notifications under way.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
@@ -110,17 +116,23 @@ impl Node {
     pub fn handle(&mut self, input: Input, now: Now) {
         match input {
             Input::Command { request, reply_to } => self.command(request, reply_to, now),
-            Input::JobDone(crate::tenant::TenantJobDone::Reloaded(outcome)) => {
+            Input::JobDone(TenantJobDone::Reloaded(outcome)) => {
                 self.tenant.reloaded(*outcome, now);
                 self.reload_ended(now);
             }
-            Input::JobDone(_) | Input::NotifyFinished { .. } if self.reload.running.is_some() => {
+            Input::JobDone(TenantJobDone::Panicked(TenantJobName::Reload)) => {
+                if let Some(to) = self.reload.running.take() {
+                    let text = "this is a bug: the new configuration could not be applied; the old one stays in force";
+                    self.reply(to, Reply::Refused(text.to_owned()));
+                }
+                self.begin_reload(now);
+            }
+            Input::JobDone(_) | Input::NotifyFinished { .. }
+                if self.reload.running.is_some() || !self.reload.parked.is_empty() =>
+            {
                 self.reload.parked.push_back(input);
             }
-            Input::JobDone(done) => self.tenant.job_done(done, now),
-            Input::NotifyFinished { attempt, verdict } => {
-                self.tenant.notify_finished(attempt, verdict, now)
-            }
+            input @ (Input::JobDone(_) | Input::NotifyFinished { .. }) => self.ended(input, now),
             Input::Saved { ticket, result } => self.saved(ticket, result),
             Input::FileWritten { file, took, result } => {
                 self.files_in_flight = self.files_in_flight.saturating_sub(1);
@@ -141,6 +153,7 @@ impl Node {
     pub fn handle_timeout(&mut self, now: Now) {
         self.take_posts(now);
         if self.reload.running.is_none() {
+            self.take_parked(now);
             self.tenant.handle_timeout(now);
         }
         self.collect(now);
@@ -159,8 +172,10 @@ impl Node {
         if self.reload.running.is_some() {
             return stop;
         }
+        let parked =
+            (!self.reload.parked.is_empty()).then_some((Duration::ZERO, "end what waited"));
         let posts = (!self.posts.is_empty()).then_some((Duration::ZERO, "take in alerts"));
-        [posts, self.tenant.poll_timeout(), stop]
+        [parked, posts, self.tenant.poll_timeout(), stop]
             .into_iter()
             .flatten()
             .min()
@@ -255,10 +270,30 @@ impl Node {
         if let Some(reply_to) = self.reload.running.take() {
             self.reply(reply_to, Reply::Reloaded);
         }
-        for input in std::mem::take(&mut self.reload.parked) {
-            self.handle(input, now);
-        }
         self.begin_reload(now);
+    }
+
+    /// Takes in one portion of what ended while a configuration was applied.
+    fn take_parked(&mut self, now: Now) {
+        let portion = self.reload.parked.len().min(ENDS_PER_STEP);
+        let parked: Vec<_> = self.reload.parked.drain(..portion).collect();
+        for input in parked {
+            self.ended(input, now);
+        }
+    }
+
+    /// Takes in that a job or an attempt to notify ended.
+    fn ended(&mut self, input: Input, now: Now) {
+        match input {
+            Input::JobDone(done) => self.tenant.job_done(done, now),
+            Input::NotifyFinished { attempt, verdict } => {
+                self.tenant.notify_finished(attempt, verdict, now);
+            }
+            Input::Command { .. }
+            | Input::Saved { .. }
+            | Input::FileWritten { .. }
+            | Input::Shutdown => {}
+        }
     }
 
     fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {

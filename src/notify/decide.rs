@@ -83,8 +83,8 @@ pub struct FlushOutcome {
     pub silence_stats: SilenceStats,
     /// One for each integration of the receiver.
     pub plans: Vec<Plan>,
-    /// Resolved alerts that leave the group once every plan succeeded, with the `updated_at` that was told.
-    pub told: Vec<(Fingerprint, Timestamp)>,
+    /// Resolved alerts, as the group had them, that leave it once every plan succeeded.
+    pub told: Vec<Arc<Alert>>,
     /// Resolved alerts, sorted, that stay because they are muted and somebody was told that they fire.
     pub held: Arc<[Fingerprint]>,
 }
@@ -233,7 +233,7 @@ impl FlushInput {
         visible: &[Arc<Alert>],
         muted: &[Arc<Alert>],
         held: &[Fingerprint],
-    ) -> Vec<(Fingerprint, Timestamp)> {
+    ) -> Vec<Arc<Alert>> {
         visible
             .iter()
             .chain(muted)
@@ -241,7 +241,7 @@ impl FlushInput {
                 alert.is_resolved_at(self.now.wall)
                     && held.binary_search(&alert.fingerprint).is_err()
             })
-            .map(|alert| (alert.fingerprint, alert.updated_at))
+            .cloned()
             .collect()
     }
 

@@ -23,6 +23,9 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const GROWTH: f64 = 1.5;
 const JITTER: f64 = 0.5;
 
+/// An attempt that has not answered this long after its deadline is lost.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
 /// One notification under way.
 #[derive(Debug)]
 pub struct Delivery {
@@ -60,6 +63,17 @@ pub struct Attempt {
     pub integration: Arc<Integration>,
     /// How long it may take.
     pub timeout: Duration,
+}
+
+/// What became due.
+#[derive(Debug)]
+pub enum Due {
+    /// Make this attempt.
+    Attempt(Attempt),
+    /// The deadline of this notification came.
+    Ended(Box<Ended>),
+    /// The receiver asked for a pause meanwhile.
+    Postponed,
 }
 
 /// How a notification ended.
@@ -141,8 +155,8 @@ impl Deliveries {
         self.running.is_empty()
     }
 
-    /// The next attempt that is due, or a notification whose deadline came; call until `None`.
-    pub fn poll(&mut self, now: Now) -> Option<Result<Attempt, Box<Ended>>> {
+    /// What is due next; call until `None`.
+    pub fn poll(&mut self, now: Now) -> Option<Due> {
         let (at, id) = self
             .timers
             .first()
@@ -150,20 +164,32 @@ impl Deliveries {
             .filter(|(at, _)| *at <= now.mono)?;
         self.timers.remove(&(at, id));
         let delivery = self.running.get_mut(&id)?;
+        if delivery.state == State::Sending {
+            "the attempt was lost: this is a bug".clone_into(&mut delivery.last_error);
+            delivery.last_reason = FailureReason::Other;
+        }
+        let pause = self.limited.get(&delivery.plan.key.receiver);
+        let at = pause.copied().unwrap_or_default().min(delivery.deadline);
+        if delivery.state != State::Sending && at > now.mono {
+            delivery.state = State::Waiting(at);
+            self.timers.insert((at, id));
+            return Some(Due::Postponed);
+        }
         if now.mono >= delivery.deadline {
             return self
                 .running
                 .remove(&id)
-                .map(|delivery| Err(Box::new(timed_out(delivery))));
+                .map(|delivery| Due::Ended(Box::new(timed_out(delivery))));
         }
         let (data, integration) = (
             delivery.plan.data.clone()?,
             delivery.plan.integration.clone()?,
         );
         delivery.state = State::Sending;
+        self.timers.insert((delivery.answer_by(), id));
         delivery.attempts += 1;
         delivery.attempt_started = now.mono;
-        Some(Ok(Attempt {
+        Some(Due::Attempt(Attempt {
             attempt: id,
             data,
             integration,
@@ -197,6 +223,7 @@ impl Deliveries {
             .running
             .get_mut(&attempt)
             .filter(|delivery| delivery.state == State::Sending)?;
+        self.timers.remove(&(delivery.answer_by(), attempt));
         let failure = match verdict {
             Verdict::Sent => None,
             Verdict::Permanent { reason, error } => {
@@ -220,8 +247,9 @@ impl Deliveries {
                 delivery.wait = delivery.wait.mul_f64(GROWTH).min(LONGEST_WAIT);
                 if let Some(after) = after {
                     at = at.max(now.mono + after);
-                    self.limited
-                        .insert(delivery.plan.key.receiver.clone(), now.mono + after);
+                    let receiver = delivery.plan.key.receiver.clone();
+                    let until = self.limited.entry(receiver).or_default();
+                    *until = (*until).max(now.mono + after);
                 }
                 let at = at.max(now.mono).min(delivery.deadline);
                 delivery.state = State::Waiting(at);
@@ -257,7 +285,12 @@ impl Deliveries {
 
     /// Gives up everything that waits for another attempt; what is being sent may still end.
     pub fn cancel_waiting(&mut self) -> Vec<Ended> {
-        let waiting: Vec<_> = self.timers.iter().copied().collect();
+        let waits = |id: &u64| {
+            let delivery = self.running.get(id);
+            delivery.is_some_and(|delivery| delivery.state != State::Sending)
+        };
+        let timers = self.timers.iter().filter(|(_, id)| waits(id));
+        let waiting: Vec<_> = timers.copied().collect();
         waiting
             .into_iter()
             .filter_map(|timer| self.cancel(timer, "the node shuts down"))
@@ -276,6 +309,13 @@ impl Deliveries {
             failure: Some((FailureReason::ContextCanceled, error)),
             delivery,
         })
+    }
+}
+
+impl Delivery {
+    /// When an attempt under way is given up as lost; its own limit ends it long before.
+    fn answer_by(&self) -> Duration {
+        self.deadline + ANSWER_WITHIN
     }
 }
 

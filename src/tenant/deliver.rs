@@ -11,13 +11,16 @@ use crate::{
     notify::{
         FailureReason, Verdict,
         decide::Plan,
-        retry::{Delivery, Ended},
+        retry::{Delivery, Due, Ended},
     },
     time::Now,
 };
 
 /// A flush has at least this long, however short the group interval is.
 pub(super) const LEAST_TIME: Duration = Duration::from_secs(10);
+
+/// Freeing a notification of more alerts is left to a worker.
+const LARGE: usize = 500;
 
 /// Attempts begun in one step of the loop.
 const PER_STEP: usize = 64;
@@ -51,8 +54,11 @@ impl Tenant {
         for _ in 0..PER_STEP {
             match self.deliveries.poll(now) {
                 None => return,
-                Some(Ok(attempt)) => self.effects.push_back(TenantEffect::Notify(attempt)),
-                Some(Err(ended)) => self.delivery_ended(*ended, now),
+                Some(Due::Attempt(attempt)) => {
+                    self.effects.push_back(TenantEffect::Notify(attempt));
+                }
+                Some(Due::Ended(ended)) => self.delivery_ended(*ended, now),
+                Some(Due::Postponed) => {}
             }
         }
     }
@@ -113,6 +119,13 @@ impl Tenant {
                     now,
                 );
             }
+        }
+        if plan
+            .data
+            .as_ref()
+            .is_some_and(|data| data.alerts.len() > LARGE)
+        {
+            self.discard(plan);
         }
         self.notification_ended(group, failed, now);
     }
@@ -208,6 +221,7 @@ impl Tenant {
                 .map(|data| Arc::clone(&data.idempotency_key))
                 .unwrap_or_default(),
         });
-        self.persistence.history(recorded, now);
+        let oldest = self.oldest_history();
+        self.persistence.history(recorded, oldest, now);
     }
 }

@@ -61,6 +61,18 @@ impl Tenant {
         self.effects.push_back(TenantEffect::WriteFiles(files));
     }
 
+    /// A worker failed to write the files: the next maintenance tries again.
+    pub(super) fn export_lost(&mut self) {
+        self.exporting = false;
+        for stats in [
+            &mut self.stats.nflog_snapshot,
+            &mut self.stats.silences_snapshot,
+        ] {
+            stats.maintenance += 1;
+            stats.maintenance_errors += 1;
+        }
+    }
+
     /// Takes in how writing a file ended.
     pub fn file_written(&mut self, silences: bool, took: Duration, result: Result<u64, String>) {
         let stats = if silences {

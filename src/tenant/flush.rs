@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Tenant, TenantEffect, TenantJob};
 use crate::{
+    alert::Alert,
     dispatch::{GroupId, LastDecision},
-    labels::Fingerprint,
     nflog::NflogStats,
     notify::decide::{FlushInput, FlushOutcome, Plan},
     time::{Now, Timestamp},
@@ -14,6 +14,9 @@ use crate::{
 /// Flushes begun in one step of the loop.
 const PER_STEP: usize = 64;
 
+/// Alerts that leave their groups in one step of the loop.
+const TOLD_PER_STEP: usize = 500;
+
 /// A flush whose notifications are under way.
 #[derive(Debug)]
 pub(super) struct RunningFlush {
@@ -21,7 +24,7 @@ pub(super) struct RunningFlush {
     pub(super) open: usize,
     /// Whether one failed; its resolves are then told again.
     pub(super) failed: bool,
-    told: Vec<(Fingerprint, Timestamp)>,
+    told: Vec<Arc<Alert>>,
 }
 
 impl Tenant {
@@ -30,10 +33,7 @@ impl Tenant {
         if now.mono < self.settings.start_delay {
             return;
         }
-        for _ in 0..PER_STEP {
-            let Some(group) = self.dispatcher.begin_flush(now) else {
-                return;
-            };
+        for group in self.dispatcher.begin_flushes(PER_STEP, now) {
             let input = FlushInput {
                 group,
                 now,
@@ -118,15 +118,44 @@ impl Tenant {
         if flush.open > 0 {
             return;
         }
-        if let Some(flush) = self.flushes.remove(&group) {
-            self.stats.flushes += 1;
-            let told = if flush.failed {
-                &[]
-            } else {
-                flush.told.as_slice()
-            };
-            self.dispatcher.end_flush(group, told, now);
+        self.stats.flushes += 1;
+        if flush.failed {
+            flush.told.clear();
+            if self.stopping {
+                // The group is saved as being flushed, so that the next start begins with it.
+                self.flushes.remove(&group);
+                return;
+            }
         }
+        self.ending.push_back(group);
+        self.end_flushes(now);
+    }
+
+    /// Takes one portion of the alerts that flushes told as resolved out of their groups.
+    pub(super) fn end_flushes(&mut self, now: Now) {
+        let mut room = TOLD_PER_STEP;
+        while room > 0
+            && let Some(group) = self.ending.front().copied()
+        {
+            let Some(flush) = self.flushes.get_mut(&group) else {
+                self.ending.pop_front();
+                continue;
+            };
+            let portion = flush.told.split_off(flush.told.len().saturating_sub(room));
+            room = room.saturating_sub(portion.len().max(1));
+            self.dispatcher.forget(group, &portion);
+            if flush.told.is_empty() {
+                self.ending.pop_front();
+                self.flushes.remove(&group);
+                self.dispatcher.end_flush(group, now);
+                self.persistence.changed(now);
+            }
+        }
+    }
+
+    /// A worker failed to decide a flush: it is begun again with the next group interval.
+    pub(super) fn flush_lost(&mut self, group: GroupId, now: Now) {
+        self.dispatcher.end_flush(group, now);
     }
 }
 

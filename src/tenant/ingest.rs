@@ -20,7 +20,16 @@ impl Tenant {
             (Arc::clone(&alert), self.store.replace(alert))
         } else {
             match self.store.put(alert, now.wall) {
-                Put::Stored { alert, previous } => (alert, previous),
+                Put::Stored {
+                    alert,
+                    previous,
+                    evicted,
+                } => {
+                    if let Some(evicted) = evicted {
+                        self.forget(&evicted, now);
+                    }
+                    (alert, previous)
+                }
                 Put::Limited { name } => {
                     tracing::warn!(
                         alertname = name,
@@ -78,10 +87,15 @@ impl Tenant {
         }
         for alert in gone {
             self.store.remove(alert.fingerprint);
-            self.inhibitor.remove(&alert);
-            self.journal.mark_removed(alert.fingerprint);
-            self.persistence.changed(now);
+            self.forget(&alert, now);
         }
         last.and_then(|last| last.0.checked_add(1)).map(Fingerprint)
+    }
+
+    /// Takes note that the store has an alert no more.
+    fn forget(&mut self, alert: &Alert, now: Now) {
+        self.inhibitor.remove(alert);
+        self.journal.mark_removed(alert.fingerprint);
+        self.persistence.changed(now);
     }
 }

@@ -1,10 +1,15 @@
 //! Pure work that is too long for the loop.
 
+use std::any::Any;
+
 use super::{
     export::{ExportInput, Exported},
     reload::{ReloadInput, ReloadOutcome},
 };
-use crate::notify::decide::{FlushInput, FlushOutcome};
+use crate::{
+    dispatch::GroupId,
+    notify::decide::{FlushInput, FlushOutcome},
+};
 
 /// A job on snapshots.
 #[derive(Debug)]
@@ -15,6 +20,21 @@ pub enum TenantJob {
     Reload(Box<ReloadInput>),
     /// Write silences and log in Alertmanager's format.
     Export(Box<ExportInput>),
+    /// Free memory that consists of many parts.
+    Discard(Box<dyn Any + Send>),
+}
+
+/// Says which job it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TenantJobName {
+    /// Decide the flush of this group.
+    Decide(GroupId),
+    /// Build what follows from a new configuration.
+    Reload,
+    /// Write silences and log.
+    Export,
+    /// Free memory.
+    Discard,
 }
 
 /// A job's result.
@@ -26,9 +46,24 @@ pub enum TenantJobDone {
     Reloaded(Box<ReloadOutcome>),
     /// The files.
     Exported(Exported),
+    /// Nothing.
+    Discarded,
+    /// None: the job has a bug.
+    Panicked(TenantJobName),
 }
 
 impl TenantJob {
+    /// Says which job it is.
+    #[must_use]
+    pub fn name(&self) -> TenantJobName {
+        match self {
+            Self::Decide(input) => TenantJobName::Decide(input.group.id),
+            Self::Reload(_) => TenantJobName::Reload,
+            Self::Export(_) => TenantJobName::Export,
+            Self::Discard(_) => TenantJobName::Discard,
+        }
+    }
+
     /// Does the work; pure, on any thread.
     #[must_use]
     pub fn run(self) -> TenantJobDone {
@@ -36,6 +71,10 @@ impl TenantJob {
             Self::Decide(input) => TenantJobDone::Decided(Box::new(input.decide())),
             Self::Reload(input) => TenantJobDone::Reloaded(Box::new(input.run())),
             Self::Export(input) => TenantJobDone::Exported(input.run()),
+            Self::Discard(rubbish) => {
+                drop(rubbish);
+                TenantJobDone::Discarded
+            }
         }
     }
 }

@@ -1,15 +1,18 @@
 //! What happens from time to time: alerts, silences and log entries that nobody needs are forgotten.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use super::{Tenant, TenantEffect};
-use crate::{labels::Fingerprint, storage::Key, time::Now};
+use super::{Record, Tenant, TenantEffect};
+use crate::{labels::Fingerprint, nflog::LogKey, storage::Key, time::Now};
 
 /// A resolved alert stays at least this long, for those who look.
 pub(super) const KEEP_RESOLVED: Duration = Duration::from_mins(15);
 
 /// Alerts looked at in one step of the loop.
 const ALERTS_PER_STEP: usize = 1000;
+
+/// Log entries looked at in one step of the loop.
+const ENTRIES_PER_STEP: usize = 500;
 
 impl Tenant {
     /// Does one bounded step of whatever is due.
@@ -23,33 +26,34 @@ impl Tenant {
         }
         if now.mono >= self.maintenance_due {
             self.maintenance_due = now.mono + self.settings.maintenance_interval;
-            self.collect_records(now);
+            self.log_cursor.get_or_insert_with(LogKey::first);
+            self.collect_silences(now);
             self.export();
+        }
+        if let Some(cursor) = self.log_cursor.take() {
+            self.collect_log(&cursor, now);
         }
     }
 
-    fn collect_records(&mut self, now: Now) {
-        let tenant = self.settings.tenant.clone();
-        let silences = self.silences.gc(now.wall);
-        let mut records: Vec<_> = silences
-            .iter()
-            .map(|id| (Key::silence(&tenant, id), None))
-            .collect();
-        let alive: BTreeSet<_> = self
-            .dispatcher
-            .groups()
-            .values()
-            .map(|group| group.key.clone())
-            .collect();
-        let log = self.nflog.gc(now.wall, self.settings.retention, |key| {
-            alive.contains(&key.group_key)
-        });
-        records.extend(
-            log.removed
-                .iter()
-                .map(|key| (Key::nflog(&tenant, key), None)),
-        );
-        records.extend(log.renewed.iter().map(|entry| self.log_record(entry)));
+    fn collect_silences(&mut self, now: Now) {
+        let gone = self.silences.gc(now.wall);
+        let delete = |id: &Arc<str>| (Key::silence(&self.settings.tenant, id), None);
+        self.save_all(gone.iter().map(delete).collect());
+    }
+
+    fn collect_log(&mut self, from: &LogKey, now: Now) {
+        let (dispatcher, retention) = (&self.dispatcher, self.settings.retention);
+        let is_alive = |key: &LogKey| dispatcher.has_key(&key.group_key);
+        let log = self
+            .nflog
+            .gc(from, ENTRIES_PER_STEP, now.wall, retention, is_alive);
+        self.log_cursor = log.next;
+        let delete = |key| (Key::nflog(&self.settings.tenant, key), None);
+        let renewed = log.renewed.iter().map(|entry| self.log_record(entry));
+        self.save_all(log.removed.iter().map(delete).chain(renewed).collect());
+    }
+
+    fn save_all(&mut self, records: Vec<Record>) {
         if !records.is_empty() {
             self.effects.push_back(TenantEffect::SaveDurably(records));
         }

@@ -19,7 +19,7 @@ mod view;
 
 pub use explain::{Explanation, GroupExplanation, RouteStep};
 pub use export::{ExportInput, Exported};
-pub use job::{TenantJob, TenantJobDone};
+pub use job::{TenantJob, TenantJobDone, TenantJobName};
 pub use load::Damaged;
 pub use persist::Saved;
 pub use reload::{ReloadInput, ReloadOutcome};

@@ -32,6 +32,8 @@ const REFRESHES_WITHIN: Duration = Duration::from_secs(30);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Alerts and schedules handed to the store in one step of the loop.
 const PER_STEP: usize = 500;
+/// History entries handed to the store in one step of the loop.
+const HISTORY_PER_STEP: usize = 20 * HISTORY_PER_VALUE;
 /// History entries in one value; at 8 KiB each they fit.
 const HISTORY_PER_VALUE: usize = 7;
 
@@ -69,7 +71,7 @@ pub(super) struct Persistence {
     heartbeat_due: Duration,
     /// A batch is with the store; the next waits for it.
     in_flight: bool,
-    history: Vec<Arc<HistoryEntry>>,
+    history: VecDeque<Arc<HistoryEntry>>,
     /// Batches of history in the store: number and the id of the last entry.
     history_batches: VecDeque<(u64, u64)>,
     next_history_batch: u64,
@@ -83,16 +85,21 @@ impl Persistence {
             refreshes_due: None,
             heartbeat_due: now.mono,
             in_flight: false,
-            history: Vec::new(),
+            history: VecDeque::new(),
             history_batches: VecDeque::new(),
             next_history_batch: 0,
             stopping: false,
         }
     }
 
-    /// Takes in a history entry to save.
-    pub(super) fn history(&mut self, entry: Arc<HistoryEntry>, now: Now) {
-        self.history.push(entry);
+    /// Takes in a history entry to save; the history begins with `oldest`.
+    pub(super) fn history(&mut self, entry: Arc<HistoryEntry>, oldest: u64, now: Now) {
+        self.history.push_back(entry);
+        while self
+            .history
+            .pop_front_if(|entry| entry.id < oldest)
+            .is_some()
+        {}
         self.changed(now);
     }
 
@@ -152,7 +159,9 @@ impl Tenant {
         let mut records = self.alert_records(refreshes);
         records.extend(self.schedule_records(now));
         records.extend(self.history_records());
-        if self.persistence.heartbeat_due <= now.mono {
+        // A heartbeat ends an outage, so it must not overtake the refreshes that make up for it.
+        let refreshed = !refreshes || !self.journal.has_refreshes();
+        if refreshed && self.persistence.heartbeat_due <= now.mono {
             records.push(self.heartbeat_record(now.wall));
             // After the last heartbeat of a node that stops there is none.
             let stopping = self.persistence.stopping;
@@ -262,7 +271,9 @@ impl Tenant {
     fn history_records(&mut self) -> Vec<Record> {
         let tenant = &self.settings.tenant;
         let mut records = Vec::new();
-        for entries in std::mem::take(&mut self.persistence.history).chunks(HISTORY_PER_VALUE) {
+        let portion = self.persistence.history.len().min(HISTORY_PER_STEP);
+        let pending: Vec<_> = self.persistence.history.drain(..portion).collect();
+        for entries in pending.chunks(HISTORY_PER_VALUE) {
             let seq = self.persistence.next_history_batch;
             self.persistence.next_history_batch += 1;
             let last = entries.last().map_or(0, |entry| entry.id);
@@ -272,7 +283,7 @@ impl Tenant {
                 Some(encode_history(entries)),
             ));
         }
-        let oldest = self.history.oldest_id().unwrap_or_default();
+        let oldest = self.oldest_history();
         while let Some((seq, _)) = self
             .persistence
             .history_batches
@@ -281,6 +292,11 @@ impl Tenant {
             records.push((Key::batch(Map::History, tenant, seq), None));
         }
         records
+    }
+
+    /// The id from which on history is kept; beyond all ids if none is.
+    pub(super) fn oldest_history(&self) -> u64 {
+        self.history.oldest_id().unwrap_or(u64::MAX)
     }
 
     fn heartbeat_record(&self, at: Timestamp) -> Record {
@@ -298,6 +314,7 @@ impl Tenant {
     pub(super) fn restore(&mut self, saved: Saved, now: Now) {
         self.restore_records(saved.silences, saved.nflog, now);
         self.import(saved.imported_silences, saved.imported_nflog, now);
+        let mut history = Vec::new();
         for (seq, entries) in saved.history {
             let last = entries
                 .iter()
@@ -306,8 +323,9 @@ impl Tenant {
                 .unwrap_or_default();
             self.persistence.history_batches.push_back((seq, last));
             self.persistence.next_history_batch = self.persistence.next_history_batch.max(seq + 1);
-            self.history.restore(entries);
+            history.extend(entries);
         }
+        self.history.restore(history);
         self.journal = saved.journal;
         let lived = self.last_sign_of_life(saved.heartbeat, &saved.alerts, now.wall);
         self.outage_began = lived;
@@ -363,8 +381,10 @@ impl Tenant {
         now: Now,
     ) {
         let fired = lived.is_some_and(|lived| !alert.is_resolved_at(lived));
-        if fired {
+        if fired && !outage.is_zero() {
             alert.ends_at = alert.ends_at.plus(outage);
+            self.journal.mark_refreshed(alert.fingerprint);
+            self.persistence.refreshes_due = Some(now.mono);
         }
         let alert = Arc::new(alert);
         if !alert.is_resolved_at(now.wall) {

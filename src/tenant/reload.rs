@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::Tenant;
+use super::{Tenant, TenantEffect, TenantJob};
 use crate::{
     alert::Alert,
     config::{Config, Integration},
@@ -100,8 +100,9 @@ impl Tenant {
     /// Puts a new configuration into force. Notifications under way follow it with their next attempt.
     pub fn reloaded(&mut self, outcome: ReloadOutcome, now: Now) {
         self.config = outcome.config;
-        self.dispatcher = outcome.dispatcher;
-        self.inhibitor = outcome.inhibitor;
+        let dispatcher = std::mem::replace(&mut self.dispatcher, outcome.dispatcher);
+        let inhibitor = std::mem::replace(&mut self.inhibitor, outcome.inhibitor);
+        self.discard((dispatcher, inhibitor));
         self.stats.reloads += 1;
         let config = Arc::clone(&self.config);
         for ended in self
@@ -110,6 +111,12 @@ impl Tenant {
         {
             self.delivery_ended(ended, now);
         }
+    }
+
+    /// Has a worker free what consists of many parts.
+    pub(super) fn discard(&mut self, rubbish: impl Send + 'static) {
+        let job = TenantJob::Discard(Box::new(rubbish));
+        self.effects.push_back(TenantEffect::Run(job));
     }
 
     /// Leaves of a decision what the configuration in force still has: a flush may have been decided under an older one.

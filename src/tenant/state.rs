@@ -7,8 +7,8 @@ use std::{
 };
 
 use super::{
-    Exported, Saved, Stats, TenantJob, TenantJobDone, TenantSettings, View, flush::RunningFlush,
-    persist::Persistence,
+    Exported, Saved, Stats, TenantJob, TenantJobDone, TenantJobName, TenantSettings, View,
+    flush::RunningFlush, persist::Persistence,
 };
 use crate::{
     alert::AlertStore,
@@ -17,7 +17,7 @@ use crate::{
     history::History,
     inhibit::Inhibitor,
     labels::Fingerprint,
-    nflog::Nflog,
+    nflog::{LogKey, Nflog},
     notify::{
         Verdict,
         decide::FlushSettings,
@@ -61,6 +61,8 @@ pub struct Tenant {
     pub(super) dispatcher: Dispatcher,
     pub(super) deliveries: Deliveries,
     pub(super) flushes: BTreeMap<GroupId, RunningFlush>,
+    /// Flushes that are over, but for the alerts that leave their groups.
+    pub(super) ending: VecDeque<GroupId>,
     pub(super) journal: AlertJournal,
     pub(super) persistence: Persistence,
     pub(super) stats: Stats,
@@ -70,6 +72,8 @@ pub struct Tenant {
     pub(super) outage_began: Option<Timestamp>,
     pub(super) gc_due: Duration,
     pub(super) gc_cursor: Option<Fingerprint>,
+    /// Where collecting the notification log goes on, while it is under way.
+    pub(super) log_cursor: Option<LogKey>,
     pub(super) maintenance_due: Duration,
     /// Whether a worker writes the portable files.
     pub(super) exporting: bool,
@@ -102,6 +106,7 @@ impl Tenant {
             dispatcher: Dispatcher::new(Arc::new(RouteTree::new(&config.route))),
             deliveries: Deliveries::new(rng.child("retry")),
             flushes: BTreeMap::new(),
+            ending: VecDeque::new(),
             journal: AlertJournal::new(),
             persistence: Persistence::new(now),
             stats: Stats {
@@ -112,6 +117,7 @@ impl Tenant {
             outage_began: None,
             gc_due: now.mono + settings.gc_interval,
             gc_cursor: None,
+            log_cursor: None,
             maintenance_due: now.mono + settings.maintenance_interval,
             exporting: false,
             stopping: false,
@@ -128,6 +134,7 @@ impl Tenant {
     /// Does what is due, in bounded steps; call again while [`Self::poll_timeout`] is not in the future.
     pub fn handle_timeout(&mut self, now: Now) {
         self.poll_deliveries(now);
+        self.end_flushes(now);
         if !self.stopping {
             self.begin_flushes(now);
             self.maintain(now);
@@ -142,20 +149,22 @@ impl Tenant {
             .dispatcher
             .next_due()
             .map(|due| (due.max(self.settings.start_delay), "flush"));
-        let gc = if self.gc_cursor.is_some() {
+        let gc = if self.gc_cursor.is_some() || self.log_cursor.is_some() {
             Duration::ZERO
         } else {
             self.gc_due
         };
         let running = [
             flush,
-            Some((gc, "collect alerts")),
+            Some((gc, "collect")),
             Some((self.maintenance_due, "maintenance")),
         ];
         let running = running.into_iter().flatten().filter(|_| !self.stopping);
+        let ending = (!self.ending.is_empty()).then_some((Duration::ZERO, "end flushes"));
         let delivery = self.deliveries.next_due().map(|due| (due, "notify"));
         let save = self.persistence.next_due(self).map(|due| (due, "save"));
-        running.chain(delivery).chain(save).min()
+        let always = [ending, delivery, save];
+        running.chain(always.into_iter().flatten()).min()
     }
 
     /// The next thing to do.
@@ -169,6 +178,10 @@ impl Tenant {
             TenantJobDone::Decided(outcome) => self.flush_decided(*outcome, now),
             TenantJobDone::Reloaded(outcome) => self.reloaded(*outcome, now),
             TenantJobDone::Exported(files) => self.exported(files),
+            TenantJobDone::Discarded => {}
+            TenantJobDone::Panicked(TenantJobName::Decide(group)) => self.flush_lost(group, now),
+            TenantJobDone::Panicked(TenantJobName::Export) => self.export_lost(),
+            TenantJobDone::Panicked(TenantJobName::Reload | TenantJobName::Discard) => {}
         }
     }
 
@@ -251,6 +264,7 @@ impl Tenant {
         self.stopping
             && !self.exporting
             && self.deliveries.is_empty()
+            && self.ending.is_empty()
             && self.effects.is_empty()
             && self.persistence.is_clean(self)
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
+mod bounds;
+mod clock;
 mod muting;
 mod notify;
 mod random;

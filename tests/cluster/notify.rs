@@ -170,3 +170,39 @@ fn why_an_alert_was_told_or_not_is_explained() {
     assert_eq!(group.notifications.len(), 1);
     assert!(group.next_flush > group.last_flush);
 }
+
+#[test]
+fn a_pause_holds_for_what_waits_for_a_retry_too() {
+    let mut world = World::new(ConfigBuilder::new().group_by(&["alertname"]).build());
+    world.behaviour = Behaviour::Fail;
+    for name in ["A", "B", "C", "D"] {
+        world.fire(name);
+    }
+    world.run_to(12);
+    let tries = world.told.len();
+    world.behaviour = Behaviour::Limit(Duration::from_secs(30));
+    world.run_to(35);
+    assert_eq!(world.told.len(), tries + 1);
+}
+
+#[test]
+fn an_attempt_that_is_lost_does_not_end_the_group() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = Behaviour::Vanish;
+    world.fire("A");
+    world.run_to(20);
+    world.behaviour = Behaviour::Accept(Duration::ZERO);
+    world.run_to(300);
+    assert_eq!(world.accepted().len(), 1, "the next flush tells it");
+}
+
+#[test]
+fn a_flush_that_cannot_be_decided_does_not_end_the_group() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.panicking = true;
+    world.fire("A");
+    world.run_to(20);
+    world.panicking = false;
+    world.run_to(300);
+    assert_eq!(world.accepted(), ["70 first notification: firing A"]);
+}

@@ -84,3 +84,14 @@ fn what_waits_for_a_retry_follows_the_new_configuration() {
             .contains("no such integration")
     );
 }
+
+#[test]
+fn a_configuration_that_cannot_be_applied_changes_nothing() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.panicking = true;
+    assert!(!world.try_reload(ConfigBuilder::new().integrations(vec![]).build()));
+    world.panicking = false;
+    world.fire("A");
+    world.run_to(100);
+    assert_eq!(world.accepted().len(), 1);
+}

@@ -123,3 +123,47 @@ fn a_stop_gives_what_is_in_flight_its_time() {
     world.run_to(200);
     assert_eq!(world.told.len(), 1);
 }
+
+#[test]
+fn what_a_kill_interrupts_is_told_right_after_the_restart() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = crate::sim::Behaviour::Fail;
+    world.fire("A");
+    world.run_to(30);
+    world.kill();
+    world.behaviour = crate::sim::Behaviour::Accept(Duration::ZERO);
+    world.run_to(35);
+    world.start();
+    world.run_to(200);
+    assert_eq!(world.accepted(), ["35 first notification: firing A"]);
+}
+
+#[test]
+fn and_so_is_what_a_stop_interrupts() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = crate::sim::Behaviour::Fail;
+    world.fire("A");
+    world.run_to(30);
+    world.stop();
+    world.behaviour = crate::sim::Behaviour::Accept(Duration::ZERO);
+    world.run_to(35);
+    world.start();
+    world.run_to(200);
+    assert_eq!(world.accepted(), ["35 first notification: firing A"]);
+}
+
+#[test]
+fn a_second_restart_invents_no_resolve_either() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.post("A", world.wall(), Duration::from_secs(240));
+    world.run_to(100);
+    world.kill();
+    world.run_to(500);
+    world.start();
+    world.run_to(510);
+    world.kill();
+    world.run_to(515);
+    world.start();
+    world.run_to(600);
+    assert_eq!(world.told.len(), 1, "{:?}", world.accepted());
+}

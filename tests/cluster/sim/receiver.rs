@@ -75,6 +75,8 @@ pub(crate) enum Behaviour {
     Refuse,
     /// With a 429 that asks for a pause.
     Limit(Duration),
+    /// Not at all: the attempt is lost inside the process.
+    Vanish,
 }
 
 impl Behaviour {
@@ -89,7 +91,7 @@ impl Behaviour {
         };
         match self {
             Self::Accept(after) => (after, Verdict::Sent),
-            Self::Fail => (soon, retry(None, FailureReason::ServerError)),
+            Self::Fail | Self::Vanish => (soon, retry(None, FailureReason::ServerError)),
             Self::Limit(pause) => (soon, retry(Some(pause), FailureReason::RateLimited)),
             Self::Refuse => {
                 let error = "as scripted".to_owned();

@@ -12,8 +12,9 @@ use watchfire::{
     history::HistoryLimits,
     labels::{LabelSet, MatchOp, Matcher},
     node::{Effect, Input, Node, Reply, ReplyTo, Request, SaveBatch, StoreOp},
+    notify::Verdict,
     silence::{SilenceDraft, SilenceLimits},
-    tenant::{Saved, TenantSettings, View},
+    tenant::{Saved, TenantJobDone, TenantSettings, View},
     time::{Now, Timestamp},
 };
 
@@ -37,10 +38,15 @@ pub(crate) struct World {
     behind: BTreeMap<Vec<u8>, Vec<u8>>,
     config: Arc<Config>,
     seed: u64,
+    /// Seconds by which the wall clock was set, all together.
+    shift: i64,
+    settings: TenantSettings,
     replies: BTreeMap<ReplyTo, Reply>,
     next_reply: u64,
     /// How the receiver answers from now on.
     pub(crate) behaviour: Behaviour,
+    /// Whether every job that begins panics.
+    pub(crate) panicking: bool,
     /// Everything the receiver saw.
     pub(crate) told: Vec<Told>,
 }
@@ -58,6 +64,17 @@ impl World {
 
     /// As [`Self::new`], with a seed.
     pub(crate) fn seeded(config: Arc<Config>, seed: u64) -> Self {
+        Self::with(config, seed, settings())
+    }
+
+    /// As [`Self::new`], with other settings.
+    pub(crate) fn set(config: Arc<Config>, change: impl FnOnce(&mut TenantSettings)) -> Self {
+        let mut settings = settings();
+        change(&mut settings);
+        Self::with(config, 1, settings)
+    }
+
+    fn with(config: Arc<Config>, seed: u64, settings: TenantSettings) -> Self {
         let mut world = Self {
             node: None,
             started: Duration::ZERO,
@@ -68,9 +85,12 @@ impl World {
             behind: BTreeMap::new(),
             config,
             seed,
+            shift: 0,
+            settings,
             replies: BTreeMap::new(),
             next_reply: 0,
             behaviour: Behaviour::Accept(Duration::from_millis(5)),
+            panicking: false,
             told: Vec::new(),
         };
         world.start();
@@ -88,7 +108,7 @@ impl World {
         let (saved, damaged) = Saved::decode(records.collect::<Vec<_>>(), "anonymous");
         assert!(damaged.is_empty(), "{damaged:?}");
         self.node = Some(Node::new(
-            settings(),
+            self.settings.clone(),
             Arc::clone(&self.config),
             saved,
             self.seed,
@@ -97,21 +117,31 @@ impl World {
         self.settle();
     }
 
-    /// Ends the node as `kill -9` does: what is not on the disk is gone, and no request in flight is answered.
-    pub(crate) fn kill(&mut self) {
+    /// Ends the node as `kill -9` does: what is not on the disk is gone, and no request in flight is answered. Tells
+    /// whether something in flight was lost that a receiver may know of.
+    pub(crate) fn kill(&mut self) -> bool {
         self.node = None;
-        self.events.clear();
+        self.cut()
     }
 
-    /// Ends the node as SIGTERM does.
-    pub(crate) fn stop(&mut self) {
+    fn cut(&mut self) -> bool {
+        let events = std::mem::take(&mut self.events);
+        events.values().any(|event| match event {
+            Event::Input(Input::NotifyFinished { verdict, .. }) => *verdict == Verdict::Sent,
+            Event::Input(_) => false,
+            Event::Write(batch) => batch.durable,
+        })
+    }
+
+    /// Ends the node as SIGTERM does; tells what [`Self::kill`] does.
+    pub(crate) fn stop(&mut self) -> bool {
         self.feed(Input::Shutdown);
         let deadline = self.clock + Duration::from_secs(30);
         while self.node.is_some() {
             assert!(self.clock < deadline, "the node does not stop");
             self.advance(deadline);
         }
-        self.events.clear();
+        self.cut()
     }
 
     /// Virtual seconds since the world began.
@@ -122,6 +152,16 @@ impl World {
     /// The wall clock.
     pub(crate) fn wall(&self) -> Timestamp {
         self.now().wall
+    }
+
+    /// Sets the wall clock forward, or back.
+    pub(crate) fn jump(&mut self, seconds: i64) {
+        self.shift += seconds;
+    }
+
+    /// How many records the disk holds.
+    pub(crate) fn records(&self) -> usize {
+        self.durable.len() + self.behind.len()
     }
 
     /// Lets time pass until `second`.
@@ -160,6 +200,26 @@ impl World {
         ));
     }
 
+    /// Posts an alert with these labels that began at `starts_at` and ends after `life`.
+    pub(crate) fn post_labels(
+        &mut self,
+        labels: &[(&str, &str)],
+        starts_at: Timestamp,
+        life: Duration,
+    ) {
+        let now = self.wall();
+        let labels = LabelSet::from_pairs(labels.iter().copied());
+        let alert = Alert {
+            fingerprint: labels.fingerprint(),
+            labels,
+            ..alert("", starts_at, now.plus(life), now)
+        };
+        self.request(Request::PostAlerts {
+            alerts: vec![alert],
+            invalid: 0,
+        });
+    }
+
     /// Silences alerts of that name for `length`; returns the id once it is acknowledged.
     pub(crate) fn silence(&mut self, name: &str, length: Duration) -> Arc<str> {
         let matcher = Matcher::new(MatchOp::Equal, "alertname", name).unwrap();
@@ -190,10 +250,12 @@ impl World {
     /// Puts a new configuration into force.
     pub(crate) fn reload(&mut self, config: Arc<Config>) {
         self.config = Arc::clone(&config);
-        assert!(matches!(
-            self.request(Request::Reload(config)),
-            Some(Reply::Reloaded)
-        ));
+        assert!(self.try_reload(config));
+    }
+
+    /// Whether a new configuration comes into force.
+    pub(crate) fn try_reload(&mut self, config: Arc<Config>) -> bool {
+        matches!(self.request(Request::Reload(config)), Some(Reply::Reloaded))
     }
 
     /// A snapshot of the node.
@@ -226,7 +288,7 @@ impl World {
     }
 
     fn now(&self) -> Now {
-        let wall = Timestamp::from_unix(BEGINNING, 0).plus(self.clock);
+        let wall = Timestamp::from_unix(BEGINNING + self.shift, 0).plus(self.clock);
         Now {
             mono: self.clock - self.started,
             wall,
@@ -330,14 +392,21 @@ impl World {
                 let after = if batch.durable { FSYNC } else { FSYNC * 10 };
                 self.schedule(after, Event::Write(batch));
             }
+            Effect::Run(job) if self.panicking => {
+                let done = TenantJobDone::Panicked(job.name());
+                self.schedule(Duration::ZERO, Event::Input(Input::JobDone(done)));
+            }
             Effect::Run(job) => {
                 self.schedule(Duration::ZERO, Event::Input(Input::JobDone(job.run())))
             }
             Effect::Notify(attempt) => {
                 let (after, verdict) = self.behaviour.answer();
-                let accepted = verdict == watchfire::notify::Verdict::Sent;
+                let accepted = verdict == Verdict::Sent;
                 self.told
                     .push(Told::new(&attempt, self.seconds(), accepted));
+                if matches!(self.behaviour, Behaviour::Vanish) {
+                    return;
+                }
                 let input = Input::NotifyFinished {
                     attempt: attempt.attempt,
                     verdict,
