@@ -435,8 +435,18 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
     sorted.get(position).map_or(0.0, Duration::as_secs_f64) * 1e3
 }
 
-/// The median time of a read in ms, and the length of the list that it yields.
-async fn read(client: &Client, server: &Server, path: &str) -> Result<(f64, usize)> {
+/// What a read costs.
+struct Read {
+    /// The median, in ms.
+    time: f64,
+    /// The mean, in ms; on a busy machine it says more than the time.
+    cpu: f64,
+    /// The length of the list that it yields.
+    entries: usize,
+}
+
+async fn read(client: &Client, server: &Server, path: &str) -> Result<Read> {
+    let before = server.cpu_at_rest().await?;
     let url = format!("{}{path}", server.url);
     let mut times = Vec::new();
     let mut entries = 0;
@@ -450,7 +460,12 @@ async fn read(client: &Client, server: &Server, path: &str) -> Result<(f64, usiz
         entries = serde_json::from_slice::<Vec<serde::de::IgnoredAny>>(&body)?.len();
     }
     times.sort_unstable();
-    Ok((percentile(&times, 50), entries))
+    let cpu = server.cpu_at_rest().await?.saturating_sub(before);
+    Ok(Read {
+        time: percentile(&times, 50),
+        cpu: cpu.as_secs_f64() * 1e3 / float(READS),
+        entries,
+    })
 }
 
 fn moment(seconds: i64) -> String {
@@ -509,8 +524,9 @@ async fn measure_reads(client: &Client, server: &Server, figures: &mut Figures) 
         ("GET /alerts/groups", "/api/v2/alerts/groups"),
         ("GET /silences", "/api/v2/silences"),
     ] {
-        let (time, entries) = read(client, server, path).await?;
+        let Read { time, cpu, entries } = read(client, server, path).await?;
         figures.add(format!("{what}, {entries} entries"), "ms", time);
+        figures.add(format!("{what}, CPU"), "ms", cpu);
     }
     figures.add("memory after reads", "MB", server.memory("VmRSS")?);
     Ok(())
@@ -579,7 +595,31 @@ async fn measure_spawned(command: &str, options: &Options, client: &Client) -> R
     measure_flush(&server, options, &sink, since, &mut figures).await?;
     measure_reads(client, &server, &mut figures).await?;
     figures.add("highest memory", "MB", server.memory("VmHWM")?);
+    if let Some(step) = slow_step(client, &server).await? {
+        figures.add("99 % of the loop's steps take at most", "ms", step);
+    }
     Ok(figures)
+}
+
+/// The bound in ms below which 99 of 100 steps of the server's loop stay, where it tells.
+async fn slow_step(client: &Client, server: &Server) -> Result<Option<f64>> {
+    let metrics = client
+        .get(format!("{}/metrics", server.url))
+        .send()
+        .await?
+        .text()
+        .await?;
+    let buckets = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("watchfire_loop_step_duration_seconds_bucket{le=\""))
+        .filter_map(|line| {
+            let (bound, count) = line.split_once("\"} ")?;
+            Some((bound.parse::<f64>().ok()?, count.parse::<f64>().ok()?))
+        })
+        .collect::<Vec<_>>();
+    let all = buckets.iter().map(|(_, count)| *count).fold(0.0, f64::max);
+    let bound = buckets.iter().find(|(_, count)| *count >= 0.99 * all);
+    Ok(bound.map(|(bound, _)| bound * 1e3))
 }
 
 fn rounded(value: f64) -> String {
@@ -592,24 +632,41 @@ fn rounded(value: f64) -> String {
 
 /// A Markdown table; with two servers its last column says how many times less the second needs.
 fn table(names: &[String], all: &[Figures]) -> String {
-    let [first, rest @ ..] = all else {
-        return String::new();
-    };
-    let mut lines = vec![format!("| | {} |", names.join(" | "))];
-    lines.push(format!("|---|{}", "--:|".repeat(all.len())));
-    for (row, (what, unit, value)) in first.0.iter().enumerate() {
-        let mut line = format!("| {what} | {} {unit} |", rounded(*value));
-        if let Some((_, unit, other)) = rest.first().and_then(|second| second.0.get(row)) {
-            let _ = write!(
-                line,
-                " {} {unit} | {:.1} |",
-                rounded(*other),
-                value / other.max(1e-9)
+    let mut rows: Vec<(&str, &str)> = Vec::new();
+    for (what, unit, _) in all.iter().flat_map(|figures| &figures.0) {
+        if !rows.iter().any(|(known, _)| known == what) {
+            rows.push((what, unit));
+        }
+    }
+    let mut lines = vec![
+        format!("| | {} |", names.join(" | ")),
+        format!("|---|{}", "--:|".repeat(all.len())),
+    ];
+    for (what, unit) in rows {
+        let mut values = Vec::new();
+        let mut line = format!("| {what} |");
+        for figures in all {
+            let value = figures
+                .0
+                .iter()
+                .find_map(|(known, _, value)| (known == what).then_some(*value));
+            values.extend(value);
+            let cell = value.map_or_else(
+                || "–".to_owned(),
+                |value| format!("{} {unit}", rounded(value)),
             );
+            let _ = write!(line, " {} |", cell.trim());
+        }
+        if let [_, _] = all {
+            let ratio = match values[..] {
+                [one, other] if other > 0.0 => format!("{:.1}", one / other),
+                _ => "–".to_owned(),
+            };
+            let _ = write!(line, " {ratio} |");
         }
         lines.push(line);
     }
-    if !rest.is_empty() {
+    if let [_, _] = all {
         lines[0].push_str(" ratio |");
         lines[1].push_str("--:|");
     }
