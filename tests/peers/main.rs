@@ -26,3 +26,4 @@ mod hostile;
 mod kill;
 mod prometheus;
 mod upstream_files;
+mod webhooks;

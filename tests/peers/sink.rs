@@ -17,6 +17,8 @@ pub(crate) struct Notification {
     pub(crate) at: Instant,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
+    /// The body as it came.
+    pub(crate) text: String,
 }
 
 impl Notification {
@@ -86,11 +88,13 @@ impl Sink {
 }
 
 async fn receive(State(record): State<Arc<Record>>, headers: HeaderMap, body: Bytes) {
-    let body = serde_json::from_slice(&body).unwrap();
+    let text = String::from_utf8(body.to_vec()).unwrap();
+    let body = serde_json::from_str(&text).unwrap();
     record.notifications.lock().unwrap().push(Notification {
         at: Instant::now(),
         headers,
         body,
+        text,
     });
 }
 
