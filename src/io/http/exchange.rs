@@ -53,7 +53,7 @@ pub(super) async fn run(
     let configured = auth::headers(&client.config, client.tokens.as_ref()).await?;
     let mut hop = Hop {
         method: Method::from_bytes(request.method.as_bytes()).map_err(|error| error.to_string())?,
-        body: Bytes::copy_from_slice(&request.body),
+        body: Bytes::from_owner(Arc::clone(&request.body)),
         headers: own_headers(request)?,
         secrets: configured,
     };
