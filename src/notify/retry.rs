@@ -23,6 +23,8 @@ const LONGEST_WAIT: Duration = Duration::from_mins(1);
 const GROWTH: f64 = 1.5;
 const JITTER: f64 = 0.5;
 
+const WITHDRAWN: &str = "the configuration has no such integration";
+
 /// An attempt that has not answered this long after its deadline is lost.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
@@ -44,6 +46,8 @@ pub struct Delivery {
     attempt_started: Duration,
     wait: Duration,
     state: State,
+    /// The configuration in force has its integration no more.
+    withdrawn: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -133,6 +137,7 @@ impl Deliveries {
             attempt_started: now.mono,
             wait: FIRST_WAIT,
             state: State::Waiting(at),
+            withdrawn: false,
         };
         self.running.insert(id, delivery);
     }
@@ -235,6 +240,13 @@ impl Deliveries {
                     format!("{name}: {text} {attempts} attempts: {error}"),
                 ))
             }
+            Verdict::Retry { error, .. } if delivery.withdrawn => {
+                delivery.last_error = error;
+                Some((
+                    FailureReason::ContextCanceled,
+                    canceled(delivery, WITHDRAWN),
+                ))
+            }
             Verdict::Retry {
                 after,
                 reason,
@@ -273,13 +285,16 @@ impl Deliveries {
         let mut gone = Vec::new();
         for (id, delivery) in &mut self.running {
             match (integration(&delivery.plan.key.receiver), delivery.state) {
-                (Some(integration), _) => delivery.plan.integration = Some(integration),
+                (Some(integration), _) => {
+                    delivery.plan.integration = Some(integration);
+                    delivery.withdrawn = false;
+                }
                 (None, State::Waiting(at)) => gone.push((at, *id)),
-                (None, State::Sending) => {}
+                (None, State::Sending) => delivery.withdrawn = true,
             }
         }
         gone.into_iter()
-            .filter_map(|timer| self.cancel(timer, "the configuration has no such integration"))
+            .filter_map(|timer| self.cancel(timer, WITHDRAWN))
             .collect()
     }
 
@@ -300,16 +315,20 @@ impl Deliveries {
     fn cancel(&mut self, timer: (Duration, u64), why: &str) -> Option<Ended> {
         self.timers.remove(&timer);
         let delivery = self.running.remove(&timer.1)?;
-        let error = format!(
-            "{}: notify retry canceled: {why}: {}",
-            name_of(&delivery),
-            delivery.last_error
-        );
+        let error = canceled(&delivery, why);
         Some(Ended {
             failure: Some((FailureReason::ContextCanceled, error)),
             delivery,
         })
     }
+}
+
+fn canceled(delivery: &Delivery, why: &str) -> String {
+    format!(
+        "{}: notify retry canceled: {why}: {}",
+        name_of(delivery),
+        delivery.last_error
+    )
 }
 
 impl Delivery {

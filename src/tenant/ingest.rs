@@ -52,7 +52,9 @@ impl Tenant {
         let outage = self
             .outage_began
             .is_some_and(|began| alert.starts_at > began);
-        outage && !alert.is_resolved_at(now.wall) && self.store.get(alert.fingerprint).is_some()
+        let stored = self.store.get(alert.fingerprint);
+        let later = stored.is_some_and(|stored| alert.starts_at > stored.starts_at);
+        outage && later && !alert.is_resolved_at(now.wall)
     }
 
     /// Has receivers that were told of an alert told again.

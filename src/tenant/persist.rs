@@ -360,7 +360,8 @@ impl Tenant {
         alerts: &[Alert],
         now: Timestamp,
     ) -> Option<Timestamp> {
-        let heartbeat = heartbeat.map(|heartbeat| heartbeat.at);
+        // A heartbeat from the future says that the clock was set back: nobody knows how long the outage was.
+        let heartbeat = heartbeat.map(|heartbeat| heartbeat.at.min(now));
         let told = self.nflog.iter().map(|entry| entry.timestamp);
         let posted = alerts.iter().map(|alert| alert.updated_at);
         heartbeat

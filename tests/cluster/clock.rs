@@ -17,3 +17,20 @@ fn a_resolve_is_told_although_the_clock_was_set_back() {
     world.run_to(200);
     assert_eq!(world.told.len(), 2, "{:?}", world.accepted());
 }
+
+#[test]
+fn a_clock_that_was_set_back_while_the_node_was_down_is_no_long_outage() {
+    let mut world = World::new(ConfigBuilder::new().group_by(&["alertname"]).build());
+    world.fire("Z");
+    world.run_to(20);
+    world.resolve("Z");
+    world.run_to(7200);
+    world.post("A", world.wall(), Duration::from_secs(240));
+    world.run_to(7300);
+    world.kill();
+    world.jump(-3600);
+    world.start();
+    world.run_to(7440 + 3600 + 120);
+    let last = world.accepted().pop().unwrap_or_default();
+    assert!(last.ends_with("resolved A"), "{last}");
+}

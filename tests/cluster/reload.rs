@@ -95,3 +95,15 @@ fn a_configuration_that_cannot_be_applied_changes_nothing() {
     world.run_to(100);
     assert_eq!(world.accepted().len(), 1);
 }
+
+#[test]
+fn what_is_being_sent_to_an_integration_that_goes_is_not_tried_again() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = crate::sim::Behaviour::FailLate(std::time::Duration::from_secs(3));
+    world.fire("A");
+    world.run_to(12);
+    world.reload(ConfigBuilder::new().integrations(vec![]).build());
+    world.run_to(60);
+    assert_eq!(world.told.len(), 1);
+    assert_eq!(world.view().deliveries, 0);
+}

@@ -167,3 +167,17 @@ fn a_second_restart_invents_no_resolve_either() {
     world.run_to(600);
     assert_eq!(world.told.len(), 1, "{:?}", world.accepted());
 }
+
+#[test]
+fn a_source_whose_clock_is_ahead_is_not_taken_for_a_new_incident() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    let began = world.wall().plus(Duration::from_secs(60));
+    world.post("A", began, Duration::from_secs(240));
+    world.run_to(20);
+    world.kill();
+    world.run_to(22);
+    world.start();
+    world.post("A", began, Duration::from_secs(240));
+    world.run_to(200);
+    assert_eq!(world.told.len(), 1, "{:?}", world.accepted());
+}

@@ -162,11 +162,12 @@ impl LogFile {
             let _ = fs::remove_file(&temporary);
         })?;
         fs::rename(&temporary, self.directory.join("log"))?;
-        sync_directory(&self.directory)?;
+        // From here on the old file has no name: whatever fails below, nothing may be written to it any more.
         self.file = file;
         self.index = index;
         self.end = end;
         self.rewrite_at = self.live * 2 + SLACK;
+        sync_directory(&self.directory)?;
         Ok(())
     }
 

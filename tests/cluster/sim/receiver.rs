@@ -71,6 +71,8 @@ pub(crate) enum Behaviour {
     Accept(Duration),
     /// With a 5xx.
     Fail,
+    /// With a 5xx, after this long.
+    FailLate(Duration),
     /// With a 4xx.
     Refuse,
     /// With a 429 that asks for a pause.
@@ -92,6 +94,7 @@ impl Behaviour {
         match self {
             Self::Accept(after) => (after, Verdict::Sent),
             Self::Fail | Self::Vanish => (soon, retry(None, FailureReason::ServerError)),
+            Self::FailLate(after) => (after, retry(None, FailureReason::ServerError)),
             Self::Limit(pause) => (soon, retry(Some(pause), FailureReason::RateLimited)),
             Self::Refuse => {
                 let error = "as scripted".to_owned();
