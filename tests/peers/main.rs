@@ -23,6 +23,7 @@ mod amtool;
 mod config_files;
 mod differential;
 mod hostile;
+mod hostile_receivers;
 mod kill;
 mod prometheus;
 mod upstream_files;
