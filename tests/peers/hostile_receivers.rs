@@ -16,8 +16,11 @@ use crate::{
     sink::Sink,
 };
 
+/// What is done with a connection once a request came.
+type Behaviour = fn(TcpStream);
+
 /// Serves every connection with `behave` until the end of the test program; returns the address.
-fn misbehave(behave: fn(TcpStream)) -> String {
+fn misbehave(behave: Behaviour) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     thread::spawn(move || {
@@ -74,7 +77,7 @@ fn hostile_receivers_keep_nobody_waiting() {
     };
     let directory = tempfile::tempdir().unwrap();
     let sink = Sink::start();
-    let behaviours: [(&str, fn(TcpStream)); 6] = [
+    let behaviours: [(&str, Behaviour); 6] = [
         ("silent", silent),
         ("endless_body", endless_body),
         ("endless_error", endless_error),
