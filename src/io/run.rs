@@ -244,6 +244,8 @@ mod tests {
         due: Option<Duration>,
         fired: Arc<Mutex<Vec<Duration>>>,
         stuck: bool,
+        /// Whether each timer has an effect.
+        busy: bool,
     }
 
     impl StateMachine for Double {
@@ -281,6 +283,10 @@ mod tests {
             self.fired.lock().unwrap().push(now.mono);
             if !self.stuck {
                 self.due = None;
+            }
+            if self.busy {
+                let (to, reply) = (ReplyTo(u64::MAX), Reply::AlertsStored);
+                self.effects.push_back(Effect::Reply { to, reply });
             }
         }
 
@@ -424,6 +430,24 @@ mod tests {
             thread::yield_now();
         }
         assert!(block_on(running.handle.ping()));
+        running.handle.shut_down();
+        running.thread.join().unwrap();
+    }
+
+    #[test]
+    fn work_that_takes_many_steps_is_not_slowed_down() {
+        let fired = Arc::<Mutex<Vec<Duration>>>::default();
+        let running = running(Double {
+            due: Some(Duration::ZERO),
+            fired: Arc::clone(&fired),
+            stuck: true,
+            busy: true,
+            ..Double::default()
+        });
+        // At one step per pause this would take half an hour.
+        while fired.lock().unwrap().len() < 20 * MAX_SPINS as usize {
+            thread::yield_now();
+        }
         running.handle.shut_down();
         running.thread.join().unwrap();
     }

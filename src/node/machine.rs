@@ -46,6 +46,8 @@ pub struct Node {
     parts: Parts,
     reload: Reload,
     stop: Stop,
+    behind_fails: Failing,
+    log_fails: Failing,
     files_in_flight: usize,
     effects: VecDeque<Effect>,
 }
@@ -64,6 +66,18 @@ enum Waiting {
     Behind,
     /// Nobody, but a failure is worth a log line.
     Log,
+}
+
+/// Whether a kind of write fails: told once, not with every write.
+#[derive(Debug, Default)]
+struct Failing(bool);
+
+impl Failing {
+    /// Takes in how a write ended; returns the error that a row of failures began with.
+    fn began(&mut self, result: Result<(), String>) -> Option<String> {
+        let before = std::mem::replace(&mut self.0, result.is_err());
+        result.err().filter(|_| !before)
+    }
 }
 
 /// A worker builds what follows from a new configuration; meanwhile alerts and ends of flushes wait.
@@ -107,6 +121,8 @@ impl Node {
             next_ticket: 0,
             reload: Reload::default(),
             stop: Stop::No,
+            behind_fails: Failing::default(),
+            log_fails: Failing::default(),
             files_in_flight: 0,
             effects: VecDeque::new(),
         }
@@ -305,14 +321,22 @@ impl Node {
             }
             (Some(Waiting::Behind), result) => {
                 self.tenant.saved_behind();
-                if let Err(error) = result {
-                    tracing::error!(err = %error, "Alerts and history are kept in memory only: the store does not take them");
+                if let Some(error) = self.behind_fails.began(result) {
+                    tracing::error!(
+                        err = error,
+                        "Alerts and history are kept in memory only: the store does not take them"
+                    );
                 }
             }
-            (Some(Waiting::Log), Err(error)) => {
-                tracing::error!(err = %error, "The notification log is kept in memory only: the store does not take it");
+            (Some(Waiting::Log), result) => {
+                if let Some(error) = self.log_fails.began(result) {
+                    tracing::error!(
+                        err = error,
+                        "The notification log is kept in memory only: the store does not take it"
+                    );
+                }
             }
-            (Some(Waiting::Log) | None, _) => {}
+            (None, _) => {}
         }
     }
 
