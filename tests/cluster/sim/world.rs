@@ -45,6 +45,8 @@ pub(crate) struct World {
     next_reply: u64,
     /// How the receiver answers from now on.
     pub(crate) behaviour: Behaviour,
+    /// How long jobs take on their workers.
+    pub(crate) job_time: Duration,
     /// Whether every job that begins panics.
     pub(crate) panicking: bool,
     /// Everything the receiver saw.
@@ -90,6 +92,7 @@ impl World {
             replies: BTreeMap::new(),
             next_reply: 0,
             behaviour: Behaviour::Accept(Duration::from_millis(5)),
+            job_time: Duration::ZERO,
             panicking: false,
             told: Vec::new(),
         };
@@ -397,7 +400,7 @@ impl World {
                 self.schedule(Duration::ZERO, Event::Input(Input::JobDone(done)));
             }
             Effect::Run(job) => {
-                self.schedule(Duration::ZERO, Event::Input(Input::JobDone(job.run())))
+                self.schedule(self.job_time, Event::Input(Input::JobDone(job.run())))
             }
             Effect::Notify(attempt) => {
                 let (after, verdict) = self.behaviour.answer();
