@@ -179,8 +179,9 @@ impl History {
         }
         for _ in 0..12 {
             self.refresh();
+            // What ended by a clock that was ahead ends once more; otherwise a source says it once.
             for name in NAMES {
-                if !self.firing.contains_key(name) {
+                if self.scene.clock_jumps && !self.firing.contains_key(name) {
                     self.world.resolve(name);
                 }
             }
