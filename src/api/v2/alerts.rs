@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::{body::Body, http::Response};
 
+use super::warm::warmed;
 use crate::{
     alert::Alert,
     api::{
@@ -68,7 +69,7 @@ pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body
     let view = state.view().await?;
     if filter.matchers.is_empty() {
         return stream_json(state.writers(), move |writer| {
-            let all = view.alerts.values();
+            let all = warmed(view.alerts.values());
             let alerts = all.filter(|alert| filter.accepts(alert, view.at.wall));
             write_alerts(writer, &view, &filter, &receivers, alerts)
         })
@@ -103,27 +104,15 @@ async fn search(view: &Arc<View>, filter: &Arc<AlertFilter>) -> Result<Vec<Arc<A
 }
 
 /// The alerts that the cheap half of the filter accepts.
-///
-/// Most of the time goes into waiting for memory. Batches are gone through twice, so that the reads of a batch wait
-/// together: first for the alerts, then for their labels.
 fn accepted<'v>(
-    mut alerts: impl Iterator<Item = &'v Arc<Alert>>,
+    alerts: impl Iterator<Item = &'v Arc<Alert>>,
     filter: &AlertFilter,
     now: Timestamp,
 ) -> Vec<Arc<Alert>> {
-    const BATCH: usize = 64;
-    let mut found = Vec::new();
-    let mut batch = Vec::with_capacity(BATCH);
-    loop {
-        batch.extend(alerts.by_ref().take(BATCH));
-        if batch.is_empty() {
-            return found;
-        }
-        let touched: usize = batch.iter().map(|alert| alert.labels.touch()).sum();
-        std::hint::black_box(touched);
-        let accepted = batch.drain(..).filter(|alert| filter.accepts(alert, now));
-        found.extend(accepted.cloned());
-    }
+    warmed(alerts)
+        .filter(|alert| filter.accepts(alert, now))
+        .cloned()
+        .collect()
 }
 
 /// Alerts that are over are hidden, whatever the filter says.

@@ -4,7 +4,7 @@ use std::{cmp::Ordering, sync::Arc};
 
 use axum::{body::Body, http::Response};
 
-use super::alerts::AlertFilter;
+use super::{alerts::AlertFilter, warm::warmed};
 use crate::{
     alert::Alert,
     api::{
@@ -80,9 +80,7 @@ fn collect<'v>(view: &'v View, filter: &GroupFilter, muting: &mut Muting) -> Vec
         if !filter.receivers.accepts_any(&names, |_| receiver.clone()) {
             continue;
         }
-        let alerts: Vec<_> = group
-            .members
-            .iter()
+        let alerts: Vec<_> = warmed(group.members.iter())
             .filter(|alert| filter.alerts.accepts(alert, view.at.wall))
             .filter_map(|alert| {
                 if filter.alerts.accepts_any_status() {
@@ -109,6 +107,8 @@ fn write_group(
     let group = one.group;
     writer.out.push_str("{\"alerts\":[");
     let mut of_alert = Vec::new();
+    // Sorting jumps about in the group; what it needs is fetched in order before.
+    warmed(one.alerts.iter().map(|(alert, _)| *alert)).for_each(drop);
     for (i, index) in notification_order(&one.alerts).into_iter().enumerate() {
         let (alert, status) = &mut one.alerts[index];
         let status = status.take();

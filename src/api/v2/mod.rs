@@ -9,5 +9,6 @@ mod post_alerts;
 mod receivers;
 mod silences;
 mod status;
+mod warm;
 
 pub(super) use dispatch::{handle, handler_label};
