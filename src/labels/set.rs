@@ -180,16 +180,21 @@ impl Default for LabelSet {
 
 impl Ord for LabelSet {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.len().cmp(&other.len()).then_with(|| {
-            for ((name, value), (other_name, other_value)) in self.iter().zip(other) {
+        let (mut own, mut others) = (self.iter(), other.iter());
+        let mut decided = Ordering::Equal;
+        loop {
+            match (own.next(), others.next()) {
+                (None, None) => return decided,
+                (None, Some(_)) => return Ordering::Less,
+                (Some(_), None) => return Ordering::Greater,
                 // `Before` walks the union of the names: a set that lacks the smaller one comes first.
-                match other_name.cmp(name).then_with(|| value.cmp(other_value)) {
-                    Ordering::Equal => {}
-                    decided @ (Ordering::Less | Ordering::Greater) => return decided,
+                (Some((name, value)), Some((other_name, other_value))) => {
+                    decided = decided
+                        .then_with(|| other_name.cmp(name))
+                        .then_with(|| value.cmp(other_value));
                 }
             }
-            Ordering::Equal
-        })
+        }
     }
 }
 
