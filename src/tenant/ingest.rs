@@ -36,7 +36,7 @@ impl Tenant {
                         limit = self.store.limit(),
                         "Alert dropped: --alerts.per-alertname-limit is reached for this alert name"
                     );
-                    *self.stats.limited.entry(name).or_default() += 1;
+                    self.stats.count_limited(name);
                     return;
                 }
             }

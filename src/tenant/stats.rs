@@ -16,6 +16,8 @@ pub struct Stats {
     /// Alerts taken in.
     pub ingested: u64,
     /// Posts dropped by the limit on one alert name, by that name.
+    ///
+    /// Senders choose names, so their number is bounded; the rest are counted under the empty name.
     pub limited: BTreeMap<String, u64>,
     /// Alerts that flushes left out.
     pub suppressed: Suppressed,
@@ -78,12 +80,44 @@ impl NotificationStats {
     }
 }
 
+/// Names that [`Stats::limited`] tells apart.
+const MAX_LIMITED_NAMES: usize = 10_000;
+
 impl Stats {
+    /// Counts an alert that the limit on its name dropped.
+    pub(super) fn count_limited(&mut self, name: String) {
+        let full = self.limited.len() >= MAX_LIMITED_NAMES;
+        let name = if full && !self.limited.contains_key(&name) {
+            String::new()
+        } else {
+            name
+        };
+        *self.limited.entry(name).or_default() += 1;
+    }
+
     /// Adds what a flush left out.
     pub(super) fn add_suppressed(&mut self, more: Suppressed) {
         self.suppressed.silence += more.silence;
         self.suppressed.inhibition += more.inhibition;
         self.suppressed.mute_time_interval += more.mute_time_interval;
         self.suppressed.active_time_interval += more.active_time_interval;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_names_of_limited_alerts_are_bounded_and_their_number_is_kept() {
+        let mut stats = Stats::default();
+        let posts = MAX_LIMITED_NAMES + 500;
+        for i in 0..posts {
+            stats.count_limited(format!("Alert{i}"));
+        }
+        stats.count_limited("Alert7".to_owned());
+        assert_eq!(stats.limited.len(), MAX_LIMITED_NAMES + 1);
+        assert_eq!(stats.limited["Alert7"], 2);
+        assert_eq!(stats.limited.values().sum::<u64>(), posts as u64 + 1);
     }
 }
