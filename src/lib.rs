@@ -15,6 +15,7 @@ pub mod labels;
 
 // Languages and data.
 pub mod alert;
+pub mod template;
 pub mod timeinterval;
 
 pub mod config;

@@ -1,0 +1,5 @@
+//! The functions of templates.
+
+mod table;
+
+pub(crate) use table::{Context, FuncMap, Function, Special};

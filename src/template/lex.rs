@@ -1,0 +1,1 @@
+//! Splits the source into tokens.

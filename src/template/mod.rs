@@ -1,0 +1,32 @@
+//! Go's template language: text/template in full, html/template's contextual escaping on top of it, and the data and
+//! functions of Alertmanager.
+//!
+//! A [`Library`] holds the named templates of the files, [`Library::compile`] reads one text over it, and a
+//! [`Template`] renders as often as wanted. Nothing here reads a clock, a file or a time zone of the machine: all of it
+//! comes with the [`Scope`]. Every loop, depth and length is bounded; no template can end the process.
+
+mod error;
+
+mod ast;
+mod lex;
+mod parse;
+mod print;
+
+mod data;
+mod gotime;
+mod types;
+mod value;
+
+mod funcs;
+
+mod scope;
+
+mod library;
+
+pub use data::{AlertData, Data, Pair, quote_meta};
+pub use error::TemplateError;
+pub(crate) use funcs::{FuncMap, Function};
+pub use gotime::{Time, Zone};
+pub use library::{Library, Mode, Template};
+pub use scope::{Host, Limits, Scope};
+pub use value::{Int, List, Map, Object, Safe, Uint, Value};
