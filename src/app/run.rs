@@ -19,7 +19,7 @@ use crate::{
     config::{Config, LoadEnv, load_cluster_tls},
     history::HistoryLimits,
     io::{
-        Clock, GossipError, GossipOptions, GossipPort, Handle, HttpClients, Pool, Shell, Signals,
+        Clock, GossipError, GossipOptions, GossipPort, Handle, Pool, Senders, Shell, Signals,
         StateMachine, StoreError, channel, notify_socket, random_peer_name, random_seed,
         server::{
             self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
@@ -334,7 +334,7 @@ impl<'o> Starting<'o> {
             store,
             files,
             Pool::start(threads)?,
-            Arc::new(HttpClients::new(self.clock)),
+            Arc::new(Senders::new(self.clock)),
             self.runtime.clone(),
             handle.results(),
         );

@@ -2,9 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use jiff::tz::TimeZone;
-
-use super::{InhibitRule, Language, Mention, Receiver, References, Route};
+use super::{InhibitRule, Receiver, References, Route, Texts};
 use crate::timeinterval::TimeInterval;
 
 /// A valid configuration, immutable and shared.
@@ -26,12 +24,8 @@ pub struct Config {
     pub original: String,
     /// `alertmanager_config_hash`: the first 48 bits of the MD5 of the file's bytes, little endian.
     pub hash: u64,
-    /// For the default templates and the function `localTime`.
-    pub timezone: TimeZone,
-    /// The language of the default templates.
-    pub language: Language,
-    /// Whom alerts concern, for receivers that can mention people.
-    pub mentions: Vec<Mention>,
+    /// What notifications are worded with.
+    pub texts: Arc<Texts>,
     /// The files and templates that it names.
     pub references: References,
     /// What loads but deserves a word to the operator.
@@ -50,9 +44,7 @@ impl Default for Config {
             templates: Vec::new(),
             original: String::new(),
             hash: 0,
-            timezone: TimeZone::UTC,
-            language: Language::default(),
-            mentions: Vec::new(),
+            texts: Arc::default(),
             references: References::default(),
             warnings: Vec::new(),
         }

@@ -8,7 +8,7 @@ use std::{
 use md5::{Digest as _, Md5};
 
 use super::{
-    Config, LoadEnv, LoadErrors, Route,
+    Config, LoadEnv, LoadErrors, Route, Texts,
     file::RawConfig,
     global::{check_global, find_zone},
     print::print,
@@ -16,7 +16,7 @@ use super::{
     read::{Place, Placed, Position, Reader, Stage},
     warn::warn,
 };
-use crate::{labels::go_quote, timeinterval::TimeInterval, yaml::Document};
+use crate::{labels::go_quote, template::Library, timeinterval::TimeInterval, yaml::Document};
 
 /// Reads a configuration file.
 ///
@@ -114,6 +114,9 @@ fn build(raw: RawConfig, text: &[u8], mut reader: Reader<'_>) -> Config {
     let time_intervals = time_intervals(&raw);
     let global = raw.global.unwrap_or_default().value;
     let timezone = find_zone(&global.timezone, &reader).unwrap_or(jiff::tz::TimeZone::UTC);
+    let mentions = global.mention_map.into_iter();
+    let mentions = mentions.map(super::mention::RawMention::mention).collect();
+    let texts = Texts::new(Library::default(), timezone, global.language, mentions);
     let mut warnings = std::mem::take(&mut reader.warnings);
     warnings.sort_by_key(|warning| (warning.line, warning.column));
     Config {
@@ -133,13 +136,7 @@ fn build(raw: RawConfig, text: &[u8], mut reader: Reader<'_>) -> Config {
         templates: raw.templates,
         original,
         hash: hash(text),
-        timezone,
-        language: global.language,
-        mentions: global
-            .mention_map
-            .into_iter()
-            .map(super::mention::RawMention::mention)
-            .collect(),
+        texts: Arc::new(texts),
         references: reader.references,
         warnings,
     }

@@ -29,6 +29,7 @@ mod load;
 mod print;
 mod references;
 mod templates;
+mod texts;
 mod warn;
 
 mod configuration;
@@ -65,6 +66,7 @@ pub use settings::{
     VictorOpsConfig, WebexConfig, WebhookConfig, WechatConfig, WechatMessage, WecomRobotConfig,
     WecomRobotMessage,
 };
+pub use texts::Texts;
 pub use web::{
     ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, WebConfig, load_web,
 };

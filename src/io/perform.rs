@@ -10,10 +10,9 @@ use tokio::runtime;
 
 use super::{
     handle::Results,
-    http::HttpClients,
-    notify::notify,
     portable::PortableFiles,
     run::World,
+    senders::Senders,
     store::{Store, mark_batch},
     task::{self, Pool},
 };
@@ -28,7 +27,7 @@ pub struct Shell {
     store: Store,
     files: PortableFiles,
     pool: Pool,
-    http: Arc<HttpClients>,
+    senders: Arc<Senders>,
     runtime: runtime::Handle,
     results: Results,
 }
@@ -40,7 +39,7 @@ impl Shell {
         store: Store,
         files: PortableFiles,
         pool: Pool,
-        http: Arc<HttpClients>,
+        senders: Arc<Senders>,
         runtime: runtime::Handle,
         results: Results,
     ) -> Self {
@@ -48,7 +47,7 @@ impl Shell {
             store,
             files,
             pool,
-            http,
+            senders,
             runtime,
             results,
         }
@@ -93,11 +92,11 @@ impl World for Shell {
                 });
             }
             Effect::Notify(attempt) => {
-                let http = Arc::clone(&self.http);
+                let senders = Arc::clone(&self.senders);
                 let results = self.results.clone();
                 task::spawn(&self.runtime, "notify", async move {
                     let number = attempt.attempt;
-                    let verdict = notify(&http, *attempt).await;
+                    let verdict = senders.notify(*attempt).await;
                     results.send(Input::NotifyFinished {
                         attempt: number,
                         verdict,

@@ -3,7 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::input::{Reply, ReplyTo, Ticket};
-use crate::{config::Integration, notify::NotificationData, tenant::TenantJob};
+use crate::{
+    config::{Integration, Texts},
+    notify::{Memory, NotificationData},
+    tenant::TenantJob,
+};
 
 /// Something to do.
 #[derive(Debug)]
@@ -92,6 +96,10 @@ pub struct NotifyAttempt {
     pub data: Arc<NotificationData>,
     /// How to say it.
     pub integration: Arc<Integration>,
+    /// In which words.
+    pub texts: Arc<Texts>,
+    /// What the integration kept of the notification before.
+    pub memory: Memory,
     /// The attempt must end within this time.
     pub timeout: Duration,
 }

@@ -345,12 +345,14 @@ impl Node {
         while let Some(effect) = self.tenant.poll_effect() {
             match effect {
                 TenantEffect::Run(job) => self.effects.push_back(Effect::Run(Box::new(job))),
-                TenantEffect::Notify(attempt) => {
+                TenantEffect::Notify { attempt, texts } => {
                     self.effects
                         .push_back(Effect::Notify(Box::new(NotifyAttempt {
                             attempt: attempt.attempt,
                             data: attempt.data,
                             integration: attempt.integration,
+                            texts,
+                            memory: attempt.memory,
                             timeout: attempt.timeout,
                         })))
                 }

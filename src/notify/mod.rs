@@ -9,10 +9,12 @@ mod dedup;
 pub mod integration;
 mod key;
 pub mod mute;
+mod render;
 pub mod retry;
 mod verdict;
 
 pub use data::{NotificationData, NotifyReason};
 pub use dedup::Quiet;
 pub use mute::{MuteStatus, Muting};
-pub use verdict::{FailureReason, Verdict};
+pub use render::{Limit, Mentions, Renderer};
+pub use verdict::{FailureReason, Memory, Receipt, Verdict};

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{FailureReason, NotificationData, Verdict, decide::Plan};
+use super::{FailureReason, Memory, NotificationData, Receipt, Verdict, decide::Plan};
 use crate::{
     config::{Integration, IntegrationKind},
     dispatch::GroupId,
@@ -41,6 +41,8 @@ pub struct Delivery {
     pub attempts: u32,
     /// How the last attempt failed.
     pub last_error: String,
+    /// What the receiver said when it took it.
+    pub receipt: Receipt,
     last_reason: FailureReason,
     deadline: Duration,
     attempt_started: Duration,
@@ -65,6 +67,8 @@ pub struct Attempt {
     pub data: Arc<NotificationData>,
     /// How.
     pub integration: Arc<Integration>,
+    /// What the integration kept of the notification before.
+    pub memory: Memory,
     /// How long it may take.
     pub timeout: Duration,
 }
@@ -132,6 +136,7 @@ impl Deliveries {
             started: now,
             attempts: 0,
             last_error: "the receiver asked for a pause that outlasts the deadline".to_owned(),
+            receipt: Receipt::default(),
             last_reason: FailureReason::RateLimited,
             deadline,
             attempt_started: now.mono,
@@ -190,6 +195,8 @@ impl Deliveries {
             delivery.plan.data.clone()?,
             delivery.plan.integration.clone()?,
         );
+        let memory = delivery.plan.entry.as_ref();
+        let memory = memory.map(|entry| entry.receiver_data.clone());
         delivery.state = State::Sending;
         self.timers.insert((delivery.answer_by(), id));
         delivery.attempts += 1;
@@ -198,6 +205,7 @@ impl Deliveries {
             attempt: id,
             data,
             integration,
+            memory: memory.unwrap_or_default(),
             timeout: delivery.deadline - now.mono,
         }))
     }
@@ -230,7 +238,10 @@ impl Deliveries {
             .filter(|delivery| delivery.state == State::Sending)?;
         self.timers.remove(&(delivery.answer_by(), attempt));
         let failure = match verdict {
-            Verdict::Sent => None,
+            Verdict::Sent(receipt) => {
+                delivery.receipt = receipt;
+                None
+            }
             Verdict::Permanent { reason, error } => {
                 let name = name_of(delivery);
                 let attempts = delivery.attempts;

@@ -1,12 +1,28 @@
 //! What became of one attempt to notify.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::nflog::ReceiverValue;
+
+/// What an integration keeps from one notification of a group to the next, such as the time stamp of a Slack message;
+/// kept with the entry of the notification log, empty when an incident begins.
+pub type Memory = BTreeMap<String, ReceiverValue>;
+
+/// What is known of a notification that was taken.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Receipt {
+    /// Replaces what the integration kept; `None` keeps it.
+    pub memory: Option<Memory>,
+    /// What an operator should know although it was sent: a template that failed, recipients that were refused. Without
+    /// secrets; empty if there is nothing.
+    pub note: String,
+}
 
 /// The outcome of one attempt, as read from the answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
     /// The receiver took it.
-    Sent,
+    Sent(Receipt),
     /// Worth another try after the usual backoff, or after `after` where the receiver asks for it.
     Retry {
         /// What the receiver asks to wait.
@@ -25,6 +41,29 @@ pub enum Verdict {
         /// What happened, without secrets.
         error: String,
     },
+}
+
+impl Verdict {
+    /// Taken, and nothing more to say.
+    #[must_use]
+    pub fn sent() -> Self {
+        Self::Sent(Receipt::default())
+    }
+
+    /// Whether the receiver took it.
+    #[must_use]
+    pub fn is_sent(&self) -> bool {
+        matches!(self, Self::Sent(_))
+    }
+
+    /// A failure of our own (a template, a file, a setting) that another try would not mend.
+    #[must_use]
+    pub fn unsendable(error: impl Into<String>) -> Self {
+        Self::Permanent {
+            reason: FailureReason::Other,
+            error: error.into(),
+        }
+    }
 }
 
 /// Classes of failures: the `reason` label of `alertmanager_notifications_failed_total`.

@@ -55,7 +55,9 @@ impl Tenant {
             match self.deliveries.poll(now) {
                 None => return,
                 Some(Due::Attempt(attempt)) => {
-                    self.effects.push_back(TenantEffect::Notify(attempt));
+                    let texts = Arc::clone(&self.config.texts);
+                    self.effects
+                        .push_back(TenantEffect::Notify { attempt, texts });
                 }
                 Some(Due::Ended(ended)) => self.delivery_ended(*ended, now),
                 Some(Due::Postponed) => {}
@@ -65,7 +67,7 @@ impl Tenant {
 
     /// Takes in how an attempt ended.
     pub(super) fn attempt_ended(&mut self, attempt: u64, verdict: Verdict, now: Now) {
-        let failed = verdict != Verdict::Sent;
+        let failed = !verdict.is_sent();
         if let Verdict::Retry {
             ambiguous: true, ..
         } = verdict
@@ -96,13 +98,19 @@ impl Tenant {
             plan,
             started,
             attempts,
+            receipt,
             ..
         } = delivery;
         let failed = failure.is_some();
         match failure {
             None => {
-                self.log_told(plan.entry.clone(), now);
-                self.record(&plan, group, Outcome::Sent, attempts, "", started, now);
+                let mut entry = plan.entry.clone();
+                if let (Some(entry), Some(memory)) = (&mut entry, receipt.memory) {
+                    entry.receiver_data = memory;
+                }
+                self.log_told(entry, now);
+                let note = &receipt.note;
+                self.record(&plan, group, Outcome::Sent, attempts, note, started, now);
             }
             Some((reason, error)) => {
                 if let Some(stats) = self.notification_stats(&plan) {

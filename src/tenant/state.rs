@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     alert::AlertStore,
-    config::Config,
+    config::{Config, Texts},
     dispatch::{Dispatcher, GroupId, RouteTree},
     history::History,
     inhibit::Inhibitor,
@@ -35,7 +35,12 @@ pub enum TenantEffect {
     /// Run a job on a worker.
     Run(TenantJob),
     /// Make an attempt to notify.
-    Notify(Attempt),
+    Notify {
+        /// The attempt.
+        attempt: Attempt,
+        /// The words of the configuration in force.
+        texts: Arc<Texts>,
+    },
     /// Save records; nobody waits for it.
     SaveDurably(Vec<Record>),
     /// Save records behind; the tenant saves nothing more behind until it is told that this is done.

@@ -129,7 +129,30 @@ impl IntegrationKind {
     /// Whether notifications of this type can be sent.
     #[must_use]
     pub fn is_built(self) -> bool {
-        self == Self::Webhook
+        match self {
+            Self::Webhook => true,
+            Self::Email => false,
+            Self::PagerDuty => false,
+            Self::Opsgenie => false,
+            Self::Wechat => false,
+            Self::Slack => false,
+            Self::VictorOps => false,
+            Self::Pushover => false,
+            Self::Sns => false,
+            Self::Telegram => false,
+            Self::Discord => false,
+            Self::Webex => false,
+            Self::MsTeams => false,
+            Self::MsTeamsV2 => false,
+            Self::Jira => false,
+            Self::IncidentIo => false,
+            Self::Rocketchat => false,
+            Self::Mattermost => false,
+            Self::DingTalk => false,
+            Self::WecomRobot => false,
+            Self::Feishu => false,
+            Self::Falcon => false,
+        }
     }
 
     /// The type whose list stands under this key of a receiver.

@@ -1,56 +1,109 @@
 //! Finds the integration that speaks for some settings.
 
-use std::time::Duration;
-
-use super::{FileContents, HttpRequest, HttpResponse, TransportError, webhook};
+use super::{Answer, Begun, Context, Conversation, Step, webhook};
 use crate::{
     config::{Integration, Settings},
-    notify::{FailureReason, NotificationData, Verdict},
+    notify::{Renderer, Verdict},
 };
 
 /// The files that must be read for each notification.
 #[must_use]
 pub fn files(integration: &Integration) -> Vec<String> {
-    let Settings::Webhook(config) = &integration.settings else {
-        return Vec::new();
-    };
-    webhook::files(config)
+    match &integration.settings {
+        Settings::Webhook(config) => webhook::files(config),
+        Settings::Email(_) => Vec::new(),
+        Settings::PagerDuty(_) => Vec::new(),
+        Settings::Opsgenie(_) => Vec::new(),
+        Settings::Wechat(_) => Vec::new(),
+        Settings::Slack(_) => Vec::new(),
+        Settings::VictorOps(_) => Vec::new(),
+        Settings::Pushover(_) => Vec::new(),
+        Settings::Sns(_) => Vec::new(),
+        Settings::Telegram(_) => Vec::new(),
+        Settings::Discord(_) => Vec::new(),
+        Settings::Webex(_) => Vec::new(),
+        Settings::MsTeams(_) => Vec::new(),
+        Settings::MsTeamsV2(_) => Vec::new(),
+        Settings::Jira(_) => Vec::new(),
+        Settings::IncidentIo(_) => Vec::new(),
+        Settings::Rocketchat(_) => Vec::new(),
+        Settings::Mattermost(_) => Vec::new(),
+        Settings::DingTalk(_) => Vec::new(),
+        Settings::WecomRobot(_) => Vec::new(),
+        Settings::Feishu(_) => Vec::new(),
+        Settings::Falcon(_) => Vec::new(),
+    }
 }
 
-/// Says a notification in the words of its receiver.
+/// Begins an attempt.
 ///
 /// # Errors
 /// The verdict, where there is nothing that could be sent.
-pub fn request(
-    integration: &Integration,
-    data: &NotificationData,
-    files: &FileContents,
-) -> Result<HttpRequest, Verdict> {
-    let Settings::Webhook(config) = &integration.settings else {
-        return Err(not_built(integration));
-    };
-    webhook::request(config, data, files)
+pub fn begin(context: &Context) -> Result<Begun, Verdict> {
+    let fallback = context.integration.fallback_text;
+    let render = Renderer::new(&context.texts, &context.data, context.at, fallback);
+    let (step, conversation) = speak(context, &render)?;
+    let problems = render.problems();
+    if problems.is_empty() {
+        return Ok((step, conversation));
+    }
+    let conversation = Box::new(Noted {
+        conversation,
+        problems,
+    });
+    Ok((step, conversation))
 }
 
-/// Judges what came back; `allowed` is the time that the attempt had.
-#[must_use]
-pub fn verdict(
-    integration: &Integration,
-    result: Result<HttpResponse, TransportError>,
-    allowed: Duration,
-) -> Verdict {
-    let Settings::Webhook(config) = &integration.settings else {
-        return not_built(integration);
-    };
-    webhook::verdict(config, result, allowed)
+fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
+    match &context.integration.settings {
+        Settings::Webhook(config) => webhook::begin(config, context, render),
+        Settings::Email(_) => not_built(context),
+        Settings::PagerDuty(_) => not_built(context),
+        Settings::Opsgenie(_) => not_built(context),
+        Settings::Wechat(_) => not_built(context),
+        Settings::Slack(_) => not_built(context),
+        Settings::VictorOps(_) => not_built(context),
+        Settings::Pushover(_) => not_built(context),
+        Settings::Sns(_) => not_built(context),
+        Settings::Telegram(_) => not_built(context),
+        Settings::Discord(_) => not_built(context),
+        Settings::Webex(_) => not_built(context),
+        Settings::MsTeams(_) => not_built(context),
+        Settings::MsTeamsV2(_) => not_built(context),
+        Settings::Jira(_) => not_built(context),
+        Settings::IncidentIo(_) => not_built(context),
+        Settings::Rocketchat(_) => not_built(context),
+        Settings::Mattermost(_) => not_built(context),
+        Settings::DingTalk(_) => not_built(context),
+        Settings::WecomRobot(_) => not_built(context),
+        Settings::Feishu(_) => not_built(context),
+        Settings::Falcon(_) => not_built(context),
+    }
 }
 
-fn not_built(integration: &Integration) -> Verdict {
-    Verdict::Permanent {
-        reason: FailureReason::Other,
-        error: format!(
-            "the sender for {} is not built yet, so nothing was sent",
-            integration.kind.as_str()
-        ),
+fn not_built(context: &Context) -> Result<Begun, Verdict> {
+    let kind = context.integration.kind.as_str();
+    Err(Verdict::unsendable(format!(
+        "the sender for {kind} is not built yet, so nothing was sent"
+    )))
+}
+
+/// A conversation in plain words, because templates failed; its receipt says so.
+#[derive(Debug)]
+struct Noted {
+    conversation: Box<dyn Conversation>,
+    problems: String,
+}
+
+impl Conversation for Noted {
+    fn answer(&mut self, answer: Answer) -> Step {
+        let mut step = self.conversation.answer(answer);
+        if let Step::Done(Verdict::Sent(receipt)) = &mut step {
+            if !receipt.note.is_empty() {
+                receipt.note.push_str("; ");
+            }
+            receipt.note.push_str(&self.problems);
+        }
+        step
     }
 }

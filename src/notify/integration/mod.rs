@@ -1,10 +1,16 @@
-//! Each integration as two pure functions: data → request, response → verdict.
+//! Each integration as pure functions: data → request, response → verdict or the next request.
 
+mod conversation;
 mod dispatch;
+#[cfg(test)]
+mod harness;
+mod mail;
 mod payload;
 mod status;
 mod webhook;
 mod wire;
 
-pub use dispatch::{files, request, verdict};
+pub use conversation::{Answer, Begun, Context, Conversation, Step, Token, TokenRequest};
+pub use dispatch::{begin, files};
+pub use mail::{MailLogin, MailOutcome, MailRequest};
 pub use wire::{FileContents, HttpRequest, HttpResponse, TransportError};

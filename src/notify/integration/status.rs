@@ -26,7 +26,7 @@ pub(super) fn of_response(response: &HttpResponse) -> Verdict {
     let reason = failure_reason(status);
     let error = || unexpected_status(response);
     match status {
-        200..=299 => Verdict::Sent,
+        200..=299 => Verdict::sent(),
         429 => Verdict::Retry {
             after: retry_after(response),
             reason,
@@ -167,7 +167,7 @@ mod tests {
             assert_eq!(of_response(&response(status, &[], "")), expect);
         }
         for status in [200, 202, 204, 299] {
-            assert_eq!(of_response(&response(status, &[], "no")), Verdict::Sent);
+            assert_eq!(of_response(&response(status, &[], "no")), Verdict::sent());
         }
     }
 

@@ -2,10 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{FileContents, HttpRequest, HttpResponse, TransportError, payload, status};
+use super::{
+    Begun, Context, FileContents, HttpRequest, HttpResponse, TransportError, conversation::single,
+    payload, status, wire::file,
+};
 use crate::{
     config::{Secret, WebhookConfig},
-    notify::{FailureReason, NotificationData, Verdict},
+    notify::{NotificationData, Renderer, Verdict},
     time::format_go_duration,
     yaml::Value,
 };
@@ -19,22 +22,31 @@ pub(super) fn files(config: &WebhookConfig) -> Vec<String> {
     }
 }
 
-/// Makes the request.
-pub(super) fn request(
+/// Begins an attempt.
+pub(super) fn begin(
+    config: &WebhookConfig,
+    context: &Context,
+    render: &Renderer<'_>,
+) -> Result<Begun, Verdict> {
+    let request = request(config, &context.data, &context.files, render)?;
+    let (timeout, allowed) = (config.timeout, context.allowed);
+    Ok(single(request, move |result| {
+        verdict(timeout, result, allowed)
+    }))
+}
+
+fn request(
     config: &WebhookConfig,
     data: &NotificationData,
     files: &FileContents,
+    render: &Renderer<'_>,
 ) -> Result<HttpRequest, Verdict> {
-    let permanent = |error| Verdict::Permanent {
-        reason: FailureReason::Other,
-        error,
-    };
     if config.payload != Value::Null {
-        let error =
-            "failed to template webhook payload: templates are not built yet, so nothing was sent";
-        return Err(permanent(error.to_owned()));
+        return Err(Verdict::unsendable(
+            "failed to template webhook payload: this is not built yet, so nothing was sent",
+        ));
     }
-    let url = address(config, files).map_err(permanent)?;
+    let url = address(config, files, render)?;
     let body = payload::webhook_body(data, config.max_alerts, "4");
     Ok(HttpRequest {
         method: "POST",
@@ -51,17 +63,17 @@ pub(super) fn request(
 }
 
 /// Judges what came back within `allowed`.
-pub(super) fn verdict(
-    config: &WebhookConfig,
+fn verdict(
+    timeout: Duration,
     result: Result<HttpResponse, TransportError>,
     allowed: Duration,
 ) -> Verdict {
     match result {
         Ok(response) => status::of_response(&response),
         Err(error) => {
-            let own_limit = !config.timeout.is_zero() && config.timeout < allowed;
+            let own_limit = !timeout.is_zero() && timeout < allowed;
             let cause = own_limit.then(|| {
-                let limit = format_go_duration(config.timeout);
+                let limit = format_go_duration(timeout);
                 format!("configured webhook timeout reached ({limit})")
             });
             status::of_transport("POST", &error, cause)
@@ -69,32 +81,30 @@ pub(super) fn verdict(
     }
 }
 
-fn address(config: &WebhookConfig, files: &FileContents) -> Result<Secret, String> {
-    let url = if config.url.is_empty() {
-        match files.get(&config.url_file) {
-            Some(Ok(content)) => Secret::new(content.trim()),
-            Some(Err(error)) => return Err(format!("read url_file: {error}")),
-            None => return Err(format!("read url_file: {} was not read", config.url_file)),
-        }
+fn address(
+    config: &WebhookConfig,
+    files: &FileContents,
+    render: &Renderer<'_>,
+) -> Result<Secret, Verdict> {
+    let source = if config.url.is_empty() {
+        Secret::new(file(files, "url_file", &config.url_file)?)
     } else {
         config.url.clone()
     };
-    let text = url.reveal();
-    if text.is_empty() {
-        return Err("webhook URL is empty after templating".to_owned());
-    }
-    if text.contains("{{") {
-        return Err(
-            "failed to template webhook URL: templates in webhook URLs are not built yet; \
-             give the address as it is"
-                .to_owned(),
-        );
+    let url = Secret::new(render.secret("url", source.reveal())?);
+    if url.is_empty() {
+        return Err(Verdict::unsendable("webhook URL is empty after templating"));
     }
     // The parser's own error may quote the address.
-    match url::Url::parse(text) {
+    match url::Url::parse(url.reveal()) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(url),
-        Ok(_) => Err("unsupported scheme in the webhook URL: it must be http or https".to_owned()),
-        Err(error) => Err(format!("parse \"{}\": {error}", status::REDACTED)),
+        Ok(_) => Err(Verdict::unsendable(
+            "unsupported scheme in the webhook URL: it must be http or https",
+        )),
+        Err(error) => Err(Verdict::unsendable(format!(
+            "parse \"{}\": {error}",
+            status::REDACTED
+        ))),
     }
 }
 
@@ -102,8 +112,15 @@ fn address(config: &WebhookConfig, files: &FileContents) -> Result<Secret, Strin
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::*;
-    use crate::{alert::Alert, labels::LabelSet, notify::NotifyReason, time::Timestamp};
+    use super::{
+        super::harness::{NEVER, STARTS, alert, data, firing, recorded, resolved},
+        *,
+    };
+    use crate::{
+        config::Texts,
+        labels::LabelSet,
+        notify::{FailureReason, NotifyReason},
+    };
 
     fn config(url: &str) -> WebhookConfig {
         WebhookConfig {
@@ -112,73 +129,39 @@ mod tests {
         }
     }
 
-    fn alert(instance: &str, starts_at: &str, ends_at: &str) -> Alert {
-        let labels = LabelSet::from_pairs([
-            ("alertname", "HighLoad"),
-            ("instance", instance),
-            ("severity", "critical"),
-        ]);
-        Alert {
-            fingerprint: labels.fingerprint(),
-            labels,
-            annotations: LabelSet::from_pairs([("summary", "load high")]),
-            generator_url: "http://prom/graph?g0".into(),
-            starts_at: Timestamp::parse(starts_at).unwrap(),
-            ends_at: Timestamp::parse(ends_at).unwrap(),
-            updated_at: Timestamp::parse(starts_at).unwrap(),
-            timeout: false,
-        }
-    }
-
-    fn data(reason: NotifyReason, alerts: Vec<Alert>) -> NotificationData {
-        NotificationData {
-            receiver: "all".into(),
-            reason,
-            alerts: alerts.into_iter().map(Arc::new).collect(),
-            at: Timestamp::parse("2026-11-21T18:56:00Z").unwrap(),
-            group_labels: LabelSet::from_pairs([("alertname", "HighLoad")]),
-            route_labels: Arc::default(),
-            external_url: "http://am.example.org".into(),
-            group_key: "{}:{alertname=\"HighLoad\"}".into(),
-            idempotency_key: "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".into(),
-            seq: 1_795_287_301,
-        }
+    fn made(
+        config: &WebhookConfig,
+        data: &NotificationData,
+        files: &FileContents,
+    ) -> Result<HttpRequest, Verdict> {
+        let texts = Texts::default();
+        request(
+            config,
+            data,
+            files,
+            &Renderer::new(&texts, data, data.at, true),
+        )
     }
 
     fn body(config: &WebhookConfig, data: &NotificationData) -> String {
-        let request = request(config, data, &FileContents::new()).unwrap();
+        let request = made(config, data, &FileContents::new()).unwrap();
         String::from_utf8(request.body.to_vec()).unwrap()
-    }
-
-    fn recorded(name: &str) -> Option<String> {
-        let path = format!("{}/../shared/data/wire/{name}", env!("CARGO_MANIFEST_DIR"));
-        let Ok(text) = std::fs::read_to_string(path) else {
-            println!("skipped: ../shared/data is not here");
-            return None;
-        };
-        let json: serde_json::Value = serde_json::from_str(&text).ok()?;
-        let body = json["b"].as_str()?;
-        // The recording is of 0.33, which lacks the labels of the route.
-        Some(body.replace(",\"externalURL\"", ",\"routeLabels\":{},\"externalURL\""))
     }
 
     #[test]
     fn bodies_are_those_that_alertmanager_sent() {
-        let starts = "2026-11-21T18:55:01Z";
-        let never = "0001-01-01T00:00:00Z";
-        let firing = data(
-            NotifyReason::FirstNotification,
-            vec![alert("a:9100", starts, never)],
-        );
-        if let Some(expect) = recorded("POST_webhook_1.json") {
-            assert_eq!(body(&config("http://x/"), &firing), expect);
-        }
-        let resolved = data(
-            NotifyReason::AllAlertsResolved,
-            vec![alert("a:9100", starts, "2026-11-21T18:55:09Z")],
-        );
-        if let Some(expect) = recorded("POST_webhook_2.json") {
-            assert_eq!(body(&config("http://x/"), &resolved), expect);
+        for (name, data) in [
+            ("POST_webhook_1.json", firing()),
+            ("POST_webhook_2.json", resolved()),
+        ] {
+            let Some(recorded) = recorded(name) else {
+                return;
+            };
+            // The recording is of 0.33, which lacks the labels of the route.
+            let expect = recorded
+                .body
+                .replace(",\"externalURL\"", ",\"routeLabels\":{},\"externalURL\"");
+            assert_eq!(body(&config("http://x/"), &data), expect);
         }
     }
 
@@ -195,18 +178,18 @@ mod tests {
         data.receiver = "team.a".into();
         data.route_labels = Arc::new(BTreeMap::from([("team".into(), "a".into())]));
         expect_test::expect![[r#"
-            {"receiver":"team\\.a","status":"firing","alerts":[{"status":"firing","labels":{"alertname":"HighLoad","instance":"\u003ca\u003e\u0026\"","severity":"critical"},"annotations":{"runbook":"x","summary":"a"},"startsAt":"2026-11-21T18:55:01.12Z","endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://prom/graph?g0","fingerprint":"beaa34ea785c47a2"},{"status":"resolved","labels":{"alertname":"HighLoad","instance":"b","severity":"critical"},"annotations":{"summary":"load high"},"startsAt":"2026-11-21T18:55:01.000000001Z","endsAt":"2026-11-21T18:55:09Z","generatorURL":"http://prom/graph?g0","fingerprint":"3743c476c5cf56a1"}],"notification_reason":"some alerts resolved","groupLabels":{"alertname":"HighLoad"},"commonLabels":{"alertname":"HighLoad","severity":"critical"},"commonAnnotations":{},"routeLabels":{"team":"a"},"externalURL":"http://am.example.org","version":"4","groupKey":"{}:{alertname=\"HighLoad\"}","truncatedAlerts":0}
+            {"receiver":"team\\.a","status":"firing","alerts":[{"status":"firing","labels":{"alertname":"HighLoad","instance":"\u003ca\u003e\u0026\"","severity":"critical"},"annotations":{"runbook":"x","summary":"a"},"startsAt":"2026-11-21T18:55:01.12Z","endsAt":NEVER,"generatorURL":"http://prom/graph?g0","fingerprint":"beaa34ea785c47a2"},{"status":"resolved","labels":{"alertname":"HighLoad","instance":"b","severity":"critical"},"annotations":{"summary":"load high"},"startsAt":"2026-11-21T18:55:01.000000001Z","endsAt":"2026-11-21T18:55:09Z","generatorURL":"http://prom/graph?g0","fingerprint":"3743c476c5cf56a1"}],"notification_reason":"some alerts resolved","groupLabels":{"alertname":"HighLoad"},"commonLabels":{"alertname":"HighLoad","severity":"critical"},"commonAnnotations":{},"routeLabels":{"team":"a"},"externalURL":"http://am.example.org","version":"4","groupKey":"{}:{alertname=\"HighLoad\"}","truncatedAlerts":0}
         "#]]
         .assert_eq(&body(&config("http://x/"), &data));
     }
 
     #[test]
     fn cuts_alerts_and_never_calls_a_group_resolved_that_fires() {
-        let starts = "2026-11-21T18:55:01Z";
+        let starts = STARTS;
         let alerts = vec![
             alert("a", starts, "2026-11-21T18:55:09Z"),
-            alert("b", starts, "0001-01-01T00:00:00Z"),
-            alert("c", starts, "0001-01-01T00:00:00Z"),
+            alert("b", starts, NEVER),
+            alert("c", starts, NEVER),
         ];
         let data = data(NotifyReason::SomeAlertsResolved, alerts);
         let mut config = config("http://x/");
@@ -221,7 +204,7 @@ mod tests {
     #[test]
     fn names_each_notification_in_its_headers() {
         let data = data(NotifyReason::FirstNotification, Vec::new());
-        let request = request(&config("http://x/"), &data, &FileContents::new()).unwrap();
+        let request = made(&config("http://x/"), &data, &FileContents::new()).unwrap();
         expect_test::expect![[r#"
             [
                 (
@@ -245,14 +228,18 @@ mod tests {
     fn addresses_that_cannot_be_used_fail_with_a_reason_and_no_secret() {
         let data = data(NotifyReason::FirstNotification, Vec::new());
         let check = |config: &WebhookConfig, files: &FileContents, expect: &str| {
-            let Err(Verdict::Permanent { error, .. }) = request(config, &data, files) else {
+            let Err(Verdict::Permanent { error, .. }) = made(config, &data, files) else {
                 panic!("{expect}");
             };
             assert!(error.contains(expect), "{error}");
             assert!(!error.contains("hunter2"), "{error}");
         };
         let none = FileContents::new();
-        check(&config("http://x/{{ .hunter2 }}"), &none, "not built yet");
+        check(
+            &config("http://x/{{ .hunter2 }}"),
+            &none,
+            "template of url failed",
+        );
         check(&config("http://[hunter2"), &none, "parse \"<redacted>\"");
         check(&config("ftp://hunter2/"), &none, "unsupported scheme");
         let mut from_file = config("");
@@ -268,7 +255,7 @@ mod tests {
         let blank = FileContents::from([("/run/url".to_owned(), Ok(" \n".to_owned()))]);
         check(&from_file, &blank, "empty");
         let good = FileContents::from([("/run/url".to_owned(), Ok("http://y/z\n".to_owned()))]);
-        let request = request(&from_file, &data, &good).unwrap();
+        let request = made(&from_file, &data, &good).unwrap();
         assert_eq!(request.url.reveal(), "http://y/z");
     }
 
@@ -279,9 +266,8 @@ mod tests {
             timed_out: true,
             ambiguous: true,
         };
-        let mut config = config("http://x/");
-        config.timeout = Duration::from_secs(1);
-        let verdict = verdict(&config, Err(error.clone()), Duration::from_secs(60));
+        let second = Duration::from_secs(1);
+        let verdict = verdict(second, Err(error.clone()), Duration::from_secs(60));
         let expect = Verdict::Retry {
             after: None,
             reason: FailureReason::ContextDeadlineExceeded,
@@ -292,7 +278,7 @@ mod tests {
         };
         assert_eq!(verdict, expect);
         let Verdict::Retry { error, .. } =
-            super::verdict(&config, Err(error), Duration::from_millis(500))
+            super::verdict(second, Err(error), Duration::from_millis(500))
         else {
             panic!();
         };

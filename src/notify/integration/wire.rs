@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     config::{HttpConfig, Secret},
+    notify::Verdict,
     time::Timestamp,
 };
 
@@ -59,5 +60,31 @@ pub struct TransportError {
     pub ambiguous: bool,
 }
 
-/// Contents of the files that an integration names (`url_file`), trimmed, or why they could not be read.
+/// Contents of the files that an integration names (`url_file`), or why they could not be read.
 pub type FileContents = BTreeMap<String, Result<String, String>>;
+
+/// The content of a file that [`super::files`] named, trimmed; `key` is the setting that names it.
+///
+/// # Errors
+/// The verdict, if it could not be read.
+pub(super) fn file<'a>(files: &'a FileContents, key: &str, path: &str) -> Result<&'a str, Verdict> {
+    untrimmed_file(files, key, path).map(str::trim)
+}
+
+/// The content of a file as it is, for the few settings that Alertmanager does not trim.
+///
+/// # Errors
+/// The verdict, if it could not be read.
+pub(super) fn untrimmed_file<'a>(
+    files: &'a FileContents,
+    key: &str,
+    path: &str,
+) -> Result<&'a str, Verdict> {
+    match files.get(path) {
+        Some(Ok(content)) => Ok(content),
+        Some(Err(error)) => Err(Verdict::unsendable(format!("read {key}: {error}"))),
+        None => Err(Verdict::unsendable(format!(
+            "read {key}: {path} was not read"
+        ))),
+    }
+}

@@ -92,7 +92,7 @@ impl Behaviour {
             ambiguous: false,
         };
         match self {
-            Self::Accept(after) => (after, Verdict::Sent),
+            Self::Accept(after) => (after, Verdict::sent()),
             Self::Fail | Self::Vanish => (soon, retry(None, FailureReason::ServerError)),
             Self::FailLate(after) => (after, retry(None, FailureReason::ServerError)),
             Self::Limit(pause) => (soon, retry(Some(pause), FailureReason::RateLimited)),

@@ -130,7 +130,7 @@ impl World {
     fn cut(&mut self) -> bool {
         let events = std::mem::take(&mut self.events);
         events.values().any(|event| match event {
-            Event::Input(Input::NotifyFinished { verdict, .. }) => *verdict == Verdict::Sent,
+            Event::Input(Input::NotifyFinished { verdict, .. }) => verdict.is_sent(),
             Event::Input(_) => false,
             Event::Write(batch) => batch.durable,
         })
@@ -404,7 +404,7 @@ impl World {
             }
             Effect::Notify(attempt) => {
                 let (after, verdict) = self.behaviour.answer();
-                let accepted = verdict == Verdict::Sent;
+                let accepted = verdict.is_sent();
                 self.told
                     .push(Told::new(&attempt, self.seconds(), accepted));
                 if matches!(self.behaviour, Behaviour::Vanish) {

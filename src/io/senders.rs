@@ -1,0 +1,144 @@
+//! One attempt to notify: read the files, render, then go through the integration's conversation to its verdict.
+
+use std::{fs, sync::LazyLock, thread, time::Duration};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{Clock, http::HttpClients, tokens::Tokens};
+use crate::{
+    node::NotifyAttempt,
+    notify::{
+        FailureReason, Verdict,
+        integration::{
+            self, Answer, Begun, Context, Conversation, FileContents, MailOutcome, Step,
+        },
+    },
+};
+
+/// Files with addresses are short.
+const MAX_FILE: usize = 64 * 1024;
+
+/// More requests than any integration needs for one notification.
+const MAX_STEPS: usize = 16;
+
+/// Notifications that are rendered at the same time: as many as there are processors. It takes nothing but processors,
+/// and what is rendered early only takes memory.
+static RENDERING: LazyLock<Semaphore> =
+    LazyLock::new(|| Semaphore::new(thread::available_parallelism().map_or(2, usize::from)));
+
+/// Speaks to receivers.
+#[derive(Debug)]
+pub struct Senders {
+    clock: Clock,
+    http: HttpClients,
+    tokens: Tokens,
+}
+
+impl Senders {
+    /// With no connection and no token yet. The environment's proxies are read here.
+    #[must_use]
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            http: HttpClients::new(clock),
+            tokens: Tokens::default(),
+        }
+    }
+
+    /// Makes the attempt; ends within its timeout.
+    pub async fn notify(&self, attempt: NotifyAttempt) -> Verdict {
+        let timeout = attempt.timeout;
+        let began = Instant::now();
+        let (step, mut conversation) =
+            match tokio::time::timeout(timeout, self.begin(attempt)).await {
+                Ok(Ok(begun)) => begun,
+                Ok(Err(verdict)) => return verdict,
+                Err(_elapsed) => {
+                    return out_of_time("the time was over before the notification was rendered");
+                }
+            };
+        self.converse(step, conversation.as_mut(), began + timeout)
+            .await
+    }
+
+    async fn converse(
+        &self,
+        mut step: Step,
+        conversation: &mut dyn Conversation,
+        deadline: Instant,
+    ) -> Verdict {
+        for _ in 0..MAX_STEPS {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let answer = match step {
+                Step::Done(verdict) => return verdict,
+                Step::Http(request) => Answer::Http(self.http.send(&request, left).await),
+                Step::Token(request) => {
+                    Answer::Token(self.tokens.get(&self.http, request, left).await)
+                }
+                Step::Mail(_) => Answer::Mail(mail_is_not_built(left)),
+            };
+            step = conversation.answer(answer);
+        }
+        Verdict::unsendable("this is a bug: the receiver was asked again and again")
+    }
+
+    /// Rendering may take long and files may hang, so both are done beside the runtime's threads; a file that hangs
+    /// holds up nothing but its own notification.
+    async fn begin(&self, attempt: NotifyAttempt) -> Result<Begun, Verdict> {
+        let bug = || Verdict::unsendable("this is a bug: the notification could not be rendered");
+        let paths = integration::files(&attempt.integration);
+        let files = if paths.is_empty() {
+            FileContents::new()
+        } else {
+            let read = tokio::task::spawn_blocking(move || read_files(paths)).await;
+            read.map_err(|_panic| bug())?
+        };
+        let _permit = RENDERING.acquire().await.map_err(|_closed| bug())?;
+        let context = Context {
+            integration: attempt.integration,
+            data: attempt.data,
+            texts: attempt.texts,
+            files,
+            memory: attempt.memory,
+            at: self.clock.now().wall,
+            allowed: attempt.timeout,
+        };
+        tokio::task::spawn_blocking(move || integration::begin(&context))
+            .await
+            .map_err(|_panic| bug())?
+    }
+}
+
+fn out_of_time(error: &str) -> Verdict {
+    Verdict::Retry {
+        after: None,
+        reason: FailureReason::ContextDeadlineExceeded,
+        error: error.to_owned(),
+        ambiguous: false,
+    }
+}
+
+fn mail_is_not_built(_left: Duration) -> MailOutcome {
+    MailOutcome::Failed {
+        reason: FailureReason::Other,
+        error: "sending mail is not built yet, so nothing was sent".to_owned(),
+        retry: false,
+        ambiguous: false,
+    }
+}
+
+fn read_files(paths: Vec<String>) -> FileContents {
+    paths
+        .into_iter()
+        .map(|path| {
+            let content = match fs::read_to_string(&path) {
+                Ok(content) if content.len() > MAX_FILE => {
+                    Err(format!("{path}: larger than 64 KiB"))
+                }
+                Ok(content) => Ok(content),
+                Err(error) => Err(format!("{path}: {error}")),
+            };
+            (path, content)
+        })
+        .collect()
+}

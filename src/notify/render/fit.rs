@@ -1,0 +1,81 @@
+//! Keeps messages within the limits of vendors.
+
+/// The most that a vendor takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Unicode scalar values, what Go calls runes.
+    Chars(usize),
+    /// Bytes of UTF-8.
+    Bytes(usize),
+}
+
+impl Limit {
+    /// Whether the text is within the limit.
+    #[must_use]
+    pub fn holds(self, text: &str) -> bool {
+        self.measure(text) <= self.most()
+    }
+
+    /// The text's size in the limit's unit.
+    #[must_use]
+    pub fn measure(self, text: &str) -> usize {
+        match self {
+            Self::Chars(_) => text.chars().count(),
+            Self::Bytes(_) => text.len(),
+        }
+    }
+
+    /// Cuts the end off if the text is too long, with an ellipsis in its place where there is room for one
+    /// (`TruncateInRunes` and `TruncateInBytes` of `notify/util.go`).
+    #[must_use]
+    pub fn cut(self, text: &str) -> String {
+        if self.holds(text) {
+            return text.to_owned();
+        }
+        match self {
+            Self::Chars(most) if most <= 3 => text.chars().take(most).collect(),
+            Self::Chars(most) => text.chars().take(most - 1).chain(['…']).collect(),
+            Self::Bytes(most) if most <= 3 => text[..text.floor_char_boundary(most)].to_owned(),
+            Self::Bytes(most) => {
+                let kept = &text[..text.floor_char_boundary(most - '…'.len_utf8())];
+                format!("{kept}…")
+            }
+        }
+    }
+
+    /// What is left after a text of that kind.
+    pub(super) fn less(self, text: &str) -> Self {
+        let left = self.most().saturating_sub(self.measure(text));
+        match self {
+            Self::Chars(_) => Self::Chars(left),
+            Self::Bytes(_) => Self::Bytes(left),
+        }
+    }
+
+    fn most(self) -> usize {
+        match self {
+            Self::Chars(most) | Self::Bytes(most) => most,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_as_upstream_on_boundaries() {
+        for (limit, text, expect) in [
+            (Limit::Chars(4), "abcd", "abcd"),
+            (Limit::Chars(4), "abcde", "abc…"),
+            (Limit::Chars(3), "abcde", "abc"),
+            (Limit::Chars(4), "日本語でも", "日本語…"),
+            (Limit::Bytes(8), "日本語", "日…"),
+            (Limit::Bytes(9), "日本語", "日本語"),
+            (Limit::Bytes(2), "日", ""),
+        ] {
+            assert_eq!(limit.cut(text), expect);
+            assert!(limit.holds(expect));
+        }
+    }
+}
