@@ -21,7 +21,7 @@ pub struct Texts {
 impl Default for Texts {
     fn default() -> Self {
         Self::new(
-            Library::default(),
+            Library::built_in(),
             TimeZone::UTC,
             Language::English,
             Vec::new(),

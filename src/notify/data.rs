@@ -77,3 +77,22 @@ impl NotificationData {
         }
     }
 }
+
+/// The pairs that all alerts share. A missing name counts as the empty value (`template/template.go`).
+pub(crate) fn common<T: AsRef<Alert>>(
+    alerts: &[T],
+    of: impl Fn(&Alert) -> &LabelSet,
+) -> Vec<(&str, &str)> {
+    let Some((first, others)) = alerts.split_first() else {
+        return Vec::new();
+    };
+    let mut pairs: Vec<_> = of(first.as_ref()).iter().collect();
+    for other in others {
+        if pairs.is_empty() {
+            break;
+        }
+        let labels = of(other.as_ref());
+        pairs.retain(|(name, value)| labels.value(name) == *value);
+    }
+    pairs
+}

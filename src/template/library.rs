@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{ast::Tree, error::TemplateError, funcs::FuncMap, parse::parse, scope::Scope};
 
 /// How a text is rendered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
     /// As it is: text/template.
     Text,
@@ -62,6 +62,12 @@ impl Library {
             trees: Arc::new(trees),
             functions,
         })
+    }
+
+    /// The built-in templates alone.
+    #[must_use]
+    pub fn built_in() -> Self {
+        Self::new([]).expect("the built-in templates are tested")
     }
 
     /// Reads a text over the library, as upstream's `ExecuteTextString` and `ExecuteHTMLString` do, which call it "".

@@ -5,7 +5,13 @@
 
 use std::fmt::Write as _;
 
-use crate::{alert::Alert, json, labels::LabelSet, notify::NotificationData, time::Timestamp};
+use crate::{
+    alert::Alert,
+    json,
+    notify::{NotificationData, data::common},
+    template::quote_meta,
+    time::Timestamp,
+};
 
 /// Writes the notification with at most `max_alerts` alerts (0 for all) as one line with its line feed.
 ///
@@ -109,48 +115,4 @@ fn push_map<'a>(out: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a 
         json::push_str(out, value, true);
     }
     out.push('}');
-}
-
-/// The pairs that all alerts share. A missing name counts as the empty value (`template/template.go`).
-fn common<T: AsRef<Alert>>(alerts: &[T], of: impl Fn(&Alert) -> &LabelSet) -> Vec<(&str, &str)> {
-    let Some((first, others)) = alerts.split_first() else {
-        return Vec::new();
-    };
-    let mut pairs: Vec<_> = of(first.as_ref()).iter().collect();
-    for other in others {
-        if pairs.is_empty() {
-            break;
-        }
-        let labels = of(other.as_ref());
-        pairs.retain(|(name, value)| labels.value(name) == *value);
-    }
-    pairs
-}
-
-/// Go's `regexp.QuoteMeta`: upstream gives receivers their name quoted.
-fn quote_meta(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(c) {
-            out.push('\\');
-        }
-        out.push(c);
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quotes_receivers_as_regexp_quote_meta() {
-        for (name, expect) in [
-            ("team-X", "team-X"),
-            ("a.b", r"a\.b"),
-            (r"x\(1|2)[^$]{3}+*?", r"x\\\(1\|2\)\[\^\$\]\{3\}\+\*\?"),
-        ] {
-            assert_eq!(quote_meta(name), expect);
-        }
-    }
 }

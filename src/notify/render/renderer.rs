@@ -172,9 +172,8 @@ impl<'a> Renderer<'a> {
             .template(source, mode)
             .map_err(|error| error.to_string())?;
         let scope = Scope {
-            now: self.at,
-            zone: self.texts.timezone(),
-            ..Scope::new(value)
+            zone: self.texts.timezone().clone(),
+            ..Scope::new(value.clone(), self.at)
         };
         template.render(&scope).map_err(|error| error.to_string())
     }
