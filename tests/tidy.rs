@@ -341,6 +341,10 @@ fn identifier(text: &str) -> String {
 }
 
 fn before_tests(text: &str) -> &str {
+    // A file that is for tests only says so at its top.
+    if text.contains("\n#![cfg(test)]\n") {
+        return "";
+    }
     text.split("#[cfg(test)]\nmod tests").next().unwrap_or(text)
 }
 

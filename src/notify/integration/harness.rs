@@ -1,4 +1,5 @@
 //! Drives integrations in tests: a receiver from YAML, a notification, answers in; requests and the verdict out.
+#![cfg(test)]
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

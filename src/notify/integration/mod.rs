@@ -2,7 +2,6 @@
 
 mod conversation;
 mod dispatch;
-#[cfg(test)]
 mod harness;
 mod mail;
 mod payload;
