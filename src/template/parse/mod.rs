@@ -1,5 +1,14 @@
 //! Reads the source of a file into trees.
+//!
+//! Blocks are kept on a stack of our own, so that nothing nests natively but parentheses, which are bounded.
 
-mod parser;
+mod number;
+mod unquote;
 
-pub(crate) use parser::parse;
+mod stream;
+
+mod pipeline;
+
+mod blocks;
+
+pub(crate) use blocks::parse;
