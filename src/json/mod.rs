@@ -3,5 +3,7 @@
 //! Large answers and notification bodies are built with it; parsing and small documents are `serde_json`'s part.
 
 mod string;
+mod writer;
 
 pub use string::push_str;
+pub use writer::{ArrayWriter, ObjectWriter, document, push_array, push_object};
