@@ -3,7 +3,9 @@
 //! Large answers and notification bodies are built with it; parsing and small documents are `serde_json`'s part.
 
 mod string;
+mod value;
 mod writer;
 
 pub use string::push_str;
+pub use value::push_value;
 pub use writer::{ArrayWriter, ObjectWriter, document, push_array, push_object};

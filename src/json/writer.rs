@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::push_str;
+use super::{push_str, push_value};
 
 /// An object as one line with its line feed, which is how Go's `json.Encoder` writes a document.
 #[must_use]
@@ -86,6 +86,12 @@ impl ObjectWriter<'_> {
     /// A value that is JSON already.
     pub fn raw(&mut self, name: &str, json: &str) -> &mut Self {
         self.member(name).push_str(json);
+        self
+    }
+
+    /// A tree.
+    pub fn value(&mut self, name: &str, value: &serde_json::Value) -> &mut Self {
+        push_value(self.member(name), value);
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::{
     alert::{Alert, AlertStatus},
     labels::LabelSet,
@@ -75,6 +77,13 @@ impl NotificationData {
         } else {
             AlertStatus::Resolved
         }
+    }
+
+    /// Upstream's name of the group at receivers that recognise repeats: the SHA-256 of the group key in hexadecimal.
+    #[must_use]
+    pub(crate) fn group_hash(&self) -> String {
+        let digest = Sha256::digest(self.group_key.as_bytes());
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 

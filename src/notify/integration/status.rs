@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::{HttpResponse, TransportError};
 use crate::{
     notify::{FailureReason, Verdict},
-    time::Timestamp,
+    time::{Timestamp, format_go_duration},
 };
 
 /// No receiver makes us wait longer than this.
@@ -71,7 +71,18 @@ pub(super) fn of_transport(method: &str, error: &TransportError, cause: Option<S
     }
 }
 
-fn failure_reason(status: u16) -> FailureReason {
+/// Names an integration's own `timeout` as what ran out, if it is shorter than what the attempt was allowed.
+#[must_use]
+pub(super) fn own_timeout(kind: &str, timeout: Duration, allowed: Duration) -> Option<String> {
+    (!timeout.is_zero() && timeout < allowed).then(|| {
+        let limit = format_go_duration(timeout);
+        format!("configured {kind} timeout reached ({limit})")
+    })
+}
+
+/// The class of a status.
+#[must_use]
+pub(super) fn failure_reason(status: u16) -> FailureReason {
     match status {
         401 | 403 => FailureReason::AuthError,
         429 => FailureReason::RateLimited,
@@ -83,21 +94,27 @@ fn failure_reason(status: u16) -> FailureReason {
 
 fn unexpected_status(response: &HttpResponse) -> String {
     let mut text = format!("unexpected status code {}: {REDACTED}", response.status);
-    let body = String::from_utf8_lossy(&response.body);
-    let body = body.trim();
+    let body = quoted(&String::from_utf8_lossy(&response.body));
     if !body.is_empty() {
         text.push_str(": ");
-        let cut = body.floor_char_boundary(MAX_QUOTED_BODY);
-        text.extend(
-            body[..cut]
-                .chars()
-                .map(|c| if c.is_control() { ' ' } else { c }),
-        );
-        if cut < body.len() {
-            text.push('…');
-        }
+        text.push_str(&body);
     }
     text
+}
+
+/// What a receiver said, for an error: on one line and not too long.
+#[must_use]
+pub(super) fn quoted(text: &str) -> String {
+    let text = text.trim();
+    let cut = text.floor_char_boundary(MAX_QUOTED_BODY);
+    let shown = text[..cut].chars();
+    let mut out: String = shown
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect();
+    if cut < text.len() {
+        out.push('…');
+    }
+    out
 }
 
 /// Reads `Retry-After`, seconds or an HTTP date; a date counts from the receiver's own `Date`, so that skew is harmless.

@@ -1,6 +1,6 @@
 //! `webhook_configs`: version 4 of Alertmanager's webhook, byte for byte, with two headers of ours.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     Begun, Context, FileContents, HttpRequest, HttpResponse, TransportError, conversation::single,
@@ -9,7 +9,6 @@ use super::{
 use crate::{
     config::{Secret, WebhookConfig},
     notify::{NotificationData, Renderer, Verdict},
-    time::format_go_duration,
     yaml::Value,
 };
 
@@ -48,18 +47,10 @@ fn request(
     }
     let url = address(config, files, render)?;
     let body = payload::webhook_body(data, config.max_alerts, "4");
-    Ok(HttpRequest {
-        method: "POST",
-        url,
-        headers: vec![
-            ("Content-Type", "application/json".to_owned()),
-            ("Idempotency-Key", format!("\"{}\"", data.idempotency_key)),
-            ("X-Notification-Seq", data.seq.to_string()),
-        ],
-        body: Arc::from(body.into_bytes()),
-        timeout: (!config.timeout.is_zero()).then_some(config.timeout),
-        http: Arc::clone(&config.http),
-    })
+    let request = HttpRequest::json("POST", url, body, &config.http)
+        .header("Idempotency-Key", format!("\"{}\"", data.idempotency_key))
+        .header("X-Notification-Seq", data.seq.to_string());
+    Ok(request.within(config.timeout))
 }
 
 /// Judges what came back within `allowed`.
@@ -71,11 +62,7 @@ fn verdict(
     match result {
         Ok(response) => status::of_response(&response),
         Err(error) => {
-            let own_limit = !timeout.is_zero() && timeout < allowed;
-            let cause = own_limit.then(|| {
-                let limit = format_go_duration(timeout);
-                format!("configured webhook timeout reached ({limit})")
-            });
+            let cause = status::own_timeout("webhook", timeout, allowed);
             status::of_transport("POST", &error, cause)
         }
     }
@@ -110,7 +97,7 @@ fn address(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::{collections::BTreeMap, sync::Arc};
 
     use super::{
         super::harness::{NEVER, STARTS, alert, data, firing, recorded, resolved},

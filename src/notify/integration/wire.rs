@@ -25,6 +25,37 @@ pub struct HttpRequest {
     pub http: Arc<HttpConfig>,
 }
 
+impl HttpRequest {
+    /// A request with a JSON body (or none, if it is empty), bounded by the notification's deadline only.
+    pub(super) fn json(
+        method: &'static str,
+        url: Secret,
+        body: String,
+        http: &Arc<HttpConfig>,
+    ) -> Self {
+        Self {
+            method,
+            url,
+            headers: vec![("Content-Type", "application/json".to_owned())],
+            body: Arc::from(body.into_bytes()),
+            timeout: None,
+            http: Arc::clone(http),
+        }
+    }
+
+    /// With one more header.
+    pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    /// Bounded by an integration's `timeout`, zero for none.
+    pub(super) fn within(mut self, timeout: Duration) -> Self {
+        self.timeout = (!timeout.is_zero()).then_some(timeout);
+        self
+    }
+}
+
 /// An answer, its body cut at 64 KiB.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpResponse {
