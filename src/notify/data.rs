@@ -62,6 +62,9 @@ pub struct NotificationData {
     pub idempotency_key: Arc<str>,
     /// Counts the notifications of this group to this integration.
     pub seq: u64,
+    /// How many groups it tells of: more than one in a digest, which goes out where a receiver may not be told as often
+    /// as there is news.
+    pub groups: u32,
 }
 
 impl NotificationData {

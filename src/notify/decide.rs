@@ -340,6 +340,7 @@ impl FlushInput {
             external_url: Arc::clone(&self.fixed.external_url),
             group_key: Arc::clone(&self.group.key),
             seq: entry.seq,
+            groups: 1,
         }
     }
 

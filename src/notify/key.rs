@@ -58,6 +58,17 @@ pub(super) fn idempotency_key(
     base32(&hash.finalize()[..20]).into()
 }
 
+/// The key of a digest of notifications with these keys.
+#[must_use]
+pub(super) fn digest_key<'a>(keys: impl Iterator<Item = &'a str>) -> Arc<str> {
+    let mut hash = Sha256::new();
+    for key in keys {
+        hash.update(key);
+        hash.update([0]);
+    }
+    base32(&hash.finalize()[..20]).into()
+}
+
 fn base32(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len() * 8 / 5);
     for chunk in bytes.chunks(5) {

@@ -6,15 +6,19 @@
 pub mod data;
 pub mod decide;
 mod dedup;
+mod delivery;
+mod digest;
 pub mod integration;
 mod key;
 pub mod mute;
+mod rate;
 mod render;
 pub mod retry;
 mod verdict;
 
 pub use data::{NotificationData, NotifyReason};
 pub use dedup::Quiet;
+pub use delivery::Delivery;
 pub use mute::{MuteStatus, Muting};
 pub use render::{Limit, Mentions, Renderer};
 pub use verdict::{FailureReason, Memory, Receipt, Verdict};

@@ -1,7 +1,8 @@
 //! Notifications under way: attempts, waits between them, and the deadline (`notify/retry_stage.go`).
 //!
 //! Backoff is that of upstream (`cenkalti/backoff` v5): 0.5 s, times 1.5, half of jitter, at most a minute, each wait
-//! counted from the start of the attempt before. A receiver that asks for a pause is given it, by every group.
+//! counted from the start of the attempt before. A receiver that asks for a pause is given it, by every group, and so is
+//! one that may be told only so often; what piles up meanwhile goes out as one digest.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,7 +10,13 @@ use std::{
     time::Duration,
 };
 
-use super::{FailureReason, Memory, NotificationData, Receipt, Verdict, decide::Plan};
+use super::{
+    Delivery, FailureReason, Memory, NotificationData, Receipt, Verdict,
+    decide::Plan,
+    delivery::{State, canceled, timed_out, unrecoverable},
+    digest::{MAX_ALERTS, MAX_PARTS, digest},
+    rate::{Bucket, Rates},
+};
 use crate::{
     config::{Integration, IntegrationKind},
     dispatch::GroupId,
@@ -25,38 +32,8 @@ const JITTER: f64 = 0.5;
 
 const WITHDRAWN: &str = "the configuration has no such integration";
 
-/// An attempt that has not answered this long after its deadline is lost.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
-
-/// One notification under way.
-#[derive(Debug)]
-pub struct Delivery {
-    /// The group it tells of.
-    pub group: GroupId,
-    /// What is told and logged.
-    pub plan: Plan,
-    /// When it was begun.
-    pub started: Now,
-    /// Attempts so far.
-    pub attempts: u32,
-    /// How the last attempt failed.
-    pub last_error: String,
-    /// What the receiver said when it took it.
-    pub receipt: Receipt,
-    last_reason: FailureReason,
-    deadline: Duration,
-    attempt_started: Duration,
-    wait: Duration,
-    state: State,
-    /// The configuration in force has its integration no more.
-    withdrawn: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Sending,
-    Waiting(Duration),
-}
+/// Deliveries that are looked at for a digest.
+const MAX_LOOKED_AT: usize = 2_000;
 
 /// An attempt that is to be made.
 #[derive(Debug)]
@@ -80,7 +57,7 @@ pub enum Due {
     Attempt(Attempt),
     /// The deadline of this notification came.
     Ended(Box<Ended>),
-    /// The receiver asked for a pause meanwhile.
+    /// The receiver may not be told yet.
     Postponed,
 }
 
@@ -98,8 +75,7 @@ pub struct Ended {
 pub struct Deliveries {
     running: BTreeMap<u64, Delivery>,
     timers: BTreeSet<(Duration, u64)>,
-    /// Until when a receiver asked to be left alone.
-    limited: BTreeMap<ReceiverKey, Duration>,
+    rates: Rates,
     next: u64,
     rng: Rng,
 }
@@ -111,22 +87,21 @@ impl Deliveries {
         Self {
             running: BTreeMap::new(),
             timers: BTreeSet::new(),
-            limited: BTreeMap::new(),
+            rates: Rates::default(),
             next: 0,
             rng,
         }
     }
 
-    /// Begins a notification that must end by `deadline`; its first attempt is due at once, or when the receiver's pause
-    /// ends.
+    /// Begins a notification that must end by `deadline`; its first attempt is due at once, or when the receiver may be
+    /// told again.
     pub fn begin(&mut self, group: GroupId, plan: Plan, deadline: Duration, now: Now) {
-        let at = self
-            .limited
-            .get(&plan.key.receiver)
-            .copied()
-            .unwrap_or(now.mono)
-            .max(now.mono)
-            .min(deadline);
+        let receiver = &plan.key.receiver;
+        let bucket = match &plan.integration {
+            Some(integration) => Bucket::of(receiver, integration),
+            None => Bucket::Integration(receiver.clone()),
+        };
+        let at = now.mono.min(deadline);
         let id = self.next;
         self.next += 1;
         self.timers.insert((at, id));
@@ -135,13 +110,17 @@ impl Deliveries {
             plan,
             started: now,
             attempts: 0,
-            last_error: "the receiver asked for a pause that outlasts the deadline".to_owned(),
+            last_error: "the receiver may not be told before the deadline: it asked for a pause, \
+                         or its rate limit is used up"
+                .to_owned(),
             receipt: Receipt::default(),
             last_reason: FailureReason::RateLimited,
             deadline,
             attempt_started: now.mono,
             wait: FIRST_WAIT,
             state: State::Waiting(at),
+            bucket,
+            followers: Vec::new(),
             withdrawn: false,
         };
         self.running.insert(id, delivery);
@@ -174,40 +153,105 @@ impl Deliveries {
             .filter(|(at, _)| *at <= now.mono)?;
         self.timers.remove(&(at, id));
         let delivery = self.running.get_mut(&id)?;
-        if delivery.state == State::Sending {
+        let lost = delivery.is_sending();
+        if lost {
             "the attempt was lost: this is a bug".clone_into(&mut delivery.last_error);
             delivery.last_reason = FailureReason::Other;
         }
-        let pause = self.limited.get(&delivery.plan.key.receiver);
-        let at = pause.copied().unwrap_or_default().min(delivery.deadline);
-        if delivery.state != State::Sending && at > now.mono {
-            delivery.state = State::Waiting(at);
-            self.timers.insert((at, id));
+        let ready = self
+            .rates
+            .ready_at(&delivery.bucket, delivery.limit(), now.mono)
+            .min(delivery.deadline);
+        if !lost && ready > now.mono {
+            delivery.state = State::Waiting(ready);
+            self.timers.insert((ready, id));
             return Some(Due::Postponed);
         }
         if now.mono >= delivery.deadline {
             return self
                 .running
                 .remove(&id)
-                .map(|delivery| Due::Ended(Box::new(timed_out(delivery))));
+                .map(|delivery| Due::Ended(Box::new(Ended::timed_out(delivery))));
         }
-        let (data, integration) = (
-            delivery.plan.data.clone()?,
-            delivery.plan.integration.clone()?,
-        );
+        self.attempt(id, now).map(Due::Attempt)
+    }
+
+    /// Makes an attempt, which tells of everything else that waits if there may be few more.
+    fn attempt(&mut self, id: u64, now: Now) -> Option<Attempt> {
+        let delivery = self.running.get(&id)?;
+        let integration = delivery.plan.integration.clone()?;
+        let mut data = delivery.plan.data.clone()?;
+        let limit = delivery.limit();
+        let pressed =
+            limit.is_some_and(|limit| self.rates.is_pressed(&delivery.bucket, limit, now.mono));
+        let followers = if pressed && integration.kind.takes_digests() {
+            self.waiting_with(id, now)
+        } else {
+            Vec::new()
+        };
+        if !followers.is_empty() {
+            let parts = followers.iter().filter_map(|id| self.running.get(id));
+            let parts = parts.filter_map(|part| part.plan.data.as_deref());
+            let parts: Vec<_> = [&*data].into_iter().chain(parts).collect();
+            data = Arc::new(digest(&parts));
+        }
+        for follower in &followers {
+            self.restart(*follower, State::Following, now);
+        }
+        self.restart(id, State::Sending, now);
+        let delivery = self.running.get_mut(&id)?;
+        delivery.followers = followers;
+        self.rates.sent(&delivery.bucket, limit, now.mono);
         let memory = delivery.plan.entry.as_ref();
         let memory = memory.map(|entry| entry.receiver_data.clone());
-        delivery.state = State::Sending;
-        self.timers.insert((delivery.answer_by(), id));
-        delivery.attempts += 1;
-        delivery.attempt_started = now.mono;
-        Some(Due::Attempt(Attempt {
+        Some(Attempt {
             attempt: id,
             data,
             integration,
             memory: memory.unwrap_or_default(),
             timeout: delivery.deadline - now.mono,
-        }))
+        })
+    }
+
+    /// What else could be told now to the integration that `id` tells.
+    fn waiting_with(&self, id: u64, now: Now) -> Vec<u64> {
+        let Some(leader) = self.running.get(&id) else {
+            return Vec::new();
+        };
+        let alerts = |delivery: &Delivery| {
+            let data = delivery.plan.data.as_ref();
+            data.map_or(0, |data| data.alerts.len())
+        };
+        let mut room = MAX_ALERTS.saturating_sub(alerts(leader));
+        let due = self
+            .timers
+            .range(..=(now.mono, u64::MAX))
+            .take(MAX_LOOKED_AT);
+        let same = due.filter_map(|(_, other)| {
+            let delivery = self.running.get(other)?;
+            let fits = delivery.plan.key.receiver == leader.plan.key.receiver
+                && !delivery.is_sending()
+                && delivery.deadline > now.mono
+                && alerts(delivery) > 0
+                && alerts(delivery) <= room;
+            fits.then(|| room -= alerts(delivery))?;
+            Some(*other)
+        });
+        same.take(MAX_PARTS - 1).collect()
+    }
+
+    /// Sets an attempt of a delivery going.
+    fn restart(&mut self, id: u64, state: State, now: Now) {
+        let Some(delivery) = self.running.get_mut(&id) else {
+            return;
+        };
+        if let State::Waiting(at) = delivery.state {
+            self.timers.remove(&(at, id));
+        }
+        delivery.state = state;
+        delivery.attempts += 1;
+        delivery.attempt_started = now.mono;
+        self.timers.insert((delivery.answer_by(), id));
     }
 
     /// How long an attempt has been under way, and to whom.
@@ -230,33 +274,33 @@ impl Deliveries {
         ))
     }
 
-    /// Takes in how an attempt ended. Returns the notification if that ended it, otherwise it is tried again later.
-    pub fn finish(&mut self, attempt: u64, verdict: Verdict, now: Now) -> Option<Box<Ended>> {
-        let delivery = self
-            .running
-            .get_mut(&attempt)
-            .filter(|delivery| delivery.state == State::Sending)?;
-        self.timers.remove(&(delivery.answer_by(), attempt));
-        let failure = match verdict {
+    /// Takes in how an attempt ended. Returns the notifications that it ended; the others are tried again later.
+    pub fn finish(&mut self, attempt: u64, verdict: Verdict, now: Now) -> Vec<Ended> {
+        let leader = self.running.get_mut(&attempt);
+        let Some(leader) = leader.filter(|leader| leader.state == State::Sending) else {
+            return Vec::new();
+        };
+        let followers = std::mem::take(&mut leader.followers);
+        let verdict = leader.taken_if_dropped(verdict);
+        let (bucket, started) = (leader.bucket.clone(), leader.attempt_started);
+        match verdict {
             Verdict::Sent(receipt) => {
-                delivery.receipt = receipt;
-                None
+                self.rates.resume(&bucket);
+                self.all_sent(attempt, &followers, receipt)
             }
             Verdict::Permanent { reason, error } => {
-                let name = name_of(delivery);
-                let attempts = delivery.attempts;
-                let text = "notify retry canceled due to unrecoverable error after";
-                Some((
-                    reason,
-                    format!("{name}: {text} {attempts} attempts: {error}"),
-                ))
-            }
-            Verdict::Retry { error, .. } if delivery.withdrawn => {
-                delivery.last_error = error;
-                Some((
-                    FailureReason::ContextCanceled,
-                    canceled(delivery, WITHDRAWN),
-                ))
+                // What one of them did wrong is not the others' fault.
+                for follower in followers {
+                    self.wait_until(follower, now.mono);
+                }
+                let ended = self.remove(attempt).map(|delivery| {
+                    let error = unrecoverable(&delivery, &error);
+                    Ended {
+                        failure: Some((reason, error)),
+                        delivery,
+                    }
+                });
+                ended.into_iter().collect()
             }
             Verdict::Retry {
                 after,
@@ -264,27 +308,81 @@ impl Deliveries {
                 error,
                 ambiguous: _,
             } => {
-                (delivery.last_error, delivery.last_reason) = (error, reason);
-                let unit = self.rng.unit();
-                let mut at = delivery.attempt_started + jittered(delivery.wait, unit);
-                delivery.wait = delivery.wait.mul_f64(GROWTH).min(LONGEST_WAIT);
+                let mut at = started + jittered(leader.wait, self.rng.unit());
                 if let Some(after) = after {
                     at = at.max(now.mono + after);
-                    let receiver = delivery.plan.key.receiver.clone();
-                    let until = self.limited.entry(receiver).or_default();
-                    *until = (*until).max(now.mono + after);
+                    self.rates.pause(&bucket, now.mono + after);
                 }
-                let at = at.max(now.mono).min(delivery.deadline);
-                delivery.state = State::Waiting(at);
-                self.timers.insert((at, attempt));
-                return None;
+                let all = [attempt].into_iter().chain(followers);
+                all.filter_map(|id| self.wait_or_give_up(id, at.max(now.mono), reason, &error))
+                    .collect()
             }
-        };
-        let delivery = self.running.remove(&attempt)?;
-        if failure.is_none() {
-            self.limited.remove(&delivery.plan.key.receiver);
         }
-        Some(Box::new(Ended { delivery, failure }))
+    }
+
+    fn all_sent(&mut self, leader: u64, followers: &[u64], receipt: Receipt) -> Vec<Ended> {
+        let mut ended = Vec::with_capacity(1 + followers.len());
+        for id in [leader].iter().chain(followers) {
+            let Some(mut delivery) = self.remove(*id) else {
+                continue;
+            };
+            delivery.receipt = receipt.clone();
+            if !followers.is_empty() {
+                let note = format!("told in a digest of {} groups", 1 + followers.len());
+                delivery.receipt.add_note(&note);
+            }
+            if *id != leader {
+                delivery.receipt.memory = None;
+            }
+            ended.push(Ended {
+                delivery,
+                failure: None,
+            });
+        }
+        ended
+    }
+
+    /// Lets a delivery wait for its next attempt, unless nobody is there any more to be told.
+    fn wait_or_give_up(
+        &mut self,
+        id: u64,
+        at: Duration,
+        reason: FailureReason,
+        error: &str,
+    ) -> Option<Ended> {
+        let delivery = self.running.get_mut(&id)?;
+        error.clone_into(&mut delivery.last_error);
+        delivery.last_reason = reason;
+        delivery.wait = delivery.wait.mul_f64(GROWTH).min(LONGEST_WAIT);
+        if !delivery.withdrawn {
+            self.wait_until(id, at);
+            return None;
+        }
+        let delivery = self.remove(id)?;
+        Some(Ended {
+            failure: Some((
+                FailureReason::ContextCanceled,
+                canceled(&delivery, WITHDRAWN),
+            )),
+            delivery,
+        })
+    }
+
+    fn wait_until(&mut self, id: u64, at: Duration) {
+        let Some(delivery) = self.running.get_mut(&id) else {
+            return;
+        };
+        self.timers.remove(&(delivery.answer_by(), id));
+        let at = at.min(delivery.deadline);
+        delivery.state = State::Waiting(at);
+        self.timers.insert((at, id));
+    }
+
+    /// Takes out a delivery whose attempt ended.
+    fn remove(&mut self, id: u64) -> Option<Delivery> {
+        let delivery = self.running.remove(&id)?;
+        self.timers.remove(&(delivery.answer_by(), id));
+        Some(delivery)
     }
 
     /// Follows a new configuration: the next attempts go where it says. What waits for an integration that is gone is
@@ -297,11 +395,12 @@ impl Deliveries {
         for (id, delivery) in &mut self.running {
             match (integration(&delivery.plan.key.receiver), delivery.state) {
                 (Some(integration), _) => {
+                    delivery.bucket = Bucket::of(&delivery.plan.key.receiver, &integration);
                     delivery.plan.integration = Some(integration);
                     delivery.withdrawn = false;
                 }
                 (None, State::Waiting(at)) => gone.push((at, *id)),
-                (None, State::Sending) => delivery.withdrawn = true,
+                (None, State::Sending | State::Following) => delivery.withdrawn = true,
             }
         }
         gone.into_iter()
@@ -313,7 +412,7 @@ impl Deliveries {
     pub fn cancel_waiting(&mut self) -> Vec<Ended> {
         let waits = |id: &u64| {
             let delivery = self.running.get(id);
-            delivery.is_some_and(|delivery| delivery.state != State::Sending)
+            delivery.is_some_and(|delivery| !delivery.is_sending())
         };
         let timers = self.timers.iter().filter(|(_, id)| waits(id));
         let waiting: Vec<_> = timers.copied().collect();
@@ -334,40 +433,13 @@ impl Deliveries {
     }
 }
 
-fn canceled(delivery: &Delivery, why: &str) -> String {
-    format!(
-        "{}: notify retry canceled: {why}: {}",
-        name_of(delivery),
-        delivery.last_error
-    )
-}
-
-impl Delivery {
-    /// When an attempt under way is given up as lost; its own limit ends it long before.
-    fn answer_by(&self) -> Duration {
-        self.deadline + ANSWER_WITHIN
+impl Ended {
+    fn timed_out(delivery: Delivery) -> Self {
+        Self {
+            failure: Some((delivery.last_reason, timed_out(&delivery))),
+            delivery,
+        }
     }
-}
-
-fn timed_out(delivery: Delivery) -> Ended {
-    let error = format!(
-        "{}: notify retry canceled after {} attempts: {}",
-        name_of(&delivery),
-        delivery.attempts,
-        delivery.last_error
-    );
-    Ended {
-        failure: Some((delivery.last_reason, error)),
-        delivery,
-    }
-}
-
-fn name_of(delivery: &Delivery) -> String {
-    let receiver = &delivery.plan.key.receiver;
-    format!(
-        "{}/{}[{}]",
-        receiver.group_name, receiver.integration, receiver.index
-    )
 }
 
 fn jittered(wait: Duration, unit: f64) -> Duration {

@@ -18,6 +18,16 @@ pub struct Receipt {
     pub note: String,
 }
 
+impl Receipt {
+    /// Adds to what an operator should know.
+    pub fn add_note(&mut self, note: &str) {
+        if !self.note.is_empty() {
+            self.note.push_str("; ");
+        }
+        self.note.push_str(note);
+    }
+}
+
 /// The outcome of one attempt, as read from the answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {

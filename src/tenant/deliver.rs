@@ -9,9 +9,9 @@ use crate::{
     history::{HistoryEntry, MAX_FINGERPRINTS, Outcome},
     nflog::NflogEntry,
     notify::{
-        FailureReason, Verdict,
+        Delivery, FailureReason, Verdict,
         decide::Plan,
-        retry::{Delivery, Due, Ended},
+        retry::{Due, Ended},
     },
     time::Now,
 };
@@ -81,9 +81,12 @@ impl Tenant {
                 .or_default()
                 .attempt(took, failed);
         }
-        if let Some(ended) = self.deliveries.finish(attempt, verdict, now) {
-            self.delivery_ended(*ended, now);
-        } else if self.stopping {
+        let ended = self.deliveries.finish(attempt, verdict, now);
+        let goes_on = ended.is_empty();
+        for ended in ended {
+            self.delivery_ended(ended, now);
+        }
+        if goes_on && self.stopping {
             for ended in self.deliveries.cancel_waiting() {
                 self.delivery_ended(ended, now);
             }

@@ -7,6 +7,7 @@ mod clock;
 mod muting;
 mod notify;
 mod random;
+mod rates;
 mod reload;
 mod restart;
 mod sim;

@@ -2,6 +2,7 @@
 
 mod entry;
 mod kinds;
+mod rate;
 
 mod dingtalk;
 mod discord;

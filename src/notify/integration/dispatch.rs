@@ -99,10 +99,7 @@ impl Conversation for Noted {
     fn answer(&mut self, answer: Answer) -> Step {
         let mut step = self.conversation.answer(answer);
         if let Step::Done(Verdict::Sent(receipt)) = &mut step {
-            if !receipt.note.is_empty() {
-                receipt.note.push_str("; ");
-            }
-            receipt.note.push_str(&self.problems);
+            receipt.add_note(&self.problems);
         }
         step
     }

@@ -53,6 +53,7 @@ pub(super) fn data(reason: NotifyReason, alerts: Vec<Alert>) -> NotificationData
         group_key: "{}:{alertname=\"HighLoad\"}".into(),
         idempotency_key: "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".into(),
         seq: 1_795_287_301,
+        groups: 1,
     }
 }
 

@@ -77,6 +77,8 @@ pub(crate) enum Behaviour {
     Refuse,
     /// With a 429 that asks for a pause.
     Limit(Duration),
+    /// Not, although the request was written.
+    Unknown,
     /// Not at all: the attempt is lost inside the process.
     Vanish,
 }
@@ -95,6 +97,15 @@ impl Behaviour {
             Self::Accept(after) => (after, Verdict::sent()),
             Self::Fail | Self::Vanish => (soon, retry(None, FailureReason::ServerError)),
             Self::FailLate(after) => (after, retry(None, FailureReason::ServerError)),
+            Self::Unknown => (
+                soon,
+                Verdict::Retry {
+                    after: None,
+                    reason: FailureReason::Other,
+                    error: "as scripted".to_owned(),
+                    ambiguous: true,
+                },
+            ),
             Self::Limit(pause) => (soon, retry(Some(pause), FailureReason::RateLimited)),
             Self::Refuse => {
                 let error = "as scripted".to_owned();

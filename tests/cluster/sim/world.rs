@@ -12,7 +12,6 @@ use watchfire::{
     history::HistoryLimits,
     labels::{LabelSet, MatchOp, Matcher},
     node::{Effect, Input, Node, Reply, ReplyTo, Request, SaveBatch, StoreOp},
-    notify::Verdict,
     silence::{SilenceDraft, SilenceLimits},
     tenant::{Saved, TenantJobDone, TenantSettings, View},
     time::{Now, Timestamp},
@@ -171,6 +170,14 @@ impl World {
     pub(crate) fn run_to(&mut self, second: u64) {
         let until = Duration::from_secs(second);
         while self.clock < until {
+            self.advance(until);
+        }
+    }
+
+    /// Lets time pass until that many attempts were made, at most until second 10,000.
+    pub(crate) fn run_until_told(&mut self, attempts: usize) {
+        let until = Duration::from_secs(10_000);
+        while self.told.len() < attempts && self.clock < until {
             self.advance(until);
         }
     }
