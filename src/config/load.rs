@@ -116,7 +116,12 @@ fn build(raw: RawConfig, text: &[u8], mut reader: Reader<'_>) -> Config {
     let timezone = find_zone(&global.timezone, &reader).unwrap_or(jiff::tz::TimeZone::UTC);
     let mentions = global.mention_map.into_iter();
     let mentions = mentions.map(super::mention::RawMention::mention).collect();
-    let texts = Texts::new(Library::built_in(), timezone, global.language, mentions);
+    let texts = Texts::new(
+        Library::built_in(global.language),
+        timezone,
+        global.language,
+        mentions,
+    );
     let mut warnings = std::mem::take(&mut reader.warnings);
     warnings.sort_by_key(|warning| (warning.line, warning.column));
     Config {

@@ -7,17 +7,7 @@ use super::{
     read::{Named, Place, Reader},
     section::section,
 };
-use crate::labels::Matcher;
-
-/// The language of the default templates.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Language {
-    /// `en`
-    #[default]
-    English,
-    /// `zh-CN`
-    Chinese,
-}
+use crate::{labels::Matcher, template::Language};
 
 impl Named for Language {
     const NAMES: &'static [(&'static str, Self)] =

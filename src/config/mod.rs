@@ -49,7 +49,7 @@ pub use http::{
 };
 pub use inhibit::InhibitRule;
 pub use load::load;
-pub use mention::{Language, Mention};
+pub use mention::Mention;
 pub use read::HttpUrl;
 pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};
 pub use references::{FileFacts, FileKind, FileRef, References};
@@ -70,3 +70,5 @@ pub use texts::Texts;
 pub use web::{
     ClientAuth, HttpServerConfig, RateLimitConfig, ServerTlsConfig, WebConfig, load_web,
 };
+
+pub use crate::template::Language;

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::tz::TimeZone;
 
-use super::{Language, Mention};
-use crate::template::{Library, Mode, Template, TemplateError};
+use super::Mention;
+use crate::template::{Language, Library, Mode, Template, TemplateError};
 
 /// Everything that puts notifications into words; cheap to share, never changes.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub struct Texts {
 impl Default for Texts {
     fn default() -> Self {
         Self::new(
-            Library::built_in(),
+            Library::built_in(Language::English),
             TimeZone::UTC,
             Language::English,
             Vec::new(),

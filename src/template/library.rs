@@ -2,7 +2,14 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use super::{ast::Tree, error::TemplateError, funcs::FuncMap, parse::parse, scope::Scope};
+use super::{
+    ast::Tree,
+    built_in::{self, Language},
+    error::TemplateError,
+    funcs::FuncMap,
+    parse::parse,
+    scope::Scope,
+};
 
 /// How a text is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,24 +38,24 @@ pub struct Template {
     mode: Mode,
 }
 
-/// The built-in files, in order.
-const BUILT_IN: [(&str, &str); 2] = [
-    ("default.tmpl", include_str!("default/default.tmpl")),
-    ("email.tmpl", include_str!("default/email.tmpl")),
-];
-
 impl Library {
     /// Reads files, in order, over the built-in templates; a later definition of a name replaces an earlier one.
     ///
     /// # Errors
     /// All files that cannot be parsed.
     pub fn new<'a>(
+        language: Language,
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<TemplateError>> {
         let functions = FuncMap::alertmanager();
         let mut trees = Trees::new();
         let mut errors = Vec::new();
-        for (path, source) in BUILT_IN.into_iter().chain(files) {
+        for (path, source) in built_in::files(language) {
+            if let Ok(parsed) = parse(path, source, &functions) {
+                install(&mut trees, parsed);
+            }
+        }
+        for (path, source) in files {
             let name = path.rsplit('/').next().unwrap_or(path);
             match parse(name, source, &functions) {
                 Ok(parsed) => install(&mut trees, parsed),
@@ -66,8 +73,8 @@ impl Library {
 
     /// The built-in templates alone.
     #[must_use]
-    pub fn built_in() -> Self {
-        Self::new([]).expect("the built-in templates are tested")
+    pub fn built_in(language: Language) -> Self {
+        Self::new(language, []).expect("the built-in templates are tested")
     }
 
     /// Reads a text over the library, as upstream's `ExecuteTextString` and `ExecuteHTMLString` do, which call it "".

@@ -21,8 +21,10 @@ mod funcs;
 
 mod scope;
 
+mod built_in;
 mod library;
 
+pub use built_in::Language;
 pub use data::{AlertData, Data, Pair, quote_meta};
 pub use error::TemplateError;
 pub(crate) use funcs::{FuncMap, Function};
