@@ -135,7 +135,7 @@ impl IntegrationKind {
             Self::PagerDuty => false,
             Self::Opsgenie => false,
             Self::Wechat => false,
-            Self::Slack => false,
+            Self::Slack => true,
             Self::VictorOps => false,
             Self::Pushover => false,
             Self::Sns => false,

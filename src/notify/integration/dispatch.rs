@@ -1,6 +1,6 @@
 //! Finds the integration that speaks for some settings.
 
-use super::{Answer, Begun, Context, Conversation, Step, webhook};
+use super::{Answer, Begun, Context, Conversation, Step, slack, webhook};
 use crate::{
     config::{Integration, Settings},
     notify::{Renderer, Verdict},
@@ -15,7 +15,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::PagerDuty(_) => Vec::new(),
         Settings::Opsgenie(_) => Vec::new(),
         Settings::Wechat(_) => Vec::new(),
-        Settings::Slack(_) => Vec::new(),
+        Settings::Slack(config) => slack::files(config),
         Settings::VictorOps(_) => Vec::new(),
         Settings::Pushover(_) => Vec::new(),
         Settings::Sns(_) => Vec::new(),
@@ -61,7 +61,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::PagerDuty(_) => not_built(context),
         Settings::Opsgenie(_) => not_built(context),
         Settings::Wechat(_) => not_built(context),
-        Settings::Slack(_) => not_built(context),
+        Settings::Slack(config) => slack::begin(config, context, render),
         Settings::VictorOps(_) => not_built(context),
         Settings::Pushover(_) => not_built(context),
         Settings::Sns(_) => not_built(context),

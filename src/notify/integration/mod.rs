@@ -5,6 +5,8 @@ mod dispatch;
 mod harness;
 mod mail;
 mod payload;
+mod slack;
+mod slack_message;
 mod status;
 mod webhook;
 mod wire;

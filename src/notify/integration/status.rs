@@ -117,8 +117,33 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
+/// The verdict with `context` before its error, which names what was tried.
+#[must_use]
+pub(super) fn within(context: &str, verdict: Verdict) -> Verdict {
+    let prefixed = |error: String| format!("{context}: {error}");
+    match verdict {
+        Verdict::Sent(receipt) => Verdict::Sent(receipt),
+        Verdict::Retry {
+            after,
+            reason,
+            error,
+            ambiguous,
+        } => Verdict::Retry {
+            after,
+            reason,
+            error: prefixed(error),
+            ambiguous,
+        },
+        Verdict::Permanent { reason, error } => Verdict::Permanent {
+            reason,
+            error: prefixed(error),
+        },
+    }
+}
+
 /// Reads `Retry-After`, seconds or an HTTP date; a date counts from the receiver's own `Date`, so that skew is harmless.
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
+#[must_use]
+pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let value = response.header("retry-after")?.trim();
     let wait = if value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that overflow are a wait beyond any bound.
