@@ -75,11 +75,11 @@ impl Delivery {
                 error,
                 ..
             } if drops => Verdict::Sent(Receipt {
-                memory: None,
                 note: format!(
                     "the receiver may or may not have taken it, and `ambiguous: drop` forbids \
                      another try: {error}"
                 ),
+                ..Receipt::default()
             }),
             other @ (Verdict::Sent(_) | Verdict::Retry { .. } | Verdict::Permanent { .. }) => other,
         }

@@ -327,10 +327,7 @@ impl Deliveries {
                 continue;
             };
             delivery.receipt = receipt.clone();
-            if !followers.is_empty() {
-                let note = format!("told in a digest of {} groups", 1 + followers.len());
-                delivery.receipt.add_note(&note);
-            }
+            delivery.receipt.groups = 1 + followers.len();
             if *id != leader {
                 delivery.receipt.memory = None;
             }

@@ -11,11 +11,15 @@ pub type Memory = BTreeMap<String, ReceiverValue>;
 /// What is known of a notification that was taken.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Receipt {
+    /// Of how many groups the message told, if it was a digest; 0 or 1 otherwise.
+    pub groups: usize,
     /// Replaces what the integration kept; `None` keeps it.
     pub memory: Option<Memory>,
-    /// What an operator should know although it was sent: a template that failed, recipients that were refused. Without
-    /// secrets; empty if there is nothing.
+    /// What an operator should know although it was sent, such as recipients that were refused. Without secrets; empty
+    /// if there is nothing.
     pub note: String,
+    /// Which templates failed and how, where it went out in plain words instead; empty if none did.
+    pub template_problems: String,
 }
 
 impl Receipt {

@@ -9,7 +9,7 @@ use crate::{
     history::{HistoryEntry, MAX_FINGERPRINTS, Outcome},
     nflog::NflogEntry,
     notify::{
-        Delivery, FailureReason, Verdict,
+        Delivery, FailureReason, Receipt, Verdict,
         decide::Plan,
         retry::{Due, Ended},
     },
@@ -108,12 +108,12 @@ impl Tenant {
         match failure {
             None => {
                 let mut entry = plan.entry.clone();
-                if let (Some(entry), Some(memory)) = (&mut entry, receipt.memory) {
-                    entry.receiver_data = memory;
+                if let (Some(entry), Some(memory)) = (&mut entry, &receipt.memory) {
+                    entry.receiver_data.clone_from(memory);
                 }
                 self.log_told(entry, now);
-                let note = &receipt.note;
-                self.record(&plan, group, Outcome::Sent, attempts, note, started, now);
+                let note = self.note(&plan, &receipt);
+                self.record(&plan, group, Outcome::Sent, attempts, &note, started, now);
             }
             Some((reason, error)) => {
                 if let Some(stats) = self.notification_stats(&plan) {
@@ -139,6 +139,40 @@ impl Tenant {
             self.discard(plan);
         }
         self.notification_ended(group, failed, now);
+    }
+
+    /// Counts and logs what is odd about a notification that was taken; returns the words for the history.
+    fn note(&mut self, plan: &Plan, receipt: &Receipt) -> String {
+        let problems = &receipt.template_problems;
+        if let Some(stats) = self.notification_stats(plan) {
+            stats.template_failures += u64::from(!problems.is_empty());
+            stats.digested += u64::from(receipt.groups > 1);
+            stats.template_problems.clone_from(problems);
+        }
+        let mut notes = Vec::new();
+        if receipt.groups > 1 {
+            notes.push(format!("told in a digest of {} groups", receipt.groups));
+        }
+        notes.extend([&receipt.note, problems].into_iter().cloned());
+        notes.retain(|note| !note.is_empty());
+        let note = notes.join("; ");
+        let receiver = &plan.key.receiver;
+        let integration = format_args!("{}[{}]", receiver.integration, receiver.index).to_string();
+        if !problems.is_empty() {
+            tracing::warn!(
+                receiver = %receiver.group_name, integration,
+                aggrGroup = %plan.key.group_key, err = problems,
+                "A template failed, so the notification was sent in plain words; `watchfire check config` and \
+                 `watchfire template render` show where"
+            );
+        } else if !receipt.note.is_empty() {
+            tracing::warn!(
+                receiver = %receiver.group_name, integration,
+                aggrGroup = %plan.key.group_key, note = receipt.note,
+                "A notification was taken, but not without a word"
+            );
+        }
+        note
     }
 
     fn warn_failed(&self, plan: &Plan, reason: FailureReason, error: &str, attempts: u32) {

@@ -65,6 +65,12 @@ pub struct NotificationStats {
     pub latency_buckets: [u64; LATENCY_BOUNDS.len() + 1],
     /// Time of all attempts together.
     pub latency_sum: Duration,
+    /// Notifications that went out in plain words because a template failed.
+    pub template_failures: u64,
+    /// Notifications that went out as part of a digest.
+    pub digested: u64,
+    /// How the templates of the last notification failed; empty if they did not.
+    pub template_problems: String,
 }
 
 impl NotificationStats {

@@ -206,3 +206,25 @@ fn a_flush_that_cannot_be_decided_does_not_end_the_group() {
     world.run_to(300);
     assert_eq!(world.accepted(), ["70 first notification: firing A"]);
 }
+
+#[test]
+fn a_template_that_failed_is_counted_and_shown() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = Behaviour::InPlainWords;
+    world.fire("A");
+    world.run_until_told(1);
+    world.run_to(11);
+    let view = world.view();
+    let stats = view.stats.notifications.values().next().unwrap();
+    assert_eq!(stats.template_failures, 1);
+    assert!(stats.template_problems.contains("no such thing"));
+    let recorded = &view.history.query(&Default::default()).entries[0];
+    assert!(recorded.error.contains("no such thing"), "{recorded:?}");
+    world.behaviour = Behaviour::Accept(Duration::from_millis(5));
+    world.fire("B");
+    world.run_to(80);
+    let view = world.view();
+    let stats = view.stats.notifications.values().next().unwrap();
+    assert_eq!(stats.template_failures, 1);
+    assert_eq!(stats.template_problems, "", "the next one was well");
+}

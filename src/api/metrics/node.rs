@@ -191,7 +191,7 @@ fn borrowed<'l>(labels: &'l [(&'static str, String)]) -> Vec<(&'static str, &'l 
 
 fn add_notification_counters(page: &mut Page, rows: &[Row]) {
     type Count = fn(&NotificationStats) -> u64;
-    let families: [(&str, &str, Count); 3] = [
+    let families: [(&str, &str, Count); 5] = [
         (
             "alertmanager_notifications_total",
             "The total number of attempted notifications.",
@@ -206,6 +206,16 @@ fn add_notification_counters(page: &mut Page, rows: &[Row]) {
             "alertmanager_notification_requests_failed_total",
             "The total number of failed notification requests.",
             |stats| stats.requests_failed,
+        ),
+        (
+            "watchfire_notification_template_failures_total",
+            "Notifications that went out in plain words because a template failed.",
+            |stats| stats.template_failures,
+        ),
+        (
+            "watchfire_notifications_digested_total",
+            "Notifications that went out as part of a digest because of a rate limit.",
+            |stats| stats.digested,
         ),
     ];
     for (name, help, count) in families {
@@ -254,6 +264,8 @@ fn add_up(total: &mut NotificationStats, more: &NotificationStats) {
     total.requests += more.requests;
     total.requests_failed += more.requests_failed;
     total.latency_sum += more.latency_sum;
+    total.template_failures += more.template_failures;
+    total.digested += more.digested;
     for (reason, count) in &more.failed {
         *total.failed.entry(*reason).or_default() += count;
     }

@@ -45,7 +45,17 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
             )
         }
     });
-    let warnings = state.about().warnings.iter().cloned().chain(of_file);
+    let of_templates = view
+        .stats
+        .notifications
+        .iter()
+        .filter(|(_, stats)| !stats.template_problems.is_empty())
+        .map(|((kind, receiver), stats)| {
+            let (kind, problems) = (kind.as_str(), &stats.template_problems);
+            format!("receiver {receiver:?}: the last {kind} notification went out in plain words: {problems}")
+        });
+    let of_node = state.about().warnings.iter().cloned();
+    let warnings = of_node.chain(of_file).chain(of_templates);
     write::list(&mut out, warnings, |out, text| write::string(out, &text));
     out.push_str("}}\n");
     Ok(json_response(StatusCode::OK, out))

@@ -99,7 +99,7 @@ impl Conversation for Noted {
     fn answer(&mut self, answer: Answer) -> Step {
         let mut step = self.conversation.answer(answer);
         if let Step::Done(Verdict::Sent(receipt)) = &mut step {
-            receipt.add_note(&self.problems);
+            receipt.template_problems.clone_from(&self.problems);
         }
         step
     }

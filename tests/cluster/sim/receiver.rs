@@ -5,7 +5,7 @@ use std::time::Duration;
 use watchfire::{
     alert::AlertStatus,
     node::NotifyAttempt,
-    notify::{FailureReason, Verdict},
+    notify::{FailureReason, Receipt, Verdict},
 };
 
 /// One notification as the receiver saw it.
@@ -69,6 +69,8 @@ impl Told {
 pub(crate) enum Behaviour {
     /// With success, after this long.
     Accept(Duration),
+    /// With success, but the template failed.
+    InPlainWords,
     /// With a 5xx.
     Fail,
     /// With a 5xx, after this long.
@@ -95,6 +97,13 @@ impl Behaviour {
         };
         match self {
             Self::Accept(after) => (after, Verdict::sent()),
+            Self::InPlainWords => {
+                let receipt = Receipt {
+                    template_problems: "template of text failed: no such thing".to_owned(),
+                    ..Receipt::default()
+                };
+                (soon, Verdict::Sent(receipt))
+            }
             Self::Fail | Self::Vanish => (soon, retry(None, FailureReason::ServerError)),
             Self::FailLate(after) => (after, retry(None, FailureReason::ServerError)),
             Self::Unknown => (
