@@ -132,7 +132,7 @@ impl IntegrationKind {
         match self {
             Self::Webhook => true,
             Self::Email => false,
-            Self::PagerDuty => false,
+            Self::PagerDuty => true,
             Self::Opsgenie => false,
             Self::Wechat => false,
             Self::Slack => true,

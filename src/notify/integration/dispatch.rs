@@ -1,6 +1,6 @@
 //! Finds the integration that speaks for some settings.
 
-use super::{Answer, Begun, Context, Conversation, Step, slack, webhook};
+use super::{Answer, Begun, Context, Conversation, Step, pagerduty, slack, webhook};
 use crate::{
     config::{Integration, Settings},
     notify::{Renderer, Verdict},
@@ -12,7 +12,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
     match &integration.settings {
         Settings::Webhook(config) => webhook::files(config),
         Settings::Email(_) => Vec::new(),
-        Settings::PagerDuty(_) => Vec::new(),
+        Settings::PagerDuty(config) => pagerduty::files(config),
         Settings::Opsgenie(_) => Vec::new(),
         Settings::Wechat(_) => Vec::new(),
         Settings::Slack(config) => slack::files(config),
@@ -58,7 +58,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
     match &context.integration.settings {
         Settings::Webhook(config) => webhook::begin(config, context, render),
         Settings::Email(_) => not_built(context),
-        Settings::PagerDuty(_) => not_built(context),
+        Settings::PagerDuty(config) => pagerduty::begin(config, context, render),
         Settings::Opsgenie(_) => not_built(context),
         Settings::Wechat(_) => not_built(context),
         Settings::Slack(config) => slack::begin(config, context, render),

@@ -4,6 +4,8 @@ mod conversation;
 mod dispatch;
 mod harness;
 mod mail;
+mod pagerduty;
+mod pagerduty_details;
 mod payload;
 mod slack;
 mod slack_message;

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     config::{Secret, WebhookConfig},
+    json,
     notify::{NotificationData, Renderer, Verdict},
     yaml::Value,
 };
@@ -40,17 +41,26 @@ fn request(
     files: &FileContents,
     render: &Renderer<'_>,
 ) -> Result<HttpRequest, Verdict> {
-    if config.payload != Value::Null {
-        return Err(Verdict::unsendable(
-            "failed to template webhook payload: this is not built yet, so nothing was sent",
-        ));
-    }
     let url = address(config, files, render)?;
-    let body = payload::webhook_body(data, config.max_alerts, "4");
+    let body = body(config, data, render)?;
     let request = HttpRequest::json("POST", url, body, &config.http)
         .header("Idempotency-Key", format!("\"{}\"", data.idempotency_key))
         .header("X-Notification-Seq", data.seq.to_string());
     Ok(request.within(config.timeout))
+}
+
+fn body(
+    config: &WebhookConfig,
+    data: &NotificationData,
+    render: &Renderer<'_>,
+) -> Result<String, Verdict> {
+    if config.payload == Value::Null {
+        return Ok(payload::webhook_body(data, config.max_alerts, "4"));
+    }
+    let mut body = String::new();
+    json::push_value(&mut body, &render.tree("payload", &config.payload)?);
+    body.push('\n');
+    Ok(body)
 }
 
 /// Judges what came back within `allowed`.
@@ -100,7 +110,9 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::{
-        super::harness::{NEVER, STARTS, alert, data, firing, recorded, resolved},
+        super::harness::{
+            NEVER, STARTS, alert, context, data, firing, http, recorded, resolved, run,
+        },
         *,
     };
     use crate::{
@@ -189,6 +201,42 @@ mod tests {
     }
 
     #[test]
+    fn a_payload_replaces_the_body() {
+        for (payload, expect) in [
+            (
+                "{z: text, n: '1', list: [a, 2, '[b]'], y: kept, empty: ''}",
+                r#"{"empty":null,"list":["a",2,["b"]],"n":1,"y":"kept","z":"text"}"#,
+            ),
+            ("[<a>]", "[\"\\u003ca\\u003e\"]"),
+            ("text", "\"text\""),
+            (
+                "{'{{ .Status }}': '{{ .CommonLabels | toJson }}', n: '{{ len .Alerts }}'}",
+                r#"{"firing":{"alertname":"HighLoad","instance":"a:9100","severity":"critical"},"n":1}"#,
+            ),
+        ] {
+            let yaml = format!("webhook_configs: [{{url: 'http://x', payload: {payload}}}]");
+            let (course, verdict) = run(&context(&yaml, firing()), [http(200, "")]);
+            assert_eq!(verdict, Verdict::sent());
+            assert_eq!(course.body(0), format!("{expect}\n"), "{payload}");
+        }
+    }
+
+    #[test]
+    fn a_payload_whose_template_fails_keeps_its_shape() {
+        let yaml =
+            "webhook_configs: [{url: 'http://x', payload: {text: '{{ .Nope.Nope }}', to: a}}]";
+        let (course, verdict) = run(&context(yaml, firing()), [http(200, "")]);
+        assert!(matches!(verdict, Verdict::Sent(receipt) if !receipt.note.is_empty()));
+        assert_eq!(course.json(0)["to"], "a");
+        let text = course.json(0)["text"].to_string();
+        assert!(text.contains("a:9100"), "{text}");
+        let strict = yaml.replace("url:", "fallback_text: false, url:");
+        let (course, verdict) = run(&context(&strict, firing()), []);
+        assert!(course.requests.is_empty());
+        assert!(matches!(verdict, Verdict::Permanent { .. }), "{verdict:?}");
+    }
+
+    #[test]
     fn names_each_notification_in_its_headers() {
         let data = data(NotifyReason::FirstNotification, Vec::new());
         let request = made(&config("http://x/"), &data, &FileContents::new()).unwrap();
@@ -233,9 +281,6 @@ mod tests {
         from_file.url_file = "/run/url".to_owned();
         assert_eq!(files(&from_file), ["/run/url"]);
         check(&from_file, &none, "read url_file: /run/url was not read");
-        let mut custom = config("http://y/");
-        custom.payload = Value::Bool(true);
-        check(&custom, &none, "failed to template webhook payload");
         let denied = Err("permission denied".to_owned());
         let denied = FileContents::from([("/run/url".to_owned(), denied)]);
         check(&from_file, &denied, "read url_file: permission denied");

@@ -4,6 +4,7 @@ mod fallback;
 mod fit;
 mod mention;
 mod renderer;
+mod tree;
 mod view;
 
 pub use fit::Limit;

@@ -129,6 +129,12 @@ impl<'a> Renderer<'a> {
         self.texts.language()
     }
 
+    /// Says that `count` alerts were left out of a text, and where they are.
+    #[must_use]
+    pub fn left_out(&self, count: usize) -> String {
+        self.more(count, Mode::Text).trim_start().to_owned()
+    }
+
     /// Which templates failed and how; empty if none did.
     #[must_use]
     pub fn problems(&self) -> String {
@@ -142,7 +148,29 @@ impl<'a> Renderer<'a> {
         mode: Mode,
         plain: impl Fn(&str) -> String,
     ) -> Result<String, Verdict> {
-        self.render(source, mode).or_else(|error| {
+        self.rendered_or_plain(field, source, mode, plain)
+            .map(|text| text.unwrap_or_else(|plain| plain))
+    }
+
+    /// [`Self::body`], which tells the plain words (`Err`) from the text.
+    pub(super) fn body_or_plain(
+        &self,
+        field: &str,
+        source: &str,
+    ) -> Result<Result<String, String>, Verdict> {
+        self.rendered_or_plain(field, source, Mode::Text, |problem| {
+            fallback::body(self.data, problem)
+        })
+    }
+
+    fn rendered_or_plain(
+        &self,
+        field: &str,
+        source: &str,
+        mode: Mode,
+        plain: impl Fn(&str) -> String,
+    ) -> Result<Result<String, String>, Verdict> {
+        self.render(source, mode).map(Ok).or_else(|error| {
             let problem = format!("template of {field} failed: {error}");
             if !self.fallback {
                 return Err(Verdict::unsendable(problem));
@@ -152,7 +180,7 @@ impl<'a> Renderer<'a> {
             if !problems.contains(&problem) {
                 problems.push(problem);
             }
-            Ok(text)
+            Ok(Err(text))
         })
     }
 
