@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::entry::{HttpField, Inherit, inherit_http};
+use super::{
+    entry::{HttpField, Inherit, inherit_http},
+    robot::Forms,
+};
 use crate::config::{
     HttpConfig, Secret,
     global::Global,
@@ -99,32 +102,24 @@ impl Named for DingTalkMessage {
 }
 
 fn check_dingtalk(config: &mut DingTalkConfig, place: &Place, reader: &mut Reader<'_>) {
-    let robot = [
-        ("webhook_url", !config.webhook_url.is_empty()),
-        ("webhook_url_file", !config.webhook_url_file.is_empty()),
-        ("access_token", !config.access_token.is_empty()),
-        ("access_token_file", !config.access_token_file.is_empty()),
-    ];
-    let secrets = [
-        ("secret", !config.secret.is_empty()),
-        ("secret_file", !config.secret_file.is_empty()),
-    ];
-    let app_secrets = [
-        ("app_secret", !config.app_secret.is_empty()),
-        ("app_secret_file", !config.app_secret_file.is_empty()),
-    ];
-    if config.app_key.is_empty() {
-        let _ = reader.exactly_one(place, &robot) && reader.at_most_one(place, &secrets);
-        return;
+    let forms = Forms {
+        list: "dingtalk_configs",
+        robot: &[
+            ("webhook_url", !config.webhook_url.is_empty()),
+            ("webhook_url_file", !config.webhook_url_file.is_empty()),
+            ("access_token", !config.access_token.is_empty()),
+            ("access_token_file", !config.access_token_file.is_empty()),
+        ],
+        secret: (&config.secret, &config.secret_file),
+        app: ("app_key", &config.app_key),
+        app_secret: (&config.app_secret, &config.app_secret_file),
+    };
+    let is_application = forms.is_application(place, reader);
+    // Only cards have buttons.
+    if !config.buttons.is_empty() && !place.has("message_type") {
+        config.message_type = DingTalkMessage::ActionCard;
     }
-    if robot.iter().any(|(_, set)| *set) {
-        reader.deny(
-            place.of("app_key"),
-            "dingtalk_configs takes either a robot (webhook_url, access_token) or an application (app_key)",
-        );
-        return;
-    }
-    if !reader.exactly_one(place, &app_secrets) {
+    if !is_application {
         return;
     }
     if config.robot_code.is_empty() {

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::entry::{HttpField, Inherit, inherit_http};
+use super::{
+    entry::{HttpField, Inherit, inherit_http},
+    robot::Forms,
+};
 use crate::config::{
     HttpConfig, Secret,
     global::Global,
@@ -73,30 +76,17 @@ impl Named for FeishuMessage {
 const RECEIVE_ID_TYPES: [&str; 5] = ["chat_id", "open_id", "user_id", "union_id", "email"];
 
 fn check_feishu(config: &mut FeishuConfig, place: &Place, reader: &mut Reader<'_>) {
-    let robot = [
-        ("webhook_url", !config.webhook_url.is_empty()),
-        ("webhook_url_file", !config.webhook_url_file.is_empty()),
-    ];
-    let secrets = [
-        ("secret", !config.secret.is_empty()),
-        ("secret_file", !config.secret_file.is_empty()),
-    ];
-    let app_secrets = [
-        ("app_secret", !config.app_secret.is_empty()),
-        ("app_secret_file", !config.app_secret_file.is_empty()),
-    ];
-    if config.app_id.is_empty() {
-        let _ = reader.exactly_one(place, &robot) && reader.at_most_one(place, &secrets);
-        return;
-    }
-    if robot.iter().any(|(_, set)| *set) {
-        reader.deny(
-            place.of("app_id"),
-            "feishu_configs takes either a robot (webhook_url) or an application (app_id)",
-        );
-        return;
-    }
-    if !reader.exactly_one(place, &app_secrets) {
+    let forms = Forms {
+        list: "feishu_configs",
+        robot: &[
+            ("webhook_url", !config.webhook_url.is_empty()),
+            ("webhook_url_file", !config.webhook_url_file.is_empty()),
+        ],
+        secret: (&config.secret, &config.secret_file),
+        app: ("app_id", &config.app_id),
+        app_secret: (&config.app_secret, &config.app_secret_file),
+    };
+    if !forms.is_application(place, reader) {
         return;
     }
     if config.receive_id.is_empty() {

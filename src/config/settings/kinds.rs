@@ -148,7 +148,7 @@ impl IntegrationKind {
             Self::IncidentIo => false,
             Self::Rocketchat => false,
             Self::Mattermost => false,
-            Self::DingTalk => false,
+            Self::DingTalk => true,
             Self::WecomRobot => false,
             Self::Feishu => false,
             Self::Falcon => false,

@@ -16,6 +16,7 @@ mod msteams;
 mod opsgenie;
 mod pagerduty;
 mod pushover;
+mod robot;
 mod rocketchat;
 mod slack;
 mod slack_parts;

@@ -1,6 +1,6 @@
 //! Finds the integration that speaks for some settings.
 
-use super::{Answer, Begun, Context, Conversation, Step, pagerduty, slack, webhook};
+use super::{Answer, Begun, Context, Conversation, Step, dingtalk, pagerduty, slack, webhook};
 use crate::{
     config::{Integration, Settings},
     notify::{Renderer, Verdict},
@@ -28,7 +28,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::IncidentIo(_) => Vec::new(),
         Settings::Rocketchat(_) => Vec::new(),
         Settings::Mattermost(_) => Vec::new(),
-        Settings::DingTalk(_) => Vec::new(),
+        Settings::DingTalk(config) => dingtalk::files(config),
         Settings::WecomRobot(_) => Vec::new(),
         Settings::Feishu(_) => Vec::new(),
         Settings::Falcon(_) => Vec::new(),
@@ -74,7 +74,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::IncidentIo(_) => not_built(context),
         Settings::Rocketchat(_) => not_built(context),
         Settings::Mattermost(_) => not_built(context),
-        Settings::DingTalk(_) => not_built(context),
+        Settings::DingTalk(config) => dingtalk::begin(config, context, render),
         Settings::WecomRobot(_) => not_built(context),
         Settings::Feishu(_) => not_built(context),
         Settings::Falcon(_) => not_built(context),

@@ -1,15 +1,21 @@
 //! Each integration as pure functions: data → request, response → verdict or the next request.
 
 mod conversation;
+mod dingtalk;
+mod dingtalk_app;
+mod dingtalk_robot;
 mod dispatch;
+mod errcode;
 mod harness;
 mod mail;
 mod pagerduty;
 mod pagerduty_details;
 mod payload;
+mod people;
 mod slack;
 mod slack_message;
 mod status;
+mod vendor;
 mod webhook;
 mod wire;
 

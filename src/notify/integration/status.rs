@@ -141,6 +141,13 @@ pub(super) fn within(context: &str, verdict: Verdict) -> Verdict {
     }
 }
 
+/// What time it is by the receiver's clock, or by ours if it does not say.
+#[must_use]
+pub(super) fn time_there(response: &HttpResponse) -> Timestamp {
+    let date = response.header("date").and_then(http_date);
+    date.unwrap_or(response.received_at)
+}
+
 /// Reads `Retry-After`, seconds or an HTTP date; a date counts from the receiver's own `Date`, so that skew is harmless.
 #[must_use]
 pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
@@ -150,8 +157,7 @@ pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
         Duration::from_secs(value.parse().unwrap_or(u64::MAX))
     } else {
         let until = http_date(value)?;
-        let date = response.header("date").and_then(http_date);
-        until.since(date.unwrap_or(response.received_at))
+        until.since(time_there(response))
     };
     (!value.is_empty()).then(|| wait.min(MAX_RETRY_AFTER))
 }

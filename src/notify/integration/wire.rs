@@ -119,3 +119,19 @@ pub(super) fn untrimmed_file<'a>(
         ))),
     }
 }
+
+/// Reads an address from the setting `key`; errors do not quote it, for it is often a secret.
+///
+/// # Errors
+/// The verdict, if it is no HTTP address.
+pub(super) fn http_url(key: &str, text: &str) -> Result<url::Url, Verdict> {
+    match url::Url::parse(text) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") => Ok(parsed),
+        Ok(_) => Err(Verdict::unsendable(format!(
+            "the address in {key} must begin with http:// or https://"
+        ))),
+        Err(error) => Err(Verdict::unsendable(format!(
+            "the address in {key} cannot be read: {error}"
+        ))),
+    }
+}

@@ -109,6 +109,27 @@ impl<'a> Renderer<'a> {
         self.within(field, source, Mode::Text, limit)
     }
 
+    /// [`Self::body`] such that the message around it is not too long, whatever its wire format makes of the text:
+    /// `fits` looks at the text, and holds for a text if it holds for a longer one.
+    ///
+    /// # Errors
+    /// As `body`.
+    pub fn body_fitting(
+        &self,
+        field: &str,
+        source: &str,
+        fits: &dyn Fn(&str) -> bool,
+    ) -> Result<String, Verdict> {
+        let whole = self.body(field, source)?;
+        if fits(&whole) {
+            return Ok(whole);
+        }
+        let link = format!("\n{}", self.data.external_url);
+        Ok(self
+            .fewer_alerts(source, Mode::Text, fits)
+            .unwrap_or_else(|| longest_that_fits(&whole, &link, fits)))
+    }
+
     /// [`Self::html`] within a limit, likewise.
     ///
     /// # Errors
@@ -221,18 +242,23 @@ impl<'a> Renderer<'a> {
             return Ok(whole);
         }
         Ok(self
-            .fewer_alerts(source, mode, limit)
+            .fewer_alerts(source, mode, &|text| limit.holds(text))
             .unwrap_or_else(|| self.cut(&whole, mode, limit)))
     }
 
     /// As many whole alerts as fit, and a word about the others.
-    fn fewer_alerts(&self, source: &str, mode: Mode, limit: Limit) -> Option<String> {
+    fn fewer_alerts(
+        &self,
+        source: &str,
+        mode: Mode,
+        fits: &dyn Fn(&str) -> bool,
+    ) -> Option<String> {
         let all = self.data.alerts.len();
         let attempt = |shown: usize| {
             let value = view::value(self.data, shown);
             let text = self.render_value(source, mode, &value).ok()?;
-            let more = self.more(all - shown, mode);
-            limit.less(&more).holds(&text).then(|| text + &more)
+            let text = text + &self.more(all - shown, mode);
+            fits(&text).then_some(text)
         };
         let (mut best, mut low, mut high) = (None, 1, all);
         while low < high {
@@ -273,5 +299,37 @@ impl<'a> Renderer<'a> {
             Language::English => format!("\n… {count} more: {link}"),
             Language::Chinese => format!("\n…其余 {count} 条见 {link}"),
         }
+    }
+}
+
+/// As much of the beginning as fits with the link behind it; a text without alerts to leave out.
+fn longest_that_fits(whole: &str, link: &str, fits: &dyn Fn(&str) -> bool) -> String {
+    let cut_at = |bytes: usize| format!("{}…{link}", &whole[..whole.floor_char_boundary(bytes)]);
+    let (mut low, mut high) = (0, whole.len());
+    while low < high {
+        let middle = high - (high - low) / 2;
+        if fits(&cut_at(middle)) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    cut_at(low)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_to_what_fits_on_boundaries() {
+        let fits = |text: &str| text.len() <= 20;
+        for (whole, expect) in [
+            ("日本語日本語日本語", "日本語日…\nlink"),
+            ("abcdefghijklmnopqrstuvwxyz", "abcdefghijkl…\nlink"),
+        ] {
+            assert_eq!(longest_that_fits(whole, "\nlink", &fits), expect);
+        }
+        assert_eq!(longest_that_fits("abc", "", &|_| false), "…");
     }
 }
