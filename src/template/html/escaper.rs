@@ -1,0 +1,159 @@
+//! The escapers that actions run their values through, one after another.
+
+use std::borrow::Cow;
+
+use super::{FAILSAFE, declaration, literal, markup, url};
+use crate::{
+    json,
+    template::value::{Safe, Value},
+};
+
+/// A step from a value to text that is safe in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Escaper {
+    /// Text between tags.
+    Text,
+    /// The content of `<textarea>` and `<title>`.
+    Rcdata,
+    /// A value in quotes.
+    Attr,
+    /// A value without quotes.
+    UnquotedAttr,
+    /// The name of a tag or attribute.
+    Name,
+    /// Nothing is printed in comments.
+    Comment,
+    CssString,
+    CssValue,
+    JsString,
+    JsTemplate,
+    JsRegexp,
+    JsValue,
+    UrlFilter,
+    UrlNormalizer,
+    /// A part of a query or fragment.
+    UrlQuery,
+    Srcset,
+    /// The function `html` at the end of a pipeline.
+    PredefinedHtml,
+    /// The function `urlquery` at the end of a pipeline.
+    PredefinedUrlQuery,
+}
+
+/// What an escaper is given: text, and whether it is trusted somewhere.
+struct Content<'a> {
+    text: Cow<'a, str>,
+    safe: Option<Safe>,
+}
+
+/// Prints a value through the escapers, of which there is at least one.
+pub(crate) fn push_escaped(escapers: &[Escaper], value: &Value, out: &mut String) {
+    if let ([Escaper::Text | Escaper::Attr | Escaper::Rcdata], Value::Str(text)) = (escapers, value)
+    {
+        return markup::HTML.push(text, out);
+    }
+    let Some((first, others)) = escapers.split_first() else {
+        return;
+    };
+    let text = others
+        .iter()
+        .fold(first.apply_to_value(value), |text, escaper| {
+            escaper.apply(Content { text, safe: None })
+        });
+    out.push_str(&text);
+}
+
+impl Escaper {
+    fn apply_to_value(self, value: &Value) -> Cow<'_, str> {
+        if self == Self::JsValue {
+            return Cow::Owned(js_value(value));
+        }
+        let content = match value {
+            Value::Str(text) => Content {
+                text: Cow::Borrowed(text),
+                safe: None,
+            },
+            Value::Safe(safe, text) => Content {
+                text: Cow::Borrowed(text),
+                safe: Some(*safe),
+            },
+            Value::Nil | Value::NilAny => Content {
+                text: Cow::Borrowed(match self {
+                    Self::PredefinedHtml | Self::PredefinedUrlQuery => "<no value>",
+                    _ => "",
+                }),
+                safe: None,
+            },
+            other => Content {
+                text: Cow::Owned(other.to_string()),
+                safe: None,
+            },
+        };
+        self.apply(content)
+    }
+
+    fn apply(self, Content { text, safe }: Content<'_>) -> Cow<'_, str> {
+        match (self, safe) {
+            (Self::Text, Some(Safe::Html))
+            | (Self::Name, Some(Safe::HtmlAttr))
+            | (Self::CssValue, Some(Safe::Css))
+            | (Self::UrlFilter, Some(Safe::Url))
+            | (Self::Srcset, Some(Safe::Srcset)) => text,
+            (Self::Rcdata, Some(Safe::Html)) => markup::HTML_ENTITIES_STAY.apply(text),
+            (Self::Attr, Some(Safe::Html)) => {
+                markup::HTML_ENTITIES_STAY.apply(stripped(text))
+            }
+            (Self::UnquotedAttr, _) if text.is_empty() => Cow::Borrowed(FAILSAFE),
+            (Self::UnquotedAttr, Some(Safe::Html)) => {
+                markup::UNQUOTED_ENTITIES_STAY.apply(stripped(text))
+            }
+            (Self::Text | Self::Rcdata | Self::Attr, _) => markup::HTML.apply(text),
+            (Self::UnquotedAttr, _) => markup::UNQUOTED.apply(text),
+            (Self::Name, _) => Cow::Owned(markup::name(&text).into_owned()),
+            (Self::Comment, _) => Cow::Borrowed(""),
+            (Self::CssString, _) => declaration::STRING.apply(text),
+            (Self::CssValue, _) => declaration::value(text),
+            (Self::JsString, Some(Safe::JsStr)) => literal::STRING_ESCAPES_STAY.apply(text),
+            (Self::JsString, _) => literal::STRING.apply(text),
+            (Self::JsTemplate, _) => literal::TEMPLATE.apply(text),
+            (Self::JsRegexp, _) => literal::regexp(text),
+            (Self::JsValue, _) => Cow::Owned(js_string(&text)),
+            (Self::UrlFilter, _) => url::filter(text),
+            (Self::UrlNormalizer, _) | (Self::UrlQuery, Some(Safe::Url)) => url::normalize(text),
+            (Self::UrlQuery, _) => url::escape(text),
+            (Self::Srcset, Some(Safe::Url)) => Cow::Owned(url::single_image(&text)),
+            (Self::Srcset, _) => Cow::Owned(url::image_set(&text)),
+            (Self::PredefinedHtml, _) => markup::PREDEFINED.apply(text),
+            (Self::PredefinedUrlQuery, _) => Cow::Owned(url::query(&text)),
+        }
+    }
+}
+
+fn stripped(html: Cow<'_, str>) -> Cow<'_, str> {
+    match html {
+        Cow::Borrowed(html) => markup::strip_tags(html),
+        Cow::Owned(html) => Cow::Owned(markup::strip_tags(&html).into_owned()),
+    }
+}
+
+fn js_value(value: &Value) -> String {
+    match value {
+        Value::Safe(Safe::Js, script) => script.to_string(),
+        Value::Safe(Safe::JsStr, text) => format!("\"{text}\""),
+        Value::Str(text) | Value::Safe(_, text) => js_string(text),
+        // Go's `fmt.Stringer`s.
+        Value::Duration(_)
+        | Value::Month(_)
+        | Value::Weekday(_)
+        | Value::Zone(_)
+        | Value::Kv(_)
+        | Value::Pairs(_) => js_string(&value.to_string()),
+        other => literal::value(to_json(other)),
+    }
+}
+
+fn js_string(text: &str) -> String {
+    let mut out = String::new();
+    json::push_str(&mut out, text, true);
+    out
+}
