@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use super::funcs::Function;
+use super::{funcs::Function, html::Escaper};
 
 /// Blocks within blocks. Go has no bound; no template that somebody wrote comes near.
 pub(crate) const MAX_NESTING: usize = 200;
@@ -57,6 +57,8 @@ pub(crate) struct Action {
     pub(crate) pos: Pos,
     pub(crate) line: usize,
     pub(crate) pipe: Pipe,
+    /// What makes the value safe in its place in HTML; none in text.
+    pub(crate) escapers: Box<[Escaper]>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

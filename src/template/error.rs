@@ -76,7 +76,6 @@ impl TemplateError {
     }
 
     /// Go's `html/template:FILE:LINE:COLUMN: MESSAGE`; line 0 and column `None` are left out, as is an empty name alone.
-    #[expect(dead_code, reason = "the escaper's")]
     pub(crate) fn escape(
         file: &Arc<str>,
         line: usize,

@@ -7,6 +7,7 @@ use super::{
     built_in::{self, Language},
     error::TemplateError,
     funcs::FuncMap,
+    html::escape,
     parse::parse,
     scope::Scope,
 };
@@ -86,11 +87,14 @@ impl Library {
         let root = Arc::clone(&parsed[name]);
         let mut trees = Trees::clone(&self.trees);
         install(&mut trees, parsed);
-        Ok(Template {
-            root,
-            trees: Arc::new(trees),
-            mode,
-        })
+        let (root, trees) = match mode {
+            Mode::Text => (root, Arc::new(trees)),
+            Mode::Html => {
+                let (root, trees) = escape(&root, &trees, &self.functions)?;
+                (root, Arc::new(trees))
+            }
+        };
+        Ok(Template { root, trees, mode })
     }
 }
 

@@ -19,6 +19,8 @@ mod value;
 
 mod funcs;
 
+mod html;
+
 mod scope;
 
 mod built_in;

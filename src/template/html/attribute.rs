@@ -71,11 +71,17 @@ mod tests {
                 "href src data-href data-action xlink:href svg:src xmlns xmlns:svg g:tweeturl imageuri \
                  data-srcfoo lazysrc data-url x:data background",
             ),
-            (AttrKind::Script, "onclick on onfoo data-onclick svg:onload one"),
+            (
+                AttrKind::Script,
+                "onclick on onfoo data-onclick svg:onload one",
+            ),
             (AttrKind::Css, "style data-style x:style"),
             (AttrKind::Srcset, "srcset data-srcset"),
             (AttrKind::Html, "srcdoc"),
-            (AttrKind::Unsafe, "type value http-equiv rel data-type async"),
+            (
+                AttrKind::Unsafe,
+                "type value http-equiv rel data-type async",
+            ),
         ] {
             for name in names.split_ascii_whitespace() {
                 assert_eq!(attr_kind(name), kind, "{name}");

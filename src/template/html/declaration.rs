@@ -47,7 +47,7 @@ pub(super) static STRING: Table = Table::new(b"\0\t\n\x0c\r\"&'()+/:;<>\\{}", |r
 
 /// A harmless value: a quantity, colour, keyword, class or the like. Brackets, quotes, comments and what old browsers ran
 /// as a script are refused, be it written in escapes.
-pub(super) fn value(text: &str) -> Cow<'_, str> {
+pub(super) fn value(text: Cow<'_, str>) -> Cow<'_, str> {
     let decoded = decode(text.as_bytes());
     let mut name = Vec::with_capacity(decoded.len());
     for (i, byte) in decoded.iter().enumerate() {
@@ -68,7 +68,7 @@ pub(super) fn value(text: &str) -> Cow<'_, str> {
         }
     }
     match decoded == text.as_bytes() {
-        true => Cow::Borrowed(text),
+        true => text,
         false => Cow::Owned(String::from_utf8_lossy(&decoded).into_owned()),
     }
 }
@@ -82,7 +82,10 @@ mod tests {
         for (text, escaped) in [
             ("clean é", "clean é"),
             ("\0\t\n\u{c}\r", "\\0 \\9 \\a \\c \\d "),
-            ("\"&'()+/:;<>\\{}", "\\22\\26\\27\\28\\29\\2b\\2f\\3a\\3b\\3c\\3e\\\\\\7b\\7d "),
+            (
+                "\"&'()+/:;<>\\{}",
+                "\\22\\26\\27\\28\\29\\2b\\2f\\3a\\3b\\3c\\3e\\\\\\7b\\7d ",
+            ),
             ("\"a\"g\" \"", "\\22 a\\22g\\22  \\22 "),
             ("\\a", "\\\\a"),
             ("\u{b}\u{1}", "\u{b}\u{1}"),
@@ -94,20 +97,59 @@ mod tests {
     #[test]
     fn values_are_filtered() {
         for passed in [
-            "", "foo", "0", "0px", "-5px", "1.25in", "+.33em", "100%", ".foo", "#bar", "corner-radius",
-            "-moz-corner-radius", "#000", "#48f", "#123456", "U+00-FF, U+980-9FF", "color: red", "a b",
-            "!important", "é",
+            "",
+            "foo",
+            "0",
+            "0px",
+            "-5px",
+            "1.25in",
+            "+.33em",
+            "100%",
+            ".foo",
+            "#bar",
+            "corner-radius",
+            "-moz-corner-radius",
+            "#000",
+            "#48f",
+            "#123456",
+            "U+00-FF, U+980-9FF",
+            "color: red",
+            "a b",
+            "!important",
+            "é",
         ] {
-            assert_eq!(value(passed), passed);
+            assert_eq!(value(Cow::Borrowed(passed)), passed);
         }
         for refused in [
-            "<!--", "-->", "<![CDATA[", "]]>", "</style", "\"", "'", "`", "\0", "/* foo */", "//", "[href=~",
-            "expression(alert(1337))", "-expression(alert(1337))", "expression", "Expression", "EXPRESSION",
-            "-moz-binding", "-expr\0ession(alert(1337))", "-expr\\65ssion", "\\28", "a;b", "@import", "x--y",
-            "{}", "moz-bind\\69ng",
+            "<!--",
+            "-->",
+            "<![CDATA[",
+            "]]>",
+            "</style",
+            "\"",
+            "'",
+            "`",
+            "\0",
+            "/* foo */",
+            "//",
+            "[href=~",
+            "expression(alert(1337))",
+            "-expression(alert(1337))",
+            "expression",
+            "Expression",
+            "EXPRESSION",
+            "-moz-binding",
+            "-expr\0ession(alert(1337))",
+            "-expr\\65ssion",
+            "\\28",
+            "a;b",
+            "@import",
+            "x--y",
+            "{}",
+            "moz-bind\\69ng",
         ] {
-            assert_eq!(value(refused), FAILSAFE, "{refused}");
+            assert_eq!(value(Cow::Borrowed(refused)), FAILSAFE, "{refused}");
         }
-        assert_eq!(value("\\66oo"), "foo");
+        assert_eq!(value(Cow::Borrowed("\\66oo")), "foo");
     }
 }

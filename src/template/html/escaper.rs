@@ -46,50 +46,58 @@ struct Content<'a> {
     safe: Option<Safe>,
 }
 
-/// Prints a value through the escapers, of which there is at least one.
-pub(crate) fn push_escaped(escapers: &[Escaper], value: &Value, out: &mut String) {
+/// Prints a value through the escapers, of which there is at least one; `limit` is that of the length of `out`.
+///
+/// # Errors
+/// When the value cannot be printed, or is too long.
+pub(crate) fn push_escaped(
+    escapers: &[Escaper],
+    value: &Value,
+    out: &mut String,
+    limit: usize,
+) -> Result<(), String> {
     if let ([Escaper::Text | Escaper::Attr | Escaper::Rcdata], Value::Str(text)) = (escapers, value)
     {
-        return markup::HTML.push(text, out);
+        markup::HTML.push(text, out);
+        return within(out.len(), limit);
     }
     let Some((first, others)) = escapers.split_first() else {
-        return;
+        return Ok(());
     };
-    let text = others
-        .iter()
-        .fold(first.apply_to_value(value), |text, escaper| {
-            escaper.apply(Content { text, safe: None })
-        });
+    let mut text = first.apply_to_value(value, limit)?;
+    for escaper in others {
+        within(text.len(), limit)?;
+        text = escaper.apply(Content { text, safe: None });
+    }
     out.push_str(&text);
+    within(out.len(), limit)
+}
+
+fn within(length: usize, limit: usize) -> Result<(), String> {
+    match length > limit {
+        true => Err(too_long(limit)),
+        false => Ok(()),
+    }
 }
 
 impl Escaper {
-    fn apply_to_value(self, value: &Value) -> Cow<'_, str> {
+    fn apply_to_value(self, value: &Value, limit: usize) -> Result<Cow<'_, str>, String> {
         if self == Self::JsValue {
-            return Cow::Owned(js_value(value));
+            return js_value(value, limit).map(Cow::Owned);
         }
-        let content = match value {
-            Value::Str(text) => Content {
-                text: Cow::Borrowed(text),
-                safe: None,
-            },
-            Value::Safe(safe, text) => Content {
-                text: Cow::Borrowed(text),
-                safe: Some(*safe),
-            },
-            Value::Nil | Value::NilAny => Content {
-                text: Cow::Borrowed(match self {
+        let (text, safe) = match value {
+            Value::Str(text) => (Cow::Borrowed(&**text), None),
+            Value::Safe(safe, text) => (Cow::Borrowed(&**text), Some(*safe)),
+            Value::Nil | Value::NilAny => {
+                let text = match self {
                     Self::PredefinedHtml | Self::PredefinedUrlQuery => "<no value>",
                     _ => "",
-                }),
-                safe: None,
-            },
-            other => Content {
-                text: Cow::Owned(other.to_string()),
-                safe: None,
-            },
+                };
+                (Cow::Borrowed(text), None)
+            }
+            other => (Cow::Owned(printed(other, limit)?), None),
         };
-        self.apply(content)
+        Ok(self.apply(Content { text, safe }))
     }
 
     fn apply(self, Content { text, safe }: Content<'_>) -> Cow<'_, str> {
@@ -100,9 +108,7 @@ impl Escaper {
             | (Self::UrlFilter, Some(Safe::Url))
             | (Self::Srcset, Some(Safe::Srcset)) => text,
             (Self::Rcdata, Some(Safe::Html)) => markup::HTML_ENTITIES_STAY.apply(text),
-            (Self::Attr, Some(Safe::Html)) => {
-                markup::HTML_ENTITIES_STAY.apply(stripped(text))
-            }
+            (Self::Attr, Some(Safe::Html)) => markup::HTML_ENTITIES_STAY.apply(stripped(text)),
             (Self::UnquotedAttr, _) if text.is_empty() => Cow::Borrowed(FAILSAFE),
             (Self::UnquotedAttr, Some(Safe::Html)) => {
                 markup::UNQUOTED_ENTITIES_STAY.apply(stripped(text))
@@ -136,8 +142,8 @@ fn stripped(html: Cow<'_, str>) -> Cow<'_, str> {
     }
 }
 
-fn js_value(value: &Value) -> String {
-    match value {
+fn js_value(value: &Value, limit: usize) -> Result<String, String> {
+    Ok(match value {
         Value::Safe(Safe::Js, script) => script.to_string(),
         Value::Safe(Safe::JsStr, text) => format!("\"{text}\""),
         Value::Str(text) | Value::Safe(_, text) => js_string(text),
@@ -147,13 +153,25 @@ fn js_value(value: &Value) -> String {
         | Value::Weekday(_)
         | Value::Zone(_)
         | Value::Kv(_)
-        | Value::Pairs(_) => js_string(&value.to_string()),
+        | Value::Pairs(_) => js_string(&printed(value, limit)?),
         other => literal::value(to_json(other)),
-    }
+    })
 }
 
 fn js_string(text: &str) -> String {
     let mut out = String::new();
     json::push_str(&mut out, text, true);
     out
+}
+
+fn printed(value: &Value, _: usize) -> Result<String, String> {
+    Ok(format!("{value:?}"))
+}
+
+fn to_json(_: &Value) -> Result<String, String> {
+    Err(String::new())
+}
+
+fn too_long(limit: usize) -> String {
+    format!("the output exceeds {limit} bytes")
 }

@@ -1,7 +1,7 @@
 //! How the contexts at the ends of branches become one.
 
 use super::{
-    context::{Context, Delim, Attr, Slash, State, UrlPart},
+    context::{Attr, Context, Delim, Slash, State, UrlPart},
     error::{EscapeError, Place},
 };
 

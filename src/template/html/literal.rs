@@ -16,15 +16,15 @@ pub(super) static STRING_ESCAPES_STAY: Table =
     Table::new(b"\"&'+/<>`\xe2", |rest, out| escape(rest, out)).and_controls();
 
 /// For the text of template literals.
-pub(super) static TEMPLATE: Table =
-    Table::new(b"\"&'+/<>\\`${}\xe2", |rest, out| match rest[0] {
-        byte @ (b'$' | b'{' | b'}') => unicode(byte, out),
-        _ => escape(rest, out),
-    })
-    .and_controls();
+pub(super) static TEMPLATE: Table = Table::new(b"\"&'+/<>\\`${}\xe2", |rest, out| match rest[0] {
+    byte @ (b'$' | b'{' | b'}') => unicode(byte, out),
+    _ => escape(rest, out),
+})
+.and_controls();
 
 static REGEXP: Table = Table::new(b"\"&'+/<>\\$()*-.?[]^{|}\xe2", |rest, out| match rest[0] {
-    byte @ (b'$' | b'(' | b')' | b'*' | b'-' | b'.' | b'?' | b'[' | b']' | b'^' | b'{' | b'|' | b'}') => {
+    byte @ (b'$' | b'(' | b')' | b'*' | b'-' | b'.' | b'?' | b'[' | b']' | b'^' | b'{' | b'|'
+    | b'}') => {
         out.push('\\');
         out.push(char::from(byte));
         1
@@ -120,8 +120,7 @@ fn failed(why: &str) -> String {
 mod tests {
     use super::*;
 
-    const SAMPLE: &str =
-        "\0\u{1}\u{8}\t\n\u{b}\u{c}\r\u{1f} !\"#$%&'()*+,-./09:;<=>?@A[\\]^_`a{|}~\u{7f}\u{a0}\u{2027}\u{2028}\u{2029}\u{feff}é𝄞";
+    const SAMPLE: &str = "\0\u{1}\u{8}\t\n\u{b}\u{c}\r\u{1f} !\"#$%&'()*+,-./09:;<=>?@A[\\]^_`a{|}~\u{7f}\u{a0}\u{2027}\u{2028}\u{2029}\u{feff}é𝄞";
 
     #[test]
     fn tables_replace_as_go() {

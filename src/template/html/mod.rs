@@ -34,6 +34,9 @@ mod walk;
 
 mod rewrite;
 
+#[cfg(test)]
+mod tests;
+
 pub(super) use escaper::{Escaper, push_escaped};
 pub(super) use rewrite::escape;
 

@@ -19,8 +19,20 @@ const WHITE_SPACE: &[char] = &[
 
 /// Words after which an expression begins.
 const BEFORE_EXPRESSIONS: [&[u8]; 14] = [
-    b"return", b"typeof", b"case", b"else", b"do", b"in", b"instanceof", b"void", b"delete",
-    b"throw", b"try", b"finally", b"break", b"continue",
+    b"return",
+    b"typeof",
+    b"case",
+    b"else",
+    b"do",
+    b"in",
+    b"instanceof",
+    b"void",
+    b"delete",
+    b"throw",
+    b"try",
+    b"finally",
+    b"break",
+    b"continue",
 ];
 
 pub(super) fn code(mut c: Context, s: &[u8]) -> (Context, usize) {
@@ -95,9 +107,8 @@ pub(super) fn template_literal(mut c: Context, s: &[u8]) -> (Context, usize) {
             }
             b'$' if s.get(at + 1) == Some(&b'{') => {
                 if c.braces.len() == MAX_LITERALS {
-                    let message = format!(
-                        "more than {MAX_LITERALS} JS template literals within each other"
-                    );
+                    let message =
+                        format!("more than {MAX_LITERALS} JS template literals within each other");
                     return (Context::failed(EscapeError::of_text(message)), s.len());
                 }
                 c.braces.push(0);
@@ -236,7 +247,11 @@ pub(super) fn is_script_type(mime_type: &[u8]) -> bool {
     let essence = text.split(';').next().unwrap_or_default().trim();
     if matches!(
         essence,
-        "" | "module" | "application/json" | "application/ld+json" | "text/jscript" | "text/livescript"
+        "" | "module"
+            | "application/json"
+            | "application/ld+json"
+            | "text/jscript"
+            | "text/livescript"
     ) {
         return true;
     }
@@ -263,19 +278,34 @@ mod tests {
         let regexp = "; } { ( [ , : = == != ! ~ < > >= << * % & && | || ^ ? + - --- +++ += return typeof in do \
                       instanceof else x=- .";
         for tokens in regexp.split_ascii_whitespace() {
-            for text in [tokens.to_owned(), format!("{tokens} \t\n"), format!("x {tokens}\u{2028}")] {
-                assert_eq!(slash_after(text.as_bytes(), Slash::Division), Slash::Regexp, "{text}");
+            for text in [
+                tokens.to_owned(),
+                format!("{tokens} \t\n"),
+                format!("x {tokens}\u{2028}"),
+            ] {
+                assert_eq!(
+                    slash_after(text.as_bytes(), Slash::Division),
+                    Slash::Regexp,
+                    "{text}"
+                );
             }
         }
         let division = ") ] x 0 42 42. 1e3 $ _ foo xreturn return1 $in ++ -- x++ x-- é \" %x";
         for tokens in division.split_ascii_whitespace() {
             for text in [tokens.to_owned(), format!("{tokens} \u{a0}\u{feff}")] {
-                assert_eq!(slash_after(text.as_bytes(), Slash::Regexp), Slash::Division, "{text}");
+                assert_eq!(
+                    slash_after(text.as_bytes(), Slash::Regexp),
+                    Slash::Division,
+                    "{text}"
+                );
             }
         }
         for before in [Slash::Regexp, Slash::Division, Slash::Unknown] {
             assert_eq!(slash_after(b"", before), before);
-            assert_eq!(slash_after(" \r\u{2029}\u{3000}".as_bytes(), before), before);
+            assert_eq!(
+                slash_after(" \r\u{2029}\u{3000}".as_bytes(), before),
+                before
+            );
         }
     }
 
@@ -324,7 +354,7 @@ mod tests {
             (c.state, used)
         };
         for (state, text, expected) in [
-            (State::JsDoubleQuoted, "a'b\\\"c\"d", (State::Js, 8)),
+            (State::JsDoubleQuoted, "a'b\\\"c\"d", (State::Js, 7)),
             (State::JsSingleQuoted, "a\"b]/[", (State::JsSingleQuoted, 6)),
             (State::JsSingleQuoted, "\\", (State::Error, 1)),
             (State::JsRegexp, "[/]\\/a/b", (State::Js, 7)),

@@ -47,7 +47,8 @@ fn ends_with_url(s: &[u8]) -> bool {
 
 /// A string or the inside of `url(…)`.
 pub(super) fn string(mut c: Context, s: &[u8]) -> (Context, usize) {
-    let ends = |byte: u8| match c.state {
+    let state = c.state;
+    let ends = |byte: u8| match state {
         State::CssDoubleQuoted | State::CssDoubleQuotedUrl => byte == b'"',
         State::CssSingleQuoted | State::CssSingleQuotedUrl => byte == b'\'',
         _ => byte == b')' || SPACE.contains(&byte),
@@ -174,7 +175,11 @@ mod tests {
             ("\\é\\日", "é日"),
             ("a\\26 b", "a&b"),
         ] {
-            assert_eq!(String::from_utf8(decode(text.as_bytes())).unwrap(), decoded, "{text}");
+            assert_eq!(
+                String::from_utf8(decode(text.as_bytes())).unwrap(),
+                decoded,
+                "{text}"
+            );
         }
     }
 
@@ -200,20 +205,48 @@ mod tests {
     #[test]
     fn strings_end_and_move_urls() {
         for (state, text, expected) in [
-            (State::CssDoubleQuoted, "a'b\"c", (State::Css, 4, UrlPart::None)),
+            (
+                State::CssDoubleQuoted,
+                "a'b\"c",
+                (State::Css, 4, UrlPart::None),
+            ),
             (State::CssUrl, " x", (State::Css, 1, UrlPart::None)),
-            (State::CssUrl, "/a?b", (State::CssUrl, 4, UrlPart::QueryOrFragment)),
-            (State::CssSingleQuotedUrl, "/a", (State::CssSingleQuotedUrl, 2, UrlPart::PreQuery)),
-            (State::CssSingleQuotedUrl, "\\\\", (State::CssSingleQuotedUrl, 2, UrlPart::PreQuery)),
-            (State::CssDoubleQuoted, "\\#", (State::CssDoubleQuoted, 2, UrlPart::QueryOrFragment)),
+            (
+                State::CssUrl,
+                "/a?b",
+                (State::CssUrl, 4, UrlPart::QueryOrFragment),
+            ),
+            (
+                State::CssSingleQuotedUrl,
+                "/a",
+                (State::CssSingleQuotedUrl, 2, UrlPart::PreQuery),
+            ),
+            (
+                State::CssSingleQuotedUrl,
+                "\\\\",
+                (State::CssSingleQuotedUrl, 2, UrlPart::PreQuery),
+            ),
+            (
+                State::CssDoubleQuoted,
+                "\\#",
+                (State::CssDoubleQuoted, 2, UrlPart::QueryOrFragment),
+            ),
             // The escape's first digit alone is looked at where no other escape follows.
-            (State::CssDoubleQuoted, "\\3f ", (State::CssDoubleQuoted, 4, UrlPart::PreQuery)),
+            (
+                State::CssDoubleQuoted,
+                "\\3f ",
+                (State::CssDoubleQuoted, 4, UrlPart::PreQuery),
+            ),
             (
                 State::CssDoubleQuoted,
                 "\\3f \\41",
                 (State::CssDoubleQuoted, 7, UrlPart::QueryOrFragment),
             ),
-            (State::CssDoubleQuoted, "x\\", (State::Error, 2, UrlPart::None)),
+            (
+                State::CssDoubleQuoted,
+                "x\\",
+                (State::Error, 2, UrlPart::None),
+            ),
         ] {
             let (c, used) = string(Context::of(state), text.as_bytes());
             assert_eq!((c.state, used, c.url_part), expected, "{text}");

@@ -251,8 +251,8 @@ fn tag_name_end(s: &[u8], from: usize) -> usize {
     }
     let mut at = from + 1;
     while let Some(byte) = s.get(at) {
-        let joins = matches!(byte, b':' | b'-')
-            && s.get(at + 1).is_some_and(u8::is_ascii_alphanumeric);
+        let joins =
+            matches!(byte, b':' | b'-') && s.get(at + 1).is_some_and(u8::is_ascii_alphanumeric);
         match (byte.is_ascii_alphanumeric(), joins) {
             (true, _) => at += 1,
             (false, true) => at += 2,

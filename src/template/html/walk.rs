@@ -104,16 +104,23 @@ pub(super) fn walk<'t>(
             walk.c
         ))));
     }
-    // Of templates that were escaped in vain only the name is known.
     let edits = walk
         .journal
         .edits
         .into_iter()
         .map(|(variant, node, edit)| ((variant, node), edit))
         .collect();
-    let mut variants = walk.variants;
-    variants.retain(|variant| variant.output.is_some());
-    Ok(Walked { variants, edits })
+    Ok(Walked {
+        variants: walk.variants,
+        edits,
+    })
+}
+
+impl Variant<'_> {
+    /// Whether it was escaped in earnest and not only in an attempt that failed.
+    pub(super) fn is_used(&self) -> bool {
+        self.output.is_some()
+    }
 }
 
 struct Walk<'t> {
@@ -377,9 +384,14 @@ impl<'t> Walk<'t> {
             BranchKind::If | BranchKind::Range => "if",
         };
         self.spend(branch.arms.len());
-        self.c = branch.arms.iter().zip(ends).rev().fold(last, |c, (arm, end)| {
-            join(end, c, || self.place(arm.pos), keyword)
-        });
+        self.c = branch
+            .arms
+            .iter()
+            .zip(ends)
+            .rev()
+            .fold(last, |c, (arm, end)| {
+                join(end, c, || self.place(arm.pos), keyword)
+            });
     }
 
     fn once(&mut self, branch: &'t Branch, start: Context) {

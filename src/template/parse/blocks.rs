@@ -179,6 +179,7 @@ impl Parser<'_> {
             pos: first.pos,
             line: first.line,
             pipe,
+            escapers: Box::default(),
         }));
         Ok(true)
     }
