@@ -199,6 +199,8 @@ impl RawIntegration {
     pub(crate) fn integration(mut self, index: u32) -> Integration {
         if let Settings::Slack(slack) = &mut self.settings {
             slack.authorize();
+        } else if let Settings::IncidentIo(incidentio) = &mut self.settings {
+            incidentio.authorize();
         }
         let idempotent = self.settings.is_idempotent();
         Integration {

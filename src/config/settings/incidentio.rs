@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::entry::{Inherit, inherit_http};
 use crate::config::{
-    HttpConfig, HttpUrl, Secret,
+    Authorization, HttpConfig, HttpUrl, Secret,
     global::Global,
     read::{FilePath, GoDuration, Place, Reader, Shown},
     section::section,
@@ -66,5 +66,19 @@ impl Inherit for IncidentIoConfig {
 
     fn is_idempotent(&self) -> bool {
         true
+    }
+}
+
+impl IncidentIoConfig {
+    /// Makes the token the authorization, which wins over what `http_config` says; after printing, as Slack's.
+    pub(super) fn authorize(&mut self) {
+        if self.alert_source_token.is_empty() && self.alert_source_token_file.is_empty() {
+            return;
+        }
+        Arc::make_mut(&mut self.http).authorization = Some(Authorization {
+            credentials: self.alert_source_token.clone(),
+            credentials_file: self.alert_source_token_file.clone(),
+            ..Authorization::default()
+        });
     }
 }

@@ -122,11 +122,16 @@ impl Hop {
         let (url, user) = without_user(url)?;
         let (http, url, host) = client.transport.client(url).await?;
         let mut request = http.request(self.method.clone(), url);
+        // As in Go, the address wins over the integration's own header, which wins over the configuration.
+        let is_own = |(name, _): &&(HeaderName, HeaderValue)| name == header::AUTHORIZATION;
         let user_given = user.is_some();
-        for (name, value) in self.headers.iter().chain(&self.secrets) {
-            if !(user_given && name == header::AUTHORIZATION) {
-                request = request.header(name.clone(), value.clone());
-            }
+        let own_given = self.headers.iter().any(|header| is_own(&header));
+        let own = self.headers.iter();
+        let own = own.filter(|header| !(user_given && is_own(header)));
+        let configured = self.secrets.iter();
+        let configured = configured.filter(|header| !((user_given || own_given) && is_own(header)));
+        for (name, value) in own.chain(configured) {
+            request = request.header(name.clone(), value.clone());
         }
         if let Some(user) = user {
             request = request.header(header::AUTHORIZATION, user);
@@ -168,6 +173,8 @@ impl Hop {
         let loses_tls = from.scheme() == "https" && to.scheme() == "http";
         if !same_host || loses_tls {
             self.secrets.clear();
+            self.headers
+                .retain(|(name, _)| name != header::AUTHORIZATION);
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Finds the integration that speaks for some settings.
 
-use super::{Answer, Begun, Context, Conversation, Step, dingtalk, pagerduty, slack, webhook};
+use super::{
+    Answer, Begun, Context, Conversation, Step, dingtalk, incidentio, pagerduty, slack, victorops,
+    webhook,
+};
 use crate::{
     config::{Integration, Settings},
     notify::{Renderer, Verdict},
@@ -16,7 +19,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::Opsgenie(_) => Vec::new(),
         Settings::Wechat(_) => Vec::new(),
         Settings::Slack(config) => slack::files(config),
-        Settings::VictorOps(_) => Vec::new(),
+        Settings::VictorOps(config) => victorops::files(config),
         Settings::Pushover(_) => Vec::new(),
         Settings::Sns(_) => Vec::new(),
         Settings::Telegram(_) => Vec::new(),
@@ -25,7 +28,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::MsTeams(_) => Vec::new(),
         Settings::MsTeamsV2(_) => Vec::new(),
         Settings::Jira(_) => Vec::new(),
-        Settings::IncidentIo(_) => Vec::new(),
+        Settings::IncidentIo(config) => incidentio::files(config),
         Settings::Rocketchat(_) => Vec::new(),
         Settings::Mattermost(_) => Vec::new(),
         Settings::DingTalk(config) => dingtalk::files(config),
@@ -62,7 +65,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::Opsgenie(_) => not_built(context),
         Settings::Wechat(_) => not_built(context),
         Settings::Slack(config) => slack::begin(config, context, render),
-        Settings::VictorOps(_) => not_built(context),
+        Settings::VictorOps(config) => victorops::begin(config, context, render),
         Settings::Pushover(_) => not_built(context),
         Settings::Sns(_) => not_built(context),
         Settings::Telegram(_) => not_built(context),
@@ -71,7 +74,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::MsTeams(_) => not_built(context),
         Settings::MsTeamsV2(_) => not_built(context),
         Settings::Jira(_) => not_built(context),
-        Settings::IncidentIo(_) => not_built(context),
+        Settings::IncidentIo(config) => incidentio::begin(config, context),
         Settings::Rocketchat(_) => not_built(context),
         Settings::Mattermost(_) => not_built(context),
         Settings::DingTalk(config) => dingtalk::begin(config, context, render),

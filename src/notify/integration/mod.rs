@@ -7,6 +7,7 @@ mod dingtalk_robot;
 mod dispatch;
 mod errcode;
 mod harness;
+mod incidentio;
 mod mail;
 mod pagerduty;
 mod pagerduty_details;
@@ -16,6 +17,7 @@ mod slack;
 mod slack_message;
 mod status;
 mod vendor;
+mod victorops;
 mod webhook;
 mod wire;
 

@@ -530,7 +530,11 @@ mod tests {
         let Verdict::Sent(receipt) = verdict else {
             panic!("{verdict:?}");
         };
-        assert!(receipt.note.contains("template of text failed"));
+        assert!(
+            receipt
+                .template_problems
+                .contains("template of text failed")
+        );
     }
 
     #[test]

@@ -226,7 +226,7 @@ mod tests {
         let yaml =
             "webhook_configs: [{url: 'http://x', payload: {text: '{{ .Nope.Nope }}', to: a}}]";
         let (course, verdict) = run(&context(yaml, firing()), [http(200, "")]);
-        assert!(matches!(verdict, Verdict::Sent(receipt) if !receipt.note.is_empty()));
+        assert!(matches!(verdict, Verdict::Sent(receipt) if !receipt.template_problems.is_empty()));
         assert_eq!(course.json(0)["to"], "a");
         let text = course.json(0)["text"].to_string();
         assert!(text.contains("a:9100"), "{text}");

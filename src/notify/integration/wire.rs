@@ -1,6 +1,6 @@
 //! HTTP requests and answers as plain values, so that integrations need no network to be tested.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use crate::{
     config::{HttpConfig, Secret},
@@ -93,6 +93,31 @@ pub struct TransportError {
 
 /// Contents of the files that an integration names (`url_file`), or why they could not be read.
 pub type FileContents = BTreeMap<String, Result<String, String>>;
+
+/// The address with more at the end of its path, escaped as Go's `URL.String` does.
+#[must_use]
+pub(super) fn with_path(url: &str, more: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let (before, after) = url.split_at(end);
+    let mut out = before.to_owned();
+    for byte in more.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~$&+,/:;=@".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out + after
+}
+
+/// The address with one more parameter, neither of whose parts needs an escape.
+#[must_use]
+pub(super) fn with_parameter(url: &str, name: &str, value: &str) -> String {
+    let end = url.find('#').unwrap_or(url.len());
+    let url = &url[..end];
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}{name}={value}")
+}
 
 /// The content of a file that [`super::files`] named, trimmed; `key` is the setting that names it.
 ///
