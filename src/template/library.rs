@@ -6,6 +6,7 @@ use super::{
     ast::Tree,
     built_in::{self, Language},
     error::TemplateError,
+    exec::render,
     funcs::FuncMap,
     html::escape,
     parse::parse,
@@ -113,10 +114,7 @@ impl Template {
     /// # Errors
     /// When Go's rendering would fail, or when it would exceed the scope's limits.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, TemplateError> {
-        let _ = (scope, &self.trees, self.mode);
-        Err(TemplateError::execute_nowhere(
-            &self.root.name,
-            "rendering is not built yet",
-        ))
+        let _ = self.mode;
+        render(&self.root, &self.trees, scope)
     }
 }

@@ -17,20 +17,27 @@ mod gotime;
 mod types;
 mod value;
 
+mod object;
+mod printf;
+
 mod funcs;
 
 mod html;
+
+mod exec;
 
 mod scope;
 
 mod built_in;
 mod library;
 
+mod cases;
+
 pub use built_in::Language;
 pub use data::{AlertData, Data, Pair, quote_meta};
 pub use error::TemplateError;
 pub(crate) use funcs::{FuncMap, Function};
-pub use gotime::{Time, Zone};
+pub use gotime::{FixedZone, Time, Zone};
 pub use library::{Library, Mode, Template};
 pub use scope::{Host, Limits, Scope};
 pub use value::{Int, List, Map, Object, Safe, Uint, Value};

@@ -22,6 +22,14 @@ pub struct Scope<'a> {
     pub limits: Limits,
     /// What the functions of a dialect ask for more than that.
     pub host: Option<&'a dyn Host>,
+    /// Route labels that are templates themselves; without it those of the data are taken as they are.
+    pub(crate) routes: Option<&'a dyn RouteLabels>,
+}
+
+/// What `routeLabels` asks.
+pub(crate) trait RouteLabels: fmt::Debug {
+    /// The rendered value of a label of the route.
+    fn resolve(&self, name: &str) -> Result<Option<std::sync::Arc<str>>, String>;
 }
 
 /// Bounds of one rendering.
@@ -66,6 +74,7 @@ impl Scope<'_> {
             local: TimeZone::UTC,
             limits: Limits::default(),
             host: None,
+            routes: None,
         }
     }
 }

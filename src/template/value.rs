@@ -189,6 +189,22 @@ impl Value {
         Self::Int(Int::Int, i64::try_from(value).unwrap_or(i64::MAX))
     }
 
+    /// Makes a `[]interface {}`.
+    ///
+    /// # Errors
+    /// When it would be nested too deep.
+    pub fn list(items: Vec<Self>) -> Result<Self, String> {
+        Ok(Self::List(Arc::new(List::new(items)?)))
+    }
+
+    /// Makes a `map[string]interface {}`.
+    ///
+    /// # Errors
+    /// When it would be nested too deep.
+    pub fn map(items: BTreeMap<Arc<str>, Self>) -> Result<Self, String> {
+        Ok(Self::Map(Arc::new(Map::new(items)?)))
+    }
+
     fn depth(&self) -> u32 {
         match self {
             Self::List(list) => list.depth,

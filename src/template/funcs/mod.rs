@@ -1,5 +1,19 @@
-//! The functions of templates.
+//! The functions of templates: Go's own, Alertmanager's, and ours.
 
 mod table;
 
-pub(crate) use table::{Context, FuncMap, Function, Special};
+mod args;
+mod escape;
+mod json;
+
+mod builtin;
+mod compare;
+
+mod collections;
+mod text;
+mod time;
+
+mod title;
+
+pub(crate) use escape::{html_escape, js_escape, query_escape};
+pub(crate) use table::{Context, FuncMap, Function, Special, TOO_MANY_STEPS, too_long};

@@ -1,5 +1,13 @@
 //! What a function is, and which functions a dialect has.
 
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+    sync::Arc,
+};
+
+use regex::Regex;
+
 use super::super::{scope::Scope, types::Type, value::Value};
 
 /// A function or method that templates can call.
@@ -13,7 +21,7 @@ pub(crate) struct Function {
     pub(crate) special: Special,
     /// Computes it; the arguments have the types of the parameters. A method gets its receiver first. The error is what
     /// follows Go's `error calling NAME: `.
-    pub(crate) call: fn(&Context<'_>, &[Value]) -> Result<Value, String>,
+    pub(crate) call: Call,
 }
 
 /// Functions that evaluate their own arguments.
@@ -25,10 +33,93 @@ pub(crate) enum Special {
     Call,
 }
 
+impl Function {
+    /// A function with a fixed number of parameters.
+    pub(crate) const fn new(name: &'static str, params: &'static [Type], call: Call) -> Self {
+        Self {
+            name,
+            params,
+            variadic: false,
+            special: Special::No,
+            call,
+        }
+    }
+
+    /// A function whose last parameter may stand any number of times.
+    pub(crate) const fn variadic(name: &'static str, params: &'static [Type], call: Call) -> Self {
+        Self {
+            name,
+            params,
+            variadic: true,
+            special: Special::No,
+            call,
+        }
+    }
+}
+
+/// What computes a function.
+pub(crate) type Call = fn(&Context<'_>, &[Value]) -> Result<Value, String>;
+
 /// What functions see beside their arguments.
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) scope: &'a Scope<'a>,
+    /// Steps that are left.
+    pub(crate) steps: Cell<u64>,
+    /// Patterns that were compiled in this rendering.
+    pub(super) regexes: RefCell<Vec<(Arc<str>, Rc<Regex>)>>,
+}
+
+/// A rendering does too much.
+pub(crate) const TOO_MANY_STEPS: &str =
+    "the template takes too long: it exceeds its number of steps";
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(scope: &'a Scope<'a>) -> Self {
+        Self {
+            scope,
+            steps: Cell::new(scope.limits.steps),
+            regexes: RefCell::new(Vec::new()),
+        }
+    }
+
+    /// Pays for work that grows with a value: a step for 8 bytes of text, four for an element.
+    pub(crate) fn charge(&self, steps: usize) -> Result<(), String> {
+        let cost = u64::try_from(steps).unwrap_or(u64::MAX);
+        let left = self.steps.get().checked_sub(cost).ok_or(TOO_MANY_STEPS)?;
+        self.steps.set(left);
+        Ok(())
+    }
+
+    /// The compiled pattern. The error is Go's `error parsing regexp: …`.
+    pub(super) fn regex(&self, pattern: &Arc<str>) -> Result<Rc<Regex>, String> {
+        const KEPT: usize = 32;
+        let mut regexes = self.regexes.borrow_mut();
+        if let Some((_, regex)) = regexes.iter().find(|(known, _)| known == pattern) {
+            return Ok(Rc::clone(regex));
+        }
+        self.charge(1000 + pattern.len())?;
+        let regex = Rc::new(crate::regex::compile(pattern).map_err(|error| error.to_string())?);
+        if regexes.len() >= KEPT {
+            regexes.clear();
+        }
+        regexes.push((Arc::clone(pattern), Rc::clone(&regex)));
+        Ok(regex)
+    }
+
+    /// Refuses a text that is longer than the output may be.
+    pub(crate) fn text(&self, text: String) -> Result<Value, String> {
+        self.charge(text.len() / 8)?;
+        if text.len() > self.scope.limits.output {
+            return Err(too_long(self.scope.limits.output));
+        }
+        Ok(Value::from(text))
+    }
+}
+
+/// A text or the output is too long.
+pub(crate) fn too_long(limit: usize) -> String {
+    format!("the output exceeds {limit} bytes")
 }
 
 /// The functions of a dialect, by their names.
@@ -40,7 +131,16 @@ pub(crate) struct FuncMap {
 impl FuncMap {
     /// Go's own functions and Alertmanager's (`DefaultFuncs`), and ours.
     pub(crate) fn alertmanager() -> Self {
-        Self { tables: vec![] }
+        Self {
+            tables: vec![
+                &super::time::TIME,
+                &super::text::TEXT,
+                &super::collections::COLLECTIONS,
+                &super::builtin::BUILTINS,
+                &super::builtin::PRINTF,
+                &super::compare::COMPARE,
+            ],
+        }
     }
 
     /// The same with more functions, which come before those of the same name.

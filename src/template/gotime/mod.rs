@@ -2,4 +2,17 @@
 
 mod zone;
 
-pub use zone::{Time, Zone};
+mod layout;
+
+mod format;
+mod parse;
+
+mod duration;
+
+mod methods;
+
+pub(crate) use duration::{duration_seconds, duration_text};
+pub(crate) use methods::{DURATION, LOCATION, MONTH, TIME, WEEKDAY, month_text, weekday_text};
+pub(crate) use parse::parse;
+pub use zone::{FixedZone, Time, Zone};
+pub(crate) use zone::{between, load_zone};

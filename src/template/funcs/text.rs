@@ -1,0 +1,149 @@
+//! Functions on texts: case, space, patterns, encodings.
+
+use std::sync::Arc;
+
+use base64::{DecodeError, Engine as _, engine::general_purpose::URL_SAFE};
+use regex::Captures;
+
+use super::{
+    super::{
+        types::Type,
+        value::{Safe, Value},
+    },
+    args::string,
+    escape::query_unescape,
+    table::{Context, Function},
+    title::title,
+};
+use crate::labels::go_quote;
+
+pub(super) static TEXT: [Function; 11] = [
+    Function::new("toUpper", &[Type::Str], |context, args| {
+        context.text(to_upper(string(args, 0)))
+    }),
+    Function::new("toLower", &[Type::Str], |context, args| {
+        context.text(string(args, 0).to_lowercase())
+    }),
+    Function::new("title", &[Type::Str], |context, args| {
+        context.text(title(string(args, 0)))
+    }),
+    Function::new("trimSpace", &[Type::Str], |_, args| {
+        Ok(string(args, 0).trim().into())
+    }),
+    Function::new("match", &[Type::Str, Type::Str], |context, args| {
+        let regex = context.regex(string(args, 0))?;
+        let text = string(args, 1);
+        context.charge(text.len() / 8)?;
+        Ok(Value::Bool(regex.is_match(text)))
+    }),
+    Function::new("reReplaceAll", &[Type::Str, Type::Str, Type::Str], replace),
+    Function::new("safeHtml", &[Type::Str], |_, args| {
+        Ok(Value::Safe(Safe::Html, Arc::clone(string(args, 0))))
+    }),
+    Function::new("safeUrl", &[Type::Str], |_, args| {
+        Ok(Value::Safe(Safe::Url, Arc::clone(string(args, 0))))
+    }),
+    Function::new("urlUnescape", &[Type::Str], |context, args| {
+        context.text(query_unescape(string(args, 0))?)
+    }),
+    Function::new("base64encode", &[Type::Str], |context, args| {
+        context.text(URL_SAFE.encode(string(args, 0).as_bytes()))
+    }),
+    Function::new("base64decode", &[Type::Str], |context, args| {
+        // Go skips line breaks.
+        let text = string(args, 0).replace(['\r', '\n'], "");
+        let bytes = URL_SAFE.decode(&text).map_err(|error| {
+            let at = match error {
+                DecodeError::InvalidByte(at, _) | DecodeError::InvalidLastSymbol(at, _) => at,
+                DecodeError::InvalidLength(_) | DecodeError::InvalidPadding => text.len(),
+            };
+            format!("illegal base64 data at input byte {at}")
+        })?;
+        context.text(String::from_utf8_lossy(&bytes).into_owned())
+    }),
+];
+
+/// Go's upper case goes character by character: `ß` stays.
+fn to_upper(text: &str) -> String {
+    text.chars()
+        .map(|c| {
+            let mut upper = c.to_uppercase();
+            match (upper.next(), upper.next()) {
+                (Some(one), None) => one,
+                _ => c,
+            }
+        })
+        .collect()
+}
+
+fn replace(context: &Context<'_>, args: &[Value]) -> Result<Value, String> {
+    let (pattern, replacement, text) = (string(args, 0), string(args, 1), string(args, 2));
+    let regex = context.regex(pattern).map_err(|error| {
+        let quoted = if pattern.contains('`') || pattern.contains(char::is_control) {
+            go_quote(pattern)
+        } else {
+            format!("`{pattern}`")
+        };
+        format!("regexp: Compile({quoted}): {error}")
+    })?;
+    context.charge(text.len() / 8)?;
+    let limit = context.scope.limits.output;
+    let mut out = String::with_capacity(text.len());
+    let mut end = 0;
+    for captures in regex.captures_iter(text) {
+        let Some(whole) = captures.get(0) else {
+            continue;
+        };
+        context.charge(1)?;
+        out.push_str(&text[end..whole.start()]);
+        expand(&mut out, replacement, &captures);
+        end = whole.end();
+        if out.len() > limit {
+            break;
+        }
+    }
+    out.push_str(&text[end..]);
+    context.text(out)
+}
+
+/// Go's `$1`, `${name}` and `$$`.
+fn expand(out: &mut String, template: &str, captures: &Captures<'_>) {
+    let mut rest = template;
+    while let Some(at) = rest.find('$') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(after) = rest.strip_prefix('$') {
+            out.push('$');
+            rest = after;
+            continue;
+        }
+        let Some((name, after)) = reference(rest) else {
+            out.push('$');
+            continue;
+        };
+        let group = match name.parse::<usize>() {
+            Ok(number) => captures.get(number),
+            Err(_) => captures.name(name),
+        };
+        out.push_str(group.map_or("", |group| group.as_str()));
+        rest = after;
+    }
+    out.push_str(rest);
+}
+
+/// The name after a `$`, and what follows it.
+fn reference(text: &str) -> Option<(&str, &str)> {
+    let inside = text.strip_prefix('{');
+    let name = inside.unwrap_or(text);
+    let length = name
+        .find(|c: char| !c.is_alphanumeric() && c != '_')
+        .unwrap_or(name.len());
+    let (name, after) = name.split_at(length);
+    if name.is_empty() {
+        return None;
+    }
+    match inside {
+        Some(_) => Some((name, after.strip_prefix('}')?)),
+        None => Some((name, after)),
+    }
+}
