@@ -6,9 +6,7 @@ use std::{fs, sync::Arc};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
-use super::{
-    AlertData, Data, Language, Library, Mode, Scope, TemplateError,
-};
+use super::{AlertData, Data, Language, Library, Mode, Scope, TemplateError};
 use crate::{labels::LabelSet, time::Timestamp};
 
 /// A case of the file: its name, its mode, the template, and the output or the error.
@@ -96,12 +94,18 @@ fn text_renders_as_go_renders_it() {
         return;
     };
     let (data, library) = (Arc::new(data), Library::built_in(Language::English));
-    let text: Vec<Case> = cases.into_iter().filter(|case| case.mode == Mode::Text).collect();
+    let text: Vec<Case> = cases
+        .into_iter()
+        .filter(|case| case.mode == Mode::Text)
+        .collect();
     let mut wrong = Vec::new();
     for case in &text {
         let got = render(&library, &case.template, case.mode, &data).map_err(|e| e.to_string());
         if got != case.expect {
-            wrong.push(format!("{}\n  got  {got:?}\n  want {:?}", case.name, case.expect));
+            wrong.push(format!(
+                "{}\n  got  {got:?}\n  want {:?}",
+                case.name, case.expect
+            ));
         }
     }
     println!("{} of {}", text.len() - wrong.len(), text.len());
