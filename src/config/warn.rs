@@ -288,7 +288,7 @@ receivers:
   webhook_configs:
   - {url: 'http://a/{{ .GroupLabels.x }}'}
 - name: b
-  discord_configs: [{webhook_url: 'http://a'}]
+  falcon_configs: [{url: 'http://a'}]
 - name: c
 mute_time_intervals: [{name: m, time_intervals: []}]
 event_recorder: {stdout_outputs: [{}]}
@@ -302,7 +302,7 @@ event_recorder: {stdout_outputs: [{}]}
             11:5 this route is never reached: an earlier route 
             11:6 match is deprecated; write matchers
             15:6 templates are not built yet: notifications of receiver 
-            17:21 the sender of discord_configs is not built yet: 
+            17:20 the sender of falcon_configs is not built yet: 
             18:3 no route uses receiver "c", so it is 
             19:24 mute_time_intervals at the top of the file is 
             20:17 event_recorder is read and has no effect: it 

@@ -17,11 +17,11 @@ section! {
         http ["http_config"]: Arc<HttpConfig> as HttpField,
         /// The service.
         api_url: HttpUrl,
-        /// The token's identifier; it wins over the file.
+        /// The token's identifier; a file wins over it, as upstream's global file over an own token.
         token_id: Secret,
         /// A file with the token's identifier.
         token_id_file: String as FilePath,
-        /// The token; it wins over the file.
+        /// The token; a file wins over it.
         token: Secret,
         /// A file with the token.
         token_file: String as FilePath,

@@ -115,6 +115,35 @@ where
     }
 }
 
+/// A conversation of several requests, one after the other.
+struct Dialogue<F>(F);
+
+impl<F> fmt::Debug for Dialogue<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Dialogue")
+    }
+}
+
+/// Makes a request; `hear` reads each answer and says what comes next.
+pub(super) fn dialogue<F>(request: HttpRequest, hear: F) -> Begun
+where
+    F: FnMut(Result<HttpResponse, TransportError>) -> Step + Send + 'static,
+{
+    (Step::Http(request), Box::new(Dialogue(hear)))
+}
+
+impl<F> Conversation for Dialogue<F>
+where
+    F: FnMut(Result<HttpResponse, TransportError>) -> Step + Send,
+{
+    fn answer(&mut self, answer: Answer) -> Step {
+        match answer {
+            Answer::Http(result) => (self.0)(result),
+            Answer::Token(_) | Answer::Mail(_) => out_of_turn(),
+        }
+    }
+}
+
 /// An answer that was not asked for.
 pub(super) fn out_of_turn() -> Step {
     Step::Done(Verdict::unsendable(

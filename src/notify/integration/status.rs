@@ -22,28 +22,31 @@ pub(super) const REDACTED: &str = "<redacted>";
 /// Judges an answer by its status.
 #[must_use]
 pub(super) fn of_response(response: &HttpResponse) -> Verdict {
-    let status = response.status;
-    let reason = failure_reason(status);
-    let error = || unexpected_status(response);
-    match status {
+    match response.status {
         200..=299 => Verdict::sent(),
-        429 => Verdict::Retry {
-            after: retry_after(response),
-            reason,
-            error: error(),
-            ambiguous: false,
-        },
-        500..=599 => Verdict::Retry {
-            after: None,
-            reason,
-            error: error(),
-            ambiguous: false,
-        },
-        _ => Verdict::Permanent {
-            reason,
-            error: error(),
-        },
+        status => of_code(status, retry_after(response), unexpected_status(response)),
     }
+}
+
+/// What a code that is no success means, be it the answer's status or one that its body tells.
+#[must_use]
+pub(super) fn of_code(code: u16, retry_after: Option<Duration>, error: String) -> Verdict {
+    let reason = failure_reason(code);
+    match code {
+        429 | 500..=599 => Verdict::Retry {
+            after: retry_after.filter(|_| code == 429),
+            reason,
+            error,
+            ambiguous: false,
+        },
+        _ => Verdict::Permanent { reason, error },
+    }
+}
+
+/// A wait that a receiver tells in seconds, within bounds; `None` for what is no time.
+#[must_use]
+pub(super) fn wait(seconds: f64) -> Option<Duration> {
+    (seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(MAX_RETRY_AFTER.as_secs_f64())))
 }
 
 /// Judges a request that has no answer; `cause` says which limit ran out if it was not the attempt's.
@@ -92,7 +95,7 @@ pub(super) fn failure_reason(status: u16) -> FailureReason {
     }
 }
 
-fn unexpected_status(response: &HttpResponse) -> String {
+pub(super) fn unexpected_status(response: &HttpResponse) -> String {
     let mut text = format!("unexpected status code {}: {REDACTED}", response.status);
     let body = quoted(&String::from_utf8_lossy(&response.body));
     if !body.is_empty() {
@@ -162,7 +165,7 @@ pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
     (!value.is_empty()).then(|| wait.min(MAX_RETRY_AFTER))
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+pub(super) fn http_date(text: &str) -> Option<Timestamp> {
     let parser = jiff::fmt::rfc2822::DateTimeParser::new();
     parser
         .parse_timestamp(text.trim())

@@ -1,0 +1,6 @@
+//! `telegram_configs`: messages of a bot.
+
+mod plain;
+mod send;
+
+pub(super) use send::{begin, files};
