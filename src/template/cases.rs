@@ -94,11 +94,12 @@ fn text_renders_as_go_renders_it() {
         return;
     };
     let (data, library) = (Arc::new(data), Library::built_in(Language::English));
-    let text: Vec<Case> = cases
-        .into_iter()
+    let mut wrong = Vec::new();
+    // The outputs of html/template are checked where the escapers are.
+    let text: Vec<&Case> = cases
+        .iter()
         .filter(|case| case.mode == Mode::Text)
         .collect();
-    let mut wrong = Vec::new();
     for case in &text {
         let got = render(&library, &case.template, case.mode, &data).map_err(|e| e.to_string());
         if got != case.expect {

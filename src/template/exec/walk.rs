@@ -7,6 +7,7 @@ use super::{
         ast::{Branch, BranchKind, Call, List, Node, Pipe, Tree},
         error::TemplateError,
         funcs::{Context, too_long},
+        html::{Escaper, push_escaped},
         library::Trees,
         printf,
         scope::Scope,
@@ -106,7 +107,7 @@ impl<'t> Walk<'t> {
                 let value = self.pipeline(&action.pipe)?;
                 if action.pipe.variables.is_empty() {
                     self.state.at = At::Node(node);
-                    self.print(&value)?;
+                    self.print(&value, &action.escapers)?;
                 }
                 Ok(())
             }
@@ -132,14 +133,22 @@ impl<'t> Walk<'t> {
         Ok(())
     }
 
-    fn print(&mut self, value: &Value) -> Eval<()> {
+    fn print(&mut self, value: &Value, escapers: &[Escaper]) -> Eval<()> {
+        let limit = self.state.context.scope.limits.output;
+        if !escapers.is_empty() {
+            let before = self.out.len();
+            push_escaped(escapers, value, &mut self.out, limit)
+                .map_err(|message| self.state.error(message))?;
+            return self.state.charge((self.out.len() - before) / 8);
+        }
         match value {
             Value::Str(text) | Value::Safe(_, text) => self.write(text),
             Value::Nil => self.write("<no value>"),
             _ => {
-                let limit = self.state.context.scope.limits.output;
+                let before = self.out.len();
                 printf::display(value, &mut self.out, limit)
-                    .map_err(|message| self.state.error(message))
+                    .map_err(|message| self.state.error(message))?;
+                self.state.charge((self.out.len() - before) / 8)
             }
         }
     }
