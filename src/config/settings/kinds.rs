@@ -133,7 +133,7 @@ impl IntegrationKind {
             Self::Webhook => true,
             Self::Email => false,
             Self::PagerDuty => true,
-            Self::Opsgenie => false,
+            Self::Opsgenie => true,
             Self::Wechat => false,
             Self::Slack => true,
             Self::VictorOps => true,

@@ -2,7 +2,8 @@
 
 use super::{
     Answer, Begun, Context, Conversation, Step, dingtalk, discord, incidentio, mattermost, msteams,
-    msteamsv2, pagerduty, pushover, rocketchat, slack, telegram, victorops, webex, webhook,
+    msteamsv2, opsgenie, pagerduty, pushover, rocketchat, slack, telegram, victorops, webex,
+    webhook,
 };
 use crate::{
     config::{Integration, Settings},
@@ -16,7 +17,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::Webhook(config) => webhook::files(config),
         Settings::Email(_) => Vec::new(),
         Settings::PagerDuty(config) => pagerduty::files(config),
-        Settings::Opsgenie(_) => Vec::new(),
+        Settings::Opsgenie(config) => opsgenie::files(config),
         Settings::Wechat(_) => Vec::new(),
         Settings::Slack(config) => slack::files(config),
         Settings::VictorOps(config) => victorops::files(config),
@@ -62,7 +63,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::Webhook(config) => webhook::begin(config, context, render),
         Settings::Email(_) => not_built(context),
         Settings::PagerDuty(config) => pagerduty::begin(config, context, render),
-        Settings::Opsgenie(_) => not_built(context),
+        Settings::Opsgenie(config) => opsgenie::begin(config, context, render),
         Settings::Wechat(_) => not_built(context),
         Settings::Slack(config) => slack::begin(config, context, render),
         Settings::VictorOps(config) => victorops::begin(config, context, render),

@@ -14,6 +14,8 @@ mod mail;
 mod mattermost;
 mod msteams;
 mod msteamsv2;
+mod opsgenie;
+mod opsgenie_alert;
 mod pagerduty;
 mod pagerduty_details;
 mod payload;
