@@ -24,4 +24,4 @@ mod testing;
 
 pub use metrics::{ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources};
 pub use router::router;
-pub use state::{About, ApiState, Backend};
+pub use state::{About, ApiState, Backend, Trials};

@@ -2,13 +2,15 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use tokio::sync::Semaphore;
+
 use super::{
     error::ApiError,
     metrics::{ClusterOfOne, HttpStats, Renderer, Sources},
     stream::Writers,
 };
 use crate::{
-    io::Handle,
+    io::{Handle, Senders},
     labels::MatcherMode,
     node::{Reply, Request},
     tenant::View,
@@ -42,6 +44,17 @@ pub struct About {
     pub cluster: Option<ClusterOfOne>,
 }
 
+/// What trying a receiver out needs.
+#[derive(Debug)]
+pub struct Trials {
+    /// Who speaks to receivers.
+    pub senders: Arc<Senders>,
+    /// `--web.external-url` without a trailing slash.
+    pub external_url: Arc<str>,
+    /// Tests that may run at the same time.
+    pub running: Semaphore,
+}
+
 /// Shared by all handlers; cheap to clone.
 #[derive(Clone)]
 pub struct ApiState {
@@ -52,6 +65,7 @@ pub struct ApiState {
     http: Arc<HttpStats>,
     renderer: Arc<Renderer>,
     writers: Writers,
+    trials: Option<Arc<Trials>>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -78,7 +92,19 @@ impl ApiState {
             http: Arc::default(),
             renderer: Arc::default(),
             writers: Writers::default(),
+            trials: None,
         }
+    }
+
+    /// Lets clients try receivers out.
+    #[must_use]
+    pub fn with_trials(mut self, trials: Trials) -> Self {
+        self.trials = Some(Arc::new(trials));
+        self
+    }
+
+    pub(super) fn trials(&self) -> Option<&Trials> {
+        self.trials.as_deref()
     }
 
     /// Counters of the HTTP server; who limits requests counts there.

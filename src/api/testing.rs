@@ -135,6 +135,19 @@ pub(super) fn api() -> Router {
     api_over(tenant(config())).1
 }
 
+/// The whole API over a node whose receiver `team` has these integrations, and that may try them out.
+pub(super) fn api_with_receiver(integrations: &str) -> Router {
+    let text = format!("route: {{receiver: team}}\nreceivers:\n- name: team\n  {integrations}\n");
+    let config = crate::config::load(text.as_bytes(), &Default::default()).unwrap();
+    let (state, _) = api_over(tenant(config));
+    let clock = crate::io::Clock::start(jiff::SignedDuration::ZERO);
+    router(state.with_trials(Trials {
+        senders: Arc::new(crate::io::Senders::new(clock)),
+        external_url: "http://am".into(),
+        running: tokio::sync::Semaphore::new(1),
+    }))
+}
+
 /// An answer, its body as text.
 #[derive(Debug)]
 pub(super) struct Answer {

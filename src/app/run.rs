@@ -4,7 +4,7 @@ use std::{fs, io, net::SocketAddr, path::PathBuf, sync::Arc, thread, time::Durat
 
 use axum::Router;
 use jiff::SignedDuration;
-use tokio::runtime;
+use tokio::{runtime, sync::Semaphore};
 
 use super::{
     Options, OptionsError,
@@ -15,7 +15,9 @@ use super::{
     state::{self, Opened},
 };
 use crate::{
-    api::{self, About, ApiState, ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources},
+    api::{
+        self, About, ApiState, ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources, Trials,
+    },
     config::{Config, LoadEnv, load_cluster_tls},
     history::HistoryLimits,
     io::{
@@ -32,6 +34,9 @@ use crate::{
     tenant::TenantSettings,
     time::Now,
 };
+
+/// Tests of receivers that may run at the same time.
+const MAX_TRIALS: usize = 8;
 
 /// How long requests may go on after the end was ordered.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -184,7 +189,13 @@ impl<'o> Starting<'o> {
             .as_ref()
             .map(|mesh| mesh.name.clone())
             .unwrap_or_default();
-        let (node, looping) = self.start_node(config, opened, &peer_name, &url)?;
+        let senders = Arc::new(Senders::new(self.clock));
+        let trials = Trials {
+            senders: Arc::clone(&senders),
+            external_url: url.text.as_str().into(),
+            running: Semaphore::new(MAX_TRIALS),
+        };
+        let (node, looping) = self.start_node(config, opened, &peer_name, &url, senders)?;
         let reloader = Reloader::new(
             file,
             node.clone(),
@@ -192,7 +203,7 @@ impl<'o> Starting<'o> {
             reloads,
             self.runtime.clone(),
         );
-        let state = self.api_state(&node, mesh, sources);
+        let state = self.api_state(&node, mesh, sources).with_trials(trials);
         let serving = ServerOptions {
             route_prefix: prefix.clone(),
             get_concurrency: options.get_concurrency.unwrap_or_else(default_concurrency),
@@ -298,6 +309,7 @@ impl<'o> Starting<'o> {
         opened: Opened,
         peer_name: &str,
         url: &ExternalUrl,
+        senders: Arc<Senders>,
     ) -> Result<(Handle, thread::JoinHandle<()>), AppError> {
         let options = self.options;
         let settings = TenantSettings {
@@ -334,7 +346,7 @@ impl<'o> Starting<'o> {
             store,
             files,
             Pool::start(threads)?,
-            Arc::new(Senders::new(self.clock)),
+            senders,
             self.runtime.clone(),
             handle.results(),
         );

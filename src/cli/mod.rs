@@ -4,9 +4,11 @@ mod args;
 mod check;
 mod flags;
 mod help;
+mod receiver;
 mod routes;
 mod run;
 mod serve;
+mod template;
 mod version;
 
 pub use run::run;

@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     args::{self, UsageError},
-    check, flags, help, routes, serve,
+    check, flags, help, receiver, routes, serve, template,
     version::BUILD,
 };
 
@@ -68,6 +68,8 @@ fn command(args: Vec<String>) -> Result<(), Failure> {
     match args.first().map(String::as_str) {
         Some("check") => check::check(&args[1..]),
         Some("config") => routes::config(&args[1..]),
+        Some("receiver") => receiver::receiver(&args[1..]),
+        Some("template") => template::template(&args[1..]),
         Some("serve") => serve_command(&args[1..]),
         Some(_) | None => serve_command(&args),
     }
@@ -101,6 +103,14 @@ const COMMANDS: &[(&str, &str)] = &[
     (
         "config routes test --config.file=FILE [<labels>...]",
         "Say which receivers an alert with these labels reaches.",
+    ),
+    (
+        "receiver test NAME --config.file=FILE [--dry-run]",
+        "Send a marked test notification to a receiver, or print it.",
+    ),
+    (
+        "template render --template.glob=GLOB --template.text=TEXT",
+        "Render a template.",
     ),
 ];
 

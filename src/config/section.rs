@@ -76,6 +76,12 @@ macro_rules! section {
                 );)*
             }
 
+            fn add_secrets(&self, out: &mut Vec<$crate::config::Secret>) {
+                $(<section!(@codec $ty $(, $codec)?) as $crate::config::read::Codec>::secrets(
+                    &self.$field, out,
+                );)*
+            }
+
             $(fn check(
                 &mut self,
                 place: &$crate::config::read::Place,

@@ -10,7 +10,7 @@ use crate::{
     notify::{
         FailureReason, Verdict,
         integration::{
-            self, Answer, Begun, Context, Conversation, FileContents, MailOutcome, Step,
+            self, Answer, Begun, Context, Conversation, FileContents, MailOutcome, Rehearsal, Step,
         },
     },
 };
@@ -82,9 +82,32 @@ impl Senders {
         Verdict::unsendable("this is a bug: the receiver was asked again and again")
     }
 
+    /// Shows what an attempt would send; nothing is sent.
+    ///
+    /// # Errors
+    /// The verdict, where there is nothing that could be sent.
+    pub async fn rehearse(&self, attempt: NotifyAttempt) -> Result<Rehearsal, Verdict> {
+        let timeout = attempt.timeout;
+        let rehearsal = self.rendered(attempt, integration::rehearse);
+        match tokio::time::timeout(timeout, rehearsal).await {
+            Ok(rehearsal) => rehearsal,
+            Err(_elapsed) => Err(out_of_time(
+                "the time was over before the notification was rendered",
+            )),
+        }
+    }
+
+    async fn begin(&self, attempt: NotifyAttempt) -> Result<Begun, Verdict> {
+        self.rendered(attempt, integration::begin).await
+    }
+
     /// Rendering may take long and files may hang, so both are done beside the runtime's threads; a file that hangs
     /// holds up nothing but its own notification.
-    async fn begin(&self, attempt: NotifyAttempt) -> Result<Begun, Verdict> {
+    async fn rendered<T: Send + 'static>(
+        &self,
+        attempt: NotifyAttempt,
+        render: fn(&Context) -> Result<T, Verdict>,
+    ) -> Result<T, Verdict> {
         let bug = || Verdict::unsendable("this is a bug: the notification could not be rendered");
         let paths = integration::files(&attempt.integration);
         let files = if paths.is_empty() {
@@ -103,7 +126,7 @@ impl Senders {
             at: self.clock.now().wall,
             allowed: attempt.timeout,
         };
-        tokio::task::spawn_blocking(move || integration::begin(&context))
+        tokio::task::spawn_blocking(move || render(&context))
             .await
             .map_err(|_panic| bug())?
     }

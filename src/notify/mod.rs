@@ -14,6 +14,7 @@ pub mod mute;
 mod rate;
 mod render;
 pub mod retry;
+pub mod sample;
 mod verdict;
 
 pub use data::{NotificationData, NotifyReason};

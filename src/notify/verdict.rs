@@ -23,6 +23,18 @@ pub struct Receipt {
 }
 
 impl Receipt {
+    /// Everything that an operator should know, in one line; empty if there is nothing.
+    #[must_use]
+    pub fn notes(&self) -> String {
+        let digest = match self.groups {
+            0 | 1 => String::new(),
+            groups => format!("told in a digest of {groups} groups"),
+        };
+        let mut notes = vec![digest, self.note.clone(), self.template_problems.clone()];
+        notes.retain(|note| !note.is_empty());
+        notes.join("; ")
+    }
+
     /// Adds to what an operator should know.
     pub fn add_note(&mut self, note: &str) {
         if !self.note.is_empty() {

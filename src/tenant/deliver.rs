@@ -149,13 +149,6 @@ impl Tenant {
             stats.digested += u64::from(receipt.groups > 1);
             stats.template_problems.clone_from(problems);
         }
-        let mut notes = Vec::new();
-        if receipt.groups > 1 {
-            notes.push(format!("told in a digest of {} groups", receipt.groups));
-        }
-        notes.extend([&receipt.note, problems].into_iter().cloned());
-        notes.retain(|note| !note.is_empty());
-        let note = notes.join("; ");
         let receiver = &plan.key.receiver;
         let integration = format_args!("{}[{}]", receiver.integration, receiver.index).to_string();
         if !problems.is_empty() {
@@ -172,7 +165,7 @@ impl Tenant {
                 "A notification was taken, but not without a word"
             );
         }
-        note
+        receipt.notes()
     }
 
     fn warn_failed(&self, plan: &Plan, reason: FailureReason, error: &str, attempts: u32) {

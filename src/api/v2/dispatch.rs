@@ -7,7 +7,9 @@ use axum::{
 };
 use http_body::Body as _;
 
-use super::{alerts, explain, groups, notifications, post_alerts, receivers, silences, status};
+use super::{
+    alerts, explain, groups, notifications, post_alerts, receivers, silences, status, trial,
+};
 use crate::api::{
     error::ApiError,
     negotiate::{check_accept, check_content_type},
@@ -27,6 +29,8 @@ enum Path<'p> {
     Explain(&'p str),
     Notifications,
     TestRoutes,
+    TestReceiver(&'p str),
+    RenderTemplate,
     Contract,
 }
 
@@ -42,14 +46,21 @@ impl<'p> Path<'p> {
             "alerts/groups" => Some(Self::Groups),
             "notifications" => Some(Self::Notifications),
             "routes/test" => Some(Self::TestRoutes),
+            "templates/render" => Some(Self::RenderTemplate),
             "openapi.yaml" => Some(Self::Contract),
             rest => {
-                let path = match rest.strip_prefix("silence/") {
-                    Some(id) => Self::Silence(id),
-                    None => Self::Explain(rest.strip_prefix("alerts/")?.strip_suffix("/explain")?),
-                };
-                let (Self::Silence(id) | Self::Explain(id)) = path else {
-                    return None;
+                let (kind, rest) = rest.split_once('/')?;
+                let (path, id) = match kind {
+                    "silence" => (Self::Silence(rest), rest),
+                    "alerts" => {
+                        let id = rest.strip_suffix("/explain")?;
+                        (Self::Explain(id), id)
+                    }
+                    "receivers" => {
+                        let name = rest.strip_suffix("/test")?;
+                        (Self::TestReceiver(name), name)
+                    }
+                    _ => return None,
                 };
                 (!id.is_empty() && !id.contains('/')).then_some(path)
             }
@@ -61,7 +72,7 @@ impl<'p> Path<'p> {
         match self {
             Self::Silences | Self::Alerts => "POST,GET",
             Self::Silence(_) => "DELETE,GET",
-            Self::TestRoutes => "POST",
+            Self::TestRoutes | Self::TestReceiver(_) | Self::RenderTemplate => "POST",
             Self::Status
             | Self::Receivers
             | Self::Groups
@@ -82,6 +93,8 @@ impl<'p> Path<'p> {
             Self::Explain(_) => "/api/v2/alerts/{fingerprint}/explain",
             Self::Notifications => "/api/v2/notifications",
             Self::TestRoutes => "/api/v2/routes/test",
+            Self::TestReceiver(_) => "/api/v2/receivers/{name}/test",
+            Self::RenderTemplate => "/api/v2/templates/render",
             Self::Contract => "/api/v2/openapi.yaml",
         }
     }
@@ -142,6 +155,8 @@ async fn answer(state: &ApiState, request: Request<Body>) -> Result<Response<Bod
         Path::Explain(fingerprint) => explain::explain(state, fingerprint).await,
         Path::Notifications => notifications::get(state, &query).await,
         Path::TestRoutes => explain::test_routes(state, body).await,
+        Path::TestReceiver(name) => trial::test(state, name, body).await,
+        Path::RenderTemplate => trial::render(state, body).await,
         Path::Contract => Ok(contract()),
     }
 }
@@ -196,6 +211,9 @@ mod tests {
             ("alerts/groups", "/api/v2/alerts/groups"),
             ("silence/x", "/api/v2/silence/{silenceID}"),
             ("alerts/x/explain", "/api/v2/alerts/{fingerprint}/explain"),
+            ("receivers/a%2Fb/test", "/api/v2/receivers/{name}/test"),
+            ("receivers/test", "/api/v2/"),
+            ("templates/render", "/api/v2/templates/render"),
             ("alerts//explain", "/api/v2/"),
             ("silence/", "/api/v2/"),
             ("silence/x/y", "/api/v2/"),

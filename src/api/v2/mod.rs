@@ -9,6 +9,7 @@ mod post_alerts;
 mod receivers;
 mod silences;
 mod status;
+mod trial;
 mod warm;
 
 pub(super) use dispatch::{handle, handler_label};

@@ -1,7 +1,7 @@
 //! How values of the file become fields and fields become text again.
 
 use super::{Cursor, Place, Position, Reader, near::nearest};
-use crate::yaml::Value;
+use crate::{config::Secret, yaml::Value};
 
 /// A notation of the file.
 pub(crate) trait Codec {
@@ -22,6 +22,9 @@ pub(crate) trait Codec {
 
     /// Whether `omitempty` leaves it out.
     fn is_empty(value: &Self::Value) -> bool;
+
+    /// Collects the secrets in it.
+    fn secrets(_value: &Self::Value, _out: &mut Vec<Secret>) {}
 
     /// The keys of a section that has no key of its own.
     fn inline_keys() -> Vec<&'static str> {
@@ -61,6 +64,9 @@ pub(crate) trait Section: Default {
     /// Prints its keys in upstream's order.
     fn print_keys(&self, out: &mut Vec<(Value, Value)>);
 
+    /// Collects the secrets of its keys.
+    fn add_secrets(&self, _out: &mut Vec<Secret>) {}
+
     /// Checks what the keys must fulfil together, and completes them.
     fn check(&mut self, _place: &Place, _reader: &mut Reader<'_>) {}
 
@@ -97,6 +103,10 @@ impl<S: Section + PartialEq> Codec for S {
     fn is_empty(section: &Self) -> bool {
         *section == Self::default()
     }
+
+    fn secrets(section: &Self, out: &mut Vec<Secret>) {
+        section.add_secrets(out);
+    }
 }
 
 /// A section whose keys stand among those of the section around it.
@@ -123,6 +133,10 @@ impl<S: Section + PartialEq> Codec for Inline<S> {
 
     fn is_empty(_section: &S) -> bool {
         false
+    }
+
+    fn secrets(section: &S, out: &mut Vec<Secret>) {
+        section.add_secrets(out);
     }
 
     fn read_inline(section: &mut S, key: &str, node: Cursor<'_>, reader: &mut Reader<'_>) -> bool {
@@ -154,6 +168,10 @@ impl<C: Codec> Codec for Shown<C> {
 
     fn is_empty(_value: &C::Value) -> bool {
         false
+    }
+
+    fn secrets(value: &C::Value, out: &mut Vec<Secret>) {
+        C::secrets(value, out);
     }
 }
 

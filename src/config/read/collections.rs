@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{Codec, Content, Cursor, Place, Reader, Section, codec::read, reader::pairs};
-use crate::yaml::Value;
+use crate::{config::Secret, yaml::Value};
 
 /// A section with its place.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -41,6 +41,10 @@ impl<S: Section> Codec for Placed<S> {
     fn is_empty(_placed: &Self) -> bool {
         false
     }
+
+    fn secrets(placed: &Self, out: &mut Vec<Secret>) {
+        placed.value.add_secrets(out);
+    }
 }
 
 impl<C: Codec> Codec for Option<C> {
@@ -64,6 +68,12 @@ impl<C: Codec> Codec for Option<C> {
 
     fn is_empty(value: &Self::Value) -> bool {
         value.is_none()
+    }
+
+    fn secrets(value: &Self::Value, out: &mut Vec<Secret>) {
+        if let Some(value) = value {
+            C::secrets(value, out);
+        }
     }
 }
 
@@ -93,6 +103,10 @@ macro_rules! pointer {
 
             fn is_empty(value: &Self::Value) -> bool {
                 C::is_empty(value)
+            }
+
+            fn secrets(value: &Self::Value, out: &mut Vec<Secret>) {
+                C::secrets(value, out);
             }
         }
     )*};
@@ -135,6 +149,12 @@ impl<C: Codec> Codec for Vec<C> {
     fn is_empty(list: &Self::Value) -> bool {
         list.is_empty()
     }
+
+    fn secrets(list: &Self::Value, out: &mut Vec<Secret>) {
+        for value in list {
+            C::secrets(value, out);
+        }
+    }
 }
 
 impl<C: Codec> Codec for BTreeMap<String, C> {
@@ -169,6 +189,12 @@ impl<C: Codec> Codec for BTreeMap<String, C> {
 
     fn is_empty(map: &Self::Value) -> bool {
         map.is_empty()
+    }
+
+    fn secrets(map: &Self::Value, out: &mut Vec<Secret>) {
+        for value in map.values() {
+            C::secrets(value, out);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Codec, Cursor, Reader};
 use crate::{
-    config::{FileKind, FileRef},
+    config::{FileKind, FileRef, Secret},
     yaml::Value,
 };
 
@@ -78,6 +78,10 @@ impl<C: Codec> Codec for Beside<C> {
 
     fn is_empty(value: &C::Value) -> bool {
         C::is_empty(value)
+    }
+
+    fn secrets(value: &C::Value, out: &mut Vec<Secret>) {
+        C::secrets(value, out);
     }
 }
 

@@ -34,4 +34,8 @@ impl Codec for Secret {
     fn is_empty(secret: &Self) -> bool {
         secret.is_empty()
     }
+
+    fn secrets(secret: &Self, out: &mut Vec<Self>) {
+        out.push(secret.clone());
+    }
 }

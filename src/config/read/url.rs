@@ -134,6 +134,10 @@ impl Codec for HiddenUrl {
     fn is_empty(url: &Secret) -> bool {
         url.is_empty()
     }
+
+    fn secrets(url: &Secret, out: &mut Vec<Secret>) {
+        out.push(url.clone());
+    }
 }
 
 /// As [`HiddenUrl`], or a template that gives a URL.
@@ -176,6 +180,10 @@ impl Codec for TemplateUrl {
     fn is_empty(url: &Secret) -> bool {
         url.is_empty()
     }
+
+    fn secrets(url: &Secret, out: &mut Vec<Secret>) {
+        out.push(url.clone());
+    }
 }
 
 /// The URL of a proxy, of any scheme; its password is hidden.
@@ -209,6 +217,10 @@ impl Codec for ProxyUrl {
 
     fn is_empty(url: &Secret) -> bool {
         url.is_empty()
+    }
+
+    fn secrets(url: &Secret, out: &mut Vec<Secret>) {
+        out.push(url.clone());
     }
 }
 

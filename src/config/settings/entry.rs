@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::Settings;
 use crate::{
     config::{
-        Ambiguous, Delivery, HttpConfig, Integration, RateLimit,
+        Ambiguous, Delivery, HttpConfig, Integration, RateLimit, Secret,
         global::Global,
         read::{Beside, Cursor, Name, Named, Place, PromDuration, Reader, Section, Shown},
         section::section,
@@ -144,6 +144,10 @@ impl<S: Inherit> Section for Entry<S> {
     fn print_keys(&self, out: &mut Vec<(Value, Value)>) {
         self.common.print_keys(out);
         self.settings.print_keys(out);
+    }
+
+    fn add_secrets(&self, out: &mut Vec<Secret>) {
+        self.settings.add_secrets(out);
     }
 
     fn check(&mut self, place: &Place, reader: &mut Reader<'_>) {

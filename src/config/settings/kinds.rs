@@ -9,6 +9,7 @@ use super::{
 };
 use crate::{
     config::{
+        Secret,
         global::Global,
         read::{Cursor, Place, Reader, Section},
     },
@@ -56,6 +57,15 @@ macro_rules! kinds {
             /// Takes what the entry leaves out from `global`, and checks that it is complete then.
             pub(crate) fn inherit(&mut self, global: &Global, place: &Place, reader: &mut Reader<'_>) {
                 match self { $(Self::$variant(config) => config.inherit(global, place, reader),)* }
+            }
+
+            /// Every secret that the file gives it, those of `http_config` among them.
+            #[must_use]
+            pub fn secrets(&self) -> Vec<Secret> {
+                let mut secrets = Vec::new();
+                match self { $(Self::$variant(config) => config.add_secrets(&mut secrets),)* }
+                secrets.retain(|secret| !secret.is_empty());
+                secrets
             }
 
             /// Prints its keys in upstream's order.

@@ -59,6 +59,11 @@ pub enum Answer {
 pub trait Conversation: fmt::Debug + Send {
     /// Takes in what came of the step before.
     fn answer(&mut self, answer: Answer) -> Step;
+
+    /// Which templates failed and how; empty if none did.
+    fn template_problems(&self) -> &str {
+        ""
+    }
 }
 
 /// An attempt that has begun: its first step, and who takes the answer.

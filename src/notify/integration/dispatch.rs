@@ -107,4 +107,8 @@ impl Conversation for Noted {
         }
         step
     }
+
+    fn template_problems(&self) -> &str {
+        &self.problems
+    }
 }

@@ -1,5 +1,6 @@
 //! Drives integrations in tests: a receiver from YAML, a notification, answers in; requests and the verdict out.
 #![cfg(test)]
+#![expect(clippy::unwrap_in_result, reason = "test code")]
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
