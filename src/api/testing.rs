@@ -141,7 +141,7 @@ pub(super) fn api_with_receiver(integrations: &str) -> Router {
     let config = crate::config::load(text.as_bytes(), &Default::default()).unwrap();
     let (state, _) = api_over(tenant(config));
     let clock = crate::io::Clock::start(jiff::SignedDuration::ZERO);
-    router(state.with_trials(Trials {
+    router(state.with_trials(crate::api::Trials {
         senders: Arc::new(crate::io::Senders::new(clock)),
         external_url: "http://am".into(),
         running: tokio::sync::Semaphore::new(1),

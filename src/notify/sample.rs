@@ -96,6 +96,7 @@ pub fn alerts(json: &Json, now: Timestamp) -> Result<Vec<Alert>, String> {
         object @ (Json::Object(_) | Json::Bool(_) | Json::Number(_) | Json::String(_)) => {
             match member(object, "alerts") {
                 Some(Json::Array(list)) => list,
+                None | Some(Json::Null) if json.is_object() => return Ok(Vec::new()),
                 _ => return Err("alerts are a list, or an object with a list `alerts`".to_owned()),
             }
         }
