@@ -21,6 +21,7 @@ mod run;
 mod senders;
 pub mod server;
 mod signal;
+mod smtp;
 mod stats;
 mod store;
 mod task;

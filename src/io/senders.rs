@@ -1,17 +1,15 @@
 //! One attempt to notify: read the files, render, then go through the integration's conversation to its verdict.
 
-use std::{fs, sync::LazyLock, thread, time::Duration};
+use std::{fs, sync::LazyLock, thread};
 
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::{Clock, http::HttpClients, tokens::Tokens};
+use super::{Clock, http::HttpClients, smtp::MailClients, tokens::Tokens};
 use crate::{
     node::NotifyAttempt,
     notify::{
         FailureReason, Verdict,
-        integration::{
-            self, Answer, Begun, Context, Conversation, FileContents, MailOutcome, Rehearsal, Step,
-        },
+        integration::{self, Answer, Begun, Context, Conversation, FileContents, Rehearsal, Step},
     },
 };
 
@@ -32,6 +30,7 @@ pub struct Senders {
     clock: Clock,
     http: HttpClients,
     tokens: Tokens,
+    mail: MailClients,
 }
 
 impl Senders {
@@ -42,6 +41,7 @@ impl Senders {
             clock,
             http: HttpClients::new(clock),
             tokens: Tokens::default(),
+            mail: MailClients::default(),
         }
     }
 
@@ -75,7 +75,7 @@ impl Senders {
                 Step::Token(request) => {
                     Answer::Token(self.tokens.get(&self.http, request, left).await)
                 }
-                Step::Mail(_) => Answer::Mail(mail_is_not_built(left)),
+                Step::Mail(mail) => Answer::Mail(self.mail.send(&mail, left).await),
             };
             step = conversation.answer(answer);
         }
@@ -137,15 +137,6 @@ fn out_of_time(error: &str) -> Verdict {
         after: None,
         reason: FailureReason::ContextDeadlineExceeded,
         error: error.to_owned(),
-        ambiguous: false,
-    }
-}
-
-fn mail_is_not_built(_left: Duration) -> MailOutcome {
-    MailOutcome::Failed {
-        reason: FailureReason::Other,
-        error: "sending mail is not built yet, so nothing was sent".to_owned(),
-        retry: false,
         ambiguous: false,
     }
 }

@@ -141,7 +141,7 @@ impl IntegrationKind {
     pub fn is_built(self) -> bool {
         match self {
             Self::Webhook => true,
-            Self::Email => false,
+            Self::Email => true,
             Self::PagerDuty => true,
             Self::Opsgenie => true,
             Self::Wechat => false,

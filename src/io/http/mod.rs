@@ -8,7 +8,7 @@ mod exchange;
 mod jwt;
 mod oauth2;
 mod proxy;
-mod tls;
+pub(super) mod tls;
 mod transport;
 
 pub use clients::HttpClients;

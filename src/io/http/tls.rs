@@ -29,7 +29,7 @@ const MAX_FILE: u64 = 8 << 20;
 
 /// The PEM texts of a configuration, as read; rotation is a difference between two of these.
 #[derive(Clone, PartialEq, Eq, Default)]
-pub(super) struct Material {
+pub(in crate::io) struct Material {
     ca: Option<Vec<u8>>,
     cert: Option<Vec<u8>>,
     key: Option<Vec<u8>>,
@@ -37,7 +37,7 @@ pub(super) struct Material {
 
 impl Material {
     /// Reads the files; inline texts are taken as they are.
-    pub(super) fn read(config: &TlsConfig) -> Result<Self, String> {
+    pub(in crate::io) fn read(config: &TlsConfig) -> Result<Self, String> {
         let part = |what: &str, inline: &str, file: &str| {
             if !inline.is_empty() {
                 return Ok(Some(inline.as_bytes().to_vec()));
@@ -67,7 +67,7 @@ pub(super) fn names_files(config: &TlsConfig) -> bool {
 }
 
 /// Builds the client's side. `verify_name` replaces the name of the address in the verification.
-pub(super) fn client_config(
+pub(in crate::io) fn client_config(
     config: &TlsConfig,
     material: &Material,
     verify_name: Option<&str>,

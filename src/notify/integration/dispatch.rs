@@ -1,9 +1,9 @@
 //! Finds the integration that speaks for some settings.
 
 use super::{
-    Answer, Begun, Context, Conversation, Step, dingtalk, discord, incidentio, mattermost, msteams,
-    msteamsv2, opsgenie, pagerduty, pushover, rocketchat, slack, telegram, victorops, webex,
-    webhook,
+    Answer, Begun, Context, Conversation, Step, dingtalk, discord, email, incidentio, mattermost,
+    msteams, msteamsv2, opsgenie, pagerduty, pushover, rocketchat, slack, telegram, victorops,
+    webex, webhook,
 };
 use crate::{
     config::{Integration, Settings},
@@ -15,7 +15,7 @@ use crate::{
 pub fn files(integration: &Integration) -> Vec<String> {
     match &integration.settings {
         Settings::Webhook(config) => webhook::files(config),
-        Settings::Email(_) => Vec::new(),
+        Settings::Email(config) => email::files(config),
         Settings::PagerDuty(config) => pagerduty::files(config),
         Settings::Opsgenie(config) => opsgenie::files(config),
         Settings::Wechat(_) => Vec::new(),
@@ -61,7 +61,7 @@ pub fn begin(context: &Context) -> Result<Begun, Verdict> {
 fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
     match &context.integration.settings {
         Settings::Webhook(config) => webhook::begin(config, context, render),
-        Settings::Email(_) => not_built(context),
+        Settings::Email(config) => email::begin(config, context, render),
         Settings::PagerDuty(config) => pagerduty::begin(config, context, render),
         Settings::Opsgenie(config) => opsgenie::begin(config, context, render),
         Settings::Wechat(_) => not_built(context),

@@ -175,6 +175,7 @@ pub(super) fn run(
                 course.mails.push(mail);
                 Answer::Mail(MailOutcome::Taken {
                     refused: Vec::new(),
+                    deferred: Vec::new(),
                     answer: "250 ok".to_owned(),
                 })
             }

@@ -1,6 +1,6 @@
 //! A mail as plain values: the server, how to log in, the envelope, and the bytes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     config::{HostPort, Secret, TlsConfig},
@@ -10,6 +10,8 @@ use crate::{
 /// A mail that the shell is to hand to its server.
 #[derive(Debug, Clone)]
 pub struct MailRequest {
+    /// Names the notification: in a later attempt those who have it are passed over.
+    pub key: Arc<str>,
     /// The server.
     pub server: HostPort,
     /// The name in `EHLO`.
@@ -24,25 +26,26 @@ pub struct MailRequest {
     pub login: Option<MailLogin>,
     /// `MAIL FROM`.
     pub from: String,
-    /// `RCPT TO`, each once.
+    /// `RCPT TO`, each once; their domains are ASCII.
     pub to: Vec<String>,
     /// The message, headers included, lines end in CRLF; not dot-stuffed.
     pub message: Arc<[u8]>,
 }
 
-/// What may be used to log in, whatever mechanism the server prefers.
-#[derive(Debug, Clone)]
+/// What may be used to log in, whatever mechanism the server prefers. What could not be read matters only to the
+/// mechanism that needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MailLogin {
     /// The user.
     pub username: String,
     /// For `PLAIN` and `LOGIN`.
-    pub password: Secret,
+    pub password: Result<Secret, String>,
     /// For `CRAM-MD5`.
-    pub secret: Secret,
+    pub secret: Result<Secret, String>,
     /// The identity for `PLAIN`.
     pub identity: String,
     /// A bearer token for `XOAUTH2`.
-    pub bearer: Secret,
+    pub bearer: Result<Secret, String>,
 }
 
 /// What became of a mail.
@@ -50,8 +53,10 @@ pub struct MailLogin {
 pub enum MailOutcome {
     /// The server took it for all recipients but those named here with the server's words.
     Taken {
-        /// Recipients that were refused.
+        /// Recipients that were refused for good.
         refused: Vec<(String, String)>,
+        /// Recipients that were refused for the time being; another attempt is made for them alone.
+        deferred: Vec<(String, String)>,
         /// The server's last words.
         answer: String,
     },
@@ -63,6 +68,8 @@ pub enum MailOutcome {
         error: String,
         /// Whether another try may succeed.
         retry: bool,
+        /// How long to leave the server alone.
+        after: Option<Duration>,
         /// Whether the server may have taken it all the same.
         ambiguous: bool,
     },

@@ -6,6 +6,7 @@ mod dingtalk_app;
 mod dingtalk_robot;
 mod discord;
 mod dispatch;
+mod email;
 mod errcode;
 mod form;
 mod harness;
