@@ -6,6 +6,6 @@ mod string;
 mod value;
 mod writer;
 
-pub use string::push_str;
+pub use string::{push_map, push_str};
 pub use value::push_value;
 pub use writer::{ArrayWriter, ObjectWriter, document, push_array, push_object};

@@ -23,6 +23,11 @@ const PLAIN: [bool; 256] = {
 pub fn push_str(out: &mut String, text: &str, escape_html: bool) {
     out.reserve(text.len() + 2);
     out.push('"');
+    if is_plain(text, escape_html) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     let bytes = text.as_bytes();
     let mut done = 0;
     let mut at = 0;
@@ -43,6 +48,65 @@ pub fn push_str(out: &mut String, text: &str, escape_html: bool) {
     }
     out.push_str(&text[done..]);
     out.push('"');
+}
+
+/// Appends an object of strings; the pairs come in the order in which they are to stand.
+pub fn push_map<'a>(
+    out: &mut String,
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    escape_html: bool,
+) {
+    out.push('{');
+    let mut begin = "\"";
+    for (name, value) in pairs {
+        if is_plain(name, escape_html) && is_plain(value, escape_html) {
+            out.reserve(name.len() + value.len() + 6);
+            out.push_str(begin);
+            out.push_str(name);
+            out.push_str("\":\"");
+            out.push_str(value);
+            out.push('"');
+        } else {
+            out.push_str(&begin[..begin.len() - 1]);
+            push_str(out, name, escape_html);
+            out.push(':');
+            push_str(out, value, escape_html);
+        }
+        begin = ",\"";
+    }
+    out.push('}');
+}
+
+/// Whether no byte needs a second look, as in nearly all strings.
+fn is_plain(text: &str, escape_html: bool) -> bool {
+    if escape_html {
+        are_plain::<true>(text.as_bytes())
+    } else {
+        are_plain::<false>(text.as_bytes())
+    }
+}
+
+/// Sixteen or eight bytes at once, the last ones perhaps twice.
+fn are_plain<const HTML: bool>(bytes: &[u8]) -> bool {
+    if let Some(last) = bytes.last_chunk::<16>() {
+        let (chunks, _) = bytes.as_chunks::<16>();
+        return chunks.iter().chain([last]).all(all_plain::<HTML, 16>);
+    }
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (Some(first), Some(last)) => all_plain::<HTML, 8>(first) && all_plain::<HTML, 8>(last),
+        _ => bytes.iter().all(|byte| PLAIN[usize::from(*byte)]),
+    }
+}
+
+/// Without branches, so that the compiler compares all bytes at once.
+fn all_plain<const HTML: bool, const N: usize>(bytes: &[u8; N]) -> bool {
+    let special = |byte: u8| {
+        let html = HTML && ((byte == b'<') | (byte == b'>') | (byte == b'&'));
+        (byte < 0x20) | (byte == b'"') | (byte == b'\\') | (byte == 0xE2) | html
+    };
+    !bytes
+        .iter()
+        .fold(false, |found, byte| found | special(*byte))
 }
 
 /// How many bytes at the beginning of `rest` need an escape.
@@ -101,6 +165,11 @@ mod tests {
                 "\"\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}\"",
                 "\"\\b\\f\\n\\r\\t\\u0000\\u001f\u{7f}\"",
             ),
+            (
+                "a long text with a \" somewhere",
+                "\"a long text with a \\\" somewhere\"",
+                "\"a long text with a \\\" somewhere\"",
+            ),
             ("<a&b>", r#""\u003ca\u0026b\u003e""#, r#""<a&b>""#),
             (
                 "\u{2028}|\u{2029}|\u{2027}|…",
@@ -118,6 +187,17 @@ mod tests {
         fn reads_back_as_what_was_written(text in any::<String>(), escape_html: bool) {
             let back: String = serde_json::from_str(&quoted(&text, escape_html)).unwrap();
             prop_assert_eq!(back, text);
+        }
+
+        #[test]
+        fn objects_are_made_of_strings(pairs in prop::collection::vec(("[a-z<\\n]{0,40}", any::<String>()), 0..5), escape_html: bool) {
+            let mut out = String::new();
+            push_map(&mut out, pairs.iter().map(|(name, value)| (&**name, &**value)), escape_html);
+            let pair = |(name, value): &(String, String)| {
+                format!("{}:{}", quoted(name, escape_html), quoted(value, escape_html))
+            };
+            let all: Vec<_> = pairs.iter().map(pair).collect();
+            prop_assert_eq!(out, format!("{{{}}}", all.join(",")));
         }
     }
 }

@@ -134,26 +134,56 @@ impl Timestamp {
     /// RFC 3339 in UTC with exactly three fractional digits, as Alertmanager's API prints times.
     #[must_use]
     pub fn to_rfc3339_millis(self) -> String {
-        let civil = self.civil();
-        format!(
-            "{}.{:03}Z",
-            civil.strftime("%Y-%m-%dT%H:%M:%S"),
-            civil.subsec_nanosecond() / 1_000_000
-        )
+        let mut text = String::with_capacity(24);
+        self.push_rfc3339_millis(&mut text);
+        text
+    }
+
+    /// Appends what [`Self::to_rfc3339_millis`] makes.
+    pub fn push_rfc3339_millis(self, out: &mut String) {
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let nanos = self.put_seconds(&mut text);
+        put_digits(&mut text[20..23], nanos / 1_000_000);
+        out.push_str(str::from_utf8(&text).unwrap_or_default());
     }
 
     /// Go's `RFC3339Nano` in UTC: as many fractional digits as needed, as notifications print times.
     #[must_use]
     pub fn to_rfc3339_nanos(self) -> String {
-        let civil = self.civil();
-        let mut text = civil.strftime("%Y-%m-%dT%H:%M:%S").to_string();
-        let nanos = civil.subsec_nanosecond();
-        if nanos > 0 {
-            text.push('.');
-            text.push_str(format!("{nanos:09}").trim_end_matches('0'));
-        }
-        text.push('Z');
+        let mut text = String::with_capacity(30);
+        self.push_rfc3339_nanos(&mut text);
         text
+    }
+
+    /// Appends what [`Self::to_rfc3339_nanos`] makes.
+    pub fn push_rfc3339_nanos(self, out: &mut String) {
+        let mut text = *b"0000-00-00T00:00:00.000000000";
+        let nanos = self.put_seconds(&mut text);
+        put_digits(&mut text[20..], nanos);
+        let text = str::from_utf8(&text).unwrap_or_default();
+        out.push_str(if nanos == 0 {
+            &text[..19]
+        } else {
+            text.trim_end_matches('0')
+        });
+        out.push('Z');
+    }
+
+    /// Puts the time up to its seconds into the beginning of `text` and returns the nanoseconds behind them. Lists of
+    /// alerts are full of times, and `strftime` takes longer than all else of an alert.
+    fn put_seconds(self, text: &mut [u8]) -> u32 {
+        let civil = self.civil();
+        put_digits(&mut text[..4], u32::from(civil.year().unsigned_abs()));
+        for (at, value) in [
+            (5, civil.month()),
+            (8, civil.day()),
+            (11, civil.hour()),
+            (14, civil.minute()),
+            (17, civil.second()),
+        ] {
+            put_digits(&mut text[at..at + 2], u32::from(value.unsigned_abs()));
+        }
+        civil.subsec_nanosecond().unsigned_abs()
     }
 
     /// The library's own type, for calendars and time zones.
@@ -164,6 +194,13 @@ impl Timestamp {
 
     fn civil(self) -> jiff::civil::DateTime {
         jiff::tz::Offset::UTC.to_datetime(self.0)
+    }
+}
+
+fn put_digits(text: &mut [u8], mut value: u32) {
+    for digit in text.iter_mut().rev() {
+        *digit = b"0123456789"[(value % 10) as usize];
+        value /= 10;
     }
 }
 
@@ -187,6 +224,8 @@ impl fmt::Display for Timestamp {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -203,6 +242,18 @@ mod tests {
             Timestamp::from_unix(0, 1).to_rfc3339_nanos(),
             "1970-01-01T00:00:00.000000001Z"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn prints_what_the_library_prints(seconds in -62_135_596_800_i64..253_402_207_200, nanos in 0..1_000_000_000) {
+            let at = Timestamp::from_unix(seconds, nanos);
+            let text = at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S%.fZ").to_string();
+            prop_assert_eq!(at.to_rfc3339_nanos(), text);
+            let seconds = at.to_jiff().strftime("%Y-%m-%dT%H:%M:%S");
+            let text = format!("{seconds}.{:03}Z", at.unix_parts().1 / 1_000_000);
+            prop_assert_eq!(at.to_rfc3339_millis(), text);
+        }
     }
 
     #[test]

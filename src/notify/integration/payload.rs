@@ -31,27 +31,24 @@ pub(super) fn webhook_body(data: &NotificationData, max_alerts: u64, version: &s
     out.push_str(",\"status\":\"");
     out.push_str(data.status().as_str());
     out.push_str("\",\"alerts\":[");
-    let mut times = TimeTexts::default();
     for (i, alert) in shown.iter().enumerate() {
         if i > 0 {
             out.push(',');
         }
-        push_alert(&mut out, alert, data.at, &mut times);
+        push_alert(&mut out, alert, data.at);
     }
     out.push_str("],\"notification_reason\":");
     json::push_str(&mut out, data.reason.as_str(), true);
     out.push_str(",\"groupLabels\":");
-    push_map(&mut out, &data.group_labels);
+    json::push_map(&mut out, &data.group_labels, true);
     out.push_str(",\"commonLabels\":");
-    push_map(&mut out, common(shown, |alert| &alert.labels));
+    json::push_map(&mut out, common(shown, |alert| &alert.labels), true);
     out.push_str(",\"commonAnnotations\":");
-    push_map(&mut out, common(shown, |alert| &alert.annotations));
+    json::push_map(&mut out, common(shown, |alert| &alert.annotations), true);
     out.push_str(",\"routeLabels\":");
     let route_labels = data.route_labels.iter();
-    push_map(
-        &mut out,
-        route_labels.map(|(name, value)| (&**name, &**value)),
-    );
+    let route_labels = route_labels.map(|(name, value)| (&**name, &**value));
+    json::push_map(&mut out, route_labels, true);
     out.push_str(",\"externalURL\":");
     json::push_str(&mut out, &data.external_url, true);
     out.push_str(",\"version\":");
@@ -63,56 +60,24 @@ pub(super) fn webhook_body(data: &NotificationData, max_alerts: u64, version: &s
     out
 }
 
-fn push_alert(out: &mut String, alert: &Alert, at: Timestamp, times: &mut TimeTexts) {
+fn push_alert(out: &mut String, alert: &Alert, at: Timestamp) {
     let resolved = alert.is_resolved_at(at);
     out.push_str("{\"status\":\"");
     out.push_str(alert.status_at(at).as_str());
     out.push_str("\",\"labels\":");
-    push_map(out, &alert.labels);
+    json::push_map(out, &alert.labels, true);
     out.push_str(",\"annotations\":");
-    push_map(out, &alert.annotations);
+    json::push_map(out, &alert.annotations, true);
     out.push_str(",\"startsAt\":\"");
-    out.push_str(times.starts.of(alert.starts_at));
+    alert.starts_at.push_rfc3339_nanos(out);
     out.push_str("\",\"endsAt\":\"");
     let ends_at = if resolved {
         alert.ends_at
     } else {
         Timestamp::ZERO
     };
-    out.push_str(times.ends.of(ends_at));
+    ends_at.push_rfc3339_nanos(out);
     out.push_str("\",\"generatorURL\":");
     json::push_str(out, &alert.generator_url, true);
     let _ = write!(out, ",\"fingerprint\":\"{}\"}}", alert.fingerprint);
-}
-
-/// Alerts of one group often share their times; formatting one costs more than the rest of an alert.
-#[derive(Default)]
-struct TimeTexts {
-    starts: TimeText,
-    ends: TimeText,
-}
-
-#[derive(Default)]
-struct TimeText(Option<(Timestamp, String)>);
-
-impl TimeText {
-    fn of(&mut self, at: Timestamp) -> &str {
-        if self.0.as_ref().is_some_and(|(known, _)| *known != at) {
-            self.0 = None;
-        }
-        &self.0.get_or_insert_with(|| (at, at.to_rfc3339_nanos())).1
-    }
-}
-
-fn push_map<'a>(out: &mut String, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) {
-    out.push('{');
-    for (i, (name, value)) in pairs.into_iter().enumerate() {
-        if i > 0 {
-            out.push(',');
-        }
-        json::push_str(out, name, true);
-        out.push(':');
-        json::push_str(out, value, true);
-    }
-    out.push('}');
 }
