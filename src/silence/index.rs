@@ -3,15 +3,23 @@
 //! Each matcher set is filed once, under the pivot that the fewest others share. An index never changes; the store
 //! rebuilds it once enough silences differ from it.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use aho_corasick::AhoCorasick;
+use foldhash::fast::RandomState;
 
 use super::{
     model::Silence,
     pivot::{Need, Pivot},
 };
-use crate::time::Timestamp;
+use crate::{labels::Matcher, time::Timestamp};
+
+/// A map of short strings, which every alert looks up several times.
+pub(super) type TextMap<K, V> = HashMap<K, V, RandomState>;
 
 /// How long ended silences stay in the index; a clock that is set back by less needs no fallback.
 const ENDED_SLACK: Duration = Duration::from_secs(3600);
@@ -33,13 +41,30 @@ pub(super) struct Slot {
     pub(super) silence: Arc<Silence>,
     /// Index of the matcher set.
     pub(super) set: usize,
+    /// The other labels that its matchers look at than the one under which it is filed, by their numbers in the index.
+    pub(super) rest: Box<[u32]>,
+}
+
+impl Slot {
+    /// Whether this value of a label passes all matchers of the set that look at it.
+    pub(super) fn matches(&self, name: &str, value: &str) -> bool {
+        self.silence.matcher_sets[self.set]
+            .iter()
+            .all(|matcher| matcher.name() != name || matcher.matches_value(value))
+    }
 }
 
 /// The index of some silences.
 #[derive(Debug)]
 pub(super) struct Index {
     slots: Vec<Slot>,
-    names: HashMap<Arc<str>, NameIndex>,
+    /// Places in `labels`.
+    names: TextMap<Arc<str>, usize>,
+    /// Bit per length of a name, the last for all lengths from 63 on.
+    lengths: u64,
+    labels: Vec<NameIndex>,
+    /// The labels of [`Slot::rest`].
+    rest: Vec<Arc<str>>,
     always: Vec<u32>,
     of_id: HashMap<Arc<str>, Vec<u32>>,
     valid_from: Timestamp,
@@ -48,7 +73,7 @@ pub(super) struct Index {
 /// What is filed under one label.
 #[derive(Debug, Default)]
 struct NameIndex {
-    exact: HashMap<Box<[u8]>, Vec<u32>>,
+    exact: TextMap<Box<[u8]>, Vec<u32>>,
     prefix: Affixes,
     suffix: Affixes,
     contains: Option<(AhoCorasick, Vec<Vec<u32>>)>,
@@ -58,7 +83,7 @@ struct NameIndex {
 #[derive(Debug, Default)]
 struct Affixes {
     lengths: Vec<usize>,
-    by_text: HashMap<Box<[u8]>, Vec<u32>>,
+    by_text: TextMap<Box<[u8]>, Vec<u32>>,
 }
 
 impl Index {
@@ -71,43 +96,52 @@ impl Index {
         let shared = Sharing::count(&live);
         let mut index = Self {
             slots: Vec::with_capacity(live.len()),
-            names: HashMap::new(),
+            names: TextMap::default(),
+            lengths: 0,
+            labels: Vec::new(),
+            rest: Vec::new(),
             always: Vec::new(),
             of_id: HashMap::with_capacity(live.len()),
             valid_from,
         };
-        let mut inner: HashMap<Arc<str>, Inner> = HashMap::new();
-        let mut inner_names: Vec<Arc<str>> = Vec::new();
+        let mut inner: BTreeMap<usize, Inner> = BTreeMap::new();
+        let mut rest_labels = Numbers::default();
         for indexed in live {
             for (set, pivots) in indexed.pivots.iter().enumerate() {
                 let slot = u32::try_from(index.slots.len())
                     .expect("memory ends long before four billion matcher sets");
+                let pivot = shared.best(pivots);
+                let mut rest: Vec<_> = indexed.silence.matcher_sets[set]
+                    .iter()
+                    .map(Matcher::name)
+                    .filter(|name| pivot.is_none_or(|pivot| *pivot.name != **name))
+                    .map(|name| rest_labels.number(name))
+                    .collect();
+                rest.sort_unstable();
+                rest.dedup();
                 index.slots.push(Slot {
                     silence: indexed.silence.clone(),
                     set,
+                    rest: rest.into(),
                 });
                 let id = indexed.silence.id.clone();
                 index.of_id.entry(id).or_default().push(slot);
-                let Some(pivot) = shared.best(pivots) else {
+                let Some(pivot) = pivot else {
                     index.always.push(slot);
                     continue;
                 };
+                let label = index.label_or_new(&pivot.name);
                 if let Need::Contains(text) = &pivot.need {
-                    let of_name = inner.entry(pivot.name.clone()).or_insert_with(|| {
-                        inner_names.push(pivot.name.clone());
-                        Inner::default()
-                    });
-                    of_name.push(text, slot);
+                    inner.entry(label).or_default().push(text, slot);
                 } else {
-                    let of_name = index.names.entry(pivot.name.clone()).or_default();
-                    of_name.file(&pivot.need, slot);
+                    index.labels[label].file(&pivot.need, slot);
                 }
             }
         }
-        for name in inner_names {
-            let built = inner.remove(&name).and_then(Inner::build);
-            index.names.entry(name).or_default().contains = built;
+        for (label, inner) in inner {
+            index.labels[label].contains = inner.build();
         }
+        index.rest = rest_labels.names;
         index
     }
 
@@ -136,16 +170,28 @@ impl Index {
         &self.always
     }
 
-    /// Whether anything is filed under a label.
-    pub(super) fn knows(&self, name: &str) -> bool {
-        self.names.contains_key(name)
+    /// The number of a label under which anything is filed.
+    pub(super) fn label(&self, name: &str) -> Option<usize> {
+        // Nearly all labels of an alert end here.
+        if self.lengths & length_bit(name) == 0 {
+            return None;
+        }
+        self.names.get(name).copied()
+    }
+
+    /// The labels of [`Slot::rest`].
+    pub(super) fn rest(&self) -> &[Arc<str>] {
+        &self.rest
+    }
+
+    /// How many labels have something filed under them; they are numbered from 0.
+    pub(super) fn labels(&self) -> usize {
+        self.labels.len()
     }
 
     /// Adds the matcher sets that may match because a label has this value; some may come twice.
-    pub(super) fn candidates(&self, name: &str, value: &str, out: &mut Vec<u32>) {
-        let Some(of_name) = self.names.get(name) else {
-            return;
-        };
+    pub(super) fn candidates(&self, label: usize, value: &str, out: &mut Vec<u32>) {
+        let of_name = &self.labels[label];
         let value = value.as_bytes();
         if value.is_empty() {
             return;
@@ -175,6 +221,41 @@ impl Index {
             }
         }
         out.extend_from_slice(&of_name.present);
+    }
+
+    fn label_or_new(&mut self, name: &Arc<str>) -> usize {
+        let next = self.labels.len();
+        let label = *self.names.entry(Arc::clone(name)).or_insert(next);
+        if label == next {
+            self.labels.push(NameIndex::default());
+            self.lengths |= length_bit(name);
+        }
+        label
+    }
+}
+
+fn length_bit(name: &str) -> u64 {
+    1 << name.len().min(63)
+}
+
+/// Numbers names in the order in which they come.
+#[derive(Default)]
+struct Numbers {
+    names: Vec<Arc<str>>,
+    of_name: TextMap<Arc<str>, u32>,
+}
+
+impl Numbers {
+    fn number(&mut self, name: &str) -> u32 {
+        if let Some(number) = self.of_name.get(name) {
+            return *number;
+        }
+        let number = u32::try_from(self.names.len())
+            .expect("memory ends long before four billion label names");
+        let name: Arc<str> = name.into();
+        self.names.push(Arc::clone(&name));
+        self.of_name.insert(name, number);
+        number
     }
 }
 

@@ -1,23 +1,25 @@
 //! Evaluates many label sets against one snapshot of the silences.
 
-use std::{collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use super::{index::Slot, model::SilenceState, stats::SilenceStats, store::Silences, tiers::Tier};
-use crate::{
-    labels::{LabelSet, Matcher},
-    time::Timestamp,
+use super::{
+    index::TextMap, model::SilenceState, rest::Rest, stats::SilenceStats, store::Silences,
+    tiers::Tier,
 };
+use crate::{labels::LabelSet, time::Timestamp};
 
 /// Values remembered per label; the labels that repeat from alert to alert have far fewer.
 const MEMO_VALUES: usize = 2048;
 
 /// A reader of one snapshot. A worker makes it with [`Silences::matcher`] and keeps it as long as the snapshot.
 ///
-/// It costs next to nothing to make and remembers what it found for each value of a label.
+/// It costs next to nothing to make and remembers what it found for each value of a label, for one moment.
 #[derive(Debug)]
 pub struct SilenceMatcher {
     silences: Silences,
     parts: Vec<Part>,
+    /// The moment for which the parts remember.
+    at: Timestamp,
     stats: SilenceStats,
     scratch: Vec<u32>,
 }
@@ -25,24 +27,23 @@ pub struct SilenceMatcher {
 #[derive(Debug)]
 struct Part {
     tier: Tier,
-    memo: HashMap<Arc<str>, Memo>,
+    /// Per label of the index.
+    memo: Vec<Memo>,
+    rest: Rest,
+    /// Matcher sets that were looked at for the current alert.
+    scanned: usize,
 }
 
-/// Matcher sets by value of one label: those among the candidates whose matchers on this label all match.
-#[derive(Debug, Default)]
-struct Memo {
-    by_value: HashMap<Box<str>, Box<[u32]>>,
-}
+/// Matcher sets by value of one label: those among the candidates that are active and whose matchers on this label all
+/// match.
+type Memo = TextMap<Box<str>, Box<[u32]>>;
 
 impl SilenceMatcher {
     pub(super) fn new(silences: Silences) -> Self {
-        let part = |tier: &Tier| Part {
-            tier: tier.clone(),
-            memo: HashMap::new(),
-        };
         Self {
-            parts: silences.tiers().iter().map(part).collect(),
+            parts: silences.tiers().iter().map(Part::new).collect(),
             silences,
+            at: Timestamp::ZERO,
             stats: SilenceStats::default(),
             scratch: Vec::new(),
         }
@@ -52,6 +53,10 @@ impl SilenceMatcher {
     #[must_use]
     pub fn mutes(&mut self, labels: &LabelSet, now: Timestamp) -> Vec<Arc<str>> {
         self.stats.queries += 1;
+        if now != self.at {
+            self.at = now;
+            self.parts = self.silences.tiers().iter().map(Part::new).collect();
+        }
         if self
             .parts
             .iter()
@@ -62,7 +67,17 @@ impl SilenceMatcher {
         }
         let mut found = Vec::new();
         for part in &mut self.parts {
-            part.evaluate(labels, now, &mut self.scratch, &mut self.stats, &mut found);
+            part.begin(labels, now, &mut found);
+        }
+        for (name, value) in labels {
+            for part in &mut self.parts {
+                part.look_at(labels, (name, value), now, &mut self.scratch, &mut found);
+            }
+        }
+        for part in &self.parts {
+            let skipped = part.tier.index.len().saturating_sub(part.scanned);
+            self.stats.scanned += part.scanned as u64;
+            self.stats.skipped += skipped as u64;
         }
         found.sort_unstable();
         found.dedup();
@@ -77,74 +92,79 @@ impl SilenceMatcher {
 }
 
 impl Part {
-    /// Adds the ids of active silences that match.
-    fn evaluate(
-        &mut self,
-        labels: &LabelSet,
-        now: Timestamp,
-        scratch: &mut Vec<u32>,
-        stats: &mut SilenceStats,
-        found: &mut Vec<Arc<str>>,
-    ) {
-        let mut scanned = 0;
-        for slot in self.tier.index.always() {
-            scanned += 1;
-            let Slot { silence, set } = self.tier.index.slot(*slot);
-            if silence.state_at(now) == SilenceState::Active
-                && !self.tier.is_outdated(*slot)
-                && Matcher::all_match(&silence.matcher_sets[*set], labels)
-            {
-                found.push(silence.id.clone());
-            }
+    fn new(tier: &Tier) -> Self {
+        Self {
+            memo: vec![Memo::default(); tier.index.labels()],
+            rest: Rest::new(&tier.index),
+            tier: tier.clone(),
+            scanned: 0,
         }
-        for (name, value) in labels {
-            if !self.tier.index.knows(name) {
-                continue;
-            }
-            scratch.clear();
-            self.remembered(name, value, scratch);
-            scanned += scratch.len();
-            for slot in &*scratch {
-                let Slot { silence, set } = self.tier.index.slot(*slot);
-                let matches_rest = || {
-                    silence.matcher_sets[*set]
-                        .iter()
-                        .all(|matcher| matcher.name() == name || matcher.matches(labels))
-                };
-                if silence.state_at(now) == SilenceState::Active && matches_rest() {
-                    found.push(silence.id.clone());
-                }
-            }
-        }
-        stats.scanned += scanned as u64;
-        stats.skipped += self.tier.index.len().saturating_sub(scanned) as u64;
     }
 
-    /// Adds the matcher sets that are filed under this label and match its value.
-    fn remembered(&mut self, name: &str, value: &str, out: &mut Vec<u32>) {
-        let memo = self.memo.get(name);
-        if let Some(slots) = memo.and_then(|memo| memo.by_value.get(value)) {
-            out.extend_from_slice(slots);
-            return;
-        }
-        self.tier.index.candidates(name, value, out);
-        out.sort_unstable();
-        out.dedup();
-        out.retain(|slot| {
-            let Slot { silence, set } = self.tier.index.slot(*slot);
-            !self.tier.is_outdated(*slot)
-                && silence.matcher_sets[*set]
-                    .iter()
-                    .all(|matcher| matcher.name() != name || matcher.matches_value(value))
-        });
-        match memo {
-            Some(memo) if memo.by_value.len() >= MEMO_VALUES => {}
-            Some(_) | None => {
-                let memo = self.memo.entry(name.into()).or_default();
-                memo.by_value.insert(value.into(), out.as_slice().into());
+    /// Begins with another alert, and with the matcher sets that none of its labels leads to.
+    fn begin(&mut self, labels: &LabelSet, now: Timestamp, found: &mut Vec<Arc<str>>) {
+        let Self { tier, rest, .. } = self;
+        rest.begin();
+        self.scanned = tier.index.always().len();
+        for slot in tier.index.always() {
+            if is_in_force(tier, *slot, now) && rest.matches(&tier.index, *slot, labels) {
+                found.push(tier.index.slot(*slot).silence.id.clone());
             }
         }
     }
+
+    /// Adds the ids of active silences that are filed under this label and match.
+    fn look_at(
+        &mut self,
+        labels: &LabelSet,
+        (name, value): (&str, &str),
+        now: Timestamp,
+        scratch: &mut Vec<u32>,
+        found: &mut Vec<Arc<str>>,
+    ) {
+        let Self {
+            tier, memo, rest, ..
+        } = self;
+        let Some(label) = tier.index.label(name) else {
+            return;
+        };
+        let slots = match memo[label].get(value) {
+            Some(slots) => slots,
+            None => {
+                candidates(tier, label, (name, value), now, scratch);
+                if memo[label].len() < MEMO_VALUES {
+                    memo[label].insert(value.into(), scratch.as_slice().into());
+                }
+                scratch.as_slice()
+            }
+        };
+        self.scanned += slots.len();
+        for slot in slots {
+            if rest.matches(&tier.index, *slot, labels) {
+                found.push(tier.index.slot(*slot).silence.id.clone());
+            }
+        }
+    }
+}
+
+fn is_in_force(tier: &Tier, slot: u32, now: Timestamp) -> bool {
+    let silence = &tier.index.slot(slot).silence;
+    silence.state_at(now) == SilenceState::Active && !tier.is_outdated(slot)
+}
+
+/// Puts the matcher sets into `out` that are filed under this label, match its value and are in force.
+fn candidates(
+    tier: &Tier,
+    label: usize,
+    (name, value): (&str, &str),
+    now: Timestamp,
+    out: &mut Vec<u32>,
+) {
+    out.clear();
+    tier.index.candidates(label, value, out);
+    out.sort_unstable();
+    out.dedup();
+    out.retain(|slot| is_in_force(tier, *slot, now) && tier.index.slot(*slot).matches(name, value));
 }
 
 #[cfg(test)]

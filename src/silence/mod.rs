@@ -10,6 +10,7 @@ mod matcher;
 mod model;
 mod pivot;
 mod query;
+mod rest;
 mod stats;
 mod store;
 mod tiers;
