@@ -59,7 +59,7 @@ fn write_explanation(out: &mut String, view: &View, fingerprint: Fingerprint) ->
     let Some(explanation) = view.explain(fingerprint) else {
         return false;
     };
-    let receivers = view.receivers_of(&explanation.alert.labels);
+    let receivers = write::receivers(&view.receivers_of(&explanation.alert.labels));
     let suppression = Suppression {
         silenced_by: &explanation.muted.silenced_by,
         inhibited_by: &explanation.muted.inhibited_by,

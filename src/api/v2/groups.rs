@@ -1,37 +1,45 @@
 //! `GET /api/v2/alerts/groups`.
 
-use std::{cmp::Ordering, sync::Arc};
+use std::{cmp::Ordering, ops::Range, sync::Arc};
 
 use axum::{body::Body, http::Response};
 
-use super::{alerts::AlertFilter, warm::warmed};
+use super::{
+    alerts::{AlertFilter, PER_PART},
+    warm::{warmed, with_warm_labels},
+};
 use crate::{
     alert::Alert,
     api::{
         error::ApiError,
         query::{Query, ReceiverFilter},
         state::ApiState,
-        stream::{ChunkWriter, Gone, stream_json},
+        stream::{ChunkWriter, Gone, stream_list},
         write::{self, Suppression},
     },
     dispatch::Group,
-    labels::Fingerprint,
-    notify::{MuteStatus, Muting},
+    labels::{Fingerprint, LabelSet},
+    notify::Muting,
     tenant::View,
 };
 
+/// Threads that look through the groups for one request.
+const SEARCHERS: usize = 2;
+
 pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body>, ApiError> {
     let mode = state.about().matcher_mode;
-    let filter = GroupFilter {
+    let filter = Arc::new(GroupFilter {
         alerts: AlertFilter::parse(query, mode)?,
         receivers: ReceiverFilter::parse(query, mode)?,
         muted: query.flag("muted"),
-    };
+    });
     let view = state.view().await?;
-    stream_json(state.writers(), move |writer| {
-        write_groups(writer, &view, &filter)
-    })
-    .await
+    let answered = Arc::new(GroupList::of(search(&view, &filter).await?, &filter));
+    let worker = || {
+        let (answered, mut muting) = (Arc::clone(&answered), view.muting());
+        move |part: usize, writer: &mut ChunkWriter| answered.write(part, writer, &mut muting)
+    };
+    stream_list(state.writers(), answered.parts.len(), worker).await
 }
 
 struct GroupFilter {
@@ -40,92 +48,166 @@ struct GroupFilter {
     muted: bool,
 }
 
-/// A group as it is answered: what the filters left of it.
-struct Answered<'v> {
-    group: &'v Group,
-    alerts: Vec<Member<'v>>,
+/// A group as it is answered: what the filters left of it, in the order of notifications.
+struct Answered {
+    group: Arc<Group>,
+    alerts: Vec<Arc<Alert>>,
 }
 
-/// An alert with what mutes it, if the filter had to know.
-type Member<'v> = (&'v Arc<Alert>, Option<MuteStatus>);
-
-fn write_groups(writer: &mut ChunkWriter, view: &View, filter: &GroupFilter) -> Result<(), Gone> {
-    let mut muting = view.muting();
-    let mut answered = collect(view, filter, &mut muting);
-    let receivers = Receivers::of(&answered);
-    // Upstream counts hidden groups among the receivers of their alerts, too.
-    answered.retain(|one| filter.muted || one.group.muted_by.is_empty());
-    answered.sort_by(|a, b| {
-        let (a, b) = (a.group, b.group);
-        (a.labels.cmp(&b.labels)).then_with(|| a.route.receiver.cmp(&b.route.receiver))
+/// The groups of which the filters leave anything, in no order.
+async fn search(view: &Arc<View>, filter: &Arc<GroupFilter>) -> Result<Vec<Answered>, ApiError> {
+    let parts = (0..SEARCHERS).map(|part| {
+        let (view, filter) = (Arc::clone(view), Arc::clone(filter));
+        tokio::task::spawn_blocking(move || {
+            let groups = view.groups.values().skip(part).step_by(SEARCHERS);
+            accepted(groups, &filter, &view)
+        })
     });
-    writer.out.push('[');
-    let mut first = true;
-    for one in &mut answered {
-        if !std::mem::take(&mut first) {
-            writer.out.push(',');
-        }
-        write_group(writer, one, &receivers, &mut muting)?;
-        one.alerts = Vec::new();
+    let mut found = Vec::new();
+    for part in parts.collect::<Vec<_>>() {
+        let part = part.await;
+        found.extend(part.map_err(|error| ApiError::internal(error.to_string()))?);
     }
-    writer.out.push_str("]\n");
-    Ok(())
+    Ok(found)
 }
 
-fn collect<'v>(view: &'v View, filter: &GroupFilter, muting: &mut Muting) -> Vec<Answered<'v>> {
+fn accepted<'v>(
+    groups: impl Iterator<Item = &'v Arc<Group>>,
+    filter: &GroupFilter,
+    view: &View,
+) -> Vec<Answered> {
+    let mut muting = view.muting();
     let mut answered = Vec::new();
-    for group in view.groups.values() {
+    for group in groups {
         let receiver = view.config.receiver(&group.route.receiver).map(Arc::clone);
         let names = [Arc::clone(&group.route.receiver)];
         if !filter.receivers.accepts_any(&names, |_| receiver.clone()) {
             continue;
         }
-        let alerts: Vec<_> = warmed(group.members.iter())
+        let alerts: Vec<_> = with_warm_labels(group.members.iter())
             .filter(|alert| filter.alerts.accepts(alert, view.at.wall))
-            .filter_map(|alert| {
-                if filter.alerts.accepts_any_status() {
-                    return Some((alert, None));
-                }
-                let status = muting.status(&alert.labels);
-                let wanted = filter.alerts.accepts_status(&status);
-                wanted.then_some((alert, Some(status)))
+            .filter(|alert| {
+                filter.alerts.accepts_any_status()
+                    || filter.alerts.accepts_status(&muting.status(&alert.labels))
             })
             .collect();
         if !alerts.is_empty() {
-            answered.push(Answered { group, alerts });
+            answered.push(Answered {
+                group: Arc::clone(group),
+                alerts: in_notification_order(&alerts),
+            });
         }
     }
     answered
 }
 
-fn write_group(
-    writer: &mut ChunkWriter,
-    one: &mut Answered<'_>,
-    receivers: &Receivers<'_>,
-    muting: &mut Muting,
-) -> Result<(), Gone> {
-    let group = one.group;
-    writer.out.push_str("{\"alerts\":[");
-    let mut of_alert = Vec::new();
-    // Sorting jumps about in the group; what it needs is fetched in order before.
-    warmed(one.alerts.iter().map(|(alert, _)| *alert)).for_each(drop);
-    for (i, index) in notification_order(&one.alerts).into_iter().enumerate() {
-        let (alert, status) = &mut one.alerts[index];
-        let status = status.take();
-        let status = status.unwrap_or_else(|| muting.status(&alert.labels));
-        if i > 0 {
-            writer.out.push(',');
+/// The groups in order, cut into parts.
+struct GroupList {
+    answered: Vec<Answered>,
+    receivers: Receivers,
+    parts: Vec<Vec<Piece>>,
+}
+
+/// Alerts of one group that are written in one go.
+struct Piece {
+    /// The place of the group.
+    group: usize,
+    alerts: Range<usize>,
+}
+
+impl GroupList {
+    fn of(mut answered: Vec<Answered>, filter: &GroupFilter) -> Self {
+        let receivers = Receivers::of(&answered);
+        // Upstream counts hidden groups among the receivers of their alerts, too.
+        answered.retain(|one| filter.muted || one.group.muted_by.is_empty());
+        answered.sort_by(|a, b| {
+            let (a, b) = (&a.group, &b.group);
+            (a.labels.cmp(&b.labels))
+                .then_with(|| a.route.receiver.cmp(&b.route.receiver))
+                .then_with(|| a.id.cmp(&b.id))
+        });
+        let parts = parts_of(answered.iter().map(|one| one.alerts.len()));
+        Self {
+            answered,
+            receivers,
+            parts,
         }
-        receivers.of_alert(alert.fingerprint, &group.route.receiver, &mut of_alert);
-        let suppression = Suppression {
-            silenced_by: &status.silenced_by,
-            inhibited_by: &status.inhibited_by,
-            muted_by: &group.muted_by,
-        };
-        write::alert(&mut writer.out, alert, &of_alert, &suppression);
-        writer.flush_if_full()?;
     }
-    let out = &mut writer.out;
+
+    fn write(
+        &self,
+        part: usize,
+        writer: &mut ChunkWriter,
+        muting: &mut Muting,
+    ) -> Result<(), Gone> {
+        for Piece { group, alerts } in &self.parts[part] {
+            let Answered { group, alerts: all } = &self.answered[*group];
+            if alerts.start == 0 {
+                writer.out.push_str(",{\"alerts\":[");
+            }
+            self.write_alerts(group, &all[alerts.clone()], alerts.start, writer, muting)?;
+            if alerts.end == all.len() {
+                write_end(&mut writer.out, group);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_alerts(
+        &self,
+        group: &Group,
+        alerts: &[Arc<Alert>],
+        before: usize,
+        writer: &mut ChunkWriter,
+        muting: &mut Muting,
+    ) -> Result<(), Gone> {
+        let own = write::receivers(std::slice::from_ref(&group.route.receiver));
+        for (i, alert) in warmed(alerts.iter()).enumerate() {
+            if before + i > 0 {
+                writer.out.push(',');
+            }
+            let all = self.receivers.of_alert(alert.fingerprint);
+            let status = muting.status(&alert.labels);
+            let suppression = Suppression {
+                silenced_by: &status.silenced_by,
+                inhibited_by: &status.inhibited_by,
+                muted_by: &group.muted_by,
+            };
+            let receivers = all.as_deref().unwrap_or(&own);
+            write::alert(&mut writer.out, alert, receivers, &suppression);
+            writer.flush_if_full()?;
+        }
+        Ok(())
+    }
+}
+
+/// Cuts groups of these sizes into parts of about as many alerts.
+fn parts_of(sizes: impl Iterator<Item = usize>) -> Vec<Vec<Piece>> {
+    let mut parts = Vec::new();
+    let mut part = Vec::new();
+    let mut room = PER_PART;
+    for (group, size) in sizes.enumerate() {
+        let mut from = 0;
+        while from < size {
+            let until = size.min(from + room);
+            let alerts = from..until;
+            part.push(Piece { group, alerts });
+            room -= until - from;
+            from = until;
+            if room == 0 {
+                parts.push(std::mem::take(&mut part));
+                room = PER_PART;
+            }
+        }
+    }
+    if !part.is_empty() {
+        parts.push(part);
+    }
+    parts
+}
+
+/// Appends what stands behind the alerts of a group.
+fn write_end(out: &mut String, group: &Group) {
     out.push_str("],\"labels\":");
     write::labels(out, &group.labels);
     out.push_str(",\"receiver\":{");
@@ -133,71 +215,122 @@ fn write_group(
     out.push_str("},\"routeLabels\":");
     write::object(out, group.route.labels.iter().map(|(k, v)| (&**k, &**v)));
     out.push('}');
-    writer.flush_if_full()
 }
 
 /// By job, instance (missing ones last), then labels (`alert.AlertSlice`).
-fn notification_order(alerts: &[Member<'_>]) -> Vec<usize> {
+fn in_notification_order(alerts: &[&Arc<Alert>]) -> Vec<Arc<Alert>> {
     let mut keys: Vec<_> = alerts
         .iter()
-        .enumerate()
-        .map(|(index, (alert, _))| {
-            let labels = &alert.labels;
-            (labels.get("job"), labels.get("instance"), labels, index)
+        .map(|alert| {
+            let (job, instance) = job_and_instance(&alert.labels);
+            // Missing ones last.
+            ((job.is_none(), job), (instance.is_none(), instance), *alert)
         })
         .collect();
-    let missing_last = |a: Option<&str>, b: Option<&str>| match (a, b) {
-        (None, None) => Ordering::Equal,
-        (None, Some(_)) => Ordering::Greater,
-        (Some(_), None) => Ordering::Less,
-        (Some(a), Some(b)) => a.cmp(b),
-    };
-    keys.sort_by(|a, b| {
-        missing_last(a.0, b.0)
-            .then_with(|| missing_last(a.1, b.1))
-            .then_with(|| a.2.cmp(b.2))
+    keys.sort_unstable_by(|a, b| {
+        let (one, other) = ((a.0, a.1), (b.0, b.1));
+        one.cmp(&other).then_with(|| a.2.labels.cmp(&b.2.labels))
     });
-    keys.into_iter().map(|(_, _, _, index)| index).collect()
+    keys.into_iter()
+        .map(|(.., alert)| Arc::clone(alert))
+        .collect()
+}
+
+/// Looks for both in one go; the labels are sorted.
+fn job_and_instance(labels: &LabelSet) -> (Option<&str>, Option<&str>) {
+    let mut instance = None;
+    for (name, value) in labels {
+        match name.cmp("job") {
+            Ordering::Less if name == "instance" => instance = Some(value),
+            Ordering::Less => {}
+            Ordering::Equal => return (Some(value), instance),
+            Ordering::Greater => break,
+        }
+    }
+    (None, instance)
 }
 
 /// The receivers of each alert among the groups that are answered, sorted by name; one stands twice if two routes lead
 /// to it, as upstream has it.
-struct Receivers<'v> {
+struct Receivers {
     /// Empty if each alert is in one group only.
-    pairs: Vec<(Fingerprint, &'v Arc<str>)>,
+    pairs: Vec<(Fingerprint, Arc<str>)>,
 }
 
-impl<'v> Receivers<'v> {
-    fn of(answered: &[Answered<'v>]) -> Self {
-        let mut pairs: Vec<_> = answered
-            .iter()
-            .flat_map(|one| {
+impl Receivers {
+    fn of(answered: &[Answered]) -> Self {
+        let alerts = || answered.iter().flat_map(|one| &one.alerts);
+        let mut fingerprints: Vec<_> = alerts().map(|alert| alert.fingerprint).collect();
+        fingerprints.sort_unstable();
+        let mut pairs = Vec::new();
+        if fingerprints.windows(2).any(|pair| pair[0] == pair[1]) {
+            pairs.extend(answered.iter().flat_map(|one| {
                 let receiver = &one.group.route.receiver;
-                one.alerts
-                    .iter()
-                    .map(move |(alert, _)| (alert.fingerprint, receiver))
-            })
-            .collect();
-        pairs.sort_unstable();
-        if pairs.windows(2).all(|pair| pair[0].0 != pair[1].0) {
-            pairs = Vec::new();
+                let of_group = one.alerts.iter();
+                of_group.map(|alert| (alert.fingerprint, Arc::clone(receiver)))
+            }));
+            pairs.sort_unstable();
         }
         Self { pairs }
     }
 
-    /// Of an alert in a group of the receiver `own`.
-    fn of_alert(&self, fingerprint: Fingerprint, own: &Arc<str>, out: &mut Vec<Arc<str>>) {
-        out.clear();
-        if self.pairs.is_empty() {
-            out.push(Arc::clone(own));
-            return;
-        }
+    /// The list of an alert that may be in more than one group.
+    fn of_alert(&self, fingerprint: Fingerprint) -> Option<String> {
         let start = self
             .pairs
             .partition_point(|(other, _)| *other < fingerprint);
-        let all = self.pairs[start..]
+        let all: Vec<_> = self.pairs[start..]
             .iter()
-            .take_while(|(other, _)| *other == fingerprint);
-        out.extend(all.map(|(_, receiver)| Arc::clone(receiver)));
+            .take_while(|(other, _)| *other == fingerprint)
+            .map(|(_, receiver)| Arc::clone(receiver))
+            .collect();
+        (!all.is_empty()).then(|| write::receivers(&all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_hold_all_alerts_in_order() {
+        for sizes in [
+            vec![],
+            vec![1],
+            vec![PER_PART],
+            vec![PER_PART - 1, 2, 3 * PER_PART, 1],
+            vec![1; 3 * PER_PART + 1],
+        ] {
+            let parts = parts_of(sizes.iter().copied());
+            let in_parts = parts.iter().flatten();
+            let places = in_parts.flat_map(|piece| piece.alerts.clone().map(|i| (piece.group, i)));
+            let of_group = |(group, size)| (0..size).map(move |i| (group, i));
+            let all = sizes.iter().copied().enumerate().flat_map(of_group);
+            assert!(places.eq(all), "{sizes:?}");
+            let mut counts = parts
+                .iter()
+                .map(|part| part.iter().map(|piece| piece.alerts.len()).sum::<usize>());
+            assert!(
+                counts.all(|count| (1..=PER_PART).contains(&count)),
+                "{sizes:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn job_and_instance_are_found_beside_others() {
+        for (pairs, expect) in [
+            (vec![], (None, None)),
+            (vec![("job", "j")], (Some("j"), None)),
+            (vec![("instance", "i")], (None, Some("i"))),
+            (
+                vec![("a", "x"), ("instance", "i"), ("job", "j"), ("z", "x")],
+                (Some("j"), Some("i")),
+            ),
+            (vec![("instance", "i"), ("k", "x")], (None, Some("i"))),
+        ] {
+            let labels = LabelSet::from_pairs(pairs);
+            assert_eq!(job_and_instance(&labels), expect, "{labels}");
+        }
     }
 }
