@@ -163,9 +163,8 @@ where
     F: FnMut(usize, &mut ChunkWriter) -> Result<(), Gone> + Send + 'static,
 {
     let (answer, workers) = Answer::begin(writers, parts, form, workers).await?;
-    let body = match answer.into_body().await {
-        Some(body) => body,
-        None => return Err(broken(workers).await),
+    let Some(body) = answer.into_body().await else {
+        return Err(broken(workers).await);
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::OK;
