@@ -7,7 +7,7 @@ use super::{
     robot::Forms,
 };
 use crate::config::{
-    HttpConfig, Secret,
+    HttpConfig, HttpUrl, Secret,
     global::Global,
     read::{FilePath, HiddenUrl, Name, Named, Place, Reader},
     section::section,
@@ -36,6 +36,8 @@ section! {
         at_user_ids: Vec<String>,
         /// Whether everybody is mentioned.
         at_all: bool,
+        /// The service of an application; `https://open.larksuite.com` for Lark.
+        api_url: HttpUrl = "https://open.feishu.cn",
         /// The application.
         app_id: String,
         /// The application's secret.

@@ -144,7 +144,7 @@ impl IntegrationKind {
             Self::Email => true,
             Self::PagerDuty => true,
             Self::Opsgenie => true,
-            Self::Wechat => false,
+            Self::Wechat => true,
             Self::Slack => true,
             Self::VictorOps => true,
             Self::Pushover => true,
@@ -159,9 +159,9 @@ impl IntegrationKind {
             Self::Rocketchat => true,
             Self::Mattermost => true,
             Self::DingTalk => true,
-            Self::WecomRobot => false,
-            Self::Feishu => false,
-            Self::Falcon => false,
+            Self::WecomRobot => true,
+            Self::Feishu => true,
+            Self::Falcon => true,
         }
     }
 

@@ -1,9 +1,9 @@
 //! Finds the integration that speaks for some settings.
 
 use super::{
-    Answer, Begun, Context, Conversation, Step, dingtalk, discord, email, incidentio, mattermost,
-    msteams, msteamsv2, opsgenie, pagerduty, pushover, rocketchat, slack, telegram, victorops,
-    webex, webhook,
+    Answer, Begun, Context, Conversation, Step, dingtalk, discord, email, falcon, feishu,
+    incidentio, mattermost, msteams, msteamsv2, opsgenie, pagerduty, pushover, rocketchat, slack,
+    telegram, victorops, webex, webhook, wechat, wecom_robot,
 };
 use crate::{
     config::{Integration, Settings},
@@ -18,7 +18,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::Email(config) => email::files(config),
         Settings::PagerDuty(config) => pagerduty::files(config),
         Settings::Opsgenie(config) => opsgenie::files(config),
-        Settings::Wechat(_) => Vec::new(),
+        Settings::Wechat(config) => wechat::files(config),
         Settings::Slack(config) => slack::files(config),
         Settings::VictorOps(config) => victorops::files(config),
         Settings::Pushover(config) => pushover::files(config),
@@ -33,8 +33,8 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::Rocketchat(config) => rocketchat::files(config),
         Settings::Mattermost(config) => mattermost::files(config),
         Settings::DingTalk(config) => dingtalk::files(config),
-        Settings::WecomRobot(_) => Vec::new(),
-        Settings::Feishu(_) => Vec::new(),
+        Settings::WecomRobot(config) => wecom_robot::files(config),
+        Settings::Feishu(config) => feishu::files(config),
         Settings::Falcon(_) => Vec::new(),
     }
 }
@@ -64,7 +64,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::Email(config) => email::begin(config, context, render),
         Settings::PagerDuty(config) => pagerduty::begin(config, context, render),
         Settings::Opsgenie(config) => opsgenie::begin(config, context, render),
-        Settings::Wechat(_) => not_built(context),
+        Settings::Wechat(config) => wechat::begin(config, context, render),
         Settings::Slack(config) => slack::begin(config, context, render),
         Settings::VictorOps(config) => victorops::begin(config, context, render),
         Settings::Pushover(config) => pushover::begin(config, context, render),
@@ -79,9 +79,9 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::Rocketchat(config) => rocketchat::begin(config, context, render),
         Settings::Mattermost(config) => mattermost::begin(config, context, render),
         Settings::DingTalk(config) => dingtalk::begin(config, context, render),
-        Settings::WecomRobot(_) => not_built(context),
-        Settings::Feishu(_) => not_built(context),
-        Settings::Falcon(_) => not_built(context),
+        Settings::WecomRobot(config) => wecom_robot::begin(config, context, render),
+        Settings::Feishu(config) => feishu::begin(config, context, render),
+        Settings::Falcon(config) => falcon::begin(config, context, render),
     }
 }
 
