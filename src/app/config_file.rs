@@ -38,6 +38,14 @@ pub enum ConfigError {
     /// It is wrong.
     #[error(transparent)]
     Invalid(#[from] LoadErrors),
+    /// It is right, but the templates that it names are not.
+    #[error("{errors}")]
+    Templates {
+        /// What is wrong with them.
+        errors: LoadErrors,
+        /// The configuration without them.
+        config: Box<Config>,
+    },
     /// The node refused it.
     #[error("{0}")]
     Refused(String),
@@ -106,8 +114,13 @@ impl ConfigFile {
             ..LoadEnv::for_file(&self.path.to_string_lossy())
         };
         let mut config = load(bytes, &env)?;
-        config.check_files(&Disk);
-        Ok(config)
+        match config.complete(&Disk) {
+            Ok(()) => Ok(config),
+            Err(errors) => Err(ConfigError::Templates {
+                errors,
+                config: Box::new(config),
+            }),
+        }
     }
 
     /// Reads the file, tells its warnings, and gives it to share.
@@ -137,13 +150,13 @@ impl FileFacts for Disk {
         fs::File::open(path).is_ok()
     }
 
-    fn glob(&self, pattern: &str) -> Option<Vec<(String, String)>> {
+    fn glob(&self, pattern: &str) -> Option<Vec<(String, Result<String, String>)>> {
         let read = |path: PathBuf| {
-            let bytes = read_bounded(&path, MAX_TEMPLATE).ok()?;
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            Some((path.to_string_lossy().into_owned(), text))
+            let bytes = read_bounded(&path, MAX_TEMPLATE);
+            let text = bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            (path.to_string_lossy().into_owned(), text)
         };
-        glob(pattern).map(|paths| paths.into_iter().filter_map(read).collect())
+        glob(pattern).map(|paths| paths.into_iter().map(read).collect())
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     app::{ConfigError, ConfigFile},
-    config::Config,
+    config::{Config, Warning},
     io::server::WebFile,
 };
 
@@ -88,18 +88,27 @@ fn one_config(name: &str, loaded: Result<Config, ConfigError>) -> Result<usize, 
     let mut out = format!("Checking '{name}'");
     let failed = match loaded {
         Ok(config) => {
+            let (failing, warnings): (Vec<_>, Vec<_>) =
+                config.warnings.iter().partition(|warning| warning.fails);
             out.push_str("  SUCCESS\n");
-            out.push_str(&found(&config));
-            for warning in &config.warnings {
-                let place = if warning.line > 0 {
-                    format!("{name}:{}:{}", warning.line, warning.column)
-                } else {
-                    name.to_owned()
-                };
-                // Nothing can be done about a warning that cannot be told.
-                let _ = writeln!(io::stderr().lock(), "{place}: warning: {}", warning.message);
+            out.push_str(&found(&config, failing.is_empty()));
+            for warning in &failing {
+                out.push_str(&format!("  FAILED: {}\n", told(name, warning, "")));
             }
-            0
+            for warning in warnings {
+                // Nothing can be done about a warning that cannot be told.
+                let _ = writeln!(io::stderr().lock(), "{}", told(name, warning, "warning: "));
+            }
+            usize::from(!failing.is_empty())
+        }
+        Err(ConfigError::Templates { errors, config }) => {
+            out.push_str("  SUCCESS\n");
+            out.push_str(&found(&config, false));
+            out.push_str(&format!("  FAILED: {}\n", errors.upstream()));
+            for error in &errors.0 {
+                out.push_str(&format!("  {error}\n"));
+            }
+            1
         }
         Err(error) => {
             out.push_str(&format!("  FAILED: {}\n", first_line(&error)));
@@ -114,9 +123,24 @@ fn one_config(name: &str, loaded: Result<Config, ConfigError>) -> Result<usize, 
     Ok(failed)
 }
 
-fn found(config: &Config) -> String {
+fn told(file: &str, warning: &Warning, what: &str) -> String {
+    let message = &warning.message;
+    if warning.line > 0 {
+        return format!(
+            "{file}:{}:{}: {what}{message}",
+            warning.line, warning.column
+        );
+    }
+    format!("{file}: {what}{message}")
+}
+
+fn found(config: &Config, sound: bool) -> String {
     let templates = config.templates.len();
-    let parsed = if templates > 0 { "  SUCCESS\n" } else { "" };
+    let parsed = if templates > 0 && sound {
+        "  SUCCESS\n"
+    } else {
+        ""
+    };
     format!(
         "Found:\n - global config\n - route\n - {} inhibit rules\n - {} receivers\n - {templates} templates\n{parsed}",
         config.inhibit_rules.len(),
@@ -127,7 +151,7 @@ fn found(config: &Config) -> String {
 /// What amtool would say: the first mistake.
 fn first_line(error: &ConfigError) -> String {
     match error {
-        ConfigError::Invalid(errors) => errors.upstream(),
+        ConfigError::Invalid(errors) | ConfigError::Templates { errors, .. } => errors.upstream(),
         ConfigError::Read { .. } | ConfigError::Refused(_) => error.to_string(),
     }
 }
@@ -135,7 +159,9 @@ fn first_line(error: &ConfigError) -> String {
 /// Every mistake with its place, one a line.
 fn all_lines(error: &ConfigError) -> Vec<String> {
     match error {
-        ConfigError::Invalid(errors) => errors.0.iter().map(ToString::to_string).collect(),
+        ConfigError::Invalid(errors) | ConfigError::Templates { errors, .. } => {
+            errors.0.iter().map(ToString::to_string).collect()
+        }
         ConfigError::Read { .. } | ConfigError::Refused(_) => Vec::new(),
     }
 }

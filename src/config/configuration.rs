@@ -70,4 +70,6 @@ pub struct Warning {
     pub column: usize,
     /// What it is and what to do.
     pub message: String,
+    /// Whether what it is about fails when it is needed; `check config` takes it for an error then.
+    pub fails: bool,
 }

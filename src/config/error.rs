@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::read::{Problem, Reader, Stage};
+use crate::template::TemplateError;
 
 /// Most mistakes that are shown of one file; a file with more is not what it is taken for.
 const MAX_SHOWN: usize = 1000;
@@ -14,7 +15,7 @@ pub struct LoadError {
     pub file: String,
     /// One-based line; 0 if it concerns no single line.
     pub line: usize,
-    /// One-based column; 0 if it concerns no single line.
+    /// One-based column; 0 if it is not known.
     pub column: usize,
     /// What is wrong, in upstream's words where upstream refuses it too.
     pub message: String,
@@ -41,7 +42,10 @@ impl fmt::Display for LoadError {
             write!(f, "{}:", self.file)?;
         }
         if self.line > 0 {
-            write!(f, "{}:{}:", self.line, self.column)?;
+            write!(f, "{}:", self.line)?;
+            if self.column > 0 {
+                write!(f, "{}:", self.column)?;
+            }
         }
         if !self.file.is_empty() || self.line > 0 {
             f.write_str(" ")?;
@@ -58,7 +62,31 @@ impl fmt::Display for LoadError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoadErrors(pub Vec<LoadError>);
 
+impl LoadError {
+    /// A mistake in a file that is no line's.
+    pub(super) fn unplaced(message: &str, file: &str) -> Self {
+        Self {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            message: message.to_owned(),
+            hint: None,
+            kind: Kind::Denied,
+        }
+    }
+}
+
 impl LoadErrors {
+    /// Template files that cannot be parsed, by their paths.
+    pub(super) fn in_templates(errors: Vec<(&str, TemplateError)>) -> Self {
+        let errors = errors.into_iter().map(|(path, error)| LoadError {
+            line: error.line,
+            column: error.column.unwrap_or_default(),
+            ..LoadError::unplaced(&error.to_string(), path)
+        });
+        Self(errors.collect())
+    }
+
     /// A file that is no YAML.
     pub(super) fn syntax(file: &str, error: &crate::yaml::Error) -> Self {
         Self(vec![LoadError {

@@ -16,7 +16,7 @@ use super::{
     read::{Place, Placed, Position, Reader, Stage},
     warn::warn,
 };
-use crate::{labels::go_quote, template::Library, timeinterval::TimeInterval, yaml::Document};
+use crate::{labels::go_quote, timeinterval::TimeInterval, yaml::Document};
 
 /// Reads a configuration file.
 ///
@@ -116,12 +116,7 @@ fn build(raw: RawConfig, text: &[u8], mut reader: Reader<'_>) -> Config {
     let timezone = find_zone(&global.timezone, &reader).unwrap_or(jiff::tz::TimeZone::UTC);
     let mentions = global.mention_map.into_iter();
     let mentions = mentions.map(super::mention::RawMention::mention).collect();
-    let texts = Texts::new(
-        Library::built_in(global.language),
-        timezone,
-        global.language,
-        mentions,
-    );
+    let texts = Texts::new(timezone, global.language, mentions);
     let mut warnings = std::mem::take(&mut reader.warnings);
     warnings.sort_by_key(|warning| (warning.line, warning.column));
     Config {

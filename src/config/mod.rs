@@ -28,9 +28,9 @@ mod error;
 mod load;
 mod print;
 mod references;
-mod templates;
 mod texts;
 mod warn;
+mod wording;
 
 mod configuration;
 mod inhibit;

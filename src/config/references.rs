@@ -2,20 +2,17 @@
 //!
 //! The core reads no file: the shell looks at what [`References::files`] names and answers through [`FileFacts`].
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::{
-    Config, Warning,
-    templates::{Use, is_built_in, names},
-};
+use super::{Config, LoadError, LoadErrors, Warning};
 
 /// The files and templates a configuration names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct References {
     /// Every file and glob, in the order of the file.
     pub files: Vec<FileRef>,
-    /// Templates that texts of the file call, in the order of the file.
-    pub(crate) templates: Vec<TemplateCall>,
+    /// Texts of the file that are templates, in the order of the file.
+    pub(crate) templates: Vec<TemplateText>,
 }
 
 /// A file that the configuration names.
@@ -42,10 +39,12 @@ pub enum FileKind {
     Content,
 }
 
-/// `{{ template "name" }}` in a text of the file.
+/// A text of the file that is a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TemplateCall {
-    pub(crate) name: String,
+pub(crate) struct TemplateText {
+    pub(crate) text: Arc<str>,
+    /// Whether it must not be printed.
+    pub(crate) secret: bool,
     pub(crate) line: usize,
     pub(crate) column: usize,
 }
@@ -55,58 +54,68 @@ pub trait FileFacts {
     /// Whether a file of that path can be read.
     fn is_readable(&self, path: &str) -> bool;
 
-    /// The content of each file that a glob matches, by path; `None` if the glob is malformed.
-    fn glob(&self, pattern: &str) -> Option<Vec<(String, String)>>;
+    /// Each file that a glob matches, by path, with its content or why it cannot be read; `None` if the glob is
+    /// malformed.
+    fn glob(&self, pattern: &str) -> Option<Vec<(String, Result<String, String>)>>;
 }
 
 impl Config {
-    /// Warns about files that are not there and templates that nobody defines. To be called once after loading.
-    pub fn check_files(&mut self, facts: &dyn FileFacts) {
-        let mut defined: BTreeSet<String> = BTreeSet::new();
-        let mut found = Vec::new();
+    /// Brings in the files that it names: reads the templates, and warns about what is missing. To be called once after
+    /// loading.
+    ///
+    /// # Errors
+    /// If template files cannot be read or parsed; upstream refuses the configuration then.
+    pub fn complete(&mut self, facts: &dyn FileFacts) -> Result<(), LoadErrors> {
+        let (mut templates, mut errors) = (Vec::new(), Vec::new());
         for file in &self.references.files {
             let problem = match file.kind {
-                FileKind::Templates => check_glob(file, facts, &mut defined),
                 FileKind::Content => check_file(file, facts),
+                FileKind::Templates => read_templates(file, facts, &mut templates, &mut errors),
             };
-            found.extend(problem.map(|message| (file.line, file.column, message)));
-        }
-        for TemplateCall { name, line, column } in &self.references.templates {
-            if !is_built_in(name) && !defined.contains(name) {
-                let message = format!(
-                    "template {name:?} is neither built in nor defined in a file of templates: notifications that \
-                     need it fail"
-                );
-                found.push((*line, *column, message));
-            }
-        }
-        self.warnings
-            .extend(found.into_iter().map(|(line, column, message)| Warning {
-                line,
-                column,
+            self.warnings.extend(problem.map(|message| Warning {
+                line: file.line,
+                column: file.column,
                 message,
+                fails: false,
             }));
+        }
+        if !errors.is_empty() {
+            return Err(LoadErrors(errors));
+        }
+        self.word(&templates)?;
         self.warnings
             .sort_by_key(|warning| (warning.line, warning.column));
+        Ok(())
     }
 }
 
-fn check_glob(
-    file: &FileRef,
+/// Reads what a glob matches; the answer is a warning.
+fn read_templates(
+    glob: &FileRef,
     facts: &dyn FileFacts,
-    defined: &mut BTreeSet<String>,
+    templates: &mut Vec<(String, String)>,
+    errors: &mut Vec<LoadError>,
 ) -> Option<String> {
-    let contents = facts.glob(&file.path).unwrap_or_default();
-    for (_, text) in &contents {
-        let names = names(text).filter(|(what, _)| *what == Use::Defines);
-        defined.extend(names.map(|(_, name)| name.to_owned()));
-    }
-    contents.is_empty().then(|| {
-        format!(
+    let Some(found) = facts.glob(&glob.path) else {
+        errors.push(LoadError::unplaced("syntax error in pattern", &glob.path));
+        return None;
+    };
+    if found.is_empty() {
+        return Some(format!(
             "no file matches {:?}, so no templates come from it",
-            file.path
-        )
-    })
+            glob.path
+        ));
+    }
+    for (path, content) in found {
+        match content {
+            Ok(text) => templates.push((path, text)),
+            Err(reason) => errors.push(LoadError::unplaced(
+                &format!("open {path}: {reason}"),
+                &path,
+            )),
+        }
+    }
+    None
 }
 
 fn check_file(file: &FileRef, facts: &dyn FileFacts) -> Option<String> {
@@ -139,7 +148,7 @@ mod tests {
             self.0.iter().any(|(name, _)| *name == path)
         }
 
-        fn glob(&self, pattern: &str) -> Option<Vec<(String, String)>> {
+        fn glob(&self, pattern: &str) -> Option<Vec<(String, Result<String, String>)>> {
             let (before, after) = pattern.split_once('*')?;
             let matching = self
                 .0
@@ -147,7 +156,7 @@ mod tests {
                 .filter(|(name, _)| name.starts_with(before) && name.ends_with(after));
             Some(
                 matching
-                    .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                    .map(|(name, text)| ((*name).to_owned(), Ok((*text).to_owned())))
                     .collect(),
             )
         }
@@ -169,12 +178,14 @@ receivers:
 ";
         let mut config = load(text.as_bytes(), &LoadEnv::for_file("/etc/am/a.yml")).unwrap();
         config.warnings.clear();
-        config.check_files(&Files(vec![
-            ("/etc/am/t/a.tmpl", "{{ define \"mine\" }}{{ end }}"),
-            ("there.txt", ""),
-            ("/etc/am/beside.txt", ""),
-            ("/etc/am/token", ""),
-        ]));
+        config
+            .complete(&Files(vec![
+                ("/etc/am/t/a.tmpl", "{{ define \"mine\" }}{{ end }}"),
+                ("there.txt", ""),
+                ("/etc/am/beside.txt", ""),
+                ("/etc/am/token", ""),
+            ]))
+            .unwrap();
         let shown: Vec<String> = config
             .warnings
             .iter()

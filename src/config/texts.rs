@@ -7,44 +7,59 @@ use jiff::tz::TimeZone;
 use super::Mention;
 use crate::template::{Language, Library, Mode, Template, TemplateError};
 
-/// Everything that puts notifications into words; cheap to share, never changes.
-#[derive(Debug)]
+/// Everything that puts notifications into words; cheap to share, never changes once the configuration is in force.
+#[derive(Clone, Debug)]
 pub struct Texts {
     library: Library,
-    compiled: BTreeMap<(Mode, Arc<str>), Template>,
+    text: BTreeMap<Arc<str>, Template>,
+    html: BTreeMap<Arc<str>, Template>,
     timezone: TimeZone,
     language: Language,
-    mentions: Vec<Mention>,
+    mentions: Arc<[Mention]>,
 }
 
 /// The built-in templates, in English and UTC.
 impl Default for Texts {
     fn default() -> Self {
-        Self::new(
-            Library::built_in(Language::English),
-            TimeZone::UTC,
-            Language::English,
-            Vec::new(),
-        )
+        Self::new(TimeZone::UTC, Language::English, Vec::new())
     }
 }
 
 impl Texts {
-    /// Words with the templates of `library`.
+    /// Words with the built-in templates.
     #[must_use]
-    pub fn new(
-        library: Library,
-        timezone: TimeZone,
-        language: Language,
-        mentions: Vec<Mention>,
-    ) -> Self {
+    pub fn new(timezone: TimeZone, language: Language, mentions: Vec<Mention>) -> Self {
         Self {
-            library,
-            compiled: BTreeMap::new(),
+            library: Library::built_in(language),
+            text: BTreeMap::new(),
+            html: BTreeMap::new(),
             timezone,
             language,
-            mentions,
+            mentions: mentions.into(),
         }
+    }
+
+    /// The same with other templates; what was compiled before is forgotten.
+    pub(super) fn with_library(&self, library: Library) -> Self {
+        Self {
+            library,
+            text: BTreeMap::new(),
+            html: BTreeMap::new(),
+            ..self.clone()
+        }
+    }
+
+    /// Compiles the template of a field ahead of its use.
+    pub(super) fn compile(&mut self, source: &Arc<str>, mode: Mode) -> Result<(), TemplateError> {
+        let compiled = match mode {
+            Mode::Text => &mut self.text,
+            Mode::Html => &mut self.html,
+        };
+        if !compiled.contains_key(source) {
+            let template = self.library.compile("", source, mode)?;
+            compiled.insert(Arc::clone(source), template);
+        }
+        Ok(())
     }
 
     /// The template of a field.
@@ -52,10 +67,20 @@ impl Texts {
     /// # Errors
     /// If it cannot be parsed.
     pub fn template(&self, source: &str, mode: Mode) -> Result<Template, TemplateError> {
-        match self.compiled.get(&(mode, Arc::from(source))) {
+        let compiled = match mode {
+            Mode::Text => &self.text,
+            Mode::Html => &self.html,
+        };
+        match compiled.get(source) {
             Some(template) => Ok(template.clone()),
             None => self.library.compile("", source, mode),
         }
+    }
+
+    /// The named templates.
+    #[must_use]
+    pub fn library(&self) -> &Library {
+        &self.library
     }
 
     /// The zone of `localTime`.

@@ -44,11 +44,11 @@ impl Library {
     /// Reads files, in order, over the built-in templates; a later definition of a name replaces an earlier one.
     ///
     /// # Errors
-    /// All files that cannot be parsed.
+    /// All files that cannot be parsed, by their paths.
     pub fn new<'a>(
         language: Language,
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<Self, Vec<TemplateError>> {
+    ) -> Result<Self, Vec<(&'a str, TemplateError)>> {
         let functions = FuncMap::alertmanager();
         let mut trees = Trees::new();
         let mut errors = Vec::new();
@@ -61,7 +61,7 @@ impl Library {
             let name = path.rsplit('/').next().unwrap_or(path);
             match parse(name, source, &functions) {
                 Ok(parsed) => install(&mut trees, parsed),
-                Err(error) => errors.push(error),
+                Err(error) => errors.push((path, error)),
             }
         }
         if !errors.is_empty() {
@@ -97,6 +97,11 @@ impl Library {
         };
         Ok(Template { root, trees, mode })
     }
+}
+
+/// Whether a text is a template, with all functions known.
+pub(crate) fn check_syntax(source: &str) -> Result<(), TemplateError> {
+    parse("", source, &FuncMap::alertmanager()).map(drop)
 }
 
 /// Adds the templates of one file. As in Go, an empty template does not replace one that exists.

@@ -38,6 +38,7 @@ pub use data::{AlertData, Data, Pair, quote_meta};
 pub use error::TemplateError;
 pub(crate) use funcs::{FuncMap, Function};
 pub use gotime::{FixedZone, Time, Zone};
+pub(crate) use library::check_syntax;
 pub use library::{Library, Mode, Template};
 pub use scope::{Host, Limits, Scope};
 pub use value::{Int, List, Map, Object, Safe, Uint, Value};

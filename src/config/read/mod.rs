@@ -26,4 +26,4 @@ pub(crate) use place::{Place, Position};
 pub(crate) use reader::{Problem, Reader, Stage};
 pub(crate) use secret::TOKEN;
 pub use url::HttpUrl;
-pub(crate) use url::{HiddenUrl, ProxyUrl, TemplateUrl, check_template};
+pub(crate) use url::{HiddenUrl, ProxyUrl, TemplateUrl};

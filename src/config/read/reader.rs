@@ -2,11 +2,7 @@
 
 use super::{Content, Cursor, Place, Position, Section};
 use crate::{
-    config::{
-        LoadEnv, References, Warning,
-        references::TemplateCall,
-        templates::{Use, names},
-    },
+    config::{LoadEnv, References, Warning, references::TemplateText},
     yaml::{Document, MAX_DEPTH, NodeId, Resolved, shown_tag},
 };
 
@@ -265,6 +261,7 @@ impl<'e> Reader<'e> {
             line,
             column,
             message: message.into(),
+            fails: false,
         });
     }
 
@@ -284,18 +281,27 @@ impl<'e> Reader<'e> {
         }
     }
 
-    /// Remembers the templates that a text calls, to look for undefined ones later.
+    /// Remembers a text that is a template; the template files that it needs are not there yet.
     pub(crate) fn note_template(&mut self, text: &str, at: Position) {
-        let (line, column) = at.pair();
-        for (what, name) in names(text) {
-            if what == Use::Calls {
-                self.references.templates.push(TemplateCall {
-                    name: name.to_owned(),
-                    line,
-                    column,
-                });
-            }
+        self.note(text, at, false);
+    }
+
+    /// Likewise for a text that must not be printed.
+    pub(crate) fn note_secret_template(&mut self, text: &str, at: Position) {
+        self.note(text, at, true);
+    }
+
+    fn note(&mut self, text: &str, at: Position, secret: bool) {
+        if !text.contains("{{") {
+            return;
         }
+        let (line, column) = at.pair();
+        self.references.templates.push(TemplateText {
+            text: text.into(),
+            secret,
+            line,
+            column,
+        });
     }
 
     /// Denies that none or more than one of `keys` is set: `one of a or b must be configured`.

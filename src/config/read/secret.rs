@@ -15,7 +15,7 @@ impl Codec for Secret {
 
     fn read(node: Cursor<'_>, reader: &mut Reader<'_>) -> Option<Self> {
         let text = reader.text(node, "config.plain")?;
-        reader.note_template(&text, node.position());
+        reader.note_secret_template(&text, node.position());
         Some(Self::new(text))
     }
 

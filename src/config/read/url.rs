@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{Codec, Cursor, Reader, secret::TOKEN};
-use crate::{config::Secret, labels::go_quote, yaml::Value};
+use crate::{config::Secret, labels::go_quote, template, yaml::Value};
 
 /// An HTTP or HTTPS URL; empty if none is set. A password in it is not printed.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -155,8 +155,9 @@ impl Codec for TemplateUrl {
         let checked = if text.is_empty() || &*text == TOKEN {
             Ok(())
         } else if text.contains("{{") {
-            reader.note_template(&text, node.position());
-            check_template(&text).map_err(|error| format!("invalid template syntax: {error}"))
+            reader.note_secret_template(&text, node.position());
+            template::check_syntax(&text)
+                .map_err(|error| format!("invalid template syntax: {error}"))
         } else {
             check_http(&text, true).map_err(|error| format!("invalid URL: {error}"))
         };
@@ -222,25 +223,6 @@ impl Codec for ProxyUrl {
     fn secrets(url: &Secret, out: &mut Vec<Secret>) {
         out.push(url.clone());
     }
-}
-
-/// Whether every action of a Go template is closed; the whole syntax is checked when templates are loaded.
-pub(crate) fn check_template(text: &str) -> Result<(), String> {
-    let mut rest = text;
-    while let Some(start) = rest.find("{{") {
-        let action = &rest[start + 2..];
-        let Some(end) = action.find("}}") else {
-            return Err("template: :1: unclosed action".to_owned());
-        };
-        if action[..end]
-            .trim_matches(['-', ' ', '\t', '\n'])
-            .is_empty()
-        {
-            return Err("template: :1: missing value for command".to_owned());
-        }
-        rest = &action[end + 2..];
-    }
-    Ok(())
 }
 
 /// Upstream's `ParseURL`. With `hidden`, nothing of the URL is in the message.

@@ -3,11 +3,14 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::entry::{HttpField, Inherit, inherit_http, or_global};
-use crate::config::{
-    HttpConfig, HttpUrl, Secret,
-    global::Global,
-    read::{FilePath, Place, Reader, check_template},
-    section::section,
+use crate::{
+    config::{
+        HttpConfig, HttpUrl, Secret,
+        global::Global,
+        read::{FilePath, Place, Reader},
+        section::section,
+    },
+    template,
 };
 
 section! {
@@ -92,7 +95,7 @@ fn check_responder(responder: &mut OpsgenieResponder) -> Result<(), String> {
         return Err("has to have at least one of id, username or name specified".to_owned());
     }
     if responder.kind.contains("{{") {
-        return check_template(&responder.kind)
+        return template::check_syntax(&responder.kind)
             .map_err(|error| format!("type contains invalid template syntax: {error}"));
     }
     responder.kind = responder.kind.to_lowercase();
