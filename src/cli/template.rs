@@ -121,7 +121,7 @@ fn library(globs: &[String]) -> Result<Library, Failure> {
     }
     let files = files.iter().map(|(name, text)| (&**name, &**text));
     Library::new(Language::English, files).map_err(|errors| {
-        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let texts: Vec<String> = errors.iter().map(|(_, error)| error.to_string()).collect();
         anyhow::anyhow!("{}", texts.join("\n")).into()
     })
 }

@@ -10,12 +10,10 @@ use super::{
     file::RawConfig,
     raw_route::RawRoute,
     read::{Placed, Position, Reader},
-    settings::{RawIntegration, Settings},
 };
 use crate::{
     labels::{MatchOp, Matcher},
     time::format_prom_duration,
-    yaml::Value,
 };
 
 /// Looks at a valid file.
@@ -29,9 +27,6 @@ pub(crate) fn warn(raw: &RawConfig, root: &Route, reader: &mut Reader<'_>) {
         if !used.contains(&**name) {
             let message = format!("no route uses receiver {name:?}, so it is never notified");
             reader.warn(receiver.place.of("name"), message);
-        }
-        for entry in receiver.value.integrations() {
-            warn_templated(name, entry, reader);
         }
     }
     warn_unbuilt(raw, reader);
@@ -230,25 +225,6 @@ fn warn_unbuilt(raw: &RawConfig, reader: &mut Reader<'_>) {
     }
 }
 
-/// Templates are not there: what needs them fails.
-fn warn_templated(receiver: &str, entry: &RawIntegration, reader: &mut Reader<'_>) {
-    if let Settings::Webhook(webhook) = &entry.settings {
-        let templated = [
-            ("url", webhook.url.reveal().contains("{{")),
-            ("payload", webhook.payload != Value::Null),
-        ];
-        for (key, templated) in templated {
-            if templated {
-                let message = format!(
-                    "templates are not built yet: notifications of receiver {receiver:?} with a templated {key} fail, \
-                     and say so in the log and in alertmanager_notifications_failed_total"
-                );
-                reader.warn(entry.place.of(key), message);
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -301,7 +277,6 @@ event_recorder: {stdout_outputs: [{}]}
             9:36 repeat_interval 121h is longer than --data.retention 5d: what 
             11:5 this route is never reached: an earlier route 
             11:6 match is deprecated; write matchers
-            15:6 templates are not built yet: notifications of receiver 
             17:20 the sender of falcon_configs is not built yet: 
             18:3 no route uses receiver "c", so it is 
             19:24 mute_time_intervals at the top of the file is 

@@ -54,6 +54,8 @@ pub struct NotificationData {
     pub group_labels: LabelSet,
     /// The labels of the route, rendered.
     pub route_labels: Arc<BTreeMap<Arc<str>, Arc<str>>>,
+    /// What failed before there was a notification, such as a label of the route; empty if nothing did.
+    pub problems: Arc<str>,
     /// `--web.external-url` without a trailing slash.
     pub external_url: Arc<str>,
     /// `routeKey:groupLabels`; names the group in the log, in webhooks and, hashed, at receivers.

@@ -10,6 +10,7 @@ use super::{
     dedup::{Hashes, Quiet, reason_to_notify},
     key::{first_seq, idempotency_key},
     mute::{Hours, Muting},
+    route_labels,
 };
 use crate::{
     alert::Alert,
@@ -110,6 +111,7 @@ impl FlushInput {
     pub fn decide(&self) -> FlushOutcome {
         let hours = Hours::of(&self.group.route, &self.config, self.now.wall);
         let sorted = self.sorted_alerts();
+        let labels = self.route_labels(&sorted);
         let mut suppressed = Suppressed::default();
         let (visible, muted, silence_stats) = self.mute(sorted, &hours, &mut suppressed);
         let receiver = self.config.receiver(&self.group.route.receiver);
@@ -123,7 +125,7 @@ impl FlushInput {
         };
         let batch = Batch::new(visible, self.now.wall);
         let plans = integrations(receiver.map(Arc::as_ref))
-            .map(|integration| self.plan(integration, &batch, &muted_hashes, &quiet))
+            .map(|integration| self.plan(integration, &batch, &labels, &muted_hashes, &quiet))
             .collect();
         FlushOutcome {
             group: self.group.id,
@@ -204,6 +206,19 @@ impl FlushInput {
         )
     }
 
+    /// The labels of the route, rendered against all alerts of the group, muted ones too, as upstream does.
+    fn route_labels<'a>(&'a self, alerts: &[Arc<Alert>]) -> route_labels::Flush<'a> {
+        let batch = route_labels::Batch {
+            receiver: &self.group.route.receiver,
+            group_labels: &self.group.labels,
+            route_labels: &self.group.route.labels,
+            external_url: &self.fixed.external_url,
+            texts: &self.config.texts,
+            at: self.now.wall,
+        };
+        route_labels::Flush::new(batch, alerts)
+    }
+
     /// The muted resolves that somebody is still owed, unless they are older than the retention.
     fn held(&self, muted: &[Arc<Alert>], receiver: Option<&Receiver>) -> Arc<[Fingerprint]> {
         let at = self.now.wall;
@@ -249,6 +264,7 @@ impl FlushInput {
         &self,
         integration: Option<&Arc<Integration>>,
         batch: &Batch,
+        labels: &route_labels::Flush<'_>,
         muted: &BTreeSet<u64>,
         quiet: &Quiet,
     ) -> Plan {
@@ -278,7 +294,7 @@ impl FlushInput {
         } else {
             batch.firing
         };
-        let data = (!sent.is_empty()).then(|| Arc::new(self.data(reason, sent, &next)));
+        let data = (!sent.is_empty()).then(|| Arc::new(self.data(reason, sent, labels, &next)));
         Plan {
             integration: integration.cloned(),
             key,
@@ -321,8 +337,10 @@ impl FlushInput {
         &self,
         reason: NotifyReason,
         alerts: Arc<[Arc<Alert>]>,
+        labels: &route_labels::Flush<'_>,
         entry: &NflogEntry,
     ) -> NotificationData {
+        let (route_labels, problems) = labels.labels();
         NotificationData {
             receiver: Arc::clone(&self.group.route.receiver),
             reason,
@@ -336,7 +354,8 @@ impl FlushInput {
             alerts,
             at: self.now.wall,
             group_labels: self.group.labels.clone(),
-            route_labels: Arc::clone(&self.group.route.labels),
+            route_labels,
+            problems,
             external_url: Arc::clone(&self.fixed.external_url),
             group_key: Arc::clone(&self.group.key),
             seq: entry.seq,

@@ -82,6 +82,7 @@ mod tests {
             at: Timestamp::from_unix(9, 0),
             group_labels: LabelSet::from_pairs(group.iter().copied()),
             route_labels: Arc::new(BTreeMap::from([("team".into(), key.into())])),
+            problems: Arc::default(),
             external_url: "http://x".into(),
             group_key: key.into(),
             idempotency_key: key.into(),

@@ -14,6 +14,7 @@ pub mod mute;
 mod rate;
 mod render;
 pub mod retry;
+pub(crate) mod route_labels;
 pub mod sample;
 mod verdict;
 

@@ -72,6 +72,7 @@ pub fn notification(
         at: now,
         group_labels: LabelSet::from_pairs(alike.then_some(("alertname", name.as_str()))),
         route_labels: Arc::default(),
+        problems: Arc::default(),
         external_url: Arc::clone(external_url),
         group_key: format!("{{}}/test:{{receiver=\"{receiver}\"}}").into(),
         idempotency_key: digest_key([receiver, unique].into_iter()),

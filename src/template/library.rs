@@ -52,10 +52,12 @@ impl Library {
         let functions = FuncMap::alertmanager();
         let mut trees = Trees::new();
         let mut errors = Vec::new();
-        for (path, source) in built_in::files(language) {
-            if let Ok(parsed) = parse(path, source, &functions) {
-                install(&mut trees, parsed);
-            }
+        for (name, source) in built_in::files(language) {
+            let parsed = parse(name, source, &functions);
+            install(
+                &mut trees,
+                parsed.expect("the built-in templates are tested"),
+            );
         }
         for (path, source) in files {
             let name = path.rsplit('/').next().unwrap_or(path);
@@ -76,7 +78,7 @@ impl Library {
     /// The built-in templates alone.
     #[must_use]
     pub fn built_in(language: Language) -> Self {
-        Self::new(language, []).expect("the built-in templates are tested")
+        Self::new(language, []).expect("there are no files")
     }
 
     /// Reads a text over the library, as upstream's `ExecuteTextString` and `ExecuteHTMLString` do, which call it "".

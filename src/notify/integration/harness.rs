@@ -50,6 +50,7 @@ pub(super) fn data(reason: NotifyReason, alerts: Vec<Alert>) -> NotificationData
         at: Timestamp::parse("2026-11-21T18:56:00Z").unwrap(),
         group_labels: LabelSet::from_pairs([("alertname", "HighLoad")]),
         route_labels: Arc::default(),
+        problems: Arc::default(),
         external_url: "http://am.example.org".into(),
         group_key: "{}:{alertname=\"HighLoad\"}".into(),
         idempotency_key: "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".into(),

@@ -10,3 +10,4 @@ mod view;
 pub use fit::Limit;
 pub use mention::Mentions;
 pub use renderer::Renderer;
+pub(super) use view::batch;

@@ -40,7 +40,10 @@ impl<'a> Renderer<'a> {
             at,
             fallback,
             value: OnceCell::new(),
-            problems: RefCell::default(),
+            problems: RefCell::new(match &*data.problems {
+                "" => Vec::new(),
+                known => vec![known.to_owned()],
+            }),
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     alert::{Alert, AlertStatus},
     labels::LabelSet,
-    notify::{NotificationData, data::common},
+    notify::{NotificationData, data::common, route_labels::Batch},
     template::{AlertData, Data, Value, quote_meta},
     time::Timestamp,
 };
@@ -23,6 +23,31 @@ pub(super) fn value(data: &NotificationData, shown: usize) -> Value {
         common_annotations: LabelSet::from_pairs(common(&data.alerts, |alert| &alert.annotations)),
         route_labels: LabelSet::from_pairs(data.route_labels.iter()),
         external_url: Arc::clone(&data.external_url),
+    })
+}
+
+/// The alerts of a group before it is known what is told of them to whom, as route labels see them.
+pub(crate) fn batch<'a>(of: Batch<'_>, alerts: impl Iterator<Item = &'a Arc<Alert>>) -> Value {
+    let alerts: Vec<&Arc<Alert>> = alerts.collect();
+    let firing = alerts.iter().any(|alert| !alert.is_resolved_at(of.at));
+    let state = if firing {
+        AlertStatus::Firing
+    } else {
+        AlertStatus::Resolved
+    };
+    Value::from(Data {
+        receiver: Arc::from(&*quote_meta(of.receiver)),
+        status: status(state),
+        alerts: alerts
+            .iter()
+            .map(|alert| Arc::new(view(alert, of.at)))
+            .collect(),
+        notification_reason: Arc::from("unknown"),
+        group_labels: of.group_labels.clone(),
+        common_labels: LabelSet::from_pairs(common(&alerts, |alert| &alert.labels)),
+        common_annotations: LabelSet::from_pairs(common(&alerts, |alert| &alert.annotations)),
+        route_labels: LabelSet::from_pairs(of.route_labels.iter()),
+        external_url: Arc::clone(of.external_url),
     })
 }
 
