@@ -154,7 +154,7 @@ impl IntegrationKind {
             Self::Webex => true,
             Self::MsTeams => true,
             Self::MsTeamsV2 => true,
-            Self::Jira => false,
+            Self::Jira => true,
             Self::IncidentIo => true,
             Self::Rocketchat => true,
             Self::Mattermost => true,

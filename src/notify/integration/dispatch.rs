@@ -2,8 +2,8 @@
 
 use super::{
     Answer, Begun, Context, Conversation, Step, dingtalk, discord, email, falcon, feishu,
-    incidentio, mattermost, msteams, msteamsv2, opsgenie, pagerduty, pushover, rocketchat, slack,
-    telegram, victorops, webex, webhook, wechat, wecom_robot,
+    incidentio, jira, mattermost, msteams, msteamsv2, opsgenie, pagerduty, pushover, rocketchat,
+    slack, telegram, victorops, webex, webhook, wechat, wecom_robot,
 };
 use crate::{
     config::{Integration, Settings},
@@ -74,7 +74,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::Webex(config) => webex::begin(config, context, render),
         Settings::MsTeams(config) => msteams::begin(config, context, render),
         Settings::MsTeamsV2(config) => msteamsv2::begin(config, context, render),
-        Settings::Jira(_) => not_built(context),
+        Settings::Jira(config) => jira::begin(config, context, render),
         Settings::IncidentIo(config) => incidentio::begin(config, context),
         Settings::Rocketchat(config) => rocketchat::begin(config, context, render),
         Settings::Mattermost(config) => mattermost::begin(config, context, render),

@@ -16,6 +16,7 @@ mod feishu_robot;
 mod form;
 mod harness;
 mod incidentio;
+mod jira;
 mod mail;
 mod mattermost;
 mod msteams;
