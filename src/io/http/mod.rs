@@ -14,4 +14,4 @@ mod transport;
 pub use clients::HttpClients;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -43,8 +43,9 @@ const MAX_REMEMBERED: usize = 4096;
 const REMEMBER: Duration = Duration::from_secs(6 * 3600);
 
 /// Hands mails to servers.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(in crate::io) struct MailClients {
+    keep_idle: Duration,
     servers: Mutex<Vec<Arc<Server>>>,
     /// Who has a mail that others are still to get, by the notification.
     delivered: Mutex<BTreeMap<Arc<str>, Delivered>>,
@@ -57,6 +58,7 @@ type Delivered = (Instant, BTreeSet<String>);
 struct Server {
     key: Key,
     permits: Semaphore,
+    keep_idle: Duration,
     idle: Mutex<Idle>,
 }
 
@@ -84,7 +86,22 @@ impl std::fmt::Debug for Server {
     }
 }
 
+impl Default for MailClients {
+    fn default() -> Self {
+        Self::keeping(KEEP_IDLE)
+    }
+}
+
 impl MailClients {
+    /// Keeps connections that long for the next mail.
+    pub(super) fn keeping(keep_idle: Duration) -> Self {
+        Self {
+            keep_idle,
+            servers: Mutex::default(),
+            delivered: Mutex::default(),
+        }
+    }
+
     /// Hands a mail to its server within `timeout`. Those who have it from an earlier attempt are passed over.
     pub(in crate::io) async fn send(&self, mail: &MailRequest, timeout: Duration) -> MailOutcome {
         let deadline = Instant::now() + timeout;
@@ -171,6 +188,7 @@ impl MailClients {
         let server = Arc::new(Server {
             key,
             permits: Semaphore::new(MAX_CONNECTIONS),
+            keep_idle: self.keep_idle,
             idle: Mutex::default(),
         });
         servers.push(Arc::clone(&server));
@@ -237,7 +255,7 @@ impl Server {
         loop {
             let (since, mut session) = lock(&self.idle).sessions.pop()?;
             session.deadline = deadline;
-            if since.elapsed() < KEEP_IDLE && session.reset().await {
+            if since.elapsed() < self.keep_idle && session.reset().await {
                 return Some(session);
             }
         }
@@ -274,13 +292,13 @@ async fn close_idle(server: Arc<Server>) {
                 idle.closing = false;
                 return;
             };
-            *since + KEEP_IDLE
+            *since + server.keep_idle
         };
         sleep_until(next).await;
         let session = {
             let mut idle = lock(&server.idle);
             let due = idle.sessions.first();
-            let due = due.is_some_and(|(since, _)| since.elapsed() >= KEEP_IDLE);
+            let due = due.is_some_and(|(since, _)| since.elapsed() >= server.keep_idle);
             due.then(|| idle.sessions.remove(0).1)
         };
         if let Some(session) = session {
@@ -289,6 +307,6 @@ async fn close_idle(server: Arc<Server>) {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

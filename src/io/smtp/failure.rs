@@ -51,10 +51,16 @@ impl Failure {
 
     /// Reads an error of the protocol; `heard` are the lines of the server's answer.
     pub(super) fn of(step: &'static str, error: &Error, heard: &[String]) -> Self {
-        match error.status() {
-            Some(code) => Self::new(step, Cause::Answer(code.into()), joined(heard)),
-            None => Self::new(step, Cause::Connection, explain(error)),
-        }
+        let Some(code) = error.status() else {
+            return Self::new(step, Cause::Connection, explain(error));
+        };
+        let code = u16::from(code);
+        // Where the protocol has already said goodbye, the last answer is another.
+        let text = match heard.last() {
+            Some(line) if line.starts_with(&code.to_string()) => joined(heard),
+            Some(_) | None => format!("{code} {}", explain(error)),
+        };
+        Self::new(step, Cause::Answer(code), text)
     }
 
     pub(super) fn timed_out(step: &'static str) -> Self {
@@ -103,13 +109,10 @@ impl Failure {
 pub(super) fn joined(heard: &[String]) -> String {
     let mut out = String::new();
     for (i, line) in heard.iter().enumerate() {
-        let text = if i == 0 {
-            line.as_str()
-        } else {
-            out.push_str("; ");
-            line.get(4..).unwrap_or_default()
-        };
-        out.push_str(text);
+        let (code, text) = line.split_at(line.floor_char_boundary(3));
+        out.push_str(if i == 0 { code } else { ";" });
+        out.push(' ');
+        out.push_str(text.get(1..).unwrap_or_default());
         if out.len() > 512 {
             out.truncate(out.floor_char_boundary(512));
             out.push('…');

@@ -23,8 +23,8 @@ const MAX_LINE: usize = 8 * 1024;
 /// What is kept of a line; `lettre` takes 1000 bytes.
 const KEPT_OF_LINE: usize = 900;
 
-/// What is kept of an answer for errors and extensions.
-const MAX_HEARD: usize = 200;
+/// Of an answer. The parser begins anew with each line, so many lines would keep it busy.
+const MAX_LINES: usize = 200;
 
 /// What ends a message; `lettre` writes it in one piece.
 const END: &[u8] = b"\r\n.\r\n";
@@ -123,9 +123,11 @@ impl Inner {
         };
         let raw: Vec<u8> = self.raw.drain(..=end).collect();
         let line = normal_line(&raw);
-        if self.heard.len() < MAX_HEARD {
-            self.heard.push(line.clone());
+        if self.heard.len() >= MAX_LINES {
+            let text = "the server sent an answer of more than 200 lines";
+            return Err(Error::new(ErrorKind::InvalidData, text));
         }
+        self.heard.push(line.clone());
         self.line = (format!("{line}\r\n").into_bytes(), 0);
         Ok(true)
     }

@@ -3,5 +3,5 @@
 mod oauth2;
 mod plain;
 mod proxy;
-mod server;
+pub(in crate::io) mod server;
 mod tls;

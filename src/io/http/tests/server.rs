@@ -210,24 +210,24 @@ pub(super) async fn post(
 }
 
 /// A CA with what it signs.
-pub(super) struct Ca {
+pub(in crate::io) struct Ca {
     issuer: CertifiedIssuer<'static, KeyPair>,
 }
 
 impl Ca {
-    pub(super) fn new() -> Self {
+    pub(in crate::io) fn new() -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         Self { issuer }
     }
 
-    pub(super) fn pem(&self) -> String {
+    pub(in crate::io) fn pem(&self) -> String {
         self.issuer.pem()
     }
 
     /// A certificate and its key in PEM.
-    pub(super) fn sign(&self, name: &str) -> (String, String) {
+    pub(in crate::io) fn sign(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![
@@ -238,13 +238,13 @@ impl Ca {
         (cert.pem(), key.serialize_pem())
     }
 
-    pub(super) fn server(&self, name: &str) -> ServerConfig {
+    pub(in crate::io) fn server(&self, name: &str) -> ServerConfig {
         let (cert, key) = self.sign(name);
         server_config(&cert, &key, None)
     }
 }
 
-pub(super) fn server_config(cert: &str, key: &str, client_ca: Option<&str>) -> ServerConfig {
+pub(in crate::io) fn server_config(cert: &str, key: &str, client_ca: Option<&str>) -> ServerConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
