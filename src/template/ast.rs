@@ -6,7 +6,11 @@
 
 use std::sync::Arc;
 
-use super::{funcs::Function, html::Escaper};
+use super::{
+    funcs::Function,
+    html::Escaper,
+    value::{Int, Value},
+};
 
 /// Blocks within blocks. Go has no bound; no template that somebody wrote comes near.
 pub(crate) const MAX_NESTING: usize = 200;
@@ -88,7 +92,6 @@ pub(crate) struct Arm {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     pub(crate) pos: Pos,
-    pub(crate) line: usize,
     pub(crate) name: Arc<str>,
     pub(crate) pipe: Option<Pipe>,
 }
@@ -222,5 +225,23 @@ impl Tree {
             | Node::Break(_)
             | Node::Continue(_) => false,
         })
+    }
+}
+
+impl Number {
+    /// Its value where nothing says which type it should have: its notation does. `None` if it fits no `int`.
+    pub(crate) fn untyped(&self) -> Option<Value> {
+        let text = &*self.text;
+        let is_hex =
+            (text.starts_with("0x") || text.starts_with("0X")) && !text.contains(['p', 'P']);
+        let is_float =
+            !is_hex && !text.starts_with('\'') && text.contains(['.', 'e', 'E', 'p', 'P']);
+        if let Some((real, imaginary)) = self.complex {
+            return Some(Value::Complex(real, imaginary));
+        }
+        match (self.float, self.int) {
+            (Some(float), _) if is_float => Some(Value::Float(float)),
+            (_, int) => int.map(|int| Value::Int(Int::Int, int)),
+        }
     }
 }

@@ -24,7 +24,7 @@ enum Origin {
     /// The template that was executed, and the part of it.
     Execute {
         template: Arc<str>,
-        context: Option<String>,
+        context: String,
     },
     Escape,
 }
@@ -56,21 +56,7 @@ impl TemplateError {
             message: message.into(),
             origin: Origin::Execute {
                 template: Arc::clone(template),
-                context: Some(context),
-            },
-        }
-    }
-
-    /// Go's `template: TEMPLATE: MESSAGE`, where no part of the template is at fault.
-    pub(crate) fn execute_nowhere(template: &Arc<str>, message: impl Into<String>) -> Self {
-        Self {
-            file: Arc::clone(template),
-            line: 0,
-            column: None,
-            message: message.into(),
-            origin: Origin::Execute {
-                template: Arc::clone(template),
-                context: None,
+                context,
             },
         }
     }
@@ -104,15 +90,11 @@ impl fmt::Display for TemplateError {
         let column = column.map_or_else(String::new, |column| format!(":{column}"));
         match origin {
             Origin::Parse => write!(f, "template: {file}:{line}{column}: {message}"),
-            Origin::Execute {
-                template,
-                context: Some(context),
-            } => write!(
+            Origin::Execute { template, context } => write!(
                 f,
                 "template: {file}:{line}{column}: executing {} at <{context}>: {message}",
                 go_quote(template)
             ),
-            Origin::Execute { .. } => write!(f, "template: {file}: {message}"),
             Origin::Escape if *line > 0 => {
                 write!(f, "html/template:{file}:{line}{column}: {message}")
             }

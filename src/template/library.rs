@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::{
     ast::Tree,
     built_in::{self, Language},
+    check::{Shape, check},
     error::TemplateError,
     exec::render,
     funcs::FuncMap,
     html::escape,
     parse::parse,
+    routes::Routes,
     scope::Scope,
 };
+use crate::labels::LabelSet;
 
 /// How a text is rendered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -88,10 +91,13 @@ impl Library {
     pub fn compile(&self, name: &str, source: &str, mode: Mode) -> Result<Template, TemplateError> {
         let parsed = parse(name, source, &self.functions)?;
         let root = Arc::clone(&parsed[name]);
-        let mut trees = Trees::clone(&self.trees);
-        install(&mut trees, parsed);
+        let mut trees = Arc::clone(&self.trees);
+        // Most texts define nothing; thousands of them then share one set.
+        if parsed.len() > 1 {
+            install(Arc::make_mut(&mut trees), parsed);
+        }
         let (root, trees) = match mode {
-            Mode::Text => (root, Arc::new(trees)),
+            Mode::Text => (root, trees),
             Mode::Html => {
                 let (root, trees) = escape(&root, &trees, &self.functions)?;
                 (root, Arc::new(trees))
@@ -106,6 +112,28 @@ pub(crate) fn check_syntax(source: &str) -> Result<(), TemplateError> {
     parse("", source, &FuncMap::alertmanager()).map(drop)
 }
 
+impl Library {
+    /// What is wrong in the named templates whatever they are called with; each text tells for itself what is wrong with
+    /// its data, by [`Template::check`].
+    #[must_use]
+    pub fn check(&self) -> Vec<TemplateError> {
+        check(
+            self.trees.values().map(|tree| (&**tree, Shape::Unknown)),
+            &self.trees,
+        )
+    }
+
+    /// Renders the labels of a route, which may refer to one another by `routeLabels`; the scope's data has them as they
+    /// are written.
+    pub fn route_labels(
+        &self,
+        labels: &LabelSet,
+        scope: &Scope<'_>,
+    ) -> Vec<(Arc<str>, Result<Arc<str>, String>)> {
+        Routes::new(self, labels, scope).all()
+    }
+}
+
 /// Adds the templates of one file. As in Go, an empty template does not replace one that exists.
 fn install(trees: &mut Trees, parsed: Trees) {
     for (name, tree) in parsed {
@@ -116,6 +144,13 @@ fn install(trees: &mut Trees, parsed: Trees) {
 }
 
 impl Template {
+    /// What Go would find only while rendering: templates, fields and methods that are not there, wrong arguments; in the
+    /// text and in all templates that it calls.
+    #[must_use]
+    pub fn check(&self) -> Vec<TemplateError> {
+        check([(&*self.root, Shape::Data)], &self.trees)
+    }
+
     /// Renders it.
     ///
     /// # Errors

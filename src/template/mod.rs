@@ -26,17 +26,19 @@ mod html;
 
 mod exec;
 
+mod check;
+
 mod scope;
 
 mod built_in;
 mod library;
+mod routes;
 
 mod cases;
 
 pub use built_in::Language;
 pub use data::{AlertData, Data, Pair, quote_meta};
 pub use error::TemplateError;
-pub(crate) use funcs::{FuncMap, Function};
 pub use gotime::{FixedZone, Time, Zone};
 pub(crate) use library::check_syntax;
 pub use library::{Library, Mode, Template};

@@ -15,7 +15,6 @@ pub(crate) enum Type {
     Time,
     /// `*time.Location`
     Zone,
-    Month,
     /// `[]string`
     Strings,
     /// `[]interface {}`
@@ -32,7 +31,6 @@ impl Type {
             Self::Duration => "time.Duration",
             Self::Time => "time.Time",
             Self::Zone => "*time.Location",
-            Self::Month => "time.Month",
             Self::Strings => "[]string",
             Self::List => "[]interface {}",
         }
@@ -47,7 +45,7 @@ impl Type {
             Self::Reflect => Some(Value::Nil),
             Self::Strings => Some(Value::Strings([].into())),
             Self::List => Value::list(Vec::new()).ok(),
-            Self::Int | Self::Str | Self::Duration | Self::Time | Self::Zone | Self::Month => None,
+            Self::Int | Self::Str | Self::Duration | Self::Time | Self::Zone => None,
         }
     }
 
@@ -66,7 +64,6 @@ impl Type {
             | (Self::Duration, Value::Duration(_))
             | (Self::Time, Value::Time(_))
             | (Self::Zone, Value::Zone(_))
-            | (Self::Month, Value::Month(_))
             | (Self::Strings, Value::Strings(_) | Value::NamedStrings(_))
             | (Self::List, Value::List(_)) => true,
             _ => false,

@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        ast::{Arg, Command, Number, Pipe},
+        ast::{Arg, Command, Pipe},
         types::Type,
         value::{Int, Value},
     },
@@ -80,31 +80,15 @@ impl<'t> State<'t> {
             Arg::Dot(_) => Ok(dot.clone()),
             Arg::Bool(_, value) => Ok(Value::Bool(*value)),
             Arg::Str(text) => Ok(Value::Str(text.text.clone())),
-            Arg::Number(number) => self.number(number),
+            Arg::Number(number) => number
+                .untyped()
+                .ok_or_else(|| self.error(format!("{arg} overflows int"))),
             Arg::Nil(_)
             | Arg::Field(_)
             | Arg::Variable(_)
             | Arg::Function(..)
             | Arg::Pipe(_)
             | Arg::Chain(_) => Err(self.error(format!("can't evaluate command {arg}"))),
-        }
-    }
-
-    /// A number where nothing says which type it should have: its notation does.
-    fn number(&self, number: &Number) -> Eval<Value> {
-        let text = &*number.text;
-        let is_hex = (text.starts_with("0x") || text.starts_with("0X"))
-            && text.len() > 2
-            && !text.contains(['p', 'P']);
-        if let Some((real, imaginary)) = number.complex {
-            return Ok(Value::Complex(real, imaginary));
-        }
-        let is_float =
-            !is_hex && !text.starts_with('\'') && text.contains(['.', 'e', 'E', 'p', 'P']);
-        match (number.float, number.int) {
-            (Some(float), _) if is_float => Ok(Value::Float(float)),
-            (_, Some(int)) => Ok(Value::Int(Int::Int, int)),
-            _ => Err(self.error(format!("{text} overflows int"))),
         }
     }
 
@@ -147,9 +131,8 @@ impl<'t> State<'t> {
             (Type::Str, Arg::Str(text), _) => return Ok(Value::Str(text.text.clone())),
             (Type::Int, _, Some(int)) => return Ok(Value::Int(Int::Int, int)),
             (Type::Duration, _, Some(int)) => return Ok(Value::Duration(int)),
-            (Type::Month, _, Some(int)) => return Ok(Value::Month(int)),
             (Type::Str, _, _) => "string",
-            (Type::Int | Type::Duration | Type::Month, _, _) => "integer",
+            (Type::Int | Type::Duration, _, _) => "integer",
             (Type::Time | Type::Zone | Type::Strings | Type::List, _, _) => {
                 let name = ty.name();
                 return Err(self.error(format!("can't handle {arg} for arg of type {name}")));

@@ -1,4 +1,8 @@
 //! Go's own functions (`text/template/funcs.go`), but for comparisons.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::sync::Arc;
 

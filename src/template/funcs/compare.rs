@@ -1,4 +1,8 @@
 //! `eq`, `ne`, `lt`, `le`, `gt`, `ge`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::{cmp::Ordering, sync::Arc};
 

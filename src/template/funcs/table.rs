@@ -144,6 +144,10 @@ impl FuncMap {
     }
 
     /// The same with more functions, which come before those of the same name.
+    #[cfg_attr(
+        not(test),
+        expect(dead_code, reason = "the dialect of rules adds its own")
+    )]
     pub(crate) fn with(mut self, table: &'static [Function]) -> Self {
         self.tables.insert(0, table);
         self

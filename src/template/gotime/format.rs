@@ -1,4 +1,8 @@
 //! `time.Time.Format`, `String` and `GoString`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the parts of a layout"
+)]
 
 use std::fmt::{self, Write as _};
 

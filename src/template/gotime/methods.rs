@@ -1,4 +1,8 @@
 //! Methods of `time.Time`, `time.Duration`, `time.Month`, `time.Weekday` and `*time.Location`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::{borrow::Cow, cmp::Ordering};
 

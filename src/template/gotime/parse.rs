@@ -1,4 +1,8 @@
 //! `time.ParseInLocation` with UTC for the location.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the parts of a layout"
+)]
 
 use std::sync::Arc;
 

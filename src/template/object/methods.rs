@@ -1,4 +1,8 @@
 //! Methods of Alertmanager's types (`template/template.go`), and where those of times are found.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -13,7 +17,14 @@ use crate::labels::LabelSet;
 
 /// The method of that name.
 pub(crate) fn method(value: &Value, name: &str) -> Option<&'static Function> {
-    let table: &'static [Function] = match value {
+    methods_of(value)?
+        .iter()
+        .find(|function| function.name == name)
+}
+
+/// The methods that a value's type has.
+pub(crate) fn methods_of(value: &Value) -> Option<&'static [Function]> {
+    Some(match value {
         Value::Kv(_) => &KV,
         Value::Pairs(_) => &PAIRS,
         Value::NamedStrings(_) => &STRINGS,
@@ -24,8 +35,7 @@ pub(crate) fn method(value: &Value, name: &str) -> Option<&'static Function> {
         Value::Weekday(_) => &gotime::WEEKDAY,
         Value::Zone(_) => &gotime::LOCATION,
         _ => return None,
-    };
-    table.iter().find(|function| function.name == name)
+    })
 }
 
 static KV: [Function; 5] = [

@@ -3,5 +3,5 @@
 mod fields;
 mod methods;
 
-pub(crate) use fields::{Fields, field, has_fields};
-pub(crate) use methods::{join, method, pairs_text, plain_pairs, sorted_pairs};
+pub(crate) use fields::{field, has_fields};
+pub(crate) use methods::{join, method, methods_of, pairs_text, plain_pairs, sorted_pairs};

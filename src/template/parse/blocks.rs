@@ -209,7 +209,6 @@ impl Parser<'_> {
         };
         self.push(Node::Call(Call {
             pos: token.pos,
-            line: token.line,
             name,
             pipe,
         }));
@@ -242,7 +241,6 @@ impl Parser<'_> {
         let pipe = self.stream.pipeline(CONTEXT, Kind::RightDelim)?;
         let call = Call {
             pos: token.pos,
-            line: token.line,
             name,
             pipe: Some(pipe),
         };

@@ -1,4 +1,8 @@
 //! `fmt.Sprintf`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use super::{
     super::value::{Int, Uint, Value},

@@ -12,4 +12,4 @@ mod format;
 pub(crate) use float::shortest_g;
 pub(crate) use format::sprintf;
 pub(crate) use printer::{display, sprint, sprintln};
-pub(crate) use text::{is_print, quote};
+pub(crate) use text::is_print;

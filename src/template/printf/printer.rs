@@ -1,4 +1,8 @@
 //! Writes values for a verb, with flags, width and precision, up to a bound.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::borrow::Cow;
 
