@@ -10,6 +10,7 @@ use super::{
     file::RawConfig,
     raw_route::RawRoute,
     read::{Placed, Position, Reader},
+    settings::warn_robot,
 };
 use crate::{
     labels::{MatchOp, Matcher},
@@ -27,6 +28,9 @@ pub(crate) fn warn(raw: &RawConfig, root: &Route, reader: &mut Reader<'_>) {
         if !used.contains(&**name) {
             let message = format!("no route uses receiver {name:?}, so it is never notified");
             reader.warn(receiver.place.of("name"), message);
+        }
+        for entry in receiver.value.integrations() {
+            warn_robot(entry, reader);
         }
     }
     warn_unbuilt(raw, reader);
@@ -277,7 +281,6 @@ event_recorder: {stdout_outputs: [{}]}
             9:36 repeat_interval 121h is longer than --data.retention 5d: what 
             11:5 this route is never reached: an earlier route 
             11:6 match is deprecated; write matchers
-            17:20 the sender of falcon_configs is not built yet: 
             18:3 no route uses receiver "c", so it is 
             19:24 mute_time_intervals at the top of the file is 
             20:17 event_recorder is read and has no effect: it 

@@ -21,6 +21,7 @@ pub(crate) use codec::{Codec, Inline, Name, Named, Section, Shown, print_key, re
 pub(crate) use collections::{Boxed, Placed};
 pub(crate) use cursor::{Content, Cursor};
 pub(crate) use duration::{GoDuration, PromDuration};
+pub(crate) use near::nearest;
 pub(crate) use path::{Beside, FilePath, join};
 pub(crate) use place::{Place, Position};
 pub(crate) use reader::{Problem, Reader, Stage};

@@ -1,7 +1,7 @@
 //! The key that was meant.
 
 /// The key that is at most two letters away, the nearest first.
-pub(super) fn nearest<'k>(typed: &str, keys: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(typed: &str, keys: &[&'k str]) -> Option<&'k str> {
     // Long keys are compared in a fraction of a millisecond; what is longer than any key is none.
     if typed.len() > 64 {
         return None;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    address::{Robot, check_robot},
     entry::{HttpField, Inherit, inherit_http},
     robot::Forms,
 };
@@ -114,6 +115,15 @@ fn check_dingtalk(config: &mut DingTalkConfig, place: &Place, reader: &mut Reade
         app: ("app_key", &config.app_key),
         app_secret: (&config.app_secret, &config.app_secret_file),
     };
+    if !check_robot(
+        "dingtalk_configs",
+        Robot::DingTalk,
+        &config.webhook_url,
+        place,
+        reader,
+    ) {
+        return;
+    }
     let is_application = forms.is_application(place, reader);
     // Only cards have buttons.
     if !config.buttons.is_empty() && !place.has("message_type") {
@@ -145,6 +155,25 @@ fn check_button(button: &mut DingTalkButton, place: &Place, reader: &mut Reader<
 }
 
 impl Inherit for DingTalkConfig {
+    fn meant(key: &str) -> Option<&'static str> {
+        Some(match key {
+            "url" | "apiurl" | "webhook" | "hook" | "hookurl" | "robot" | "roboturl"
+            | "address" => "webhook_url: 'https://oapi.dingtalk.com/robot/send?access_token=…'",
+            "token" | "accesskey" | "key" | "robottoken" => "access_token",
+            "sign" | "signsecret" | "signkey" | "secretkey" | "sec" => "secret: 'SEC…'",
+            "mobiles" | "mobile" | "atmobiles" | "phones" | "mention" | "mentions"
+            | "mentionedmobiles" => "at: {mobiles: […]}",
+            "atuserids" | "atusers" | "mentionedlist" => "at: {user_ids: […]}",
+            "atall" | "isatall" => "at: {all: true}",
+            "msgtype" | "type" => "message_type: markdown, text or actionCard",
+            "message" | "content" | "markdown" | "body" => "text",
+            "btns" => "buttons: [{title: …, url: …}]",
+            "clientid" | "appid" => "app_key",
+            "clientsecret" => "app_secret",
+            _ => return None,
+        })
+    }
+
     fn inherit(&mut self, global: &Global, place: &Place, _reader: &mut Reader<'_>) {
         inherit_http(&mut self.http, global, place);
     }

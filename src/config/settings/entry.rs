@@ -7,7 +7,10 @@ use crate::{
     config::{
         Ambiguous, Delivery, HttpConfig, Integration, RateLimit, Secret,
         global::Global,
-        read::{Beside, Cursor, Name, Named, Place, PromDuration, Reader, Section, Shown},
+        read::{
+            Beside, Cursor, Name, Named, Place, Position, PromDuration, Reader, Section, Shown,
+            nearest,
+        },
         section::section,
     },
     yaml::Value,
@@ -24,6 +27,12 @@ pub(crate) trait Inherit: Section {
     /// Takes what it leaves out from `global`, and checks that it is complete then, as `Config.UnmarshalYAML` of
     /// upstream's config/config.go.
     fn inherit(&mut self, global: &Global, place: &Place, reader: &mut Reader<'_>);
+
+    /// What to write for a key that it does not have, but that people make up or know from other notifiers. The key
+    /// is in lower case without `_` and `-`.
+    fn meant(_key: &str) -> Option<&'static str> {
+        None
+    }
 
     /// Whether the receiver recognises repeats by their key.
     fn is_idempotent(&self) -> bool {
@@ -152,6 +161,13 @@ impl<S: Inherit> Section for Entry<S> {
 
     fn check(&mut self, place: &Place, reader: &mut Reader<'_>) {
         self.settings.check(place, reader);
+    }
+
+    fn unknown(key: &str, at: Position, reader: &mut Reader<'_>) {
+        let plain = key.to_ascii_lowercase().replace(['_', '-'], "");
+        let hint = S::meant(&plain).map(|right| format!("write {right}"));
+        let near = || nearest(key, &Self::keys()).map(|near| format!("did you mean {near}?"));
+        reader.unknown_key(key, Self::GO, at, hint.or_else(near));
     }
 }
 

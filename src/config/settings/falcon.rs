@@ -65,6 +65,16 @@ fn check_falcon(config: &mut FalconConfig, place: &Place, reader: &mut Reader<'_
 }
 
 impl Inherit for FalconConfig {
+    fn meant(key: &str) -> Option<&'static str> {
+        Some(match key {
+            "apiurl" | "webhookurl" | "address" | "agent" => "url: 'http://127.0.0.1:1988/v1/push'",
+            "to" | "receivers" | "users" => "tos",
+            "message" | "text" | "body" => "content",
+            "title" => "subject",
+            _ => return None,
+        })
+    }
+
     fn inherit(&mut self, global: &Global, place: &Place, _reader: &mut Reader<'_>) {
         inherit_http(&mut self.http, global, place);
     }

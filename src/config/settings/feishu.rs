@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{
+    address::{Robot, check_robot, check_service},
     entry::{HttpField, Inherit, inherit_http},
     robot::Forms,
 };
@@ -88,6 +89,20 @@ fn check_feishu(config: &mut FeishuConfig, place: &Place, reader: &mut Reader<'_
         app: ("app_id", &config.app_id),
         app_secret: (&config.app_secret, &config.app_secret_file),
     };
+    let list = "feishu_configs";
+    if !check_robot(list, Robot::Feishu, &config.webhook_url, place, reader) {
+        return;
+    }
+    let service = config.api_url.as_str();
+    if !check_service(
+        "api_url of feishu_configs",
+        "api_url",
+        service,
+        place,
+        reader,
+    ) {
+        return;
+    }
     if !forms.is_application(place, reader) {
         return;
     }
@@ -103,6 +118,26 @@ fn check_feishu(config: &mut FeishuConfig, place: &Place, reader: &mut Reader<'_
 }
 
 impl Inherit for FeishuConfig {
+    fn meant(key: &str) -> Option<&'static str> {
+        Some(match key {
+            "url" | "webhook" | "hook" | "hookurl" | "robot" | "roboturl" | "address" => {
+                "webhook_url: 'https://open.feishu.cn/open-apis/bot/v2/hook/…'"
+            }
+            "token" | "accesstoken" | "key" => "webhook_url with the whole address",
+            "sign" | "signsecret" | "signkey" | "secretkey" => "secret",
+            "at" | "userids" | "openids" | "mention" | "mentions" | "atusers" | "mentionedlist" => {
+                "at_user_ids: […]"
+            }
+            "isatall" => "at_all: true",
+            "msgtype" | "type" => "message_type: interactive, post or text",
+            "message" | "content" | "markdown" | "body" => "text",
+            "chatid" => "receive_id_type: chat_id, receive_id: …",
+            "openid" => "receive_id_type: open_id, receive_id: …",
+            "email" => "receive_id_type: email, receive_id: …",
+            _ => return None,
+        })
+    }
+
     fn inherit(&mut self, global: &Global, place: &Place, _reader: &mut Reader<'_>) {
         inherit_http(&mut self.http, global, place);
     }

@@ -1,5 +1,6 @@
 //! The fields of every type of integration: one family a file, with its defaults, its checks and what it inherits.
 
+mod address;
 mod entry;
 mod kinds;
 mod rate;
@@ -28,6 +29,7 @@ mod webhook;
 mod wechat;
 mod wecom_robot;
 
+pub(crate) use address::warn_robot;
 pub use dingtalk::{DingTalkAt, DingTalkButton, DingTalkConfig, DingTalkMessage};
 pub use discord::DiscordConfig;
 pub use email::{EmailConfig, HostPort, Threading};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::entry::{HttpField, Inherit, inherit_http, or_global};
+use super::{
+    address::check_service,
+    entry::{HttpField, Inherit, inherit_http, or_global},
+};
 use crate::config::{
     HttpConfig, HttpUrl, Secret,
     global::Global,
@@ -67,21 +70,46 @@ fn check_wechat(config: &mut WechatConfig, place: &Place, reader: &mut Reader<'_
         ("api_secret_file", !config.api_secret_file.is_empty()),
     ];
     reader.at_most_one(place, &secrets);
-    let url = config.api_url.as_str();
-    if url.contains("/webhook/send") || url.contains("oapi.dingtalk.com") {
-        reader.deny_with_hint(
-            place.of("api_url"),
-            "api_url of wechat_configs is the address of a group robot, which an application cannot use",
-            "write wecom_robot_configs: [{webhook_url: …}], or dingtalk_configs for DingTalk",
-        );
-    }
+    let service = config.api_url.as_str();
+    check_service(
+        "api_url of wechat_configs",
+        "api_url",
+        service,
+        place,
+        reader,
+    );
 }
 
 impl Inherit for WechatConfig {
     const SEND_RESOLVED: bool = false;
 
+    fn meant(key: &str) -> Option<&'static str> {
+        Some(match key {
+            "webhookurl" | "webhook" | "key" | "roboturl" => {
+                "wecom_robot_configs: [{webhook_url: …}] for a robot of a group"
+            }
+            "corpsecret" | "secret" => "api_secret",
+            "corpid" => "corp_id",
+            "touser" | "users" => "to_user",
+            "content" | "text" => "message",
+            "msgtype" => "message_type: text or markdown",
+            _ => return None,
+        })
+    }
+
     fn inherit(&mut self, global: &Global, place: &Place, reader: &mut Reader<'_>) {
         inherit_http(&mut self.http, global, place);
+        if self.api_url.is_empty()
+            && !check_service(
+                "wechat_api_url of global",
+                "api_url",
+                global.wechat_api_url.as_str(),
+                place,
+                reader,
+            )
+        {
+            return;
+        }
         or_global(&mut self.api_url, &global.wechat_api_url);
         if self.api_url.is_empty() {
             reader.deny(place.at, "no global Wechat URL set");

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::entry::{HttpField, Inherit, inherit_http};
+use super::{
+    address::{Robot, check_robot},
+    entry::{HttpField, Inherit, inherit_http},
+};
 use crate::config::{
     HttpConfig, Secret,
     global::Global,
@@ -67,10 +70,32 @@ fn check_wecom_robot(config: &mut WecomRobotConfig, place: &Place, reader: &mut 
         ("key", !config.key.is_empty()),
         ("key_file", !config.key_file.is_empty()),
     ];
-    reader.exactly_one(place, &robot);
+    let list = "wecom_robot_configs";
+    if check_robot(list, Robot::Wecom, &config.webhook_url, place, reader) {
+        reader.exactly_one(place, &robot);
+    }
 }
 
 impl Inherit for WecomRobotConfig {
+    fn meant(key: &str) -> Option<&'static str> {
+        Some(match key {
+            "url" | "apiurl" | "webhook" | "hook" | "hookurl" | "robot" | "roboturl"
+            | "address" => "webhook_url: 'https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=…'",
+            "token" | "accesstoken" | "robotkey" | "webhookkey" => "key",
+            "mobiles" | "atmobiles" | "phones" | "mentionedmobilelist" => "mentioned_mobiles: […]",
+            "at" | "userids" | "users" | "mentions" | "atuserids" | "touser" => {
+                "mentioned_list: […]"
+            }
+            "atall" | "isatall" => "mentioned_list: ['@all']",
+            "msgtype" | "type" => "message_type: markdown, markdown_v2 or text",
+            "message" | "text" | "markdown" | "body" => "content",
+            "corpid" | "agentid" | "apisecret" => {
+                "wechat_configs: [{corp_id: …, agent_id: …, api_secret: …}] for an application"
+            }
+            _ => return None,
+        })
+    }
+
     fn inherit(&mut self, global: &Global, place: &Place, _reader: &mut Reader<'_>) {
         inherit_http(&mut self.http, global, place);
     }
