@@ -1,6 +1,6 @@
 //! One attempt to notify: read the files, render, then go through the integration's conversation to its verdict.
 
-use std::{fs, sync::LazyLock, thread};
+use std::{env, fs, sync::LazyLock, thread};
 
 use tokio::{sync::Semaphore, time::Instant};
 
@@ -141,18 +141,36 @@ fn out_of_time(error: &str) -> Verdict {
     }
 }
 
-fn read_files(paths: Vec<String>) -> FileContents {
-    paths
+fn read_files(names: Vec<String>) -> FileContents {
+    names
         .into_iter()
-        .map(|path| {
-            let content = match fs::read_to_string(&path) {
-                Ok(content) if content.len() > MAX_FILE => {
-                    Err(format!("{path}: larger than 64 KiB"))
-                }
-                Ok(content) => Ok(content),
-                Err(error) => Err(format!("{path}: {error}")),
-            };
-            (path, content)
+        .map(|name| {
+            let content = read_named(&name);
+            (name, content)
         })
         .collect()
+}
+
+/// Reads what [`integration::files`] named: a variable, a file below a variable's value, or a file.
+fn read_named(name: &str) -> Result<String, String> {
+    if let Some(variable) = name.strip_prefix("env:") {
+        return variable_named(variable);
+    }
+    let Some(path) = name.strip_prefix("env-file:") else {
+        return read_file(name);
+    };
+    let (variable, rest) = path.split_at(path.find('/').unwrap_or(path.len()));
+    read_file(&(variable_named(variable)? + rest))
+}
+
+fn variable_named(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|error| format!("{name}: {error}"))
+}
+
+fn read_file(path: &str) -> Result<String, String> {
+    match fs::read_to_string(path) {
+        Ok(content) if content.len() > MAX_FILE => Err(format!("{path}: larger than 64 KiB")),
+        Ok(content) => Ok(content),
+        Err(error) => Err(format!("{path}: {error}")),
+    }
 }

@@ -148,7 +148,7 @@ impl IntegrationKind {
             Self::Slack => true,
             Self::VictorOps => true,
             Self::Pushover => true,
-            Self::Sns => false,
+            Self::Sns => true,
             Self::Telegram => true,
             Self::Discord => true,
             Self::Webex => true,

@@ -117,7 +117,6 @@ mod tests {
         "discord_configs: [{webhook_url: 'http://h/hunter2', title: '<t>', message: m}]";
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         for (name, data) in [
             ("POST_discord_1.json", firing()),
@@ -192,7 +191,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn keeps_the_limits_by_cutting_whole_alerts() {
         let yaml = "discord_configs: [{webhook_url: 'http://h/', title: '{{ range .Alerts }}é{{ end }}', \
                     message: '{{ range .Alerts }}{{ .Labels.instance }} is down{{ \"\\n\" }}{{ end }}'}]";

@@ -3,7 +3,7 @@
 use super::{
     Answer, Begun, Context, Conversation, Step, dingtalk, discord, email, falcon, feishu,
     incidentio, jira, mattermost, msteams, msteamsv2, opsgenie, pagerduty, pushover, rocketchat,
-    slack, telegram, victorops, webex, webhook, wechat, wecom_robot,
+    slack, sns, telegram, victorops, webex, webhook, wechat, wecom_robot,
 };
 use crate::{
     config::{Integration, Settings},
@@ -22,7 +22,7 @@ pub fn files(integration: &Integration) -> Vec<String> {
         Settings::Slack(config) => slack::files(config),
         Settings::VictorOps(config) => victorops::files(config),
         Settings::Pushover(config) => pushover::files(config),
-        Settings::Sns(_) => Vec::new(),
+        Settings::Sns(config) => sns::files(&config.sigv4),
         Settings::Telegram(config) => telegram::files(config),
         Settings::Discord(config) => discord::files(config),
         Settings::Webex(_) => Vec::new(),
@@ -68,7 +68,7 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
         Settings::Slack(config) => slack::begin(config, context, render),
         Settings::VictorOps(config) => victorops::begin(config, context, render),
         Settings::Pushover(config) => pushover::begin(config, context, render),
-        Settings::Sns(_) => not_built(context),
+        Settings::Sns(config) => sns::begin(config, context, render),
         Settings::Telegram(config) => telegram::begin(config, context, render),
         Settings::Discord(config) => discord::begin(config, context, render),
         Settings::Webex(config) => webex::begin(config, context, render),

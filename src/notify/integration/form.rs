@@ -28,11 +28,14 @@ pub(super) fn encode<K: AsRef<str>, V: AsRef<str>>(
 }
 
 /// Escapes one name or value.
-pub(super) fn escape(text: &str) -> String {
+fn escape(text: &str) -> String {
     // A percent sign of the text itself is `%25` by then.
-    utf8_percent_encode(text, ESCAPED)
-        .to_string()
-        .replace("%20", "+")
+    percent(text).replace("%20", "+")
+}
+
+/// Likewise, spaces too as `%20`.
+pub(super) fn percent(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
 }
 
 #[cfg(test)]

@@ -240,7 +240,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         for (name, data) in [("POST_mm_1.json", firing()), ("POST_mm_2.json", resolved())] {
             let (course, verdict) = run(&context(&yaml(""), data), [http(200, "ok")]);
@@ -310,7 +309,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn keeps_the_limits_by_cutting_whole_alerts() {
         let text = "'{{ range .Alerts }}é {{ .Labels.instance }}{{ \"\\n\" }}{{ end }}'";
         let more = format!(

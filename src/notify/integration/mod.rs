@@ -33,6 +33,7 @@ mod rehearse;
 mod rocketchat;
 mod slack;
 mod slack_message;
+mod sns;
 mod status;
 mod telegram;
 mod vendor;

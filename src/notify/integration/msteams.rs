@@ -109,7 +109,6 @@ mod tests {
                         text: '{{ range .Alerts }}<{{ .Labels.instance }}>{{ \"\\n\" }}{{ end }}'}]";
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         for (name, data) in [
             ("POST_teams1_1.json", firing()),
@@ -157,7 +156,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn keeps_the_payload_within_28_kb_and_shortens_if_that_is_too_much() {
         let context = context(MANY, many(5000));
         let behind = "Webhook message delivery failed with error: Microsoft Teams endpoint returned HTTP error 413 with ContextId x";

@@ -100,7 +100,6 @@ mod tests {
     };
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         let yaml = "msteamsv2_configs: [{webhook_url: 'http://127.0.0.1:18980/teams2'}]";
         for (name, data) in [
@@ -142,7 +141,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn keeps_the_payload_within_28_kb_and_shortens_if_that_is_too_much() {
         let yaml = "msteamsv2_configs: [{webhook_url: 'http://h/', title: t, \
                     text: '{{ range .Alerts }}<{{ .Labels.instance }}>{{ \"\\n\" }}{{ end }}'}]";

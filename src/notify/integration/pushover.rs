@@ -184,7 +184,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         for (name, data) in [
             ("POST_1_messages.json_1.json", firing()),
@@ -216,7 +215,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn html_is_escaped_by_its_contexts() {
         let more = ", title: t, priority: '1', url: 'http://u', html: true, message: '<b>{{ .GroupLabels.alertname }}</b>{{ \"<i>\" }}'";
         let parameters = parameters(&yaml(more), firing());
@@ -256,7 +254,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn keeps_the_limits() {
         let list = "{{ range .Alerts }}é {{ .Labels.instance }}{{ \"\\n\" }}{{ end }}";
         let more = format!(

@@ -230,7 +230,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         for (name, data) in [
             ("POST_rc_api_v1_chat.postMessage_1.json", firing()),
@@ -320,7 +319,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn shortens_what_is_too_long() {
         let text = "'{{ range .Alerts }}é {{ .Labels.instance }}{{ \"\\n\" }}{{ end }}'";
         let more = format!(", {}", PLAIN.replace("'<x>'", text));

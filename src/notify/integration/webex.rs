@@ -71,7 +71,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         for (name, data) in [
             ("POST_webex_1.json", firing()),
@@ -100,7 +99,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn keeps_the_limit_in_bytes_by_cutting_whole_alerts() {
         let message =
             ", message: '{{ range .Alerts }}é {{ .Labels.instance }}{{ \"\\n\" }}{{ end }}'";

@@ -1,6 +1,6 @@
 //! HTTP requests and answers as plain values, so that integrations need no network to be tested.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, fmt, fmt::Write as _, sync::Arc, time::Duration};
 
 use crate::{
     config::{HttpConfig, Secret},
@@ -8,8 +8,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// A request that the shell is to make.
-#[derive(Debug, Clone)]
+/// A request that the shell is to make. Headers and body may hold secrets, so neither is printed.
+#[derive(Clone)]
 pub struct HttpRequest {
     /// `POST`, `GET`, `PUT`.
     pub method: &'static str,
@@ -43,6 +43,17 @@ impl HttpRequest {
         }
     }
 
+    /// A request that posts a form.
+    pub(super) fn form(url: Secret, body: &str, http: &Arc<HttpConfig>) -> Self {
+        Self {
+            headers: vec![(
+                "Content-Type",
+                "application/x-www-form-urlencoded".to_owned(),
+            )],
+            ..Self::json("POST", url, body.to_owned(), http)
+        }
+    }
+
     /// With one more header.
     pub(super) fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
@@ -53,6 +64,19 @@ impl HttpRequest {
     pub(super) fn within(mut self, timeout: Duration) -> Self {
         self.timeout = (!timeout.is_zero()).then_some(timeout);
         self
+    }
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let headers: Vec<_> = self.headers.iter().map(|(name, _)| *name).collect();
+        f.debug_struct("HttpRequest")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .field("headers", &headers)
+            .field("body_bytes", &self.body.len())
+            .field("timeout", &self.timeout)
+            .finish_non_exhaustive()
     }
 }
 

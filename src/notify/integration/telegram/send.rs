@@ -248,7 +248,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn requests_are_those_that_alertmanager_sent() {
         for (name, data) in [
             ("POST_bot1T_sendMessage_1.json", firing()),
@@ -394,7 +393,6 @@ mod tests {
     }
 
     #[test]
-    #[ignore = "templates do not execute yet"]
     fn keeps_the_limit_by_cutting_whole_alerts_and_no_tags() {
         let message =
             ", message: '{{ range .Alerts }}<b>{{ .Labels.instance }}</b>{{ \"\\n\" }}{{ end }}'";
