@@ -194,6 +194,7 @@ receivers:
         expect_test::expect![[r#"
             1:25 no file matches "/etc/am/none/*.tmpl", so no templates come from it
             7:16 file "beside.txt" cannot be read: relative paths of this key are relative to the working directory; write "/etc/am/beside.txt"
-            8:16 file "gone.txt" cannot be read; notifications that need it fail until it is there"#]].assert_eq(&shown.join("\n"));
+            8:16 file "gone.txt" cannot be read; notifications that need it fail until it is there
+            10:38 notifications that need this template fail or go out in plain words: template: :1:35: executing "" at <{{template "typo" .}}>: template "typo" not defined"#]].assert_eq(&shown.join("\n"));
     }
 }

@@ -50,16 +50,18 @@ impl Texts {
     }
 
     /// Compiles the template of a field ahead of its use.
-    pub(super) fn compile(&mut self, source: &Arc<str>, mode: Mode) -> Result<(), TemplateError> {
+    pub(super) fn compile(
+        &mut self,
+        source: &Arc<str>,
+        mode: Mode,
+    ) -> Result<Template, TemplateError> {
+        let template = self.template(source, mode)?;
         let compiled = match mode {
             Mode::Text => &mut self.text,
             Mode::Html => &mut self.html,
         };
-        if !compiled.contains_key(source) {
-            let template = self.library.compile("", source, mode)?;
-            compiled.insert(Arc::clone(source), template);
-        }
-        Ok(())
+        compiled.insert(Arc::clone(source), template.clone());
+        Ok(template)
     }
 
     /// The template of a field.

@@ -3,23 +3,16 @@
 //!
 //! A label whose template fails is left out, as upstream does, and the notification says so.
 
-use std::{
-    cell::{OnceCell, RefCell},
-    collections::BTreeMap,
-    fmt,
-    sync::Arc,
-};
+use std::{cell::OnceCell, collections::BTreeMap, sync::Arc};
 
 use crate::{
     alert::Alert,
     config::Texts,
     labels::LabelSet,
-    template::{Limits, Mode, RouteLabels, Scope, Value},
+    template::{Limits, Scope},
     time::Timestamp,
 };
 
-/// Labels that refer to labels that refer to labels.
-const MAX_NESTING: usize = 16;
 /// Labels are short, and there is one rendering for each on the way of every notification.
 const LIMITS: Limits = Limits {
     output: 64 << 10,
@@ -88,22 +81,23 @@ pub(crate) fn render<'a>(
     if !are_templates(labels) {
         return (Arc::clone(labels), Arc::default());
     }
-    let resolver = Resolver {
-        labels,
-        texts: batch.texts,
-        data: super::render::batch(batch, alerts),
-        at: batch.at,
-        known: RefCell::default(),
-        open: RefCell::default(),
+    let scope = Scope {
+        zone: batch.texts.timezone().clone(),
+        limits: LIMITS,
+        ..Scope::new(super::render::batch(batch, alerts), batch.at)
     };
-    let mut rendered = BTreeMap::new();
+    let written = LabelSet::from_pairs(labels.iter());
+    let mut rendered = BTreeMap::clone(labels);
     let mut problems = Vec::new();
-    for name in labels.keys() {
-        match resolver.resolve(name) {
+    for (name, value) in batch.texts.library().route_labels(&written, &scope) {
+        match value {
             Ok(value) => {
-                rendered.extend(value.map(|value| (Arc::clone(name), value)));
+                rendered.insert(name, value);
             }
-            Err(error) => problems.push(format!("route label {name} failed: {error}")),
+            Err(error) => {
+                rendered.remove(&name);
+                problems.push(format!("route label {name} failed: {error}"));
+            }
         }
     }
     (Arc::new(rendered), problems.join("; ").into())
@@ -111,72 +105,6 @@ pub(crate) fn render<'a>(
 
 fn are_templates(labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
     labels.values().any(|value| value.contains("{{"))
-}
-
-/// Renders each label once, whoever refers to it.
-struct Resolver<'a> {
-    labels: &'a BTreeMap<Arc<str>, Arc<str>>,
-    texts: &'a Texts,
-    data: Value,
-    at: Timestamp,
-    known: RefCell<BTreeMap<Arc<str>, Arc<str>>>,
-    /// What is being rendered, the outermost first.
-    open: RefCell<Vec<Arc<str>>>,
-}
-
-impl fmt::Debug for Resolver<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Resolver").finish_non_exhaustive()
-    }
-}
-
-impl RouteLabels for Resolver<'_> {
-    fn resolve(&self, name: &str) -> Result<Option<Arc<str>>, String> {
-        let Some((name, source)) = self.labels.get_key_value(name) else {
-            return Ok(None);
-        };
-        if let Some(known) = self.known.borrow().get(name) {
-            return Ok(Some(Arc::clone(known)));
-        }
-        self.enter(name)?;
-        let value = self.render(source);
-        self.open.borrow_mut().pop();
-        let value: Arc<str> = value?.into();
-        let (name, kept) = (Arc::clone(name), Arc::clone(&value));
-        self.known.borrow_mut().insert(name, kept);
-        Ok(Some(value))
-    }
-}
-
-impl Resolver<'_> {
-    fn enter(&self, name: &Arc<str>) -> Result<(), String> {
-        let mut open = self.open.borrow_mut();
-        if open.contains(name) {
-            let path: Vec<&str> = open.iter().chain([name]).map(|name| &**name).collect();
-            return Err(format!("route label cycle detected: {}", path.join(" -> ")));
-        }
-        if open.len() >= MAX_NESTING {
-            return Err(format!(
-                "route labels refer to each other more than {MAX_NESTING} deep"
-            ));
-        }
-        open.push(Arc::clone(name));
-        Ok(())
-    }
-
-    fn render(&self, source: &str) -> Result<String, String> {
-        let template = self
-            .texts
-            .template(source, Mode::Text)
-            .map_err(|error| error.to_string())?;
-        let scope = Scope {
-            zone: self.texts.timezone().clone(),
-            limits: LIMITS,
-            routes: Some(self),
-            ..Scope::new(self.data.clone(), self.at)
-        };
-        template.render(&scope).map_err(|error| error.to_string())
-    }
 }
 
 #[cfg(test)]
@@ -257,6 +185,6 @@ mod tests {
             .map(|i| format!(r#"l{i:02}: '{{{{ routeLabels "l{:02}" }}}}'"#, i + 1))
             .collect();
         let (_, problems) = rendered(&format!("{{{}}}", chain.join(", ")));
-        assert!(problems.contains("more than 16 deep"), "{problems}");
+        assert!(problems.contains("too deep"), "{problems}");
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use crate::labels::go_quote;
 
 /// A template that cannot be parsed, escaped or rendered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct TemplateError {
     /// The file's name, or the name that the text was compiled under.
     pub file: Arc<str>,
@@ -18,7 +18,7 @@ pub struct TemplateError {
     origin: Origin,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Origin {
     Parse,
     /// The template that was executed, and the part of it.

@@ -42,6 +42,5 @@ pub use error::TemplateError;
 pub use gotime::{FixedZone, Time, Zone};
 pub(crate) use library::check_syntax;
 pub use library::{Library, Mode, Template};
-pub(crate) use scope::RouteLabels;
 pub use scope::{Host, Limits, Scope};
 pub use value::{Int, List, Map, Object, Safe, Uint, Value};
