@@ -1,4 +1,4 @@
-//! Watchfire among its real neighbours: Prometheus, amtool and Alertmanager from Debian, as black boxes.
+//! Watchfire among its real neighbours: Prometheus, amtool, Alertmanager and Postfix from Debian, as black boxes.
 //!
 //! Everything here is a process and an HTTP request. `WATCHFIRE_PEERS_SUBJECT` names another binary to put under
 //! test, so that the harness itself is proved against `prometheus-alertmanager`. A program that is not installed
@@ -25,6 +25,7 @@ mod differential;
 mod hostile;
 mod hostile_receivers;
 mod kill;
+mod mail;
 mod prometheus;
 mod upstream_files;
 mod webhooks;
