@@ -47,8 +47,7 @@ pub(super) fn begin(
         url: address(config, &context.files)?,
         channel: render.required("channel", &config.channel)?,
         message: Message::new(config, render, TEXT)?,
-        known: config
-            .update_message
+        known: updates(config, context)
             .then(|| known(&context.memory))
             .flatten(),
         config: config.clone(),
@@ -56,6 +55,11 @@ pub(super) fn begin(
         shortened: false,
     };
     Ok((Step::Http(attempt.request()), Box::new(attempt)))
+}
+
+/// A digest of several groups is a message of its own.
+fn updates(config: &SlackConfig, context: &Context) -> bool {
+    config.update_message && context.data.groups <= 1
 }
 
 fn address(config: &SlackConfig, files: &FileContents) -> Result<Secret, Verdict> {
@@ -255,7 +259,7 @@ impl Attempt {
     fn receipt(&self, place: Option<Place>) -> Receipt {
         let mut receipt = Receipt::default();
         if let Some(place) = place
-            && self.config.update_message
+            && updates(&self.config, &self.context)
         {
             let mut memory = self.context.memory.clone();
             memory.insert(THREAD.to_owned(), ReceiverValue::Str(place.ts));
@@ -391,6 +395,17 @@ mod tests {
             memory[THREAD],
             ReceiverValue::Str("1503435956.000247".into())
         );
+    }
+
+    #[test]
+    fn a_digest_changes_no_message() {
+        let mut data = firing();
+        data.groups = 2;
+        let mut context = context(&updating(), data);
+        context.memory = memory();
+        let (course, verdict) = run(&context, [http(200, TAKEN)]);
+        assert_ne!(course.requests[0].url.reveal(), UPDATE);
+        assert_eq!(verdict, Verdict::sent());
     }
 
     #[test]

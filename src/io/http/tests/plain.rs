@@ -165,6 +165,15 @@ async fn redirects_are_followed_as_go_follows_them() {
     assert_eq!(other.last().body, "{}");
     assert_eq!(other.last().header("authorization"), None);
 
+    // An integration's own key wins over the configuration, and goes no further than the server that it is for.
+    let mut own = request(&server.url("/307"), &http);
+    own.headers.push(("Authorization", "GenieKey K".to_owned()));
+    clients.send(&own, LONG).await.unwrap();
+    assert_eq!(server.last().header("authorization"), Some("GenieKey K"));
+    own.url = Secret::new(server.url("/other"));
+    clients.send(&own, LONG).await.unwrap();
+    assert_eq!(other.last().header("authorization"), None);
+
     let error = post(&clients, &server.url("/loop"), &http)
         .await
         .unwrap_err();
