@@ -71,6 +71,17 @@ impl State {
         )
     }
 
+    /// How long the beginning of such a comment is: `<!--`, `-->`, `/*` or `//`.
+    pub(super) fn comment_opening(self) -> usize {
+        if matches!(self, Self::HtmlComment | Self::JsHtmlOpenComment) {
+            4
+        } else if self == Self::JsHtmlCloseComment {
+            3
+        } else {
+            2
+        }
+    }
+
     /// Whether it occurs only within a tag.
     pub(super) const fn is_in_tag(self) -> bool {
         matches!(

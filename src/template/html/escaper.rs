@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use super::{FAILSAFE, declaration, literal, markup, url};
 use crate::{
     json,
-    template::value::{Safe, Value},
+    template::{
+        funcs::{html_escape, query_escape, too_long, write_json},
+        printf,
+        value::{Safe, Value},
+    },
 };
 
 /// A step from a value to text that is safe in its place.
@@ -85,17 +89,18 @@ impl Escaper {
         if self == Self::JsValue {
             return js_value(value, limit).map(Cow::Owned);
         }
-        let (text, safe) = match value {
-            Value::Str(text) => (Cow::Borrowed(&**text), None),
-            Value::Safe(safe, text) => (Cow::Borrowed(&**text), Some(*safe)),
-            Value::Nil | Value::NilAny => {
-                let text = match self {
-                    Self::PredefinedHtml | Self::PredefinedUrlQuery => "<no value>",
-                    _ => "",
-                };
-                (Cow::Borrowed(text), None)
-            }
-            other => (Cow::Owned(printed(other, limit)?), None),
+        let (text, safe) = if let Value::Str(text) = value {
+            (Cow::Borrowed(&**text), None)
+        } else if let Value::Safe(safe, text) = value {
+            (Cow::Borrowed(&**text), Some(*safe))
+        } else if matches!(value, Value::Nil | Value::NilAny) {
+            let predefined = matches!(self, Self::PredefinedHtml | Self::PredefinedUrlQuery);
+            (
+                Cow::Borrowed(if predefined { "<no value>" } else { "" }),
+                None,
+            )
+        } else {
+            (Cow::Owned(printed(value, limit)?), None)
         };
         Ok(self.apply(Content { text, safe }))
     }
@@ -129,8 +134,8 @@ impl Escaper {
             (Self::UrlQuery, _) => url::escape(text),
             (Self::Srcset, Some(Safe::Url)) => Cow::Owned(url::single_image(&text)),
             (Self::Srcset, _) => Cow::Owned(url::image_set(&text)),
-            (Self::PredefinedHtml, _) => markup::PREDEFINED.apply(text),
-            (Self::PredefinedUrlQuery, _) => Cow::Owned(url::query(&text)),
+            (Self::PredefinedHtml, _) => Cow::Owned(html_escape(&text)),
+            (Self::PredefinedUrlQuery, _) => Cow::Owned(query_escape(&text)),
         }
     }
 }
@@ -143,19 +148,32 @@ fn stripped(html: Cow<'_, str>) -> Cow<'_, str> {
 }
 
 fn js_value(value: &Value, limit: usize) -> Result<String, String> {
-    Ok(match value {
-        Value::Safe(Safe::Js, script) => script.to_string(),
-        Value::Safe(Safe::JsStr, text) => format!("\"{text}\""),
-        Value::Str(text) | Value::Safe(_, text) => js_string(text),
-        // Go's `fmt.Stringer`s.
+    if let Value::Safe(safe, text) = value {
+        return Ok(match safe {
+            Safe::Js => text.to_string(),
+            Safe::JsStr => format!("\"{text}\""),
+            Safe::Css | Safe::Html | Safe::HtmlAttr | Safe::Url | Safe::Srcset => js_string(text),
+        });
+    }
+    if let Value::Str(text) = value {
+        return Ok(js_string(text));
+    }
+    // Go's `fmt.Stringer`s.
+    if matches!(
+        value,
         Value::Duration(_)
-        | Value::Month(_)
-        | Value::Weekday(_)
-        | Value::Zone(_)
-        | Value::Kv(_)
-        | Value::Pairs(_) => js_string(&printed(value, limit)?),
-        other => literal::value(to_json(other)),
-    })
+            | Value::Month(_)
+            | Value::Weekday(_)
+            | Value::Zone(_)
+            | Value::Kv(_)
+            | Value::Pairs(_)
+    ) {
+        return printed(value, limit).map(|text| js_string(&text));
+    }
+    let mut json = String::new();
+    let written = write_json(value, &mut json, limit);
+    within(json.len(), limit)?;
+    Ok(literal::value(written.map(|()| json)))
 }
 
 fn js_string(text: &str) -> String {
@@ -164,14 +182,8 @@ fn js_string(text: &str) -> String {
     out
 }
 
-fn printed(value: &Value, _: usize) -> Result<String, String> {
-    Ok(format!("{value:?}"))
-}
-
-fn to_json(_: &Value) -> Result<String, String> {
-    Err(String::new())
-}
-
-fn too_long(limit: usize) -> String {
-    format!("the output exceeds {limit} bytes")
+fn printed(value: &Value, limit: usize) -> Result<String, String> {
+    let mut out = String::new();
+    printf::display(value, &mut out, limit)?;
+    Ok(out)
 }

@@ -7,18 +7,15 @@ use super::{
 
 /// The context that an empty piece of text would lead to: `<a href=` expects a value without quotes, `<a ` a name.
 pub(super) fn nudge(mut c: Context) -> Context {
-    match c.state {
-        State::Tag => c.state = State::AttrName,
-        State::BeforeValue => {
-            c.state = c.attr.value();
-            c.delim = Delim::SpaceOrTagEnd;
-            c.attr = Attr::None;
-        }
-        State::AfterName => {
-            c.state = State::AttrName;
-            c.attr = Attr::None;
-        }
-        _ => {}
+    if c.state == State::Tag {
+        c.state = State::AttrName;
+    } else if c.state == State::BeforeValue {
+        c.state = c.attr.value();
+        c.delim = Delim::SpaceOrTagEnd;
+        c.attr = Attr::None;
+    } else if c.state == State::AfterName {
+        c.state = State::AttrName;
+        c.attr = Attr::None;
     }
     c
 }

@@ -8,12 +8,10 @@ use super::{
 };
 
 /// For quoted strings.
-pub(super) static STRING: Table =
-    Table::new(b"\"&'+/<>\\`\xe2", |rest, out| escape(rest, out)).and_controls();
+pub(super) static STRING: Table = Table::new(b"\"&'+/<>\\`\xe2", escape).and_controls();
 
 /// The same for text that has its backslashes escaped.
-pub(super) static STRING_ESCAPES_STAY: Table =
-    Table::new(b"\"&'+/<>`\xe2", |rest, out| escape(rest, out)).and_controls();
+pub(super) static STRING_ESCAPES_STAY: Table = Table::new(b"\"&'+/<>`\xe2", escape).and_controls();
 
 /// For the text of template literals.
 pub(super) static TEMPLATE: Table = Table::new(b"\"&'+/<>\\`${}\xe2", |rest, out| match rest[0] {

@@ -34,12 +34,6 @@ pub(super) static UNQUOTED_ENTITIES_STAY: Table =
         unquoted(rest, out)
     });
 
-/// text/template's `html`.
-pub(super) static PREDEFINED: Table = Table::new(b"\0\"&'<>", |rest, out| {
-    out.push_str(entity(rest[0]));
-    1
-});
-
 const fn entity(byte: u8) -> &'static str {
     match byte {
         0 => "\u{fffd}",
@@ -168,10 +162,6 @@ mod tests {
         assert_eq!(
             applied(&UNQUOTED_ENTITIES_STAY),
             "&#xfffd;\u{1}&#9;&#10;&#11;&#12;&#13;&#32;!&#34;#&&#39;&#43;-/09:;&lt;&#61;&gt;?@AZ[\\]^_&#96;az{|}~\u{7f}\u{a0}\u{2028}&#xfdd0;&#xfffd;\u{feff}é𝄞&amp;%22"
-        );
-        assert_eq!(
-            applied(&PREDEFINED),
-            "\u{fffd}\u{1}\t\n\u{b}\u{c}\r !&#34;#&amp;&#39;+-/09:;&lt;=&gt;?@AZ[\\]^_`az{|}~\u{7f}\u{a0}\u{2028}\u{fdd0}\u{fffd}\u{feff}é𝄞&amp;amp;%22"
         );
         assert!(matches!(
             HTML.apply(Cow::Borrowed("clean é")),

@@ -66,9 +66,10 @@ pub(super) fn escapers(c: &Context) -> Result<Vec<Escaper>, Refused> {
         | State::CssDoubleQuotedUrl
         | State::CssSingleQuotedUrl
         | State::CssUrl => {
-            let rest = match c.state {
-                State::CssDoubleQuoted | State::CssSingleQuoted => Escaper::CssString,
-                _ => Escaper::UrlNormalizer,
+            let string = matches!(c.state, State::CssDoubleQuoted | State::CssSingleQuoted);
+            let rest = match string {
+                true => Escaper::CssString,
+                false => Escaper::UrlNormalizer,
             };
             match c.url_part {
                 UrlPart::None => escapers.extend([Escaper::UrlFilter, rest]),
@@ -150,11 +151,12 @@ pub(super) fn edit(pipe: &Pipe, mut escapers: Vec<Escaper>) -> ActionEdit {
 
 /// Whether the next escaper changes nothing that the last one printed.
 fn is_redundant(last: Escaper, next: Escaper) -> bool {
-    match last {
-        Escaper::Comment => matches!(next, Escaper::Attr | Escaper::Text),
-        Escaper::CssString | Escaper::JsString | Escaper::JsTemplate | Escaper::JsRegexp => {
-            next == Escaper::Attr
-        }
-        _ => false,
-    }
+    matches!(
+        (last, next),
+        (Escaper::Comment, Escaper::Attr | Escaper::Text)
+            | (
+                Escaper::CssString | Escaper::JsString | Escaper::JsTemplate | Escaper::JsRegexp,
+                Escaper::Attr
+            )
+    )
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     error::EscapeError,
+    escaper::Escaper,
     walk::{Bounds, Edit, Variant, Walked, address, walk},
 };
 use crate::template::{
@@ -113,7 +114,11 @@ impl Rewrite<'_> {
                         escapers: edit.escapers.as_slice().into(),
                     })
                 }
-                _ => node.clone(),
+                // It declares variables, or nothing leads to it.
+                _ => Node::Action(Action {
+                    escapers: Box::new([Escaper::Comment]),
+                    ..action.clone()
+                }),
             },
             Node::Branch(branch) => Node::Branch(Box::new(self.branch(branch))),
             Node::Call(call) => match self.edit(address(call)) {

@@ -122,14 +122,9 @@ pub(super) fn template_literal(mut c: Context, s: &[u8]) -> (Context, usize) {
     (c, s.len())
 }
 
-/// A quoted string or a regular expression.
-pub(super) fn delimited(mut c: Context, s: &[u8]) -> (Context, usize) {
+/// A quoted string or a regular expression, and what ends it.
+pub(super) fn delimited(mut c: Context, s: &[u8], end: u8) -> (Context, usize) {
     let regexp = c.state == State::JsRegexp;
-    let end = match c.state {
-        State::JsSingleQuoted => b'\'',
-        State::JsRegexp => b'/',
-        _ => b'"',
-    };
     let mut in_set = false;
     let mut at = 0;
     while let Some(&byte) = s.get(at) {
@@ -170,29 +165,22 @@ fn unfinished_escape(s: &[u8]) -> Context {
     )))
 }
 
-pub(super) fn block_comment(mut c: Context, s: &[u8]) -> (Context, usize) {
-    let Some(at) = find(s, b"*/") else {
-        return (c, s.len());
-    };
-    c.state = match c.state {
-        State::CssBlockComment => State::Css,
-        _ => State::Js,
-    };
-    (c, at + 2)
+/// A block comment, and what it stands in.
+pub(super) fn block_comment(mut c: Context, s: &[u8], code: State) -> (Context, usize) {
+    match find(s, b"*/") {
+        Some(at) => {
+            c.state = code;
+            (c, at + 2)
+        }
+        None => (c, s.len()),
+    }
 }
 
-/// A line comment; the end of the line is not part of it.
+/// A line comment, which the end of the line is not part of.
 pub(super) fn line_comment(mut c: Context, s: &[u8]) -> (Context, usize) {
-    let (end, state) = match c.state {
-        State::CssLineComment => (
-            s.iter().position(|byte| b"\n\x0c\r".contains(byte)),
-            State::Css,
-        ),
-        _ => (line_end(s), State::Js),
-    };
-    match end {
+    match line_end(s) {
         Some(at) => {
-            c.state = state;
+            c.state = State::Js;
             (c, at)
         }
         None => (c, s.len()),
@@ -272,6 +260,7 @@ pub(super) fn is_script_type(mime_type: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::template::html::text::transition;
 
     #[test]
     fn slashes_after_tokens() {
@@ -346,11 +335,7 @@ mod tests {
     #[test]
     fn literals_end() {
         let after = |state, text: &str| {
-            let (c, used) = match state {
-                State::JsTemplateLiteral => template_literal(Context::of(state), text.as_bytes()),
-                State::Js => code(Context::of(state), text.as_bytes()),
-                _ => delimited(Context::of(state), text.as_bytes()),
-            };
+            let (c, used) = transition(Context::of(state), text.as_bytes());
             (c.state, used)
         };
         for (state, text, expected) in [

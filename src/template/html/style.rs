@@ -45,20 +45,28 @@ fn ends_with_url(s: &[u8]) -> bool {
             .is_some_and(|byte| is_name_byte(*byte) || !byte.is_ascii())
 }
 
-/// A string or the inside of `url(…)`.
-pub(super) fn string(mut c: Context, s: &[u8]) -> (Context, usize) {
-    let state = c.state;
-    let ends = |byte: u8| match state {
-        State::CssDoubleQuoted | State::CssDoubleQuotedUrl => byte == b'"',
-        State::CssSingleQuoted | State::CssSingleQuotedUrl => byte == b'\'',
-        _ => byte == b')' || SPACE.contains(&byte),
-    };
+/// A line comment, which browsers know though no standard does.
+pub(super) fn line_comment(mut c: Context, s: &[u8]) -> (Context, usize) {
+    match s.iter().position(|byte| b"\n\x0c\r".contains(byte)) {
+        Some(at) => {
+            c.state = State::Css;
+            (c, at)
+        }
+        None => (c, s.len()),
+    }
+}
+
+/// What ends `url(…)` without quotes.
+pub(super) const URL_ENDS: &[u8] = b")\t\n\x0c\r ";
+
+/// A string or the inside of `url(…)`, and the bytes that end it.
+pub(super) fn string(mut c: Context, s: &[u8], ends: &[u8]) -> (Context, usize) {
     // `seen`: the text before it has moved the part of the URL.
     let (mut seen, mut from) = (0, 0);
     loop {
         let Some(at) = s[from..]
             .iter()
-            .position(|byte| *byte == b'\\' || ends(*byte))
+            .position(|byte| *byte == b'\\' || ends.contains(byte))
             .map(|at| from + at)
         else {
             return (tag::url(c, &decode(&s[from..])).0, s.len());
@@ -149,7 +157,7 @@ pub(super) fn is_space(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::template::html::context::UrlPart;
+    use crate::template::html::{context::UrlPart, text::transition};
 
     #[test]
     fn escapes_are_decoded() {
@@ -248,7 +256,7 @@ mod tests {
                 (State::Error, 2, UrlPart::None),
             ),
         ] {
-            let (c, used) = string(Context::of(state), text.as_bytes());
+            let (c, used) = transition(Context::of(state), text.as_bytes());
             assert_eq!((c.state, used, c.url_part), expected, "{text}");
         }
     }

