@@ -17,10 +17,12 @@ use crate::{
         stream::{ChunkWriter, Gone, stream_list},
         write::{self, Suppression},
     },
+    config::Config,
     dispatch::Group,
     labels::{Fingerprint, LabelSet},
-    notify::Muting,
+    notify::{Muting, route_labels},
     tenant::View,
+    time::Timestamp,
 };
 
 /// Threads that look through the groups for one request.
@@ -34,7 +36,16 @@ pub(super) async fn get(state: &ApiState, query: &Query) -> Result<Response<Body
         muted: query.flag("muted"),
     });
     let view = state.view().await?;
-    let answered = Arc::new(GroupList::of(search(&view, &filter).await?, &filter));
+    let external_url = state
+        .trials()
+        .map(|trials| Arc::clone(&trials.external_url));
+    let labels = RouteLabels {
+        config: Arc::clone(&view.config),
+        external_url: external_url.unwrap_or_default(),
+        at: view.at.wall,
+    };
+    let found = search(&view, &filter).await?;
+    let answered = Arc::new(GroupList::of(found, &filter, labels));
     let worker = || {
         let (answered, mut muting) = (Arc::clone(&answered), view.muting());
         move |part: usize, writer: &mut ChunkWriter| answered.write(part, writer, &mut muting)
@@ -106,6 +117,14 @@ struct GroupList {
     answered: Vec<Answered>,
     receivers: Receivers,
     parts: Vec<Vec<Piece>>,
+    labels: RouteLabels,
+}
+
+/// What the labels of routes are rendered with.
+struct RouteLabels {
+    config: Arc<Config>,
+    external_url: Arc<str>,
+    at: Timestamp,
 }
 
 /// Alerts of one group that are written in one go.
@@ -116,7 +135,7 @@ struct Piece {
 }
 
 impl GroupList {
-    fn of(mut answered: Vec<Answered>, filter: &GroupFilter) -> Self {
+    fn of(mut answered: Vec<Answered>, filter: &GroupFilter, labels: RouteLabels) -> Self {
         let receivers = Receivers::of(&answered);
         // Upstream counts hidden groups among the receivers of their alerts, too.
         answered.retain(|one| filter.muted || one.group.muted_by.is_empty());
@@ -131,6 +150,7 @@ impl GroupList {
             answered,
             receivers,
             parts,
+            labels,
         }
     }
 
@@ -147,7 +167,7 @@ impl GroupList {
             }
             self.write_alerts(group, &all[alerts.clone()], alerts.start, writer, muting)?;
             if alerts.end == all.len() {
-                write_end(&mut writer.out, group);
+                self.labels.write_end(&mut writer.out, group);
             }
         }
         Ok(())
@@ -206,15 +226,27 @@ fn parts_of(sizes: impl Iterator<Item = usize>) -> Vec<Vec<Piece>> {
     parts
 }
 
-/// Appends what stands behind the alerts of a group.
-fn write_end(out: &mut String, group: &Group) {
-    out.push_str("],\"labels\":");
-    write::labels(out, &group.labels);
-    out.push_str(",\"receiver\":{");
-    write::member(out, "name", &group.route.receiver);
-    out.push_str("},\"routeLabels\":");
-    write::object(out, group.route.labels.iter().map(|(k, v)| (&**k, &**v)));
-    out.push('}');
+impl RouteLabels {
+    /// Appends what stands behind the alerts of a group.
+    fn write_end(&self, out: &mut String, group: &Group) {
+        out.push_str("],\"labels\":");
+        write::labels(out, &group.labels);
+        out.push_str(",\"receiver\":{");
+        write::member(out, "name", &group.route.receiver);
+        out.push_str("},\"routeLabels\":");
+        let batch = route_labels::Batch {
+            receiver: &group.route.receiver,
+            group_labels: &group.labels,
+            route_labels: &group.route.labels,
+            external_url: &self.external_url,
+            texts: &self.config.texts,
+            at: self.at,
+        };
+        // All alerts of the group, whatever the filters leave of it. What fails is told with notifications.
+        let (labels, _failed) = route_labels::render(batch, group.members.iter());
+        write::object(out, labels.iter().map(|(k, v)| (&**k, &**v)));
+        out.push('}');
+    }
 }
 
 /// By job, instance (missing ones last), then labels (`alert.AlertSlice`).
