@@ -174,3 +174,33 @@ fn read_file(path: &str) -> Result<String, String> {
         Err(error) => Err(format!("{path}: {error}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_environment_holds_and_names() {
+        let home = env::var("HOME").unwrap();
+        assert_eq!(read_named("env:HOME"), Ok(home.clone()));
+        let missing = "/no-such-file-of-watchfire";
+        for (name, expect) in [
+            (
+                "env:NO_SUCH_VARIABLE_OF_WATCHFIRE",
+                "NO_SUCH_VARIABLE_OF_WATCHFIRE: ",
+            ),
+            (
+                "env-file:NO_SUCH_VARIABLE_OF_WATCHFIRE/x",
+                "NO_SUCH_VARIABLE_OF_WATCHFIRE: ",
+            ),
+            (missing, missing),
+        ] {
+            let error = read_named(name).unwrap_err();
+            assert!(error.starts_with(expect), "{error}");
+        }
+        let error = read_named(&format!("env-file:HOME{missing}")).unwrap_err();
+        assert!(error.starts_with(&(home + missing)), "{error}");
+        let this = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+        assert!(read_named(this).unwrap().starts_with("[package]"));
+    }
+}

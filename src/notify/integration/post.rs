@@ -185,7 +185,12 @@ pub(super) fn is_too_long(response: &HttpResponse) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::harness::http, *};
+    use std::time::Duration;
+
+    use super::{
+        super::harness::{context, firing, http, run},
+        *,
+    };
 
     #[test]
     fn addresses_are_checked_and_stay_secret() {
@@ -234,5 +239,116 @@ mod tests {
         assert!(is_too_long(&http(400, "BASE_TYPE_MAX_LENGTH").unwrap()));
         assert!(!is_too_long(&http(400, "no").unwrap()));
         assert!(!is_too_long(&http(200, "too long").unwrap()));
+    }
+
+    /// Every kind of this family, with a secret in its address or its settings.
+    const KINDS: [&str; 9] = [
+        "discord_configs: [{webhook_url: 'http://h/hunter2', title: t, message: m}]",
+        "webex_configs: [{room_id: R, message: m, http_config: {authorization: {credentials: hunter2}}}]",
+        "msteams_configs: [{webhook_url: 'http://h/hunter2', title: t, summary: s, text: x}]",
+        "msteamsv2_configs: [{webhook_url: 'http://h/hunter2', title: t, text: x}]",
+        "mattermost_configs: [{webhook_url: 'http://h/hunter2', text: x}]",
+        "rocketchat_configs: [{token: hunter2, token_id: hunter2, text: x}]",
+        "pushover_configs: [{token: hunter2, user_key: hunter2, message: m}]",
+        "telegram_configs: [{bot_token: '1:hunter2', chat_id: 5, message: m}]",
+        "sns_configs: [{topic_arn: t, message: m, sigv4: {region: r, access_key: a, secret_key: hunter2}}]",
+    ];
+
+    #[test]
+    fn all_kinds_agree_on_what_is_worth_another_try() {
+        let broken = TransportError {
+            message: "connection reset by peer".to_owned(),
+            timed_out: false,
+            ambiguous: true,
+        };
+        let mut slow = http(429, "").unwrap();
+        slow.headers
+            .push(("retry-after".to_owned(), "7".to_owned()));
+        let seven = Some(Duration::from_secs(7));
+        for yaml in KINDS {
+            let context = context(yaml, firing());
+            let judged = |answer| {
+                let (course, verdict) = run(&context, [answer]);
+                let shown = format!("{:?} {verdict:?}", course.requests);
+                assert!(!shown.contains("hunter2"), "{shown}");
+                verdict
+            };
+            let verdict = judged(Err(broken.clone()));
+            assert!(
+                matches!(
+                    verdict,
+                    Verdict::Retry {
+                        ambiguous: true,
+                        after: None,
+                        ..
+                    }
+                ),
+                "{yaml}"
+            );
+            let verdict = judged(Ok(slow.clone()));
+            let Verdict::Retry {
+                after,
+                reason,
+                ambiguous: false,
+                ..
+            } = verdict
+            else {
+                panic!("{yaml}: {verdict:?}");
+            };
+            assert_eq!(
+                (after, reason),
+                (seven, FailureReason::RateLimited),
+                "{yaml}"
+            );
+            for status in [500, 502, 503] {
+                let verdict = judged(http(status, "oops"));
+                assert!(
+                    matches!(
+                        verdict,
+                        Verdict::Retry {
+                            ambiguous: false,
+                            reason: FailureReason::ServerError,
+                            ..
+                        }
+                    ),
+                    "{yaml}"
+                );
+            }
+            for (status, expect) in [
+                (400, FailureReason::ClientError),
+                (401, FailureReason::AuthError),
+                (403, FailureReason::AuthError),
+                (404, FailureReason::ClientError),
+            ] {
+                let Verdict::Permanent { reason, error } = judged(http(status, "no")) else {
+                    panic!("{yaml}: {status}");
+                };
+                assert_eq!(reason, expect, "{yaml}");
+                assert!(error.contains("no"), "{error}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_template_that_fails_leaves_a_plain_message() {
+        for yaml in KINDS {
+            let broken = yaml.replacen(": m", ": '{{ .Nope.nope }}'", 1).replacen(
+                "text: x",
+                "text: '{{ .Nope.nope }}'",
+                1,
+            );
+            let context = context(&broken, firing());
+            let (course, _) = run(&context, [http(500, "")]);
+            let request = &course.requests[0];
+            let sent = format!(
+                "{}{}",
+                request.url.reveal(),
+                String::from_utf8_lossy(&request.body)
+            );
+            assert!(
+                sent.contains("a:9100") || sent.contains("a%3A9100"),
+                "{broken}: {sent}"
+            );
+        }
     }
 }
