@@ -43,12 +43,16 @@ impl From<io::Error> for Failure {
 
 /// Runs the command line and says how the process ends.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let args = args
+    let mut args = args
         .into_iter()
-        .skip(1)
-        .map(|arg| arg.to_string_lossy().into_owned())
-        .collect();
-    match command(args) {
+        .map(|arg| arg.to_string_lossy().into_owned());
+    let program = args.next().unwrap_or_default();
+    let called = program.rsplit('/').next().unwrap_or_default();
+    let ended = match called {
+        "amtool" => amtool(args.collect()),
+        _ => command(args.collect()),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let line = match failure {
@@ -62,6 +66,40 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
     }
 }
+
+/// The program under the name of Alertmanager's own tool, with those of its commands that need no server.
+fn amtool(args: Vec<String>) -> Result<(), Failure> {
+    let args = args::expand_files(args, &|path: &Path| std::fs::read_to_string(path))?;
+    let (first, rest) = match args.split_first() {
+        Some((first, rest)) => (first.as_str(), rest),
+        None => ("--help", &[][..]),
+    };
+    match first {
+        "check-config" => check::check(&[&["config".to_owned()], rest].concat()),
+        "config" => routes::config(rest),
+        "template" => template::template(rest),
+        "--version" => say(&BUILD.print()),
+        "--help" | "-h" => say(&help::print(
+            "amtool <command>",
+            "Those of amtool's commands that need no server; for the others use amtool itself or the API.",
+            &[],
+            AMTOOL,
+        )),
+        other => Err(UsageError::NoCommand(other.to_owned()).into()),
+    }
+}
+
+const AMTOOL: &[(&str, &str)] = &[
+    (
+        "check-config [<files>...]",
+        "Check configuration files, or standard input.",
+    ),
+    (
+        "config routes show|test",
+        "Look at the routing tree of --config.file.",
+    ),
+    ("template render", "Render a template."),
+];
 
 fn command(args: Vec<String>) -> Result<(), Failure> {
     let args = args::expand_files(args, &|path: &Path| std::fs::read_to_string(path))?;

@@ -103,7 +103,8 @@ fn render(parsed: &Parsed) -> Result<(), Failure> {
         .compile("", &text, mode)
         .and_then(|template| template.render(&scope))
         .map_err(|error| anyhow::anyhow!("{error}"))?;
-    say(&format!("{rendered}\n"))
+    // amtool ends with what was rendered, not with a line feed.
+    say(&rendered)
 }
 
 fn library(globs: &[String]) -> Result<Library, Failure> {
