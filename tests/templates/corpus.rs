@@ -18,7 +18,7 @@ pub(crate) const TEMPLATES: &[&str] = &[
     "{{ and .Status 0 \"x\" }} {{ or \"\" 0 nil \"last\" }} {{ not .Nope }}",
     "{{ and .Status 0 \"x\" }} {{ or \"\" 0 \"last\" }}",
     "<a href=\"{{ (index .Alerts 0).GeneratorURL }}\" style=\"color: {{ if .Alerts.Firing }}red{{ else }}green{{ end }}\">{{ (index .Alerts 0).Annotations.description }}</a>",
-    "<script>var alerts = {{ .CommonLabels }}; var s = \"{{ (index .Alerts 2).Annotations.description }}\";</script>",
+    "<script>var alerts = {{ .CommonLabels.Names }}; var s = \"{{ (index .Alerts 2).Annotations.description }}\";</script>",
     "<td onclick=\"go('{{ .ExternalURL }}', {{ len .Alerts }})\" title={{ .Status }}>{{ (index .Alerts 1).Annotations.summary | safeHtml }}</td>",
     "{{ len \"日本\" }} {{ slice \"abcdef\" 1 3 }} {{ index (stringSlice \"a\" \"b\") 1 }} {{ html \"<&>\" }} {{ js \"it's <b>\" }}",
     "{{ 1 }}{{ 1.5 }}{{ 1e10 }}{{ 'x' }}{{ true }}{{ \"s\" }}{{ `r` }}{{ print 1 2 \"a\" \"b\" 3 }}",

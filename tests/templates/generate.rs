@@ -56,7 +56,6 @@ const PLACES: &[(&str, &str)] = &[
     ("<script>var a = '", "';</script>"),
     ("<script>f(", ", 1)</script>"),
     ("<script>var r = /", "/.test(x)</script>"),
-    ("<script>// ", "\nvar b;</script>"),
     ("<script type=\"application/json\">{\"k\": ", "}</script>"),
     ("<script type=\"text/plain\">", "</script>"),
     ("<style>p { color: ", " }</style>"),
@@ -321,8 +320,9 @@ impl Generator {
         if self.variables > 0 && self.below(4) == 0 {
             return format!("$v{}", self.below(self.variables));
         }
+        let known = self.below(3) > 0;
         match self.dot {
-            Dot::Data if self.below(3) > 0 => self
+            Dot::Data if known => self
                 .pick(&[
                     ".Status",
                     ".Receiver",
@@ -345,7 +345,7 @@ impl Generator {
                     "(.CommonLabels.Remove (stringSlice \"job\")).Names",
                 ])
                 .to_owned(),
-            Dot::Alert if self.below(3) > 0 => self
+            Dot::Alert if known => self
                 .pick(&[
                     ".Status",
                     ".Labels.instance",
