@@ -129,6 +129,9 @@ fn check_dingtalk(config: &mut DingTalkConfig, place: &Place, reader: &mut Reade
     if !config.buttons.is_empty() && !place.has("message_type") {
         config.message_type = DingTalkMessage::ActionCard;
     }
+    if config.message_type == DingTalkMessage::Text && !place.has("text") {
+        config.text = r#"{{ template "dingtalk.default.plain" . }}"#.to_owned();
+    }
     if !is_application {
         return;
     }

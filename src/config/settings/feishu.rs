@@ -103,6 +103,9 @@ fn check_feishu(config: &mut FeishuConfig, place: &Place, reader: &mut Reader<'_
     ) {
         return;
     }
+    if config.message_type != FeishuMessage::Interactive && !place.has("text") {
+        config.text = r#"{{ template "feishu.default.plain" . }}"#.to_owned();
+    }
     if !forms.is_application(place, reader) {
         return;
     }

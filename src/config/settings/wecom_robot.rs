@@ -70,6 +70,9 @@ fn check_wecom_robot(config: &mut WecomRobotConfig, place: &Place, reader: &mut 
         ("key", !config.key.is_empty()),
         ("key_file", !config.key_file.is_empty()),
     ];
+    if config.message_type == WecomRobotMessage::Text && !place.has("content") {
+        config.content = r#"{{ template "wecom_robot.default.plain" . }}"#.to_owned();
+    }
     let list = "wecom_robot_configs";
     if check_robot(list, Robot::Wecom, &config.webhook_url, place, reader) {
         reader.exactly_one(place, &robot);

@@ -4,7 +4,7 @@
 
 use super::{
     Begun, Context, dingtalk_app, dingtalk_robot,
-    people::{listed, mentions, take_all},
+    people::{listed, mentions, not_of_feishu, take_all},
     vendor,
 };
 use crate::{
@@ -99,7 +99,8 @@ impl At {
     pub(super) fn of(config: &DingTalkConfig, render: &Renderer<'_>) -> Result<Self, Verdict> {
         let mapped = render.mentions();
         let mut mobiles = listed(render, "at.mobiles", &config.at.mobiles, &mapped.mobiles)?;
-        let mut user_ids = listed(render, "at.user_ids", &config.at.user_ids, &mapped.user_ids)?;
+        let mapped_users = not_of_feishu(&mapped.user_ids);
+        let mut user_ids = listed(render, "at.user_ids", &config.at.user_ids, &mapped_users)?;
         let all = take_all(&mut mobiles) | take_all(&mut user_ids) | config.at.all;
         let mut mobiles: Vec<_> = mobiles.iter().map(|mobile| dialled(mobile)).collect();
         mobiles.dedup();

@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn those_whom_the_alerts_concern_are_mentioned() {
         let text = format!(
-            "global: {{mention_map: [{{matchers: [severity=critical], mobiles: ['139'], user_ids: [boss]}}]}}\n\
+            "global: {{mention_map: [{{matchers: [severity=critical], mobiles: ['139'], user_ids: [boss, ou_1]}}]}}\n\
              route: {{receiver: all}}\nreceivers:\n- name: all\n  {}\n",
             yaml("")
         );

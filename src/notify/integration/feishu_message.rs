@@ -1,6 +1,6 @@
 //! Messages of Feishu: texts, posts and cards, each with its own way to mention people.
 
-use super::people::{listed, take_all};
+use super::people::{is_of_feishu, listed, take_all};
 use crate::{
     alert::AlertStatus,
     config::{FeishuConfig, FeishuMessage, Language},
@@ -29,8 +29,10 @@ impl Message {
         data: &NotificationData,
         render: &Renderer<'_>,
     ) -> Result<Self, Verdict> {
-        let mapped = render.mentions();
-        let mut users = listed(render, "at_user_ids", &config.at_user_ids, &mapped.user_ids)?;
+        // Feishu refuses a whole card for a user whom it does not know.
+        let mut mapped = render.mentions().user_ids;
+        mapped.retain(|user| is_of_feishu(user));
+        let mut users = listed(render, "at_user_ids", &config.at_user_ids, &mapped)?;
         let all = take_all(&mut users) | config.at_all;
         let title = render.title("title", &config.title)?;
         let line = title.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -221,6 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn only_its_own_people_are_mentioned() {
+        let text = format!(
+            "global: {{mention_map: [{{matchers: [severity=critical], user_ids: [boss, ou_1]}}]}}\n\
+             route: {{receiver: all}}\nreceivers:\n- name: all\n  {}\n",
+            yaml("")
+        );
+        let env = crate::config::LoadEnv::default();
+        let config = crate::config::load(text.as_bytes(), &env).unwrap();
+        let (course, _) = run(&context_of(&config, 0, firing()), [http(200, OK)]);
+        let content = &course.json(0)["card"]["elements"][0]["content"];
+        assert_eq!(content, "load\nhigh\n<at id=ou_1></at>");
+    }
+
+    #[test]
+    fn texts_and_posts_have_a_plain_default() {
+        for (kind, sign) in [("text", false), ("post", false), ("interactive", true)] {
+            let yaml = format!("feishu_configs: [{{webhook_url: '{HOOK}', message_type: {kind}}}]");
+            let (course, verdict) = run(&context(&yaml, firing()), [http(200, OK)]);
+            assert_eq!(verdict, Verdict::sent());
+            assert_eq!(course.body(0).contains("**"), sign, "{}", course.body(0));
+            assert!(course.body(0).contains("load high"));
+        }
+    }
+
+    #[test]
     fn bodies_never_exceed_the_limit() {
         for kind in ["text", "post", "interactive"] {
             for text in [

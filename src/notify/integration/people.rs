@@ -36,6 +36,17 @@ fn add(people: &mut Vec<String>, one: &str) {
     }
 }
 
+/// Whether a user of `mention_map` is one of Feishu: by the application's own or the developer's name for people.
+pub(super) fn is_of_feishu(user: &str) -> bool {
+    user.starts_with("ou_") || user.starts_with("on_")
+}
+
+/// The users of `mention_map` that are not Feishu's; those of DingTalk and WeCom cannot be told apart.
+pub(super) fn not_of_feishu(users: &[Arc<str>]) -> Vec<Arc<str>> {
+    let others = users.iter().filter(|user| !is_of_feishu(user));
+    others.cloned().collect()
+}
+
 /// Takes out the words for everybody; whether there was one.
 pub(super) fn take_all(people: &mut Vec<String>) -> bool {
     let before = people.len();

@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     Begun, Context, FileContents, HttpRequest, HttpResponse,
     errcode::{Coded, ERRCODE},
-    people::{listed, mentions, take_all},
+    people::{listed, mentions, not_of_feishu, take_all},
     vendor::{self, PATIENCE, Reading, Room, Vendor, With},
     wire::{file, http_url},
 };
@@ -95,7 +95,7 @@ impl Vendor for Robot {
             render,
             "mentioned_list",
             &config.mentioned_list,
-            &mapped.user_ids,
+            &not_of_feishu(&mapped.user_ids),
         )?;
         let mut mobiles = listed(
             render,
