@@ -40,6 +40,8 @@ pub struct Node {
     tenant: Tenant,
     /// Posts that are not taken in yet, oldest first.
     posts: VecDeque<Post>,
+    /// Whether the tenant is next, not the posts.
+    tenants_turn: bool,
     /// Clients whose answer waits for the store.
     saving: BTreeMap<Ticket, Waiting>,
     next_ticket: u64,
@@ -117,6 +119,7 @@ impl Node {
                 now,
             ),
             posts: VecDeque::new(),
+            tenants_turn: false,
             saving: BTreeMap::new(),
             next_ticket: 0,
             reload: Reload::default(),
@@ -167,10 +170,16 @@ impl Node {
 
     /// Does what is due, in bounded steps.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.take_posts(now);
-        if self.reload.running.is_none() {
-            self.take_parked(now);
-            self.tenant.handle_timeout(now);
+        // One of them, so that no step is long; they take turns.
+        if !self.posts.is_empty() && !std::mem::take(&mut self.tenants_turn) {
+            self.take_posts(now);
+            self.tenants_turn = true;
+        } else if self.reload.running.is_none() {
+            if self.reload.parked.is_empty() {
+                self.tenant.handle_timeout(now);
+            } else {
+                self.take_parked(now);
+            }
         }
         self.collect(now);
     }

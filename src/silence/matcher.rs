@@ -245,7 +245,9 @@ mod tests {
         Edit(usize, u64),
         Expire(usize),
         Wait(u64),
-        Gc,
+        Gc(usize),
+        IndexBegins,
+        IndexEnds(bool),
         Restart,
         Check(Vec<(usize, usize)>, u64),
     }
@@ -258,7 +260,9 @@ mod tests {
             2 => (0..200_usize, 1..9_000_u64).prop_map(|(i, len)| Step::Edit(i, len)),
             1 => (0..200_usize).prop_map(Step::Expire),
             1 => (0..5_000_u64).prop_map(Step::Wait),
-            1 => Just(Step::Gc),
+            1 => (1..9_usize).prop_map(Step::Gc),
+            3 => Just(Step::IndexBegins),
+            3 => prop::bool::weighted(0.9).prop_map(Step::IndexEnds),
             1 => Just(Step::Restart),
             4 => (labels, 0..6_000_u64).prop_map(|(l, back)| Step::Check(l, back)),
         ]
@@ -288,6 +292,7 @@ mod tests {
             let mut silences = Silences::new(Duration::from_secs(600));
             let limits = SilenceLimits::default();
             let mut ids: Vec<Arc<str>> = Vec::new();
+            let mut job = None;
             for step in steps {
                 match step {
                     Step::Set(sets, start, len) => {
@@ -319,12 +324,19 @@ mod tests {
                         }
                     }
                     Step::Wait(seconds) => now = now.plus(Duration::from_secs(seconds)),
-                    Step::Gc => {
-                        silences.gc(now);
+                    Step::Gc(most) => {
+                        silences.gc(most, now);
+                    }
+                    Step::IndexBegins => job = job.or_else(|| silences.index_job(now)),
+                    Step::IndexEnds(made) => {
+                        if let Some(job) = job.take() {
+                            silences.take_index(made.then(|| job.run()), now);
+                        }
                     }
                     Step::Restart => {
                         let saved: Vec<_> = silences.iter().map(|s| (**s).clone()).collect();
                         silences = Silences::new(Duration::from_secs(600));
+                        job = None;
                         silences.restore(saved, now);
                     }
                     Step::Check(pairs, back) => {

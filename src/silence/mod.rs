@@ -23,4 +23,5 @@ pub use model::{MatcherSets, Silence, SilenceState};
 pub use query::SilenceQuery;
 pub use stats::{SilenceCounts, SilenceStats};
 pub use store::{Expired, SetKind, SetOutcome, SilenceDraft, SilenceLimits, Silences};
+pub use tiers::{IndexJob, MadeIndex};
 pub use wire::SilenceWireError;

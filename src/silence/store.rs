@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use imbl::OrdSet;
 use prost::Message as _;
 
 use super::{
@@ -12,7 +13,7 @@ use super::{
     pivot::pivots,
     query::{SilenceQuery, listing_order},
     stats::{SilenceCounts, SilenceStats},
-    tiers::{ById, Tiers},
+    tiers::{ById, IndexJob, MadeIndex, Tiers},
     wire::MeshSilence,
 };
 use crate::{labels::LabelSet, rng::Rng, time::Timestamp};
@@ -81,6 +82,8 @@ pub enum Expired {
 pub struct Silences {
     retention: Duration,
     by_id: ById,
+    /// When each may be forgotten.
+    expiries: OrdSet<(Timestamp, Arc<str>)>,
     tiers: Tiers,
     stats: SilenceStats,
 }
@@ -92,6 +95,7 @@ impl Silences {
         Self {
             retention,
             by_id: ById::new(),
+            expiries: OrdSet::new(),
             tiers: Tiers::new(&ById::new(), Timestamp::ZERO),
             stats: SilenceStats::default(),
         }
@@ -198,39 +202,55 @@ impl Silences {
         self.tiers = Tiers::new(&self.by_id, now);
     }
 
-    /// Takes in a silence from a file of Alertmanager, which knows no edit counter: the newer `updated_at` wins.
+    /// Takes in silences from a file of Alertmanager, which knows no edit counter: the newer `updated_at` wins.
     ///
-    /// Returns what to persist if the store changed.
-    pub fn import(&mut self, mut silence: Silence, now: Timestamp) -> Option<Arc<Silence>> {
-        if silence.expires_at <= now {
-            return None;
-        }
-        if let Some(own) = self.get(&silence.id) {
-            if own.updated_at >= silence.updated_at {
-                return None;
+    /// Returns what to persist.
+    pub fn import(
+        &mut self,
+        silences: impl IntoIterator<Item = Silence>,
+        now: Timestamp,
+    ) -> Vec<Arc<Silence>> {
+        let mut changed = Vec::new();
+        for mut silence in silences {
+            if silence.expires_at <= now {
+                continue;
             }
-            silence.rev = own.rev + 1;
-            silence.expired_by_user |= own.expired_by_user;
+            if let Some(own) = self.get(&silence.id) {
+                if own.updated_at >= silence.updated_at {
+                    continue;
+                }
+                silence.rev = own.rev + 1;
+                silence.expired_by_user |= own.expired_by_user;
+            }
+            changed.push(self.store(silence));
         }
-        Some(self.put(silence, now))
+        self.tiers = Tiers::new(&self.by_id, now);
+        changed
     }
 
-    /// Forgets the silences whose retention is over; returns their ids.
-    pub fn gc(&mut self, now: Timestamp) -> Vec<Arc<str>> {
-        let removed: Vec<Arc<str>> = self
-            .iter()
-            .filter(|silence| silence.expires_at <= now)
-            .map(|silence| silence.id.clone())
-            .collect();
+    /// Forgets up to `most` silences whose retention is over; returns their ids.
+    pub fn gc(&mut self, most: usize, now: Timestamp) -> Vec<Arc<str>> {
+        let over = self.expiries.iter().take(most);
+        let over = over.take_while(|(expires_at, _)| *expires_at <= now);
+        let removed: Vec<Arc<str>> = over.map(|(_, id)| Arc::clone(id)).collect();
         for id in &removed {
-            self.by_id.remove(id);
+            if let Some(gone) = self.by_id.remove(id) {
+                let expires_at = gone.silence.expires_at;
+                self.expiries.remove(&(expires_at, Arc::clone(id)));
+            }
             self.tiers.remove(id);
         }
-        // The indexes hold on to what is gone until they are made anew.
-        if removed.len() > self.by_id.len() / 8 {
-            self.tiers = Tiers::new(&self.by_id, now);
-        }
         removed
+    }
+
+    /// An index to be made on a worker, if it is time for one; [`Self::take_index`] wants its result, or that it was lost.
+    pub fn index_job(&mut self, now: Timestamp) -> Option<IndexJob> {
+        self.tiers.job(&self.by_id, now)
+    }
+
+    /// Puts the index in force that a worker made; `None` if it failed.
+    pub fn take_index(&mut self, made: Option<MadeIndex>, now: Timestamp) {
+        self.tiers.take(made, &self.by_id, now);
     }
 
     /// Counts what a reader did.
@@ -337,7 +357,13 @@ impl Silences {
             silence: silence.clone(),
             pivots,
         };
-        self.by_id.insert(silence.id.clone(), indexed);
+        let old = self.by_id.insert(silence.id.clone(), indexed);
+        if let Some(old) = old {
+            let old = &old.silence;
+            self.expiries.remove(&(old.expires_at, old.id.clone()));
+        }
+        self.expiries
+            .insert((silence.expires_at, silence.id.clone()));
         silence
     }
 
@@ -595,8 +621,8 @@ mod tests {
             Err(SilenceError::NotFound)
         ));
         assert_eq!(f.silences.counts(at(11)).expired, 2);
-        assert!(f.silences.gc(at(10 + 3599)).is_empty());
-        assert_eq!(f.silences.gc(at(10 + 3600)).len(), 2);
+        assert!(f.silences.gc(9, at(10 + 3599)).is_empty());
+        assert_eq!(f.silences.gc(9, at(10 + 3600)).len(), 2);
         assert!(f.silences.is_empty());
     }
 
@@ -654,20 +680,20 @@ mod tests {
             ends_at: at(ends_at),
             ..own.clone()
         };
-        assert!(f.silences.import(file(0, 50), at(1)).is_none());
-        assert_eq!(f.silences.import(file(5, 200), at(6)).unwrap().rev, 2);
-        assert!(f.silences.import(own.clone(), at(7)).is_none());
+        assert!(f.silences.import([file(0, 50)], at(1)).is_empty());
+        assert_eq!(f.silences.import([file(5, 200)], at(6))[0].rev, 2);
+        assert!(f.silences.import([own.clone()], at(7)).is_empty());
         let Ok(Expired::Changed(_)) = f.silences.expire(&id, at(8)) else {
             panic!("it was active");
         };
-        let later = f.silences.import(file(9, 10), at(9)).unwrap();
+        let later = &f.silences.import([file(9, 10)], at(9))[0];
         assert!(later.expired_by_user);
         let old = Silence {
             id: "other".into(),
             expires_at: at(9),
             ..own
         };
-        assert!(f.silences.import(old, at(9)).is_none());
+        assert!(f.silences.import([old], at(9)).is_empty());
     }
 
     fn copy() -> impl Strategy<Value = Silence> {

@@ -1,5 +1,5 @@
 //! Keeps the index of a store in step with it at little cost: a large index of what is old, a smaller one of what changed
-//! since, and a tiny one of what changed last. Only the tiny one is made anew with each change.
+//! since, and a tiny one of what changed last. Only the tiny one is made anew with each change, the others by a worker.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use imbl::{OrdMap, OrdSet};
 use super::index::{Index, Indexed};
 use crate::time::Timestamp;
 
-/// Changes in the tiny index.
+/// Changes in the tiny index; more wait in it only while a worker makes another.
 const TINY: usize = if cfg!(test) { 4 } else { 32 };
 
 /// Changes in the smaller index, unless an eighth of all silences is more.
@@ -23,6 +23,10 @@ pub(super) struct Tiers {
     tiny: Tier,
     small: Tier,
     large: Tier,
+    /// What changed since a worker was asked for an index; `None` if none was.
+    since: Option<OrdSet<Arc<str>>>,
+    /// Silences that are gone from the store since the large index was made.
+    gone: usize,
 }
 
 /// One index and what of it does not hold any more.
@@ -35,6 +39,37 @@ pub(super) struct Tier {
     ids: OrdSet<Arc<str>>,
 }
 
+/// Work for [`Silences::take_index`](super::Silences::take_index): an index to be made, which takes too long for the loop.
+#[derive(Debug)]
+pub struct IndexJob {
+    by_id: ById,
+    /// What it is to cover; `None` for everything.
+    ids: Option<OrdSet<Arc<str>>>,
+    now: Timestamp,
+}
+
+/// What an [`IndexJob`] made.
+#[derive(Debug)]
+pub struct MadeIndex {
+    index: Index,
+    ids: Option<OrdSet<Arc<str>>>,
+}
+
+impl IndexJob {
+    /// Makes the index; pure, on any thread.
+    #[must_use]
+    pub fn run(self) -> MadeIndex {
+        let index = match &self.ids {
+            None => Index::build(self.by_id.values(), self.now),
+            Some(ids) => Index::build(ids.iter().filter_map(|id| self.by_id.get(id)), self.now),
+        };
+        MadeIndex {
+            index,
+            ids: self.ids,
+        }
+    }
+}
+
 impl Tiers {
     /// Makes the indexes of a store.
     pub(super) fn new(by_id: &ById, now: Timestamp) -> Self {
@@ -42,6 +77,8 @@ impl Tiers {
             tiny: Tier::empty(),
             small: Tier::empty(),
             large: Tier::new(Index::build(by_id.values(), now)),
+            since: None,
+            gone: 0,
         }
     }
 
@@ -49,24 +86,62 @@ impl Tiers {
     pub(super) fn put(&mut self, id: &Arc<str>, by_id: &ById, now: Timestamp) {
         self.outdate(id);
         self.tiny.ids.insert(id.clone());
-        if self.tiny.ids.len() <= TINY {
-            self.tiny.rebuild(by_id, now);
-            return;
-        }
-        let ids = std::mem::replace(&mut self.tiny, Tier::empty()).ids;
-        self.small.ids = std::mem::take(&mut self.small.ids).union(ids);
-        if self.small.ids.len() <= SMALL.max(by_id.len() / 8) {
-            self.small.rebuild(by_id, now);
-        } else {
-            *self = Self::new(by_id, now);
-        }
+        self.tiny.rebuild(by_id, now);
     }
 
     /// Takes in that a silence is gone.
-    pub(super) fn remove(&mut self, id: &str) {
+    pub(super) fn remove(&mut self, id: &Arc<str>) {
         self.outdate(id);
         self.tiny.ids.remove(id);
         self.small.ids.remove(id);
+        self.gone += 1;
+    }
+
+    /// The index to make next, if it is time for one and nobody makes one.
+    pub(super) fn job(&mut self, by_id: &ById, now: Timestamp) -> Option<IndexJob> {
+        // The indexes hold on to what is gone until they are made anew.
+        let is_hollow = self.gone > SMALL.max(by_id.len() / 8);
+        if self.since.is_some() || (self.tiny.ids.len() <= TINY && !is_hollow) {
+            return None;
+        }
+        self.since = Some(OrdSet::new());
+        let ids = self.small.ids.clone().union(self.tiny.ids.clone());
+        let fits = ids.len() <= SMALL.max(by_id.len() / 8) && !is_hollow;
+        if !fits {
+            self.gone = 0;
+        }
+        Some(IndexJob {
+            by_id: by_id.clone(),
+            ids: fits.then_some(ids),
+            now,
+        })
+    }
+
+    /// Puts a new index in force, or none if it was lost.
+    pub(super) fn take(&mut self, made: Option<MadeIndex>, by_id: &ById, now: Timestamp) {
+        let since = self.since.take().unwrap_or_default();
+        let Some(MadeIndex { index, ids }) = made else {
+            return;
+        };
+        let mut tier = Tier::new(index);
+        for id in &since {
+            tier.outdate(id);
+        }
+        match ids {
+            Some(ids) => {
+                tier.ids = ids.relative_complement(since.clone());
+                self.small = tier;
+            }
+            None => {
+                self.small = Tier::empty();
+                self.large = tier;
+            }
+        }
+        self.tiny.ids = since
+            .into_iter()
+            .filter(|id| by_id.contains_key(id))
+            .collect();
+        self.tiny.rebuild(by_id, now);
     }
 
     /// The indexes that hold anything.
@@ -76,9 +151,12 @@ impl Tiers {
             .filter(|tier| tier.index.len() > 0)
     }
 
-    fn outdate(&mut self, id: &str) {
+    fn outdate(&mut self, id: &Arc<str>) {
         for tier in [&mut self.tiny, &mut self.small, &mut self.large] {
             tier.outdate(id);
+        }
+        if let Some(since) = &mut self.since {
+            since.insert(Arc::clone(id));
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     dispatch::GroupId,
     notify::decide::{FlushInput, FlushOutcome},
+    silence::{IndexJob, MadeIndex},
 };
 
 /// A job on snapshots.
@@ -20,6 +21,8 @@ pub enum TenantJob {
     Reload(Box<ReloadInput>),
     /// Write silences and log in Alertmanager's format.
     Export(Box<ExportInput>),
+    /// Make an index of silences.
+    Index(Box<IndexJob>),
     /// Free memory that consists of many parts.
     Discard(Box<dyn Any + Send>),
 }
@@ -33,6 +36,8 @@ pub enum TenantJobName {
     Reload,
     /// Write silences and log.
     Export,
+    /// Make an index of silences.
+    Index,
     /// Free memory.
     Discard,
 }
@@ -46,6 +51,8 @@ pub enum TenantJobDone {
     Reloaded(Box<ReloadOutcome>),
     /// The files.
     Exported(Exported),
+    /// The index of silences.
+    Indexed(Box<MadeIndex>),
     /// Nothing.
     Discarded,
     /// None: the job has a bug.
@@ -60,6 +67,7 @@ impl TenantJob {
             Self::Decide(input) => TenantJobName::Decide(input.group.id),
             Self::Reload(_) => TenantJobName::Reload,
             Self::Export(_) => TenantJobName::Export,
+            Self::Index(_) => TenantJobName::Index,
             Self::Discard(_) => TenantJobName::Discard,
         }
     }
@@ -71,6 +79,7 @@ impl TenantJob {
             Self::Decide(input) => TenantJobDone::Decided(Box::new(input.decide())),
             Self::Reload(input) => TenantJobDone::Reloaded(Box::new(input.run())),
             Self::Export(input) => TenantJobDone::Exported(input.run()),
+            Self::Index(job) => TenantJobDone::Indexed(Box::new(job.run())),
             Self::Discard(rubbish) => {
                 drop(rubbish);
                 TenantJobDone::Discarded

@@ -2,8 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Record, Tenant, TenantEffect};
-use crate::{labels::Fingerprint, nflog::LogKey, storage::Key, time::Now};
+use super::{Record, Tenant, TenantEffect, TenantJob};
+use crate::{labels::Fingerprint, nflog::LogKey, silence::MadeIndex, storage::Key, time::Now};
 
 /// A resolved alert stays at least this long, for those who look.
 pub(super) const KEEP_RESOLVED: Duration = Duration::from_mins(15);
@@ -13,6 +13,9 @@ const ALERTS_PER_STEP: usize = 1000;
 
 /// Log entries looked at in one step of the loop.
 const ENTRIES_PER_STEP: usize = 500;
+
+/// Silences forgotten in one step of the loop.
+const SILENCES_PER_STEP: usize = 100;
 
 impl Tenant {
     /// Does one bounded step of whatever is due.
@@ -27,8 +30,11 @@ impl Tenant {
         if now.mono >= self.maintenance_due {
             self.maintenance_due = now.mono + self.settings.maintenance_interval;
             self.log_cursor.get_or_insert_with(LogKey::first);
-            self.collect_silences(now);
+            self.silences_over = true;
             self.export();
+        }
+        if self.silences_over {
+            self.collect_silences(now);
         }
         if let Some(cursor) = self.log_cursor.take() {
             self.collect_log(&cursor, now);
@@ -36,9 +42,25 @@ impl Tenant {
     }
 
     fn collect_silences(&mut self, now: Now) {
-        let gone = self.silences.gc(now.wall);
+        let gone = self.silences.gc(SILENCES_PER_STEP, now.wall);
+        self.silences_over = gone.len() == SILENCES_PER_STEP;
         let delete = |id: &Arc<str>| (Key::silence(&self.settings.tenant, id), None);
         self.save_all(gone.iter().map(delete).collect());
+        self.index_silences(now);
+    }
+
+    /// Has a worker make an index of silences if it is time for one.
+    pub(super) fn index_silences(&mut self, now: Now) {
+        if let Some(job) = self.silences.index_job(now.wall) {
+            self.effects
+                .push_back(TenantEffect::Run(TenantJob::Index(Box::new(job))));
+        }
+    }
+
+    /// Takes in the index that a worker made, or that it failed.
+    pub(super) fn indexed(&mut self, made: Option<MadeIndex>, now: Now) {
+        self.silences.take_index(made, now.wall);
+        self.index_silences(now);
     }
 
     fn collect_log(&mut self, from: &LogKey, now: Now) {

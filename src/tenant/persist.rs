@@ -31,9 +31,9 @@ const REFRESHES_WITHIN: Duration = Duration::from_secs(30);
 /// How often the node notes that it lives.
 const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Alerts and schedules handed to the store in one step of the loop.
-const PER_STEP: usize = 500;
+const PER_STEP: usize = 100;
 /// History entries handed to the store in one step of the loop.
-const HISTORY_PER_STEP: usize = 20 * HISTORY_PER_VALUE;
+const HISTORY_PER_STEP: usize = 8 * HISTORY_PER_VALUE;
 /// History entries in one value; at 8 KiB each they fit.
 const HISTORY_PER_VALUE: usize = 7;
 
@@ -404,12 +404,11 @@ impl Tenant {
 
     /// Takes in the files of an Alertmanager that ran on this storage before.
     fn import(&mut self, silences: Vec<Silence>, nflog: Vec<NflogEntry>, now: Now) {
-        let mut records = Vec::new();
-        for silence in silences {
-            if let Some(silence) = self.silences.import(silence, now.wall) {
-                records.push(self.silence_record(&silence));
-            }
-        }
+        let silences = self.silences.import(silences, now.wall);
+        let mut records: Vec<_> = silences
+            .iter()
+            .map(|silence| self.silence_record(silence))
+            .collect();
         for entry in nflog {
             if let Some(entry) = self.nflog.import(entry, now.wall) {
                 records.push(self.log_record(&entry));

@@ -79,6 +79,8 @@ pub struct Tenant {
     pub(super) gc_cursor: Option<Fingerprint>,
     /// Where collecting the notification log goes on, while it is under way.
     pub(super) log_cursor: Option<LogKey>,
+    /// Whether there are more silences to forget.
+    pub(super) silences_over: bool,
     pub(super) maintenance_due: Duration,
     /// Whether a worker writes the portable files.
     pub(super) exporting: bool,
@@ -123,6 +125,7 @@ impl Tenant {
             gc_due: now.mono + settings.gc_interval,
             gc_cursor: None,
             log_cursor: None,
+            silences_over: false,
             maintenance_due: now.mono + settings.maintenance_interval,
             exporting: false,
             stopping: false,
@@ -154,7 +157,8 @@ impl Tenant {
             .dispatcher
             .next_due()
             .map(|due| (due.max(self.settings.start_delay), "flush"));
-        let gc = if self.gc_cursor.is_some() || self.log_cursor.is_some() {
+        let collects = self.gc_cursor.is_some() || self.log_cursor.is_some() || self.silences_over;
+        let gc = if collects {
             Duration::ZERO
         } else {
             self.gc_due
@@ -183,9 +187,11 @@ impl Tenant {
             TenantJobDone::Decided(outcome) => self.flush_decided(*outcome, now),
             TenantJobDone::Reloaded(outcome) => self.reloaded(*outcome, now),
             TenantJobDone::Exported(files) => self.exported(files),
+            TenantJobDone::Indexed(made) => self.indexed(Some(*made), now),
             TenantJobDone::Discarded => {}
             TenantJobDone::Panicked(TenantJobName::Decide(group)) => self.flush_lost(group, now),
             TenantJobDone::Panicked(TenantJobName::Export) => self.export_lost(),
+            TenantJobDone::Panicked(TenantJobName::Index) => self.indexed(None, now),
             TenantJobDone::Panicked(TenantJobName::Reload | TenantJobName::Discard) => {}
         }
     }
@@ -207,6 +213,7 @@ impl Tenant {
         let outcome =
             self.silences
                 .set(draft, now.wall, self.settings.silence_limits, &mut self.rng)?;
+        self.index_silences(now);
         let records = outcome
             .changed
             .iter()
@@ -226,6 +233,7 @@ impl Tenant {
         match self.silences.expire(id, now.wall)? {
             Expired::Already => Ok(Vec::new()),
             Expired::Changed(silence) => {
+                self.index_silences(now);
                 if self.settings.log_silences {
                     tracing::info!(id, "Silence expired");
                 }
