@@ -372,6 +372,7 @@ fn proxy_problem(proxy: &ProxyConfig) -> Option<(&'static str, &'static str)> {
 
 /// `TLSConfig.Validate` of prometheus/common, and its check of the versions when a client is built.
 fn check_tls(tls: &mut TlsConfig, place: &Place, reader: &mut Reader<'_>) {
+    warn_of_old_versions(tls, place, reader);
     let both = |a: &str, b: &str| !a.is_empty() && !b.is_empty();
     let certificate = !tls.cert.is_empty() || !tls.cert_file.is_empty();
     let key = !tls.key.is_empty() || !tls.key_file.is_empty();
@@ -412,6 +413,18 @@ fn check_tls(tls: &mut TlsConfig, place: &Place, reader: &mut Reader<'_>) {
         return;
     };
     reader.deny(place.of(at), message);
+}
+
+/// Go speaks TLS 1.0 and 1.1 when it is told to.
+fn warn_of_old_versions(tls: &TlsConfig, place: &Place, reader: &mut Reader<'_>) {
+    let is_old = |version: Option<TlsVersion>| version.is_some_and(|v| v < TlsVersion::Tls12);
+    if is_old(tls.max_version) {
+        let message = "TLS 1.0 and 1.1 are not supported: no connection comes about with this max_version; raise it";
+        reader.warn(place.of("max_version"), message);
+    } else if is_old(tls.min_version) {
+        let message = "TLS 1.0 and 1.1 are not supported: connections need TLS 1.2 at least";
+        reader.warn(place.of("min_version"), message);
+    }
 }
 
 /// Go's `CanonicalHeaderKey`: upper case at the start and after each hyphen.

@@ -267,6 +267,8 @@ receivers:
 - name: a
   webhook_configs:
   - {url: 'http://a/{{ .GroupLabels.x }}'}
+  - {url: 'https://a/', http_config: {tls_config: {max_version: TLS11}}}
+  - {url: 'https://a/', http_config: {tls_config: {min_version: TLS10}}}
 - name: b
   falcon_configs: [{url: 'http://a'}]
 - name: c
@@ -281,9 +283,11 @@ event_recorder: {stdout_outputs: [{}]}
             9:36 repeat_interval 121h is longer than --data.retention 5d: what 
             11:5 this route is never reached: an earlier route 
             11:6 match is deprecated; write matchers
-            18:3 no route uses receiver "c", so it is 
-            19:24 mute_time_intervals at the top of the file is 
-            20:17 event_recorder is read and has no effect: it 
+            16:52 TLS 1.0 and 1.1 are not supported: no 
+            17:52 TLS 1.0 and 1.1 are not supported: connections 
+            20:3 no route uses receiver "c", so it is 
+            21:24 mute_time_intervals at the top of the file is 
+            22:17 event_recorder is read and has no effect: it 
         "#]]
         .assert_eq(&warnings(text));
     }
