@@ -9,15 +9,47 @@ use crate::{
     tenant::View,
 };
 
-/// Requests that may wait in the node at one time; further clients wait before it. The queue is bounded by it, since
-/// finished effects are as many as the node has begun.
+/// Requests of one kind that may wait in the node at one time; further clients wait before it. The queue is bounded by it,
+/// since finished effects are as many as the node has begun.
 const MAX_REQUESTS: usize = 256;
 
 /// Asks the node. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Handle {
     queue: mpsc::UnboundedSender<Message>,
-    permits: Arc<Semaphore>,
+    permits: Arc<Permits>,
+}
+
+/// Places in the queue by what a request waits for, so that a store that hangs stops no read and no alert.
+#[derive(Debug)]
+struct Permits {
+    /// For the loop to come by.
+    reads: Arc<Semaphore>,
+    /// For their turn, and while a configuration is applied.
+    posts: Arc<Semaphore>,
+    /// For the store or a worker.
+    changes: Arc<Semaphore>,
+}
+
+impl Permits {
+    fn new() -> Self {
+        let places = || Arc::new(Semaphore::new(MAX_REQUESTS));
+        Self {
+            reads: places(),
+            posts: places(),
+            changes: places(),
+        }
+    }
+
+    fn of(&self, request: &Request) -> &Arc<Semaphore> {
+        match request {
+            Request::View => &self.reads,
+            Request::PostAlerts { .. } => &self.posts,
+            Request::SetSilence(_) | Request::ExpireSilence(_) | Request::Reload(_) => {
+                &self.changes
+            }
+        }
+    }
 }
 
 /// Hands finished effects back to the node. Cheap to clone; it does not keep the loop alive.
@@ -53,7 +85,7 @@ pub fn channel() -> (Handle, Inbox) {
     let (sender, queue) = mpsc::unbounded_channel();
     let handle = Handle {
         queue: sender,
-        permits: Arc::new(Semaphore::new(MAX_REQUESTS)),
+        permits: Arc::new(Permits::new()),
     };
     (handle, Inbox { queue })
 }
@@ -62,7 +94,8 @@ impl Handle {
     /// Asks and waits for the answer. A client that goes away before does not take its request back.
     pub async fn request(&self, request: Request) -> Reply {
         let gone = || Reply::Refused("the node is going down".to_owned());
-        let Ok(permit) = Arc::clone(&self.permits).acquire_owned().await else {
+        let places = Arc::clone(self.permits.of(&request));
+        let Ok(permit) = places.acquire_owned().await else {
             return gone();
         };
         let (answer, reply) = oneshot::channel();
@@ -116,5 +149,38 @@ impl Results {
         if let Some(queue) = self.queue.upgrade() {
             let _ = queue.send(Message::Input(Box::new(input)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::task::JoinSet;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn silences_that_wait_for_the_store_stop_no_read() {
+        let (handle, mut inbox) = channel();
+        let mut clients = JoinSet::new();
+        for _ in 0..2 * MAX_REQUESTS {
+            let handle = handle.clone();
+            clients.spawn(async move {
+                handle.request(Request::ExpireSilence("x".into())).await;
+            });
+        }
+        // Nobody answers them, so only as many come as there are places.
+        let mut waiting = Vec::new();
+        while waiting.len() < MAX_REQUESTS {
+            waiting.extend(inbox.queue.recv().await);
+        }
+        let reader = handle.clone();
+        clients.spawn(async move {
+            reader.view().await;
+        });
+        let next = inbox.queue.recv().await;
+        let Some(Message::Request { request, .. }) = next else {
+            panic!("no request came");
+        };
+        assert!(matches!(request, Request::View), "{request:?}");
     }
 }
