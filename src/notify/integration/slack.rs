@@ -4,7 +4,7 @@
 //! changed, its place kept under upstream's names in the notification log; a message that cannot be changed any more is
 //! posted anew, where upstream fails from then on. A message that is too long is sent again, shorter, once.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     Answer, Begun, Context, Conversation, FileContents, HttpRequest, HttpResponse, Step,
@@ -100,16 +100,6 @@ enum Heard {
     Other(Verdict),
 }
 
-/// What a web method answers.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Said {
-    ok: bool,
-    error: String,
-    channel: String,
-    ts: String,
-}
-
 fn hear(response: &HttpResponse) -> Heard {
     let body = String::from_utf8_lossy(&response.body);
     let body = body.trim();
@@ -128,25 +118,31 @@ fn hear(response: &HttpResponse) -> Heard {
             Heard::Refused(body.to_owned())
         };
     }
-    match serde_json::from_str::<Said>(body) {
-        Ok(said) if said.ok => {
-            let place = Place {
-                channel: said.channel,
-                ts: said.ts,
-            };
-            let whole = !place.channel.is_empty() && !place.ts.is_empty();
-            Heard::Taken(whole.then_some(place))
-        }
-        Ok(said) => Heard::Refused(said.error),
-        Err(error) => Heard::Other(Verdict::Retry {
-            after: None,
-            reason: FailureReason::ClientError,
-            error: format!(
-                "could not unmarshal JSON response \"{}\": {error}",
-                status::quoted(body)
-            ),
-            ambiguous: true,
-        }),
+    let said: Value = match serde_json::from_str(body) {
+        Ok(said) => said,
+        Err(error) => return Heard::Other(unreadable(body, &error)),
+    };
+    let text = |member: &str| said[member].as_str().unwrap_or_default().to_owned();
+    if said["ok"] != Value::Bool(true) {
+        return Heard::Refused(text("error"));
+    }
+    let place = Place {
+        channel: text("channel"),
+        ts: text("ts"),
+    };
+    let whole = !place.channel.is_empty() && !place.ts.is_empty();
+    Heard::Taken(whole.then_some(place))
+}
+
+fn unreadable(body: &str, error: &serde_json::Error) -> Verdict {
+    Verdict::Retry {
+        after: None,
+        reason: FailureReason::ClientError,
+        error: format!(
+            "could not unmarshal JSON response \"{}\": {error}",
+            status::quoted(body)
+        ),
+        ambiguous: true,
     }
 }
 
@@ -433,8 +429,9 @@ mod tests {
     #[test]
     fn the_body_says_whether_it_was_taken() {
         use FailureReason::{AuthError, ClientError, RateLimited, ServerError};
-        for (status, body) in [(200, "ok"), (200, "ok\n"), (200, r#"{"ok":true}"#)] {
-            assert_eq!(said(status, body), Verdict::sent());
+        let null = r#"{"ok":true,"error":null,"ts":null}"#;
+        for body in ["ok", "ok\n", r#"{"ok":true}"#, null] {
+            assert_eq!(said(200, body), Verdict::sent());
         }
         for (status, body, expect) in [
             (

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{
     super::{
@@ -117,48 +117,28 @@ fn request(method: &'static str, url: String, body: String, http: &Arc<HttpConfi
 }
 
 /// An issue that was found.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Found {
     key: String,
-    #[serde(default)]
-    fields: Fields,
+    /// `new`, `indeterminate` or `done`, if it is told.
+    category: Option<String>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Fields {
-    status: Option<IssueStatus>,
+/// The first issue of a search, which is open or, if none is, was closed last.
+fn found(search: &Value) -> Option<Found> {
+    let issue = &search["issues"][0];
+    let category = &issue["fields"]["status"]["statusCategory"]["key"];
+    Some(Found {
+        key: issue["key"].as_str()?.to_owned(),
+        category: category.as_str().map(str::to_owned),
+    })
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct IssueStatus {
-    status_category: Category,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Category {
-    key: String,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Search {
-    issues: Vec<Found>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Transitions {
-    transitions: Vec<Transition>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Transition {
-    id: String,
-    name: String,
+/// Names and identifiers of the transitions of an issue.
+fn transitions(answer: &Value) -> Vec<(&str, &str)> {
+    let list = answer["transitions"].as_array().into_iter().flatten();
+    list.filter_map(|transition| Some((transition["name"].as_str()?, transition["id"].as_str()?)))
+        .collect()
 }
 
 /// Which request is on its way.
@@ -206,8 +186,7 @@ impl Attempt {
     fn next(&mut self, response: &HttpResponse) -> Result<Step, Verdict> {
         match std::mem::replace(&mut self.doing, Doing::Transition) {
             Doing::Search => {
-                let search: Search = read(response)?;
-                Ok(match search.issues.into_iter().next() {
+                Ok(match found(&read(response)?) {
                     Some(found) => self.update(found),
                     None if self.firing => {
                         let body = self.issue.creation();
@@ -230,10 +209,10 @@ impl Attempt {
     }
 
     fn look_up_transition(&mut self, found: Found) -> Step {
-        let Some(status) = found.fields.status else {
+        let Some(category) = found.category else {
             return Step::Done(Verdict::sent());
         };
-        let is_done = status.status_category.key == "done";
+        let is_done = category == "done";
         if self.transition.is_empty() || is_done != self.firing {
             return Step::Done(Verdict::sent());
         }
@@ -241,17 +220,17 @@ impl Attempt {
         self.go(Doing::Transitions { key: found.key }, &path, String::new())
     }
 
-    fn change_status(&mut self, key: &str, known: &Transitions) -> Result<Step, Verdict> {
+    fn change_status(&mut self, key: &str, answer: &Value) -> Result<Step, Verdict> {
         let wanted = &self.transition;
-        let same = |transition: &&Transition| transition.name == *wanted;
-        let alike = |transition: &&Transition| transition.name.eq_ignore_ascii_case(wanted);
-        let mut all = known.transitions.iter();
-        let Some(transition) = all.clone().find(same).or_else(|| all.find(alike)) else {
-            let names: Vec<_> = known
-                .transitions
+        let known = transitions(answer);
+        let same = known.iter().find(|(name, _)| name == wanted);
+        let alike = || {
+            known
                 .iter()
-                .map(|transition| &*transition.name)
-                .collect();
+                .find(|(name, _)| name.eq_ignore_ascii_case(wanted))
+        };
+        let Some((_, id)) = same.or_else(alike) else {
+            let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
             return Err(Verdict::unsendable(format!(
                 "can't find transition {wanted} for issue {key}, which has: {}",
                 status::quoted(&names.join(", "))
@@ -259,7 +238,7 @@ impl Attempt {
         };
         let body = json::document(|object| {
             object.object("transition", |object| {
-                object.text_if_any("id", &transition.id);
+                object.text_if_any("id", id);
             });
         });
         let path = format!("issue/{key}/transitions");
@@ -290,7 +269,7 @@ impl Attempt {
 }
 
 /// Reads an answer; one that is no JSON may be a proxy's, which comes and goes.
-fn read<T: for<'de> Deserialize<'de>>(response: &HttpResponse) -> Result<T, Verdict> {
+fn read(response: &HttpResponse) -> Result<Value, Verdict> {
     serde_json::from_slice(&response.body).map_err(|error| Verdict::Retry {
         after: None,
         reason: FailureReason::Other,
