@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     HttpConfig, HttpUrl, Language, Secret, TlsConfig,
+    http::{OAuth2, oauth2_problem},
     mention::RawMention,
     read::{
-        Beside, Codec, FilePath, HiddenUrl, Name, Place, Position, PromDuration, Reader, Shown,
-        TOKEN,
+        Beside, Boxed, Codec, FilePath, HiddenUrl, Name, Place, Position, PromDuration, Reader,
+        Shown, TOKEN,
     },
     section::section,
     settings::HostPort,
@@ -30,6 +31,9 @@ section! {
         smtp_auth_secret: Secret,
         smtp_auth_secret_file: String as FilePath,
         smtp_auth_identity: String,
+        smtp_auth_bearer_token: Secret,
+        smtp_auth_bearer_token_file: String as FilePath,
+        smtp_auth_oauth2: Option<Box<OAuth2>> as Option<Boxed<OAuth2>>,
         smtp_require_tls: bool as Shown<bool> = true,
         smtp_tls ["smtp_tls_config"]: Option<Arc<TlsConfig>> = Some(Arc::default()),
         smtp_force_implicit_tls: Option<bool>,
@@ -169,7 +173,7 @@ pub(crate) fn check_global(global: &Global, place: &Place, reader: &mut Reader<'
             "at most one of slack_app_token/slack_app_token_file & slack_api_url/slack_api_url_file must be configured",
         );
     }
-    let pairs: [(&str, &Secret, &str); 9] = [
+    let pairs: [(&str, &Secret, &str); 10] = [
         (
             "opsgenie_api_key",
             &global.opsgenie_api_key,
@@ -206,6 +210,11 @@ pub(crate) fn check_global(global: &Global, place: &Place, reader: &mut Reader<'
             &global.smtp_auth_secret_file,
         ),
         (
+            "smtp_auth_bearer_token",
+            &global.smtp_auth_bearer_token,
+            &global.smtp_auth_bearer_token_file,
+        ),
+        (
             "wechat_api_secret",
             &global.wechat_api_secret,
             &global.wechat_api_secret_file,
@@ -222,5 +231,8 @@ pub(crate) fn check_global(global: &Global, place: &Place, reader: &mut Reader<'
             place,
             &[(key, !secret.is_empty()), (&file_key, !file.is_empty())],
         );
+    }
+    if let Some(problem) = global.smtp_auth_oauth2.as_deref().and_then(oauth2_problem) {
+        reader.deny(place.of("smtp_auth_oauth2"), problem);
     }
 }

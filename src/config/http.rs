@@ -313,7 +313,8 @@ fn credentials_problem(http: &mut HttpConfig) -> Option<(&'static str, &'static 
     (http.oauth2.is_some() && http.basic_auth.is_some()).then_some(("oauth2", one_of_three))
 }
 
-fn oauth2_problem(oauth2: &OAuth2) -> Option<&'static str> {
+/// What is wrong with an `oauth2` section.
+pub(crate) fn oauth2_problem(oauth2: &OAuth2) -> Option<&'static str> {
     if oauth2.client_id.is_empty() {
         return Some("oauth2 client_id must be configured");
     }

@@ -75,7 +75,7 @@ impl Senders {
                 Step::Token(request) => {
                     Answer::Token(self.tokens.get(&self.http, request, left).await)
                 }
-                Step::Mail(mail) => Answer::Mail(self.mail.send(&mail, left).await),
+                Step::Mail(mail) => Answer::Mail(self.mail.send_as(mail, &self.http, left).await),
             };
             step = conversation.answer(answer);
         }

@@ -7,8 +7,8 @@ use crate::{
     config::{
         Secret, TlsConfig,
         global::Global,
-        http::canonical_header,
-        read::{Codec, Cursor, FilePath, Place, Reader},
+        http::{OAuth2, canonical_header, oauth2_problem},
+        read::{Boxed, Codec, Cursor, FilePath, Place, Reader},
         section::section,
     },
     labels::go_quote,
@@ -38,6 +38,12 @@ section! {
         auth_secret_file: String as FilePath,
         /// The identity for `PLAIN`.
         auth_identity: String,
+        /// A bearer token for `XOAUTH2`.
+        auth_bearer_token: Secret,
+        /// A file with the token, read for each mail.
+        auth_bearer_token_file: String as FilePath,
+        /// Where a token for `XOAUTH2` is fetched.
+        auth_oauth2: Option<Box<OAuth2>> as Option<Boxed<OAuth2>>,
         /// Headers by their canonical name, templates.
         headers: BTreeMap<String, String>,
         /// The HTML part; none if empty.
@@ -170,6 +176,7 @@ fn check_email(email: &mut EmailConfig, place: &Place, reader: &mut Reader<'_>) 
         headers.insert(name, value);
     }
     email.headers = headers;
+    check_bearer(email, place, reader);
     if !email.threading.enabled {
         return;
     }
@@ -187,6 +194,23 @@ fn check_email(email: &mut EmailConfig, place: &Place, reader: &mut Reader<'_>) 
             place.of("threading"),
             "threading.thread_by_date must be either 'none' or 'daily'",
         );
+    }
+}
+
+fn check_bearer(email: &EmailConfig, place: &Place, reader: &mut Reader<'_>) {
+    reader.at_most_one(
+        place,
+        &[
+            ("auth_bearer_token", !email.auth_bearer_token.is_empty()),
+            (
+                "auth_bearer_token_file",
+                !email.auth_bearer_token_file.is_empty(),
+            ),
+            ("auth_oauth2", email.auth_oauth2.is_some()),
+        ],
+    );
+    if let Some(problem) = email.auth_oauth2.as_deref().and_then(oauth2_problem) {
+        reader.deny(place.of("auth_oauth2"), problem);
     }
 }
 
@@ -220,6 +244,15 @@ impl Inherit for EmailConfig {
                 .clone_from(&global.smtp_auth_secret_file);
         }
         or_global(&mut self.auth_identity, &global.smtp_auth_identity);
+        if self.auth_bearer_token.is_empty()
+            && self.auth_bearer_token_file.is_empty()
+            && self.auth_oauth2.is_none()
+        {
+            self.auth_bearer_token = global.smtp_auth_bearer_token.clone();
+            self.auth_bearer_token_file
+                .clone_from(&global.smtp_auth_bearer_token_file);
+            self.auth_oauth2.clone_from(&global.smtp_auth_oauth2);
+        }
         if self.require_tls.is_none() {
             self.require_tls = Some(global.smtp_require_tls);
         }

@@ -14,7 +14,7 @@ use url::Url;
 
 use super::{exchange, oauth2::TokenSource, proxy::Environment, transport::Transport};
 use crate::{
-    config::HttpConfig,
+    config::{HttpConfig, Secret},
     io::clock::Clock,
     notify::integration::{HttpRequest, HttpResponse, TransportError},
 };
@@ -90,6 +90,29 @@ impl HttpClients {
             }
         };
         Ok(exchange::read(response, deadline, || self.clock.now().wall).await)
+    }
+
+    /// The token that the OAuth 2 section of a configuration gives, if it has one.
+    ///
+    /// # Errors
+    /// When the server of tokens gives none.
+    pub(in crate::io) async fn token(
+        &self,
+        config: &Arc<HttpConfig>,
+    ) -> Result<Option<Secret>, String> {
+        let client = self.client(config);
+        let Some(tokens) = &client.tokens else {
+            return Ok(None);
+        };
+        let header = tokens.token().await?;
+        Ok(header.split_once(' ').map(|(_, token)| Secret::new(token)))
+    }
+
+    /// Makes the next use of that token fetch another one.
+    pub(in crate::io) async fn forget_token(&self, config: &Arc<HttpConfig>) {
+        if let Some(tokens) = &self.client(config).tokens {
+            tokens.forget().await;
+        }
     }
 
     async fn head(

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     config::{HostPort, TlsConfig},
-    io::task,
+    io::{HttpClients, task},
     notify::{
         FailureReason,
         integration::{MailLogin, MailOutcome, MailRequest},
@@ -34,9 +34,6 @@ const KEEP_IDLE: Duration = Duration::from_secs(30);
 
 /// Servers end connections after some number of mails; this is below what they take.
 const MAX_MAILS: u32 = 50;
-
-/// Servers and logins that are known; more than configurations have.
-const MAX_SERVERS: usize = 1024;
 
 /// Mails whose recipients are remembered, and for how long: other attempts are made within that time.
 const MAX_REMEMBERED: usize = 4096;
@@ -100,6 +97,38 @@ impl MailClients {
             servers: Mutex::default(),
             delivered: Mutex::default(),
         }
+    }
+
+    /// Hands a mail to its server within `timeout`, with a token if it needs one to log in.
+    pub(in crate::io) async fn send_as(
+        &self,
+        mut mail: MailRequest,
+        http: &HttpClients,
+        timeout: Duration,
+    ) -> MailOutcome {
+        let Some((login, oauth2)) = mail.login.as_mut().and_then(|login| {
+            let oauth2 = login.oauth2.clone()?;
+            Some((login, oauth2))
+        }) else {
+            return self.send(&mail, timeout).await;
+        };
+        let began = Instant::now();
+        login.bearer = match tokio::time::timeout(timeout, http.token(&oauth2)).await {
+            Ok(Ok(token)) => Ok(token.unwrap_or_default()),
+            // Other ways to log in need no token.
+            Ok(Err(error)) => Err(error),
+            Err(_elapsed) => Err("oauth2: cannot fetch token: the time was over".to_owned()),
+        };
+        let left = timeout.saturating_sub(began.elapsed());
+        let outcome = self.send(&mail, left).await;
+        if let MailOutcome::Failed {
+            reason: FailureReason::AuthError,
+            ..
+        } = &outcome
+        {
+            http.forget_token(&oauth2).await;
+        }
+        outcome
     }
 
     /// Hands a mail to its server within `timeout`. Those who have it from an earlier attempt are passed over.
@@ -182,9 +211,8 @@ impl MailClients {
         if let Some(known) = servers.iter().find(|known| known.key == key) {
             return Arc::clone(known);
         }
-        if servers.len() >= MAX_SERVERS {
-            servers.retain(|server| Arc::strong_count(server) > 1);
-        }
+        // What configurations, passwords and tokens of the past have left.
+        servers.retain(|server| Arc::strong_count(server) > 1 || server.is_warm());
         let server = Arc::new(Server {
             key,
             permits: Semaphore::new(MAX_CONNECTIONS),
@@ -217,6 +245,10 @@ fn none_taken(refused: &[(String, String)], deferred: &[(String, String)]) -> Ma
 }
 
 impl Server {
+    fn is_warm(&self) -> bool {
+        !lock(&self.idle).sessions.is_empty()
+    }
+
     async fn send(
         self: &Arc<Self>,
         mail: &MailRequest,

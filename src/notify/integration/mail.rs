@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    config::{HostPort, Secret, TlsConfig},
+    config::{HostPort, HttpConfig, Secret, TlsConfig},
     notify::FailureReason,
 };
 
@@ -46,6 +46,8 @@ pub struct MailLogin {
     pub identity: String,
     /// A bearer token for `XOAUTH2`.
     pub bearer: Result<Secret, String>,
+    /// Where that token is fetched, if it is not given.
+    pub oauth2: Option<Arc<HttpConfig>>,
 }
 
 /// What became of a mail.

@@ -35,11 +35,11 @@ use crate::{
     notify::integration::{HttpRequest, HttpResponse, TransportError},
 };
 
-pub(super) type Answer = Response<Full<bytes::Bytes>>;
+pub(in crate::io) type Answer = Response<Full<bytes::Bytes>>;
 
 /// One request as a server saw it.
 #[derive(Debug, Clone)]
-pub(super) struct Seen {
+pub(in crate::io) struct Seen {
     pub(super) method: Method,
     pub(super) uri: String,
     pub(super) headers: BTreeMap<String, String>,
@@ -54,7 +54,7 @@ impl Seen {
 }
 
 /// A server that keeps what it saw.
-pub(super) struct Server {
+pub(in crate::io) struct Server {
     pub(super) address: SocketAddr,
     pub(super) seen: Arc<Mutex<Vec<Seen>>>,
     pub(super) connections: Arc<AtomicUsize>,
@@ -62,7 +62,9 @@ pub(super) struct Server {
 }
 
 impl Server {
-    pub(super) async fn start(answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static) -> Self {
+    pub(in crate::io) async fn start(
+        answer: impl Fn(&Seen) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         Self::start_tls(None, answer).await
     }
 
@@ -123,7 +125,7 @@ impl Server {
         server
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(in crate::io) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
@@ -131,7 +133,7 @@ impl Server {
         format!("https://{host}:{}{path}", self.address.port())
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    pub(in crate::io) fn seen(&self) -> Vec<Seen> {
         lock(&self.seen).clone()
     }
 
@@ -169,7 +171,7 @@ impl Seen {
     }
 }
 
-pub(super) fn answer(status: u16, body: impl Into<bytes::Bytes>) -> Answer {
+pub(in crate::io) fn answer(status: u16, body: impl Into<bytes::Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(body.into()));
     *answer.status_mut() = StatusCode::from_u16(status).unwrap();
     answer
@@ -181,7 +183,7 @@ pub(super) fn moved(status: u16, to: &str) -> Answer {
     answer
 }
 
-pub(super) fn clients() -> HttpClients {
+pub(in crate::io) fn clients() -> HttpClients {
     HttpClients::new(Clock::start(SignedDuration::ZERO))
 }
 

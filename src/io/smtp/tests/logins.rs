@@ -1,9 +1,18 @@
 //! Each mechanism, the order of the server, and what must not be said.
 
-use super::server::{Script, Server, failed, login, send, taken};
+use std::sync::Arc;
+
+use super::{
+    super::clients::MailClients,
+    server::{LONG, Script, Server, failed, login, send, taken},
+};
 use crate::{
-    config::Secret,
-    notify::{FailureReason::AuthError, integration::MailOutcome},
+    config::{HttpConfig, OAuth2, Secret},
+    io::http::tests::server as http,
+    notify::{
+        FailureReason::AuthError,
+        integration::{MailLogin, MailOutcome},
+    },
 };
 
 const ALL: [&str; 2] = ["AUTH PLAIN LOGIN CRAM-MD5 XOAUTH2", "8BITMIME"];
@@ -58,14 +67,7 @@ async fn bearer_tokens() {
     let script = Script {
         extensions: ALL.to_vec(),
         // {"status":"401"}
-        ..Script::answering(&[
-            ("AUTH", "334 eyJzdGF0dXMiOiI0MDEifQ=="),
-            ("", "535 5.7.8 no"),
-        ])
-    };
-    let script = Script {
-        answers: vec![("AUTH", "334 eyJzdGF0dXMiOiI0MDEifQ==\r\n535 5.7.8 no")],
-        ..script
+        ..Script::answering(&[("AUTH", "334 eyJzdGF0dXMiOiI0MDEifQ==\r\n535 5.7.8 no")])
     };
     let server = Server::start(script).await;
     mail.server.port = server.port.to_string();
@@ -164,4 +166,51 @@ async fn a_server_that_asks_on_and_on() {
     assert_eq!(error, "auth: the server asks on and on");
     assert!(retry);
     assert!(!server.heard().iter().any(|line| line.starts_with("cGFz")));
+}
+
+#[tokio::test]
+async fn tokens_are_fetched_shared_and_replaced_when_refused() {
+    let tokens = http::Server::start(|_| {
+        http::answer(
+            200,
+            r#"{"access_token":"TOK","token_type":"bearer","expires_in":3600}"#,
+        )
+    })
+    .await;
+    let oauth2 = OAuth2 {
+        client_id: "id".to_owned(),
+        client_secret: Secret::new("secret"),
+        token_url: tokens.url("/token"),
+        ..OAuth2::default()
+    };
+    let config = HttpConfig {
+        oauth2: Some(Box::new(oauth2)),
+        ..HttpConfig::default()
+    };
+    let (clients, http) = (MailClients::default(), http::clients());
+    let server = Server::start(Script::offering(&["AUTH XOAUTH2"])).await;
+    let mut mail = server.mail("K");
+    mail.login = Some(MailLogin {
+        oauth2: Some(Arc::new(config)),
+        ..login()
+    });
+    for _ in 0..2 {
+        taken(clients.send_as(mail.clone(), &http, LONG).await);
+    }
+    assert_eq!((tokens.seen().len(), server.connections()), (1, 1));
+    assert_eq!(
+        server.heard()[1],
+        "AUTH XOAUTH2 dXNlcj10aW0BYXV0aD1CZWFyZXIgVE9LAQE="
+    );
+
+    let script = Script {
+        extensions: vec!["AUTH XOAUTH2"],
+        ..Script::answering(&[("AUTH", "535 no")])
+    };
+    let server = Server::start(script).await;
+    mail.server.port = server.port.to_string();
+    failed(clients.send_as(mail.clone(), &http, LONG).await);
+    assert_eq!(tokens.seen().len(), 1);
+    failed(clients.send_as(mail.clone(), &http, LONG).await);
+    assert_eq!(tokens.seen().len(), 2);
 }

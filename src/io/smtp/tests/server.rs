@@ -287,6 +287,7 @@ pub(super) fn login() -> MailLogin {
         secret: Ok(Secret::new("tanstaaftanstaaf")),
         identity: "id".to_owned(),
         bearer: Ok(Secret::default()),
+        oauth2: None,
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     message::Message,
 };
 use crate::{
-    config::{EmailConfig, Secret},
+    config::{EmailConfig, HttpConfig, Secret},
     notify::{
         FailureReason, Limit, Receipt, Renderer, Verdict,
         integration::{
@@ -33,11 +33,15 @@ const NAMED: usize = 20;
 /// The files to read for each notification.
 pub(in super::super) fn files(config: &EmailConfig) -> Vec<String> {
     let login = !config.auth_username.is_empty();
-    [&config.auth_password_file, &config.auth_secret_file]
-        .into_iter()
-        .filter(|file| login && !file.is_empty())
-        .cloned()
-        .collect()
+    [
+        &config.auth_password_file,
+        &config.auth_secret_file,
+        &config.auth_bearer_token_file,
+    ]
+    .into_iter()
+    .filter(|file| login && !file.is_empty())
+    .cloned()
+    .collect()
 }
 
 /// Begins an attempt.
@@ -122,6 +126,11 @@ fn login(config: &EmailConfig, files: &FileContents) -> Option<MailLogin> {
         &config.auth_secret_file,
         &config.auth_secret,
     );
+    let bearer = read(
+        "auth_bearer_token_file",
+        &config.auth_bearer_token_file,
+        &config.auth_bearer_token,
+    );
     let trimmed = |file: &str, secret: Secret| {
         if file.is_empty() {
             secret
@@ -143,7 +152,13 @@ fn login(config: &EmailConfig, files: &FileContents) -> Option<MailLogin> {
         password: password.map(|secret| trimmed(&config.auth_password_file, secret)),
         secret: secret.map(|secret| line(&config.auth_secret_file, secret)),
         identity: config.auth_identity.clone(),
-        bearer: Ok(Secret::default()),
+        bearer: bearer.map(|secret| trimmed(&config.auth_bearer_token_file, secret)),
+        oauth2: config.auth_oauth2.as_ref().map(|oauth2| {
+            Arc::new(HttpConfig {
+                oauth2: Some(oauth2.clone()),
+                ..HttpConfig::default()
+            })
+        }),
     })
 }
 
