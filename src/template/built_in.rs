@@ -29,6 +29,7 @@ pub(super) fn files(language: Language) -> [(&'static str, &'static str); 4] {
 mod tests {
     use super::*;
     use crate::{
+        labels::LabelSet,
         template::{Library, Mode, Scope, cases},
         time::Timestamp,
     };
@@ -227,5 +228,40 @@ mod tests {
 
             http://am:9093/#/alerts?filter=%7Balertname%3D%22HighCPU%22%7D&receiver=team-x
         "#]].assert_eq(&render(Language::English, "email.default.text", &data));
+    }
+
+    #[test]
+    fn mails_are_bounded_and_hostile_labels_stay_text() {
+        let Some((mut data, _)) = cases::load() else {
+            return;
+        };
+        let hostile = "\"><script>alert(1)</script><td style='x'>";
+        let mut alert = (*data.alerts[0]).clone();
+        let mut labels: Vec<(String, String)> = (0..20)
+            .map(|i| (format!("label_{i}"), "value ".repeat(5)))
+            .collect();
+        labels.push(("alertname".into(), hostile.into()));
+        labels.push(("name \"with\" quotes".into(), hostile.repeat(100)));
+        alert.labels = LabelSet::from_pairs(labels.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        alert.annotations = LabelSet::from_pairs([
+            ("summary", hostile),
+            ("runbook", "https://a.example/?q=\"><script>"),
+            ("link", "javascript:alert(1)"),
+        ]);
+        alert.generator_url = "javascript:alert(1)".into();
+        let alert = std::sync::Arc::new(alert);
+        data.alerts = vec![alert; 1000].into();
+        data.group_labels = LabelSet::from_pairs([("alertname", hostile)]);
+        for language in [Language::English, Language::Chinese] {
+            let source = "{{ template \"email.default.html\" . }}";
+            let template = Library::built_in(language).compile("", source, Mode::Html);
+            let scope = Scope::new(data.clone(), Timestamp::ZERO);
+            let html = template.unwrap().render(&scope).unwrap();
+            assert!(html.len() < 95_000, "{}", html.len());
+            assert!(!html.contains("<script") && !html.contains("<td style='x'"));
+            assert!(!html.contains("href=\"javascript"));
+            assert!(html.contains("href=\"https://a.example/?q=%22%3e%3cscript%3e\""));
+            assert!(html.contains("/#/silences/new?filter=%7Balertname%3D%22%5C%22%3E%3Cscript"));
+        }
     }
 }
