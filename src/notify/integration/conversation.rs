@@ -12,8 +12,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Everything that an attempt to notify is made of.
-#[derive(Debug, Clone)]
+/// Everything that an attempt to notify is made of. Files hold secrets, so their contents are not printed.
+#[derive(Clone)]
 pub struct Context {
     /// To whom and how.
     pub integration: Arc<Integration>,
@@ -29,6 +29,20 @@ pub struct Context {
     pub at: Timestamp,
     /// How long the attempt may take.
     pub allowed: Duration,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let files: Vec<_> = self.files.keys().collect();
+        f.debug_struct("Context")
+            .field("integration", &self.integration)
+            .field("data", &self.data)
+            .field("files", &files)
+            .field("memory", &self.memory)
+            .field("at", &self.at)
+            .field("allowed", &self.allowed)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What an integration wants done next.

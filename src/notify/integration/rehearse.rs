@@ -78,7 +78,12 @@ impl Hidden {
     fn of(context: &Context) -> Self {
         let secrets = context.integration.settings.secrets();
         let whole_paths = secrets.iter().any(|secret| secret.reveal().contains("{{"));
-        let files = context.files.values().filter_map(|file| file.as_ref().ok());
+        // Of the environment, regions and names of profiles are no secrets.
+        let hidden = |name: &str| {
+            !name.starts_with("env:") || name.contains("SECRET") || name.contains("TOKEN")
+        };
+        let files = context.files.iter().filter(|(name, _)| hidden(name));
+        let files = files.filter_map(|(_, file)| file.as_ref().ok());
         let mut texts: Vec<String> = secrets
             .iter()
             .map(|secret| secret.reveal().to_owned())

@@ -458,4 +458,36 @@ mod tests {
         };
         assert_eq!(receipt.note, "the answer names no message");
     }
+
+    #[test]
+    fn a_rehearsal_shows_all_but_secrets() {
+        let mut context = context(&yaml("role_arn: 'arn:r'", PLAIN), firing());
+        let session = "[default]\naws_access_key_id = AK\naws_secret_access_key = hunter2\naws_session_token = hunter3";
+        for (name, text) in [
+            ("env:AWS_REGION", "us-east-2"),
+            ("env-file:HOME/.aws/credentials", session),
+        ] {
+            context.files.insert(name.to_owned(), Ok(text.to_owned()));
+        }
+        let rehearsal = crate::notify::integration::rehearse(&context).unwrap();
+        let targets: Vec<_> = rehearsal
+            .requests
+            .iter()
+            .map(|shown| &*shown.target)
+            .collect();
+        assert_eq!(
+            targets,
+            [
+                "https://sts.us-east-2.amazonaws.com/",
+                "https://sns.us-east-2.amazonaws.com/"
+            ]
+        );
+        assert!(
+            rehearsal.requests[1]
+                .body
+                .starts_with("Action=Publish&Message=a+b")
+        );
+        let shown = format!("{rehearsal:?} {context:?}");
+        assert!(!shown.contains("hunter"), "{shown}");
+    }
 }
