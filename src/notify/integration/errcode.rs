@@ -9,6 +9,9 @@ use serde_json::Value;
 use super::{HttpResponse, status};
 use crate::notify::{FailureReason, Verdict};
 
+/// For a gateway that says 429 and not how long.
+const PAUSE: Duration = Duration::from_secs(10);
+
 /// An answer with its code.
 #[derive(Debug)]
 pub(super) struct Coded {
@@ -48,12 +51,18 @@ impl Coded {
     /// # Errors
     /// The verdict, if there is no code in it, or one that says success with a status that does not.
     pub(super) fn read(response: &HttpResponse, keys: Keys) -> Result<Self, Verdict> {
-        let asked_to_wait = status::retry_after(response);
+        let asked_to_wait = status::retry_after(response).or_else(|| feishus_wait(response));
         let success = (200..=299).contains(&response.status);
         let json = serde_json::from_slice(&response.body).unwrap_or_default();
         let code = keys.code.iter().find_map(|key| text(&json, key));
         match code {
-            Some(code) if (success || code != "0") && response.status != 429 => Ok(Self {
+            _ if response.status == 429 => Err(Verdict::Retry {
+                after: Some(asked_to_wait.unwrap_or(PAUSE)),
+                reason: FailureReason::RateLimited,
+                error: "too many messages: status code 429".to_owned(),
+                ambiguous: false,
+            }),
+            Some(code) if success || code != "0" => Ok(Self {
                 code,
                 words: text(&json, keys.words).unwrap_or_default(),
                 json,
@@ -125,6 +134,14 @@ impl Coded {
     }
 }
 
+/// Feishu's own `Retry-After`, in seconds.
+fn feishus_wait(response: &HttpResponse) -> Option<Duration> {
+    let seconds = response.header("x-ogw-ratelimit-reset")?.trim().parse();
+    seconds
+        .ok()
+        .map(|seconds: u16| Duration::from_secs(seconds.into()))
+}
+
 fn text(json: &Value, key: &str) -> Option<String> {
     match json.get(key)? {
         Value::String(text) => Some(text.clone()),
@@ -163,6 +180,30 @@ mod tests {
             let is_retried = matches!(verdict, Verdict::Retry { .. });
             assert_eq!(is_retried, retried, "{status} {body}: {verdict:?}");
         }
+    }
+
+    #[test]
+    fn gateways_that_are_asked_too_much_are_left_alone() {
+        let after = |headers: &[(&str, &str)]| {
+            let Ok(mut response) = http(429, r#"{"errcode":130101}"#) else {
+                panic!("http always answers")
+            };
+            let headers = headers.iter().map(|(name, value)| (*name, *value));
+            response.headers = headers
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            match Coded::read(&response, ERRCODE) {
+                Err(Verdict::Retry { after, reason, .. }) => {
+                    assert_eq!(reason, FailureReason::RateLimited);
+                    after.map(|after| after.as_secs())
+                }
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(after(&[]), Some(10));
+        assert_eq!(after(&[("retry-after", "7")]), Some(7));
+        assert_eq!(after(&[("x-ogw-ratelimit-reset", "42")]), Some(42));
+        assert_eq!(after(&[("x-ogw-ratelimit-reset", "soon")]), Some(10));
     }
 
     #[test]
