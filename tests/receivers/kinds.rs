@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// A list with one entry whose address is `URL`, and how the vendor says that it took a message.
-const KINDS: [(&str, &str, u16, &str); 17] = [
+const KINDS: [(&str, &str, u16, &str); 18] = [
     ("webhook", "url: 'URL'", 200, ""),
     (
         "pagerduty",
@@ -66,6 +66,12 @@ const KINDS: [(&str, &str, u16, &str); 17] = [
         r#"{"success":true}"#,
     ),
     ("mattermost", "webhook_url: 'URL'", 200, "ok"),
+    (
+        "sns",
+        "api_url: 'URL', topic_arn: 'arn:aws:sns:us-east-2:1:t', sigv4: {region: us-east-2, access_key: ak, secret_key: hunter2sk}",
+        200,
+        "<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>",
+    ),
     (
         "wecom_robot",
         "webhook_url: 'URL?key=hunter2hunter2'",
