@@ -61,11 +61,11 @@ impl Postfix {
         postfix.configure();
         let shown = postfix.directory.display();
         // Its processes change their user, and need to get there.
-        run(&format!(
+        let ready = run(&format!(
             "chmod 755 {shown}/.. {shown} && chown postfix {shown}/lib && chown nobody {shown}/mail \
              && PATH=$PATH:/usr/sbin postfix -c {shown}/etc check"
-        ))
-        .unwrap();
+        ));
+        assert!(ready.is_some(), "postfix check failed");
         let mut command = Command::new(MASTER);
         command
             .arg("-c")

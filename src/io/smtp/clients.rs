@@ -39,6 +39,9 @@ const MAX_MAILS: u32 = 50;
 const MAX_REMEMBERED: usize = 4096;
 const REMEMBER: Duration = Duration::from_secs(6 * 3600);
 
+/// The server takes no mail of this size (RFC 1870).
+const TOO_LONG: u16 = 552;
+
 /// Hands mails to servers.
 #[derive(Debug)]
 pub(in crate::io) struct MailClients {
@@ -150,7 +153,19 @@ impl MailClients {
             )
             .outcome();
         };
-        match server.send(mail, &to, deadline).await {
+        let mut fates = server.send(mail, &to, deadline).await;
+        if let Err(failure) = &fates
+            && failure.cause == Cause::Answer(TOO_LONG)
+            && let Some(short) = &mail.short
+        {
+            let shortened = MailRequest {
+                message: Arc::clone(short),
+                short: None,
+                ..mail.clone()
+            };
+            fates = server.send(&shortened, &to, deadline).await;
+        }
+        match fates {
             Ok(fates) => self.settle(mail, earlier, fates),
             Err(failure) => failure.outcome(),
         }

@@ -153,7 +153,14 @@ impl Session {
         }
         let reply = self.command("send DATA command", "DATA").await?;
         expect(3, "send DATA command", &reply)?;
-        fates.answer = self.message(&mail.message).await?;
+        let size = self
+            .extension("SIZE")
+            .and_then(|size| size.trim().parse().ok());
+        let message = match (&mail.short, size) {
+            (Some(short), Some(most @ 1_usize..)) if mail.message.len() > most => short,
+            _ => &mail.message,
+        };
+        fates.answer = self.message(message).await?;
         Ok(fates)
     }
 

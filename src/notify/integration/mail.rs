@@ -30,6 +30,8 @@ pub struct MailRequest {
     pub to: Vec<String>,
     /// The message, headers included, lines end in CRLF; not dot-stuffed.
     pub message: Arc<[u8]>,
+    /// What is sent to a server that finds `message` too long, if that can be shortened.
+    pub short: Option<Arc<[u8]>>,
 }
 
 /// What may be used to log in, whatever mechanism the server prefers. What could not be read matters only to the

@@ -267,6 +267,7 @@ impl Server {
             from: "am@example.org".to_owned(),
             to: vec!["a@example.org".to_owned()],
             message: Arc::from(b"Subject: x\r\n\r\n.\r\n..a\r\nend\r\n".as_slice()),
+            short: None,
         }
     }
 

@@ -275,5 +275,26 @@ async fn addresses_that_are_not_ascii() {
         error.contains("does not offer SMTPUTF8") && !retry,
         "{error}"
     );
-    drop(Arc::clone(&server));
+}
+
+#[tokio::test]
+async fn a_mail_that_is_too_long_is_shortened() {
+    let refusing = Script {
+        times: Some(1),
+        ..Script::answering(&[("DATA.", "552 5.3.4 too long")])
+    };
+    for (script, sent) in [(Script::offering(&["SIZE 20"]), 1), (refusing, 2)] {
+        let server = Server::start(script).await;
+        let mut mail = server.mail("K");
+        mail.short = Some(Arc::from(b"short\r\n".as_slice()));
+        assert_eq!(taken(send(&mail).await), [[], []]);
+        let mails = lock(&server.mails).clone();
+        assert_eq!((mails.len(), &*mails[sent - 1]), (sent, "short\r\n"));
+    }
+    let server = Server::start(Script::answering(&[("MAIL", "552 5.3.4 too long")])).await;
+    let mut mail = server.mail("K");
+    mail.short = Some(Arc::from(b"short\r\n".as_slice()));
+    let (error, _, retry, _) = failed(send(&mail).await);
+    assert_eq!(error, "send MAIL command: 552 5.3.4 too long");
+    assert!(!retry);
 }

@@ -23,6 +23,9 @@ const SUBJECT: &str = r#"{{ template "email.default.subject" . }}"#;
 /// Postfix takes mails of 10,240,000 bytes unless told otherwise, others take more. What would be longer is cut.
 const MAX_MESSAGE: usize = 9 << 20;
 
+/// What is left of a mail that its server finds too long.
+const MAX_SHORT: usize = 1 << 20;
+
 /// Recipients that are refused for the time being are asked again while there is more time than this; the notification
 /// then counts as sent to the others.
 const GIVE_UP_WITHIN: Duration = Duration::from_secs(90);
@@ -68,7 +71,7 @@ pub(in super::super) fn begin(
             "parse 'to' addresses: mail: no address",
         ));
     }
-    let message = message(config, context, render, &from, &to)?;
+    let (message, short) = message(config, context, render, &from, &to)?;
     let implicit = config.smarthost.port == "465";
     let request = MailRequest {
         key: Arc::clone(&context.data.idempotency_key),
@@ -81,6 +84,7 @@ pub(in super::super) fn begin(
         from: from.envelope(),
         to: envelope,
         message: Arc::from(message.into_bytes()),
+        short: short.map(|short| Arc::from(short.into_bytes())),
     };
     let delivery = Delivery {
         unreadable,
@@ -168,7 +172,7 @@ fn message(
     render: &Renderer<'_>,
     from: &Address,
     to: &str,
-) -> Result<String, Verdict> {
+) -> Result<(String, Option<String>), Verdict> {
     let headers = headers(config, render, to)?;
     let thread = config.threading.enabled.then(|| thread(config, context));
     let domain = address::ascii_domain(&from.domain);
@@ -191,21 +195,28 @@ fn message(
     let full = |source| render.html("html", source);
     let html = html.as_deref().map(full).transpose()?;
     let whole = write(text.as_deref(), html.as_deref());
-    if whole.len() <= MAX_MESSAGE {
-        return Ok(whole);
-    }
-    // Each part is given its share of what it takes encoded, with room for alerts that are longer than others.
-    let share = |part: &str| {
-        let share = part.len() as u128 * MAX_MESSAGE as u128 * 9 / 10 / whole.len() as u128;
-        Limit::Bytes(usize::try_from(share).unwrap_or(usize::MAX))
+    let length = whole.len();
+    let cut = |most: usize| {
+        // Each part is given its share of what it takes encoded, with room for alerts that are longer than others.
+        let share = |part: &str| {
+            let share = part.len() as u128 * most as u128 * 9 / 10 / length as u128;
+            Limit::Bytes(usize::try_from(share).unwrap_or(usize::MAX))
+        };
+        let text = text
+            .as_deref()
+            .map(|whole| render.body_within("text", &config.text, share(whole)))
+            .transpose()?;
+        let html = html
+            .as_deref()
+            .map(|whole| render.html_within("html", &config.html, share(whole)))
+            .transpose()?;
+        Ok(write(text.as_deref(), html.as_deref()))
     };
-    let text = text
-        .map(|whole| render.body_within("text", &config.text, share(&whole)))
-        .transpose()?;
-    let html = html
-        .map(|whole| render.html_within("html", &config.html, share(&whole)))
-        .transpose()?;
-    Ok(write(text.as_deref(), html.as_deref()))
+    let short = (length > MAX_SHORT).then(|| cut(MAX_SHORT)).transpose()?;
+    if length > MAX_MESSAGE {
+        return Ok((cut(MAX_MESSAGE)?, short));
+    }
+    Ok((whole, short))
 }
 
 fn headers(
@@ -631,5 +642,8 @@ mod tests {
         assert!(message.len() <= MAX_MESSAGE, "{}", message.len());
         assert!(message.len() > MAX_MESSAGE / 2, "{}", message.len());
         assert!(message.contains("host-100:9100") && !message.contains("host-5999:9100"));
+        let short = course.mails[0].short.as_ref().unwrap();
+        assert!(short.len() <= MAX_SHORT && short.len() > MAX_SHORT / 2);
+        assert_eq!(mail.short, None);
     }
 }
