@@ -81,7 +81,7 @@ impl LoadErrors {
     pub(super) fn in_templates(errors: Vec<(&str, TemplateError)>) -> Self {
         let errors = errors.into_iter().map(|(path, error)| LoadError {
             line: error.line,
-            column: error.column.unwrap_or_default(),
+            column: error.column.map_or(0, |column| column + 1),
             ..LoadError::unplaced(&error.to_string(), path)
         });
         Self(errors.collect())

@@ -68,7 +68,27 @@ fn html(settings: &Settings) -> Option<&str> {
         Settings::Email(email) => Some(&email.html),
         Settings::Pushover(pushover) if pushover.html => Some(&pushover.message),
         Settings::Telegram(telegram) if telegram.parse_mode == "HTML" => Some(&telegram.message),
-        _ => None,
+        Settings::Pushover(_)
+        | Settings::Telegram(_)
+        | Settings::Webhook(_)
+        | Settings::PagerDuty(_)
+        | Settings::Opsgenie(_)
+        | Settings::Wechat(_)
+        | Settings::Slack(_)
+        | Settings::VictorOps(_)
+        | Settings::Sns(_)
+        | Settings::Discord(_)
+        | Settings::Webex(_)
+        | Settings::MsTeams(_)
+        | Settings::MsTeamsV2(_)
+        | Settings::Jira(_)
+        | Settings::IncidentIo(_)
+        | Settings::Rocketchat(_)
+        | Settings::Mattermost(_)
+        | Settings::DingTalk(_)
+        | Settings::WecomRobot(_)
+        | Settings::Feishu(_)
+        | Settings::Falcon(_) => None,
     }
 }
 
@@ -198,7 +218,7 @@ webhook_configs: [{url: 'http://a'}]
             .collect();
         expect_test::expect![[r#"
             refused: /etc/t/a.tmpl: open /etc/t/a.tmpl: permission denied
-            refused: /etc/t/a.tmpl:2: template: a.tmpl:2: unexpected {{end}}
+            refused: /etc/t/a.tmpl:2:8: template: a.tmpl:2: unexpected {{end}}
             5:47 notifications that need this template fail or go out in plain words: template: a.tmpl:1:26: executing "x" at <.Alerts.None>: can't evaluate field None in type template.Alerts
             5:47 notifications that need this template fail or go out in plain words: template: :1: missing value for if
             5:47 notifications that need this template fail or go out in plain words: template: :1:12: executing "" at <{{template "gone" .}}>: template "gone" not defined

@@ -11,7 +11,7 @@ pub struct TemplateError {
     pub file: Arc<str>,
     /// Counts from 1; 0 where Go names no line.
     pub line: usize,
-    /// Bytes before the place in its line, as Go counts; `None` where Go names no column.
+    /// Bytes before the place in its line, as Go counts; `None` where it is not known.
     pub column: Option<usize>,
     /// What is wrong.
     pub message: String,
@@ -89,7 +89,8 @@ impl fmt::Display for TemplateError {
         } = self;
         let column = column.map_or_else(String::new, |column| format!(":{column}"));
         match origin {
-            Origin::Parse => write!(f, "template: {file}:{line}{column}: {message}"),
+            // Go names no column here.
+            Origin::Parse => write!(f, "template: {file}:{line}: {message}"),
             Origin::Execute { template, context } => write!(
                 f,
                 "template: {file}:{line}{column}: executing {} at <{context}>: {message}",

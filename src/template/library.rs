@@ -53,15 +53,8 @@ impl Library {
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<(&'a str, TemplateError)>> {
         let functions = FuncMap::alertmanager();
-        let mut trees = Trees::new();
+        let mut trees = built_in_trees(language, &functions);
         let mut errors = Vec::new();
-        for (name, source) in built_in::files(language) {
-            let parsed = parse(name, source, &functions);
-            install(
-                &mut trees,
-                parsed.expect("the built-in templates are tested"),
-            );
-        }
         for (path, source) in files {
             let name = path.rsplit('/').next().unwrap_or(path);
             match parse(name, source, &functions) {
@@ -105,6 +98,18 @@ impl Library {
         };
         Ok(Template { root, trees, mode })
     }
+}
+
+fn built_in_trees(language: Language, functions: &FuncMap) -> Trees {
+    let mut trees = Trees::new();
+    for (name, source) in built_in::files(language) {
+        let parsed = parse(name, source, functions);
+        install(
+            &mut trees,
+            parsed.expect("the built-in templates are tested"),
+        );
+    }
+    trees
 }
 
 /// Whether a text is a template, with all functions known.

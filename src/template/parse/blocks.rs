@@ -25,7 +25,10 @@ pub(crate) fn parse(name: &str, source: &str, functions: &FuncMap) -> Result<Tre
         trees: Trees::new(),
         open: vec![Open::new(What::File, 0, 0, 0)],
     };
-    parser.run()?;
+    if let Err(mut error) = parser.run() {
+        error.column = Some(parser.stream.column(source));
+        return Err(error);
+    }
     let root = parser.open.pop().map(|open| open.list).unwrap_or_default();
     parser.add(file, root)?;
     Ok(parser.trees)

@@ -93,6 +93,14 @@ impl<'s> Stream<'s> {
         TemplateError::parse(&self.file, line, message)
     }
 
+    /// Bytes before the furthest token in its line.
+    pub(super) fn column(&self, source: &str) -> usize {
+        let pos = self.tokens.list[self.furthest].pos.min(source.len());
+        let before = &source.as_bytes()[..pos];
+        let newline = before.iter().rposition(|byte| *byte == b'\n');
+        newline.map_or(pos, |newline| pos - newline - 1)
+    }
+
     pub(super) fn unexpected(&self, token: Token<'_>, context: &str) -> TemplateError {
         if token.kind != Kind::Error {
             return self.error(format!("unexpected {} in {context}", shown(token)));
