@@ -85,13 +85,6 @@ fn speak(context: &Context, render: &Renderer<'_>) -> Result<Begun, Verdict> {
     }
 }
 
-fn not_built(context: &Context) -> Result<Begun, Verdict> {
-    let kind = context.integration.kind.as_str();
-    Err(Verdict::unsendable(format!(
-        "the sender for {kind} is not built yet, so nothing was sent"
-    )))
-}
-
 /// A conversation in plain words, because templates failed; its receipt says so.
 #[derive(Debug)]
 struct Noted {
