@@ -1,5 +1,12 @@
 //! Renders per second of templates like the default ones, on one core: `cargo run --release --example templates`.
 
+#![expect(clippy::print_stdout, reason = "an example prints what it measured")]
+#![expect(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "a benchmark reads the clock"
+)]
+
 use std::{sync::Arc, time::Instant};
 
 use watchfire::{
@@ -44,7 +51,6 @@ fn main() {
             }
         };
         let bytes = template.render(&scope).map_or(0, |text| text.len());
-        #[expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
         let start = Instant::now();
         let mut renders = 0_u32;
         while start.elapsed().as_millis() < 1000 {

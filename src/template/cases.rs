@@ -27,7 +27,11 @@ pub(super) fn load() -> Option<(Data, Vec<Case>)> {
         "/../shared/data/go/templates.json"
     );
     let text = fs::read_to_string(path).ok()?;
-    let file: Json = serde_json::from_str(&text).unwrap();
+    Some(read(&text))
+}
+
+fn read(text: &str) -> (Data, Vec<Case>) {
+    let file: Json = serde_json::from_str(text).unwrap();
     let cases = file["cases"].as_array().unwrap().iter().map(|case| {
         let text = |key: &str| case[key].as_str().map(str::to_owned);
         Case {
@@ -45,7 +49,7 @@ pub(super) fn load() -> Option<(Data, Vec<Case>)> {
             },
         }
     });
-    Some((data(&file["data"]), cases.collect()))
+    (data(&file["data"]), cases.collect())
 }
 
 fn data(json: &Json) -> Data {
@@ -405,6 +409,95 @@ fn values_print_as_gos_do() {
         (
             "{{ printf \"%z\" 1 }} {{ printf \"%-010d|\" 5 }}",
             "%!z(int=1) 5         |",
+        ),
+    ] {
+        assert_eq!(shown(source), expect, "{source}");
+    }
+}
+
+#[test]
+fn functions_and_methods_are_alertmanagers() {
+    for (source, expect) in [
+        (
+            "{{ \"hello wOrld\" | title }} {{ trimSpace \" a\\n\" }} {{ toLower \"ÀB\" }}",
+            "Hello World a àb",
+        ),
+        (
+            "{{ match \"^a.c$\" \"abc\" }} {{ reReplaceAll \"a(x*)b\" \"${1}W$$\" \"-ab-axxb-\" }}",
+            "true -W$-xxW$-",
+        ),
+        (
+            "{{ reReplaceAll \"x*\" \"-\" \"abc\" }} {{ reReplaceAll \"(a)\" \"$1_$\" \"a\" }}",
+            "-a-b-c- $",
+        ),
+        (
+            "{{ base64encode \"a?b>\" }} {{ base64decode \"YT9iPg==\" }}",
+            "YT9iPg== a?b>",
+        ),
+        (
+            "{{ base64decode \"!\" }}",
+            "template: :1:3: executing \"\" at <base64decode \"!\">: error calling base64decode: illegal base64 data at input byte 0",
+        ),
+        ("{{ urlUnescape \"a%20b+c%C3%A9\" }}", "a b cé"),
+        (
+            "{{ urlUnescape \"%zz\" }}",
+            "template: :1:3: executing \"\" at <urlUnescape \"%zz\">: error calling urlUnescape: invalid URL escape \"%zz\"",
+        ),
+        (
+            "{{ humanizeDuration 0 }} {{ humanizeDuration 3.14159 }} {{ humanizeDuration 93784 }} {{ humanizeDuration 0.0123456 }} {{ humanizeDuration \"-90\" }}",
+            "0s 3.142s 1d 2h 3m 4s 12.35ms -1m 30s",
+        ),
+        (
+            "{{ humanizeDuration (since (index .Alerts 0).StartsAt) }} {{ since now }}",
+            "43m 4s 0s",
+        ),
+        (
+            "{{ (now).Unix }} {{ now.UTC }} {{ now }}",
+            "1772360000 2026-03-01 10:13:20 +0000 UTC 2026-03-01 10:13:20 +0000 UTC",
+        ),
+        (
+            "{{ localTime (index .Alerts 0).StartsAt }} {{ (index .Alerts 0).EndsAt | localTime \"15:04\" }}",
+            "2026-03-01 09:30:15 UTC —",
+        ),
+        (
+            "{{ (toDate \"2006-01-02\" \"2026-02-28\").AddDate 0 0 1 | date \"Jan 2\" }} {{ (toDate \"x\" \"y\").IsZero }}",
+            "Mar 1 true",
+        ),
+        (
+            "{{ mustToDate \"2006\" \"x\" }}",
+            "template: :1:3: executing \"\" at <mustToDate \"2006\" \"x\">: error calling mustToDate: parsing time \"x\" as \"2006\": cannot parse \"x\" as \"2006\"",
+        ),
+        (
+            "{{ $t := (index .Alerts 0).StartsAt }}{{ $t.Weekday }} {{ $t.Month }} {{ $t.YearDay }} {{ printf \"%d\" $t.Month }} {{ $t.Location }} {{ ($t.Truncate 3600000000000).Minute }} {{ $t.After now }} {{ $t.UnixNano }} {{ $t.Nanosecond }}",
+            "Sunday March 60 3 UTC 0 false 1772357415123456789 123456789",
+        ),
+        (
+            "{{ $d := since (index .Alerts 0).StartsAt }}{{ $d }} {{ $d.Round 60000000000 }} {{ $d.Minutes | printf \"%.2f\" }} {{ $d.Milliseconds }} {{ if gt $d.Seconds 60.0 }}long{{ end }}",
+            "43m4.876543211s 43m0s 43.08 2584876 long",
+        ),
+        (
+            "{{ routeLabels \"team\" }}{{ routeLabels \"none\" }} {{ .RouteLabels.team }}",
+            "x x",
+        ),
+        (
+            "{{ append (list 1) 2 3 }} {{ index (dict \"a\" (list 1 2)) \"a\" }} {{ append nil 1 }}",
+            "[1 2 3] [1 2] [1]",
+        ),
+        (
+            "{{ dict 1 2 }}",
+            "template: :1:3: executing \"\" at <dict 1 2>: error calling dict: dict keys must be strings",
+        ),
+        (
+            "{{ safeHtml \"<b>\" | toUpper }}",
+            "template: :1:20: executing \"\" at <toUpper>: wrong type for value; expected string; got template.HTML",
+        ),
+        (
+            "{{ toJson .Alerts.Resolved | len }} {{ toJson (list 1.0 1e21 1e-7 \"é\" nil) }}",
+            "241 [1,1e+21,1e-7,\"é\",null]",
+        ),
+        (
+            "{{ .CommonLabels.Remove (stringSlice \"alertname\") | len }} {{ (index .Alerts 0).Labels.Values }}",
+            "0 [Up a]",
         ),
     ] {
         assert_eq!(shown(source), expect, "{source}");

@@ -11,7 +11,7 @@ use super::{
     funcs::FuncMap,
     html::escape,
     parse::parse,
-    routes::Routes,
+    routes::{RouteLabel, Routes},
     scope::Scope,
 };
 use crate::labels::LabelSet;
@@ -40,7 +40,6 @@ pub struct Library {
 pub struct Template {
     root: Arc<Tree>,
     trees: Arc<Trees>,
-    mode: Mode,
 }
 
 impl Library {
@@ -96,7 +95,7 @@ impl Library {
                 (root, Arc::new(trees))
             }
         };
-        Ok(Template { root, trees, mode })
+        Ok(Template { root, trees })
     }
 }
 
@@ -127,14 +126,25 @@ impl Library {
             &self.trees,
         )
     }
+}
 
+fn built_in_trees(language: Language, functions: &FuncMap) -> Trees {
+    let mut trees = Trees::new();
+    for (name, source) in built_in::files(language) {
+        let parsed = parse(name, source, functions);
+        install(
+            &mut trees,
+            parsed.expect("the built-in templates are tested"),
+        );
+    }
+    trees
+}
+
+impl Library {
     /// Renders the labels of a route, which may refer to one another by `routeLabels`; the scope's data has them as they
     /// are written.
-    pub fn route_labels(
-        &self,
-        labels: &LabelSet,
-        scope: &Scope<'_>,
-    ) -> Vec<(Arc<str>, Result<Arc<str>, String>)> {
+    #[must_use]
+    pub fn route_labels(&self, labels: &LabelSet, scope: &Scope<'_>) -> Vec<RouteLabel> {
         Routes::new(self, labels, scope).all()
     }
 }
@@ -161,7 +171,6 @@ impl Template {
     /// # Errors
     /// When Go's rendering would fail, or when it would exceed the scope's limits.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, TemplateError> {
-        let _ = self.mode;
         render(&self.root, &self.trees, scope)
     }
 }

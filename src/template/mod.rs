@@ -42,5 +42,6 @@ pub use error::TemplateError;
 pub use gotime::{FixedZone, Time, Zone};
 pub(crate) use library::check_syntax;
 pub use library::{Library, Mode, Template};
+pub use routes::RouteLabel;
 pub use scope::{Host, Limits, Scope};
 pub use value::{Int, List, Map, Object, Safe, Uint, Value};

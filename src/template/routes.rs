@@ -8,6 +8,9 @@ use super::{
 };
 use crate::labels::LabelSet;
 
+/// The name of a label of a route, and its rendered value or why there is none.
+pub type RouteLabel = (Arc<str>, Result<Arc<str>, String>);
+
 /// Labels that refer to labels; each is a rendering within a rendering.
 const MAX_DEPTH: usize = 16;
 
@@ -34,7 +37,7 @@ impl<'a> Routes<'a> {
     }
 
     /// All labels, rendered, or why they cannot be.
-    pub(super) fn all(&self) -> Vec<(Arc<str>, Result<Arc<str>, String>)> {
+    pub(super) fn all(&self) -> Vec<RouteLabel> {
         self.labels
             .iter()
             .map(|(name, _)| {

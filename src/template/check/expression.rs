@@ -129,9 +129,10 @@ impl<'t> Check<'t> {
             return Shape::Unknown;
         };
         if receiver != Shape::Unknown && (!args.is_empty() || piped.is_some()) {
-            let message = match receiver {
-                Shape::Kv | Shape::Map => format!("{name} is not a method but has arguments"),
-                _ => format!("{name} has arguments but cannot be invoked as function"),
+            let message = if matches!(receiver, Shape::Kv | Shape::Map) {
+                format!("{name} is not a method but has arguments")
+            } else {
+                format!("{name} has arguments but cannot be invoked as function")
             };
             self.tell(arg.pos(), arg, message);
         }

@@ -1,4 +1,8 @@
 //! Pipelines, commands and arguments.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use super::{
     super::{

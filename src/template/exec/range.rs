@@ -1,4 +1,8 @@
 //! What `range` walks over.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::sync::Arc;
 

@@ -1,4 +1,8 @@
 //! Walks over the nodes of a tree and writes the output.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::slice;
 

@@ -1,4 +1,8 @@
 //! `list`, `append`, `dict`, `stringSlice`, `join`, `toJson`, `routeLabels`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -8,7 +8,12 @@ use std::{
 
 use regex::Regex;
 
-use super::super::{scope::Scope, types::Type, value::Value};
+use super::super::{
+    gotime::{Zone, load_zone},
+    scope::Scope,
+    types::Type,
+    value::Value,
+};
 
 /// A function or method that templates can call.
 #[derive(Debug)]
@@ -68,7 +73,12 @@ pub(crate) struct Context<'a> {
     pub(crate) steps: Cell<u64>,
     /// Patterns that were compiled in this rendering.
     pub(super) regexes: RefCell<Vec<(Arc<str>, Rc<Regex>)>>,
+    /// Time zones that were looked up in this rendering.
+    zones: RefCell<Vec<(Arc<str>, Zone)>>,
 }
+
+/// Patterns and time zones that are kept.
+const KEPT: usize = 32;
 
 /// A rendering does too much.
 pub(crate) const TOO_MANY_STEPS: &str =
@@ -79,7 +89,8 @@ impl<'a> Context<'a> {
         Self {
             scope,
             steps: Cell::new(scope.limits.steps),
-            regexes: RefCell::new(Vec::new()),
+            regexes: RefCell::default(),
+            zones: RefCell::default(),
         }
     }
 
@@ -91,9 +102,22 @@ impl<'a> Context<'a> {
         Ok(())
     }
 
+    /// The time zone of that name. The error is that of Go's `time.LoadLocation`.
+    pub(super) fn zone(&self, name: &Arc<str>) -> Result<Zone, String> {
+        let mut zones = self.zones.borrow_mut();
+        if let Some((_, zone)) = zones.iter().find(|(known, _)| known == name) {
+            return Ok(zone.clone());
+        }
+        self.charge(1000)?;
+        let zone = load_zone(name, &self.scope.local)?;
+        if zones.len() < KEPT {
+            zones.push((Arc::clone(name), zone.clone()));
+        }
+        Ok(zone)
+    }
+
     /// The compiled pattern. The error is Go's `error parsing regexp: …`.
     pub(super) fn regex(&self, pattern: &Arc<str>) -> Result<Rc<Regex>, String> {
-        const KEPT: usize = 32;
         let mut regexes = self.regexes.borrow_mut();
         if let Some((_, regex)) = regexes.iter().find(|(known, _)| known == pattern) {
             return Ok(Rc::clone(regex));

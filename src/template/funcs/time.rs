@@ -1,8 +1,12 @@
 //! `now`, `since`, `date`, `tz`, `toDate`, `mustToDate`, `humanizeDuration`, and our `localTime`.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each operation knows few of the kinds of values"
+)]
 
 use super::{
     super::{
-        gotime::{Time, Zone, between, duration_seconds, load_zone, parse},
+        gotime::{Time, Zone, between, duration_seconds, parse},
         printf,
         types::Type,
         value::Value,
@@ -27,7 +31,7 @@ pub(super) static TIME: [Function; 8] = [
         context.text(time(args, 1).format(layout))
     }),
     Function::new("tz", &[Type::Str, Type::Time], |context, args| {
-        let zone = load_zone(string(args, 0), &context.scope.local)?;
+        let zone = context.zone(string(args, 0))?;
         Ok(Value::Time(time(args, 1).at_zone(zone)))
     }),
     Function::new("toDate", &[Type::Str, Type::Str], |context, args| {

@@ -74,9 +74,8 @@ impl fmt::Display for Time {
 
 /// The mark of a fraction, which may be a comma.
 fn layout_byte(layout: &str, rest: &str, part: Part) -> char {
-    let digits = match part {
-        Part::FractionZero(digits) | Part::FractionNine(digits) => digits,
-        _ => return '.',
+    let (Part::FractionZero(digits) | Part::FractionNine(digits)) = part else {
+        return '.';
     };
     let at = layout.len() - rest.len() - digits - 1;
     if layout.as_bytes()[at] == b',' {
@@ -154,12 +153,94 @@ fn push_offset(out: &mut String, offset: i32, (z, colon, parts): (bool, bool, Of
     }
 }
 
-/// A zone without a name shows its offset: `+01` or `+0530`.
+/// A zone without a name shows its offset.
 fn push_unnamed_zone(out: &mut String, offset: i32) {
     let minutes = offset.unsigned_abs() / 60;
     let sign = if offset < 0 { '-' } else { '+' };
-    let _ = write!(out, "{sign}{:02}", minutes / 60);
-    if minutes % 60 != 0 {
-        let _ = write!(out, "{:02}", minutes % 60);
+    let _ = write!(out, "{sign}{:02}{:02}", minutes / 60, minutes % 60);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{load_zone, parse},
+        *,
+    };
+    use crate::time::Timestamp;
+
+    fn time() -> Time {
+        Timestamp::from_unix(1_772_357_405, 120_000_000).into()
+    }
+
+    #[test]
+    fn layouts_are_gos() {
+        let paris = time().at_zone(load_zone("Europe/Paris", &jiff::tz::TimeZone::UTC).unwrap());
+        for (layout, expect) in [
+            ("2006-01-02T15:04:05Z07:00", "2026-03-01T10:30:05+01:00"),
+            ("Mon Jan _2 3:4:5 PM 06 MST", "Sun Mar  1 10:30:5 AM 26 CET"),
+            (
+                "Monday, January 2 pm .000 ,99 002 __2",
+                "Sunday, March 1 am .120 ,12 060  60",
+            ),
+            (
+                "-07 -0700 -070000 -07:00:00 Z0700",
+                "+01 +0100 +010000 +01:00:00 +0100",
+            ),
+            ("January2 Janet Month", "March1 Janet Month"),
+            ("_2006 20060102 x", "_2026 20260301 x"),
+            ("15h04m05s.999", "10h30m05s.12"),
+            ("é 2006", "é 2026"),
+        ] {
+            assert_eq!(paris.format(layout), expect, "{layout}");
+        }
+        assert_eq!(paris.to_string(), "2026-03-01 10:30:05.12 +0100 CET");
+        assert_eq!(
+            time().go_string(),
+            "time.Date(2026, time.March, 1, 9, 30, 5, 120000000, time.UTC)"
+        );
+    }
+
+    #[test]
+    fn texts_are_read_as_go_reads_them() {
+        for (layout, text, expect) in [
+            ("2006-01-02", "2026-03-01", "2026-03-01 00:00:00 +0000 UTC"),
+            (
+                "2006-01-02T15:04:05Z07:00",
+                "2026-03-01T10:30:05.5+02:00",
+                "2026-03-01 10:30:05.5 +0200 +0200",
+            ),
+            (
+                "Jan 2 2006 3PM MST",
+                "mar 1 2026 11PM CET",
+                "2026-03-01 23:00:00 +0000 CET",
+            ),
+            ("06 002", "26 060", "2026-03-01 00:00:00 +0000 UTC"),
+        ] {
+            assert_eq!(parse(layout, text).unwrap().to_string(), expect, "{text}");
+        }
+        for (layout, text, expect) in [
+            (
+                "2006-01-02",
+                "x",
+                "parsing time \"x\" as \"2006-01-02\": cannot parse \"x\" as \"2006\"",
+            ),
+            (
+                "2006-01-02",
+                "2026-13-01",
+                "parsing time \"2026-13-01\": month out of range",
+            ),
+            (
+                "2006-01-02",
+                "2026-02-30",
+                "parsing time \"2026-02-30\": day out of range",
+            ),
+            (
+                "2006-01-02",
+                "2026-02-03 04",
+                "parsing time \"2026-02-03 04\": extra text: \" 04\"",
+            ),
+        ] {
+            assert_eq!(parse(layout, text).unwrap_err(), expect);
+        }
     }
 }
