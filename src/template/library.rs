@@ -126,21 +126,7 @@ impl Library {
             &self.trees,
         )
     }
-}
 
-fn built_in_trees(language: Language, functions: &FuncMap) -> Trees {
-    let mut trees = Trees::new();
-    for (name, source) in built_in::files(language) {
-        let parsed = parse(name, source, functions);
-        install(
-            &mut trees,
-            parsed.expect("the built-in templates are tested"),
-        );
-    }
-    trees
-}
-
-impl Library {
     /// Renders the labels of a route, which may refer to one another by `routeLabels`; the scope's data has them as they
     /// are written.
     #[must_use]
