@@ -131,11 +131,7 @@ impl Parser<'_> {
     }
 
     fn push(&mut self, node: Node) {
-        let open = self.innermost();
-        if open.list.nodes.is_empty() {
-            open.list.pos = node.pos();
-        }
-        open.list.nodes.push(node);
+        self.innermost().list.nodes.push(node);
     }
 
     fn innermost(&mut self) -> &mut Open {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use proptest::prelude::*;
+
 use super::compile;
 
 /// As small as the stack of a worker thread gets.
@@ -135,4 +137,73 @@ fn guesses_that_fail_within_each_other() {
             assert!(error.to_string().contains("takes too long"), "{error}");
         }
     });
+}
+
+/// What opens, closes and ends things.
+const PIECES: [&str; 48] = [
+    "{{ . }}",
+    "{{ if . }}",
+    "{{ else }}",
+    "{{ else if . }}",
+    "{{ end }}",
+    "{{ range . }}",
+    "{{ break }}",
+    "{{ continue }}",
+    "{{ template \"t\" . }}",
+    "{{ define \"t\" }}",
+    "{{ . | html }}",
+    "{{ with . }}",
+    "<",
+    ">",
+    "'",
+    "\"",
+    "`",
+    "=",
+    " ",
+    "\n",
+    "/",
+    "//",
+    "/*",
+    "*/",
+    "\\",
+    "${",
+    "{",
+    "}",
+    "[",
+    "]",
+    "(",
+    ")",
+    "url(",
+    "?",
+    "&#39;",
+    "<!--",
+    "-->",
+    "<script>",
+    "</script>",
+    "<style>",
+    "</style>",
+    "<textarea>",
+    "</textarea>",
+    "<a href",
+    "style=",
+    "onclick=",
+    "<meta content=",
+    "é\u{2028}日",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_template_is_escaped_or_refused(picks in prop::collection::vec(0..PIECES.len(), 0..24)) {
+        let source: String = picks.iter().map(|pick| PIECES[*pick]).collect();
+        let _ = compile(&source);
+        // The same with all blocks ended, so that more of them can be parsed.
+        let open = ["{{ if", "{{ range", "{{ with", "{{ define"]
+            .iter()
+            .map(|block| source.matches(block).count())
+            .sum::<usize>();
+        let closed = source.matches("{{ end }}").count();
+        let _ = compile(&format!("{source}{}", "{{ end }}".repeat(open.saturating_sub(closed))));
+    }
 }
