@@ -13,8 +13,8 @@ mod parse;
 mod print;
 
 mod data;
+mod go_type;
 mod gotime;
-mod types;
 mod value;
 
 mod object;

@@ -6,7 +6,7 @@ use super::{
     super::{
         ast::{Arg, Command, Pipe, Pos},
         funcs::{Function, Special},
-        types::Type,
+        go_type::Type,
     },
     function::{function_result, method, method_result, number},
     shape::Shape,

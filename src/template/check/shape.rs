@@ -1,6 +1,6 @@
 //! The types of values, as far as they are known before rendering.
 
-use super::super::types::Type;
+use super::super::go_type::Type;
 
 /// What is known of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -136,7 +136,7 @@ impl<'t> State<'t> {
 }
 
 /// The type of the parameter that an argument is given to.
-fn param(function: &Function, index: usize) -> super::super::types::Type {
+fn param(function: &Function, index: usize) -> super::super::go_type::Type {
     let last = function.params.len().saturating_sub(1);
     function.params[index.min(last)]
 }

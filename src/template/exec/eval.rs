@@ -7,7 +7,7 @@
 use super::{
     super::{
         ast::{Arg, Command, Pipe},
-        types::Type,
+        go_type::Type,
         value::{Int, Value},
     },
     state::{At, Eval, State},

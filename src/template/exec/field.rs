@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::{
-    super::{ast::Arg, object, types::Type, value::Value},
+    super::{ast::Arg, go_type::Type, object, value::Value},
     state::{At, Eval, State},
 };
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::{
     super::{
+        go_type::Type,
         printf,
-        types::Type,
         value::{Int, Uint, Value},
     },
     escape::{html_escape, js_escape, query_escape},

@@ -7,7 +7,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    super::{object, types::Type, value::Value},
+    super::{go_type::Type, object, value::Value},
     args, json,
     table::{Context, Function},
 };

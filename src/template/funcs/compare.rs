@@ -7,7 +7,7 @@
 use std::{cmp::Ordering, sync::Arc};
 
 use super::{
-    super::{object, printf, types::Type, value::Value},
+    super::{go_type::Type, object, printf, value::Value},
     table::Function,
 };
 

@@ -9,9 +9,9 @@ use std::{
 use regex::Regex;
 
 use super::super::{
+    go_type::Type,
     gotime::{Zone, load_zone},
     scope::Scope,
-    types::Type,
     value::Value,
 };
 
@@ -168,10 +168,7 @@ impl FuncMap {
     }
 
     /// The same with more functions, which come before those of the same name.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the dialect of rules adds its own")
-    )]
+    #[expect(dead_code, reason = "the dialect of rules adds its own")]
     pub(crate) fn with(mut self, table: &'static [Function]) -> Self {
         self.tables.insert(0, table);
         self

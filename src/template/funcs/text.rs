@@ -7,7 +7,7 @@ use regex::Captures;
 
 use super::{
     super::{
-        types::Type,
+        go_type::Type,
         value::{Safe, Value},
     },
     args::string,

@@ -6,9 +6,9 @@
 
 use super::{
     super::{
+        go_type::Type,
         gotime::{Time, Zone, between, duration_seconds, parse},
         printf,
-        types::Type,
         value::Value,
     },
     args::{string, time},

@@ -11,7 +11,7 @@ use jiff::civil::{Date, DateTime};
 use super::{
     super::{
         funcs::Function,
-        types::Type,
+        go_type::Type,
         value::{Int, Value},
     },
     duration::{duration_seconds, duration_text, in_units, round, truncate},

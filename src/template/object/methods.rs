@@ -9,8 +9,8 @@ use std::{fmt::Write as _, sync::Arc};
 use super::super::{
     data::Pair,
     funcs::{Context, Function},
+    go_type::Type,
     gotime,
-    types::Type,
     value::Value,
 };
 use crate::labels::LabelSet;
