@@ -10,7 +10,8 @@ use super::{
     exec::render,
     funcs::FuncMap,
     html::escape,
-    parse::parse,
+    parse::{Parsed, parse},
+    patterns::Patterns,
     routes::{RouteLabel, Routes},
     scope::Scope,
 };
@@ -32,6 +33,7 @@ pub(crate) type Trees = BTreeMap<Arc<str>, Arc<Tree>>;
 #[derive(Clone, Debug)]
 pub struct Library {
     trees: Arc<Trees>,
+    patterns: Patterns,
     functions: FuncMap,
 }
 
@@ -40,6 +42,7 @@ pub struct Library {
 pub struct Template {
     root: Arc<Tree>,
     trees: Arc<Trees>,
+    patterns: Patterns,
 }
 
 impl Library {
@@ -52,12 +55,15 @@ impl Library {
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<(&'a str, TemplateError)>> {
         let functions = FuncMap::alertmanager();
-        let mut trees = built_in_trees(language, &functions);
+        let (mut trees, mut patterns) = built_in_trees(language, &functions);
         let mut errors = Vec::new();
         for (path, source) in files {
             let name = path.rsplit('/').next().unwrap_or(path);
             match parse(name, source, &functions) {
-                Ok(parsed) => install(&mut trees, parsed),
+                Ok(parsed) => {
+                    patterns.add(&parsed.patterns);
+                    install(&mut trees, parsed.trees);
+                }
                 Err(error) => errors.push((path, error)),
             }
         }
@@ -66,6 +72,7 @@ impl Library {
         }
         Ok(Self {
             trees: Arc::new(trees),
+            patterns,
             functions,
         })
     }
@@ -81,8 +88,13 @@ impl Library {
     /// # Errors
     /// When it cannot be parsed or, in HTML, not be escaped.
     pub fn compile(&self, name: &str, source: &str, mode: Mode) -> Result<Template, TemplateError> {
-        let parsed = parse(name, source, &self.functions)?;
+        let Parsed {
+            trees: parsed,
+            patterns: more,
+        } = parse(name, source, &self.functions)?;
         let root = Arc::clone(&parsed[name]);
+        let mut patterns = self.patterns.clone();
+        patterns.add(&more);
         let mut trees = Arc::clone(&self.trees);
         // Most texts define nothing; thousands of them then share one set.
         if parsed.len() > 1 {
@@ -95,20 +107,23 @@ impl Library {
                 (root, Arc::new(trees))
             }
         };
-        Ok(Template { root, trees })
+        Ok(Template {
+            root,
+            trees,
+            patterns,
+        })
     }
 }
 
-fn built_in_trees(language: Language, functions: &FuncMap) -> Trees {
+fn built_in_trees(language: Language, functions: &FuncMap) -> (Trees, Patterns) {
     let mut trees = Trees::new();
+    let mut patterns = Patterns::default();
     for (name, source) in built_in::files(language) {
-        let parsed = parse(name, source, functions);
-        install(
-            &mut trees,
-            parsed.expect("the built-in templates are tested"),
-        );
+        let parsed = parse(name, source, functions).expect("the built-in templates are tested");
+        patterns.add(&parsed.patterns);
+        install(&mut trees, parsed.trees);
     }
-    trees
+    (trees, patterns)
 }
 
 /// Whether a text is a template, with all functions known.
@@ -157,6 +172,6 @@ impl Template {
     /// # Errors
     /// When Go's rendering would fail, or when it would exceed the scope's limits.
     pub fn render(&self, scope: &Scope<'_>) -> Result<String, TemplateError> {
-        render(&self.root, &self.trees, scope)
+        render(&self.root, &self.trees, &self.patterns, scope)
     }
 }

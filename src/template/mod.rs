@@ -10,6 +10,7 @@ mod error;
 mod ast;
 mod lex;
 mod parse;
+mod patterns;
 mod print;
 
 mod data;

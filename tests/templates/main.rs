@@ -4,16 +4,7 @@
 //! `SEED=7` plays one seed and prints everything; `SEEDS=2000` plays more. amtool 0.25 is built with an old Go, so what
 //! Go learned since (`range` over numbers, `else with`, templates in JavaScript's backquotes) is not generated.
 #![expect(clippy::unwrap_used, reason = "test code")]
-#![expect(
-    clippy::print_stderr,
-    clippy::print_stdout,
-    reason = "a skipped test says so"
-)]
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_types,
-    reason = "these tests run a real process"
-)]
+#![expect(clippy::disallowed_methods, reason = "these tests run a real process")]
 
 mod corpus;
 mod generate;

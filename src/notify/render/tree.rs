@@ -83,6 +83,16 @@ fn read(text: String) -> Json {
             return json;
         }
     }
+    // Of `[FIRING:1] HighCPU` upstream keeps the list and loses the rest.
+    let (first, last) = (
+        text.trim_start().chars().next(),
+        text.trim_end().chars().last(),
+    );
+    if matches!((first, last), (Some('['), last) if last != Some(']'))
+        || matches!((first, last), (Some('{'), last) if last != Some('}'))
+    {
+        return Json::String(text);
+    }
     let (value, problems) = yaml::from_str::<Value>(&text);
     if !problems.is_empty() {
         return Json::String(text);
@@ -136,6 +146,9 @@ mod tests {
             ("", json!(null)),
             ("~", json!(null)),
             ("1", json!(1)),
+            ("[FIRING:1] HighCPU", json!("[FIRING:1] HighCPU")),
+            ("[a, b]", json!(["a", "b"])),
+            ("{a: b} c", json!("{a: b} c")),
             ("1.5", json!(1.5)),
             ("18446744073709551615", json!(u64::MAX)),
             ("yes", json!(true)),

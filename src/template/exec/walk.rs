@@ -13,6 +13,7 @@ use super::{
         funcs::{Context, too_long},
         html::{Escaper, push_escaped},
         library::Trees,
+        patterns::Patterns,
         printf,
         scope::Scope,
         value::Value,
@@ -26,6 +27,7 @@ use crate::labels::go_quote;
 pub(crate) fn render(
     root: &Tree,
     trees: &Trees,
+    patterns: &Patterns,
     scope: &Scope<'_>,
 ) -> Result<String, TemplateError> {
     let Some(first) = root.root.nodes.first() else {
@@ -33,7 +35,7 @@ pub(crate) fn render(
     };
     let mut walk = Walk {
         state: State {
-            context: Context::new(scope),
+            context: Context::new(scope, patterns),
             tree: root,
             at: At::Node(first),
             variables: vec![("$", scope.data.clone())],

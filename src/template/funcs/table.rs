@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ops::Deref,
     rc::Rc,
     sync::Arc,
 };
@@ -11,6 +12,7 @@ use regex::Regex;
 use super::super::{
     go_type::Type,
     gotime::{Zone, load_zone},
+    patterns::Patterns,
     scope::Scope,
     value::Value,
 };
@@ -69,12 +71,33 @@ pub(crate) type Call = fn(&Context<'_>, &[Value]) -> Result<Value, String>;
 #[derive(Debug)]
 pub(crate) struct Context<'a> {
     pub(crate) scope: &'a Scope<'a>,
+    /// Patterns that were compiled with the template.
+    patterns: &'a Patterns,
     /// Steps that are left.
     pub(crate) steps: Cell<u64>,
     /// Patterns that were compiled in this rendering.
     pub(super) regexes: RefCell<Vec<(Arc<str>, Rc<Regex>)>>,
     /// Time zones that were looked up in this rendering.
     zones: RefCell<Vec<(Arc<str>, Zone)>>,
+}
+
+/// A compiled pattern. A clone of a `Regex` would begin with empty caches.
+pub(super) enum Found<'a> {
+    /// With the template.
+    Compiled(&'a Regex),
+    /// In this rendering.
+    Own(Rc<Regex>),
+}
+
+impl Deref for Found<'_> {
+    type Target = Regex;
+
+    fn deref(&self) -> &Regex {
+        match self {
+            Self::Compiled(regex) => regex,
+            Self::Own(regex) => regex,
+        }
+    }
 }
 
 /// Patterns and time zones that are kept.
@@ -85,9 +108,10 @@ pub(crate) const TOO_MANY_STEPS: &str =
     "the template takes too long: it exceeds its number of steps";
 
 impl<'a> Context<'a> {
-    pub(crate) fn new(scope: &'a Scope<'a>) -> Self {
+    pub(crate) fn new(scope: &'a Scope<'a>, patterns: &'a Patterns) -> Self {
         Self {
             scope,
+            patterns,
             steps: Cell::new(scope.limits.steps),
             regexes: RefCell::default(),
             zones: RefCell::default(),
@@ -117,10 +141,13 @@ impl<'a> Context<'a> {
     }
 
     /// The compiled pattern. The error is Go's `error parsing regexp: …`.
-    pub(super) fn regex(&self, pattern: &Arc<str>) -> Result<Rc<Regex>, String> {
+    pub(super) fn regex(&self, pattern: &Arc<str>) -> Result<Found<'a>, String> {
+        if let Some(regex) = self.patterns.get(pattern) {
+            return Ok(Found::Compiled(regex));
+        }
         let mut regexes = self.regexes.borrow_mut();
         if let Some((_, regex)) = regexes.iter().find(|(known, _)| known == pattern) {
-            return Ok(Rc::clone(regex));
+            return Ok(Found::Own(Rc::clone(regex)));
         }
         self.charge(1000 + pattern.len())?;
         let regex = Rc::new(crate::regex::compile(pattern).map_err(|error| error.to_string())?);
@@ -128,7 +155,7 @@ impl<'a> Context<'a> {
             regexes.clear();
         }
         regexes.push((Arc::clone(pattern), Rc::clone(&regex)));
-        Ok(regex)
+        Ok(Found::Own(regex))
     }
 
     /// Refuses a text that is longer than the output may be.

@@ -11,13 +11,27 @@ use super::{
         funcs::FuncMap,
         lex::{Keyword, Kind, Token, lex},
         library::Trees,
+        patterns::Patterns,
     },
     stream::Stream,
 };
 use crate::labels::go_quote;
 
-/// Reads all templates of a file: the text outside of definitions, under the file's name, and the definitions.
-pub(crate) fn parse(name: &str, source: &str, functions: &FuncMap) -> Result<Trees, TemplateError> {
+/// What a file holds.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    /// The text outside of definitions, under the file's name, and the definitions.
+    pub(crate) trees: Trees,
+    /// The constant patterns of all of them.
+    pub(crate) patterns: Patterns,
+}
+
+/// Reads all templates of a file.
+pub(crate) fn parse(
+    name: &str,
+    source: &str,
+    functions: &FuncMap,
+) -> Result<Parsed, TemplateError> {
     let file: Arc<str> = name.into();
     let mut parser = Parser {
         stream: Stream::new(Arc::clone(&file), lex(source), functions),
@@ -31,7 +45,10 @@ pub(crate) fn parse(name: &str, source: &str, functions: &FuncMap) -> Result<Tre
     }
     let root = parser.open.pop().map(|open| open.list).unwrap_or_default();
     parser.add(file, root)?;
-    Ok(parser.trees)
+    Ok(Parsed {
+        trees: parser.trees,
+        patterns: parser.stream.patterns,
+    })
 }
 
 struct Parser<'s> {

@@ -11,4 +11,4 @@ mod pipeline;
 
 mod blocks;
 
-pub(crate) use blocks::parse;
+pub(crate) use blocks::{Parsed, parse};

@@ -166,6 +166,7 @@ impl<'s> Stream<'s> {
         if command.args.is_empty() {
             return Err(self.error("empty command"));
         }
+        self.patterns.note(&command);
         Ok(command)
     }
 

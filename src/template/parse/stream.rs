@@ -6,6 +6,7 @@ use super::super::{
     error::TemplateError,
     funcs::FuncMap,
     lex::{Kind, Token, Tokens},
+    patterns::Patterns,
 };
 use crate::labels::go_quote;
 
@@ -24,6 +25,8 @@ pub(super) struct Stream<'s> {
     /// How many `range` surround the place within its template.
     pub(super) ranges: usize,
     pub(super) parentheses: usize,
+    /// Constant patterns.
+    pub(super) patterns: Patterns,
 }
 
 impl<'s> Stream<'s> {
@@ -38,6 +41,7 @@ impl<'s> Stream<'s> {
             action_line: 0,
             ranges: 0,
             parentheses: 0,
+            patterns: Patterns::default(),
         }
     }
 
