@@ -18,6 +18,9 @@ use crate::{
 /// A token is asked for again so long before it ends.
 const EARLY: Duration = Duration::from_secs(300);
 
+/// No token is used for longer, whatever its server says.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// More tokens than a configuration has; older ones of earlier configurations are dropped.
 const MAX_TOKENS: usize = 1024;
 
@@ -64,11 +67,9 @@ impl Tokens {
         let left = deadline.saturating_duration_since(tokio::time::Instant::now());
         let answer = http.send(&request.request, left).await;
         let Token { value, lives } = (request.read)(answer).map_err(unsent)?;
-        // A token of less than twice that time is used for half of it.
-        let lives = lives.saturating_sub(EARLY).max(lives / 2);
         *kept = Some(Kept {
             value: value.clone(),
-            until: Instant::now() + lives,
+            until: Instant::now() + used_for(lives),
         });
         Ok(value)
     }
@@ -80,6 +81,12 @@ impl Tokens {
         }
         Arc::clone(slots.entry(key.to_owned()).or_default())
     }
+}
+
+/// A token of less than twice that time is used for half of it; what a server says may be any number.
+fn used_for(lives: Duration) -> Duration {
+    let lives = lives.min(LONGEST);
+    lives.saturating_sub(EARLY).max(lives / 2)
 }
 
 /// Without a token nothing was sent, whatever became of the request for it.
@@ -97,5 +104,19 @@ fn unsent(verdict: Verdict) -> Verdict {
             ambiguous: false,
         },
         other @ (Verdict::Sent(_) | Verdict::Permanent { .. }) => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_may_live_for_ever() {
+        for (seconds, used) in [(7200, 6900), (400, 200), (0, 0), (u64::MAX, 86_100)] {
+            let used_for = used_for(Duration::from_secs(seconds));
+            assert_eq!(used_for, Duration::from_secs(used));
+            assert!(Instant::now().checked_add(used_for).is_some());
+        }
     }
 }

@@ -35,6 +35,8 @@ pub struct Delivery {
     pub(super) bucket: Bucket,
     /// Those that its attempt tells of as well.
     pub(super) followers: Vec<u64>,
+    /// A digest that it led was refused, so it is told by itself.
+    pub(super) alone: bool,
     /// The configuration in force has its integration no more.
     pub(super) withdrawn: bool,
 }

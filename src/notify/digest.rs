@@ -1,9 +1,6 @@
 //! Several notifications to one receiver as one message, when it may not be told as often as there is news.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{NotificationData, key::digest_key};
 use crate::labels::LabelSet;
@@ -17,14 +14,22 @@ pub(super) const MAX_ALERTS: usize = 20_000;
 /// Makes one notification of several; the first stands for all where there can be only one.
 ///
 /// Its group labels are those that all groups share, its labels of the route likewise. An alert that is in several
-/// groups is told once.
+/// groups is told once, as the newest of them knows it.
 pub(super) fn digest(parts: &[&NotificationData]) -> NotificationData {
-    let mut seen = BTreeSet::new();
-    let alerts = parts
-        .iter()
-        .flat_map(|part| part.alerts.iter())
-        .filter(|alert| seen.insert(alert.fingerprint))
-        .cloned()
+    // The part that waited longest may know an alert as it was before.
+    let mut newest = BTreeMap::new();
+    for part in parts {
+        for alert in &*part.alerts {
+            let known = newest.entry(alert.fingerprint).or_insert((part.at, alert));
+            if known.0 < part.at {
+                *known = (part.at, alert);
+            }
+        }
+    }
+    let all = parts.iter().flat_map(|part| part.alerts.iter());
+    let alerts = all
+        .filter_map(|alert| newest.remove(&alert.fingerprint))
+        .map(|(_, alert)| Arc::clone(alert))
         .collect();
     let first = parts[0];
     let others = &parts[1..];
@@ -108,5 +113,19 @@ mod tests {
             digest.idempotency_key,
             super::digest(&[&parts[1], &parts[0]]).idempotency_key
         );
+    }
+    #[test]
+    fn an_alert_that_ended_meanwhile_has_ended() {
+        let before = part(&[], "k1", &["up"]);
+        let mut after = part(&[], "k2", &["up"]);
+        after.at = Timestamp::from_unix(20, 0);
+        let mut ended = (*after.alerts[0]).clone();
+        ended.ends_at = Timestamp::from_unix(15, 0);
+        after.alerts = [Arc::new(ended)].into_iter().collect();
+        for parts in [[&before, &after], [&after, &before]] {
+            let digest = digest(&parts);
+            assert_eq!(digest.alerts.len(), 1);
+            assert!(digest.alerts[0].is_resolved_at(digest.at));
+        }
     }
 }

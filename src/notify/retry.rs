@@ -121,6 +121,7 @@ impl Deliveries {
             state: State::Waiting(at),
             bucket,
             followers: Vec::new(),
+            alone: false,
             withdrawn: false,
         };
         self.running.insert(id, delivery);
@@ -184,7 +185,10 @@ impl Deliveries {
         let limit = delivery.limit();
         let pressed =
             limit.is_some_and(|limit| self.rates.is_pressed(&delivery.bucket, limit, now.mono));
-        let followers = if pressed && integration.kind.takes_digests() {
+        let merged = integration.kind.takes_digests()
+            && !integration.settings.chooses_who_is_told()
+            && !delivery.alone;
+        let followers = if pressed && merged {
             self.waiting_with(id, now)
         } else {
             Vec::new()
@@ -231,6 +235,7 @@ impl Deliveries {
             let delivery = self.running.get(other)?;
             let fits = delivery.plan.key.receiver == leader.plan.key.receiver
                 && !delivery.is_sending()
+                && !delivery.alone
                 && delivery.deadline > now.mono
                 && alerts(delivery) > 0
                 && alerts(delivery) <= room;
@@ -289,18 +294,16 @@ impl Deliveries {
                 self.all_sent(attempt, &followers, receipt)
             }
             Verdict::Permanent { reason, error } => {
-                // What one of them did wrong is not the others' fault.
-                for follower in followers {
-                    self.wait_until(follower, now.mono);
+                if followers.is_empty() {
+                    return self.refused(attempt, reason, &error);
                 }
-                let ended = self.remove(attempt).map(|delivery| {
-                    let error = unrecoverable(&delivery, &error);
-                    Ended {
-                        failure: Some((reason, error)),
-                        delivery,
-                    }
-                });
-                ended.into_iter().collect()
+                // What one of them did wrong is not the others' fault: the first is told alone, to see whether it was.
+                if let Some(leader) = self.running.get_mut(&attempt) {
+                    leader.alone = true;
+                }
+                let all = [attempt].into_iter().chain(followers);
+                all.filter_map(|id| self.wait_or_give_up(id, now.mono, reason, &error))
+                    .collect()
             }
             Verdict::Retry {
                 after,
@@ -318,6 +321,15 @@ impl Deliveries {
                     .collect()
             }
         }
+    }
+
+    /// Ends a delivery that the receiver will never take.
+    fn refused(&mut self, id: u64, reason: FailureReason, error: &str) -> Vec<Ended> {
+        let ended = self.remove(id).map(|delivery| Ended {
+            failure: Some((reason, unrecoverable(&delivery, error))),
+            delivery,
+        });
+        ended.into_iter().collect()
     }
 
     fn all_sent(&mut self, leader: u64, followers: &[u64], receipt: Receipt) -> Vec<Ended> {

@@ -82,11 +82,11 @@ impl Tenant {
                 .attempt(took, failed);
         }
         let ended = self.deliveries.finish(attempt, verdict, now);
-        let goes_on = ended.is_empty();
         for ended in ended {
             self.delivery_ended(ended, now);
         }
-        if goes_on && self.stopping {
+        // What the attempt told of as well may wait for another one now.
+        if self.stopping {
             for ended in self.deliveries.cancel_waiting() {
                 self.delivery_ended(ended, now);
             }

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use watchfire::config::{Ambiguous, Config, Integration, IntegrationKind, RateLimit};
+use watchfire::config::{
+    Ambiguous, Config, Integration, IntegrationKind, RateLimit, Settings, SlackConfig,
+};
 
 use crate::sim::{Behaviour, ConfigBuilder, Told, World, integration};
 
@@ -142,4 +144,40 @@ fn an_outcome_that_is_unknown_counts_as_told_where_the_file_says_so() {
         world.run_to(120);
         assert_eq!(world.told.len(), times);
     }
+}
+
+#[test]
+fn what_one_group_did_wrong_is_no_other_groups_fault() {
+    let mut world = world(limited(IntegrationKind::Slack, 4));
+    fire(&mut world, 6);
+    world.run_to(15);
+    // The digest that comes next is refused, and everything after it is taken.
+    world.behaviour = Behaviour::Refuse;
+    world.run_until_told(3);
+    world.behaviour = Behaviour::Accept(Duration::from_millis(5));
+    world.run_to(69);
+    let names: BTreeSet<&String> = world
+        .told
+        .iter()
+        .filter(|told| told.accepted)
+        .flat_map(|told| &told.firing)
+        .collect();
+    assert_eq!(names.len(), 6, "without waiting for the next flush");
+}
+
+#[test]
+fn groups_whose_labels_name_the_channel_are_not_merged() {
+    let slack = SlackConfig {
+        channel: "#{{ .GroupLabels.alertname }}".to_owned(),
+        ..SlackConfig::default()
+    };
+    let mut world = world(Integration {
+        settings: Settings::Slack(slack),
+        ..limited(IntegrationKind::Slack, 4)
+    });
+    fire(&mut world, 8);
+    world.run_to(600);
+    let accepted = world.told.iter().filter(|told| told.accepted);
+    assert!(accepted.clone().all(|told| told.firing.len() == 1));
+    assert_eq!(accepted.count(), 8);
 }

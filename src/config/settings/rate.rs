@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{IntegrationKind, Settings};
+use super::{IntegrationKind, Settings, WechatConfig};
 use crate::config::{RateLimit, Secret};
 
 impl Settings {
@@ -27,6 +27,53 @@ impl Settings {
             messages,
             per: Duration::from_secs(seconds),
         })
+    }
+
+    /// Whether templates decide who is told: two groups may then be told to different people.
+    #[must_use]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the others are told at an address that is no template"
+    )]
+    pub fn chooses_who_is_told(&self) -> bool {
+        let texts: Vec<&str> = match self {
+            Self::Email(config) => vec![&config.to, &config.from],
+            Self::Wechat(config) => {
+                // The default ones are templates that name the same people for every group.
+                let default = WechatConfig::default();
+                let whom = [
+                    (&config.to_user, &default.to_user),
+                    (&config.to_party, &default.to_party),
+                    (&config.to_tag, &default.to_tag),
+                    (&config.agent_id, &default.agent_id),
+                    (&config.corp_id, &default.corp_id),
+                ];
+                let changed = whom.into_iter().filter(|(text, default)| text != default);
+                changed.map(|(text, _)| text.as_str()).collect()
+            }
+            Self::Slack(config) => vec![&config.channel],
+            Self::Pushover(config) => vec![
+                config.user_key.reveal(),
+                config.token.reveal(),
+                &config.device,
+            ],
+            Self::Sns(config) => vec![
+                &config.api_url,
+                &config.topic_arn,
+                &config.phone_number,
+                &config.target_arn,
+            ],
+            Self::Webex(config) => vec![&config.room_id],
+            Self::Rocketchat(config) => vec![&config.channel],
+            Self::Mattermost(config) => vec![&config.channel],
+            Self::DingTalk(config) => {
+                let users = config.user_ids.iter().map(String::as_str);
+                users.chain([&*config.open_conversation_id]).collect()
+            }
+            Self::Feishu(config) => vec![&config.receive_id],
+            _ => Vec::new(),
+        };
+        texts.iter().any(|text| text.contains("{{"))
     }
 
     /// The address that the vendor counts by, hashed; `None` where each integration is counted by itself.
