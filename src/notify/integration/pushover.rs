@@ -147,7 +147,8 @@ fn verdict(result: Result<HttpResponse, TransportError>) -> Verdict {
             after: None,
             reason: FailureReason::Other,
             error: format!("could not read the answer of Pushover as JSON: {error}"),
-            ambiguous: false,
+            // The status says that it was taken.
+            ambiguous: true,
         },
         (500..=599, _) => Verdict::Retry {
             after: Some(AFTER_SERVER_ERROR),
@@ -293,7 +294,11 @@ mod tests {
         ));
         assert!(matches!(
             verdict(200, "<html>"),
-            Verdict::Retry { after: None, .. }
+            Verdict::Retry {
+                after: None,
+                ambiguous: true,
+                ..
+            }
         ));
         let Verdict::Retry { after, .. } = verdict(503, "") else {
             panic!();

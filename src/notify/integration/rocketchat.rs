@@ -200,7 +200,8 @@ fn judged(result: Result<HttpResponse, TransportError>) -> Judged {
             after: None,
             reason: FailureReason::Other,
             error: format!("could not read the answer of Rocketchat as JSON: {error}"),
-            ambiguous: false,
+            // The status says that it was taken.
+            ambiguous: true,
         },
         Ok(_) | Err(_) => status::of_response(&response),
     };

@@ -210,7 +210,8 @@ fn unreadable(response: &HttpResponse) -> Verdict {
             after: None,
             reason: FailureReason::Other,
             error: "could not read the answer of Telegram as JSON".to_owned(),
-            ambiguous: false,
+            // The status says that it was taken.
+            ambiguous: true,
         },
         _ => status::of_response(response),
     }
