@@ -23,9 +23,9 @@ use crate::{
     time::{Now, Timestamp},
 };
 
-/// The longest a change waits to be saved. With the time that the store takes it stays below the second that alerts may
-/// be behind.
-const CHANGES_WITHIN: Duration = Duration::from_millis(500);
+/// The longest a change waits to be saved. With the time that the store takes on a busy disk it stays below the second
+/// that alerts may be behind.
+const CHANGES_WITHIN: Duration = Duration::from_millis(250);
 /// The longest a refresh waits to be saved.
 const REFRESHES_WITHIN: Duration = Duration::from_secs(30);
 /// How often the node notes that it lives.
