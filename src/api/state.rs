@@ -52,7 +52,7 @@ pub struct Trials {
     /// `--web.external-url` without a trailing slash.
     pub external_url: Arc<str>,
     /// Tests that may run at the same time.
-    pub running: Semaphore,
+    pub running: Arc<Semaphore>,
 }
 
 /// Shared by all handlers; cheap to clone.

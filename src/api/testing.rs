@@ -144,7 +144,7 @@ pub(super) fn api_with_receiver(integrations: &str) -> Router {
     router(state.with_trials(crate::api::Trials {
         senders: Arc::new(crate::io::Senders::new(clock)),
         external_url: "http://am".into(),
-        running: tokio::sync::Semaphore::new(1),
+        running: Arc::new(tokio::sync::Semaphore::new(1)),
     }))
 }
 

@@ -193,7 +193,7 @@ impl<'o> Starting<'o> {
         let trials = Trials {
             senders: Arc::clone(&senders),
             external_url: url.text.as_str().into(),
-            running: Semaphore::new(MAX_TRIALS),
+            running: Arc::new(Semaphore::new(MAX_TRIALS)),
         };
         let (node, looping) = self.start_node(config, opened, &peer_name, &url, senders)?;
         let reloader = Reloader::new(

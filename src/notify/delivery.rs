@@ -35,6 +35,8 @@ pub struct Delivery {
     pub(super) bucket: Bucket,
     /// Those that its attempt tells of as well.
     pub(super) followers: Vec<u64>,
+    /// The deadline of the attempt that tells of it, its own or another's.
+    pub(super) leader_deadline: Duration,
     /// A digest that it led was refused, so it is told by itself.
     pub(super) alone: bool,
     /// The configuration in force has its integration no more.
@@ -52,7 +54,7 @@ pub(super) enum State {
 impl Delivery {
     /// When an attempt under way is given up as lost; its own limit ends it long before.
     pub(super) fn answer_by(&self) -> Duration {
-        self.deadline + ANSWER_WITHIN
+        self.deadline.max(self.leader_deadline) + ANSWER_WITHIN
     }
 
     pub(super) fn is_sending(&self) -> bool {

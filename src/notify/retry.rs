@@ -121,6 +121,7 @@ impl Deliveries {
             state: State::Waiting(at),
             bucket,
             followers: Vec::new(),
+            leader_deadline: deadline,
             alone: false,
             withdrawn: false,
         };
@@ -199,10 +200,11 @@ impl Deliveries {
             let parts: Vec<_> = [&*data].into_iter().chain(parts).collect();
             data = Arc::new(digest(&parts));
         }
+        let deadline = self.running.get(&id)?.deadline;
         for follower in &followers {
-            self.restart(*follower, State::Following, now);
+            self.restart(*follower, State::Following, deadline, now);
         }
-        self.restart(id, State::Sending, now);
+        self.restart(id, State::Sending, deadline, now);
         let delivery = self.running.get_mut(&id)?;
         delivery.followers = followers;
         self.rates.sent(&delivery.bucket, limit, now.mono);
@@ -246,7 +248,7 @@ impl Deliveries {
     }
 
     /// Sets an attempt of a delivery going.
-    fn restart(&mut self, id: u64, state: State, now: Now) {
+    fn restart(&mut self, id: u64, state: State, leader_deadline: Duration, now: Now) {
         let Some(delivery) = self.running.get_mut(&id) else {
             return;
         };
@@ -256,6 +258,7 @@ impl Deliveries {
         delivery.state = state;
         delivery.attempts += 1;
         delivery.attempt_started = now.mono;
+        delivery.leader_deadline = leader_deadline;
         self.timers.insert((delivery.answer_by(), id));
     }
 

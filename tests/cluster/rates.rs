@@ -181,3 +181,22 @@ fn groups_whose_labels_name_the_channel_are_not_merged() {
     assert!(accepted.clone().all(|told| told.firing.len() == 1));
     assert_eq!(accepted.count(), 8);
 }
+
+#[test]
+fn whoever_waits_longer_for_a_digest_than_its_own_deadline_is_not_told_twice() {
+    let config = ConfigBuilder::new()
+        .integrations(vec![limited(IntegrationKind::Slack, 2)])
+        .group_by(&["alertname"])
+        .route("A02")
+        .edit(|config| {
+            config.route.group_interval = Duration::from_secs(300);
+            config.route.routes[0].group_interval = Duration::from_secs(40);
+        });
+    let mut world = World::new(config.build());
+    fire(&mut world, 3);
+    world.run_until_told(1);
+    world.behaviour = Behaviour::Accept(Duration::from_secs(60));
+    world.run_to(250);
+    let told: Vec<_> = world.told.iter().map(|told| told.firing.clone()).collect();
+    assert_eq!(told, [vec!["A00"], vec!["A01", "A02"]]);
+}

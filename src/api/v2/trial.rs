@@ -8,13 +8,16 @@ use axum::{
     http::{Response, StatusCode},
 };
 use serde_json::Value;
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, oneshot},
+};
 
 use super::dispatch::read_body;
 use crate::{
     api::{
         error::{ApiError, json_response},
-        state::ApiState,
+        state::{ApiState, Trials},
         write,
     },
     config::{Integration, Texts},
@@ -53,12 +56,7 @@ pub(super) async fn test(
     let Some(trials) = state.trials() else {
         return Err(ApiError::internal("this node sends nothing"));
     };
-    let Ok(_permit) = trials.running.try_acquire() else {
-        return Err(ApiError::Handler {
-            status: StatusCode::TOO_MANY_REQUESTS,
-            text: "other tests are running; wait until they end".to_owned(),
-        });
-    };
+    let permit = Arc::new(permit(trials)?);
     let view = state.view().await?;
     let json = parse(&bytes)?;
     let now = view.at.wall;
@@ -90,7 +88,10 @@ pub(super) async fn test(
             };
             let tried = tried(Arc::clone(&trials.senders), attempt, wanted.dry_run);
             let (result, ended) = oneshot::channel();
+            let permit = Arc::clone(&permit);
             spawn(&Handle::current(), "receiver test", async move {
+                // The test runs on when its client hangs up, and counts until it ends.
+                let _permit = permit;
                 // A client that went away does not want to know.
                 let _ = result.send(tried.await);
             });
@@ -109,6 +110,14 @@ pub(super) async fn test(
     });
     out.push_str("}\n");
     Ok(json_response(StatusCode::OK, out))
+}
+
+fn permit(trials: &Trials) -> Result<OwnedSemaphorePermit, ApiError> {
+    let permit = Arc::clone(&trials.running).try_acquire_owned();
+    permit.ok().ok_or_else(|| ApiError::Handler {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        text: "other tests are running; wait until they end".to_owned(),
+    })
 }
 
 impl Wanted {
@@ -191,7 +200,11 @@ pub(super) async fn render(state: &ApiState, body: Body) -> Result<Response<Body
         return Err(ApiError::bad_request("text, the template, is missing"));
     };
     let texts = Arc::clone(&view.config.texts);
-    let rendered = tokio::task::spawn_blocking(move || rendered(&texts, &text, mode, &json, now));
+    let permit = state.trials().map(permit).transpose()?;
+    let rendered = tokio::task::spawn_blocking(move || {
+        let _permit = permit;
+        rendered(&texts, &text, mode, &json, now)
+    });
     let output = rendered
         .await
         .map_err(|error| ApiError::internal(error.to_string()))?

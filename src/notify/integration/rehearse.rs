@@ -92,7 +92,8 @@ impl Hidden {
             .flat_map(|text| {
                 let encoded = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
                 let in_path = url_path(&text);
-                [text, encoded, in_path]
+                let in_json = [in_json(&text, true), in_json(&text, false)];
+                [vec![text, encoded, in_path], in_json.to_vec()].concat()
             })
             .collect();
         // A secret may be part of another.
@@ -151,6 +152,13 @@ impl Hidden {
             body: self.hide(&String::from_utf8_lossy(&mail.message)),
         }
     }
+}
+
+/// As it stands in JSON.
+fn in_json(text: &str, html: bool) -> String {
+    let mut out = String::new();
+    crate::json::push_str(&mut out, text, html);
+    out.trim_matches('"').to_owned()
 }
 
 /// As the parser of addresses writes it.

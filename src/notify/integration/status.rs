@@ -16,6 +16,9 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 /// An answer's body is quoted up to here.
 const MAX_QUOTED_BODY: usize = 512;
 
+/// A server that says it is overloaded is believed for so long.
+const LONGEST_PAUSE_OF_503: Duration = Duration::from_secs(60);
+
 /// Stands for addresses, which often hold secrets.
 pub(super) const REDACTED: &str = "<redacted>";
 
@@ -34,7 +37,12 @@ pub(super) fn of_code(code: u16, retry_after: Option<Duration>, error: String) -
     let reason = failure_reason(code);
     match code {
         429 | 500..=599 => Verdict::Retry {
-            after: retry_after.filter(|_| code == 429),
+            after: match code {
+                429 => retry_after,
+                // Whoever is overloaded is left alone for a while, but pages are not held back on its word for long.
+                503 => retry_after.map(|wait| wait.min(LONGEST_PAUSE_OF_503)),
+                _ => None,
+            },
             reason,
             error,
             ambiguous: false,
@@ -245,6 +253,22 @@ mod tests {
             after(&[("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
             seconds(0)
         );
+    }
+
+    #[test]
+    fn an_overloaded_server_is_left_alone_for_a_while() {
+        let after = |status, seconds| {
+            let verdict = of_response(&response(status, &[("retry-after", seconds)], ""));
+            let Verdict::Retry { after, .. } = verdict else {
+                panic!("{verdict:?}");
+            };
+            after
+        };
+        let seconds = |n| Some(Duration::from_secs(n));
+        assert_eq!(after(503, "7"), seconds(7));
+        assert_eq!(after(503, "3600"), seconds(60));
+        assert_eq!(after(429, "3600"), seconds(3600));
+        assert_eq!(after(500, "7"), None);
     }
 
     #[test]
