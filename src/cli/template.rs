@@ -7,7 +7,7 @@ use jiff::{SignedDuration, tz::TimeZone};
 use super::{
     args::{self, Flag, Kind, Parsed, UsageError},
     help,
-    receiver::read_json,
+    receiver::{read_json, receiver},
     run::{Failure, say},
 };
 use crate::{
@@ -56,6 +56,20 @@ const FLAGS: &[Flag] = &[
         default: "",
         help: "A JSON file with the data; some alerts of our own if there is none.",
     },
+    Flag {
+        name: "receiver",
+        short: None,
+        kind: Kind::Text,
+        default: "",
+        help: "Render all fields of this receiver of --config.file, with the alerts of --template.data.",
+    },
+    Flag {
+        name: "config.file",
+        short: None,
+        kind: Kind::Text,
+        default: "",
+        help: "The configuration file with the receiver.",
+    },
 ];
 
 /// `template …`
@@ -79,7 +93,25 @@ pub(super) fn template(args: &[String]) -> Result<(), Failure> {
     }
 }
 
+/// What a receiver would get is what a dry run shows.
+fn render_receiver(name: String, parsed: &Parsed) -> Result<(), Failure> {
+    let mut args = vec!["test".to_owned(), name, "--dry-run".to_owned()];
+    for (flag, value) in [
+        ("config.file", parsed.text("config.file")),
+        ("alerts", parsed.text("template.data")),
+    ] {
+        if !value.is_empty() {
+            args.push(format!("--{flag}={value}"));
+        }
+    }
+    receiver(&args)
+}
+
 fn render(parsed: &Parsed) -> Result<(), Failure> {
+    let name = parsed.text("receiver");
+    if !name.is_empty() {
+        return render_receiver(name, parsed);
+    }
     let globs = parsed.texts("template.glob");
     if globs.is_empty() {
         return Err(UsageError::Required("template.glob").into());
