@@ -78,8 +78,8 @@ pub(super) fn template(args: &[String]) -> Result<(), Failure> {
     if parsed.switch("help") {
         return say(&help::print(
             "watchfire template render --template.glob=GLOB --template.text=TEXT [<flags>]",
-            "Renders a template over the files given, with the built-in templates below them. What a receiver would \
-             get shows `watchfire receiver test NAME --dry-run`.",
+            "Renders a template over the files given, with the built-in templates below them; with --receiver, what a \
+             receiver of --config.file would get.",
             FLAGS,
             &[],
         ));

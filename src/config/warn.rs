@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    IntegrationKind, Route,
+    Route,
     file::RawConfig,
     raw_route::RawRoute,
     read::{Placed, Position, Reader},
@@ -33,7 +33,6 @@ pub(crate) fn warn(raw: &RawConfig, root: &Route, reader: &mut Reader<'_>) {
             warn_robot(entry, reader);
         }
     }
-    warn_unbuilt(raw, reader);
     for interval in &raw.mute_time_intervals {
         let message = "mute_time_intervals at the top of the file is deprecated; move the entry to time_intervals";
         reader.warn(interval.place.of("name"), message);
@@ -196,37 +195,6 @@ fn warn_timers(raw: &Placed<RawRoute>, route: &Route, reader: &mut Reader<'_>) {
 fn next_multiple(repeat: Duration, interval: Duration) -> Duration {
     let times = repeat.as_nanos().div_ceil(interval.as_nanos().max(1));
     interval.saturating_mul(u32::try_from(times).unwrap_or(u32::MAX))
-}
-
-/// One warning for each type whose sender is not there, at its first entry.
-fn warn_unbuilt(raw: &RawConfig, reader: &mut Reader<'_>) {
-    let mut unbuilt: BTreeMap<IntegrationKind, (Position, Vec<&str>)> = BTreeMap::new();
-    for receiver in &raw.receivers {
-        for entry in receiver.value.integrations() {
-            let kind = entry.settings.kind();
-            if !kind.is_built() {
-                let (_, names) = unbuilt
-                    .entry(kind)
-                    .or_insert_with(|| (entry.place.at, Vec::new()));
-                names.push(&receiver.value.name);
-            }
-        }
-    }
-    for (kind, (at, mut names)) in unbuilt {
-        names.dedup();
-        let more = match names.len().saturating_sub(3) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        names.truncate(3);
-        let message = format!(
-            "the sender of {}_configs is not built yet: notifications through it (of {}{more}) fail, and say so in \
-             the log and in alertmanager_notifications_failed_total",
-            kind.as_str(),
-            names.join(", ")
-        );
-        reader.warn(at, message);
-    }
 }
 
 #[cfg(test)]

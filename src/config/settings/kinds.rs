@@ -136,35 +136,6 @@ impl IntegrationKind {
         )
     }
 
-    /// Whether notifications of this type can be sent.
-    #[must_use]
-    pub fn is_built(self) -> bool {
-        match self {
-            Self::Webhook => true,
-            Self::Email => true,
-            Self::PagerDuty => true,
-            Self::Opsgenie => true,
-            Self::Wechat => true,
-            Self::Slack => true,
-            Self::VictorOps => true,
-            Self::Pushover => true,
-            Self::Sns => true,
-            Self::Telegram => true,
-            Self::Discord => true,
-            Self::Webex => true,
-            Self::MsTeams => true,
-            Self::MsTeamsV2 => true,
-            Self::Jira => true,
-            Self::IncidentIo => true,
-            Self::Rocketchat => true,
-            Self::Mattermost => true,
-            Self::DingTalk => true,
-            Self::WecomRobot => true,
-            Self::Feishu => true,
-            Self::Falcon => true,
-        }
-    }
-
     /// The type whose list stands under this key of a receiver.
     pub(crate) fn of_key(key: &str) -> Option<Self> {
         let name = key.strip_suffix("_configs")?;
