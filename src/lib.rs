@@ -21,6 +21,7 @@ pub mod timeinterval;
 pub mod config;
 
 // State: one state machine each.
+pub mod cluster;
 pub mod dispatch;
 pub mod history;
 pub mod inhibit;

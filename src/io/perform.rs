@@ -105,7 +105,7 @@ impl World for Shell {
             }
             Effect::WriteFile { file, bytes } => self.write_file(file, bytes),
             // The loop's own.
-            Effect::Reply { .. } | Effect::Stopped => {}
+            Effect::Reply { .. } | Effect::Mesh(_) | Effect::Stopped => {}
         }
     }
 

@@ -208,7 +208,8 @@ impl<M: StateMachine, W: World> Loop<M, W> {
                 other @ (Effect::Save(_)
                 | Effect::WriteFile { .. }
                 | Effect::Run(_)
-                | Effect::Notify(_)) => self.world.perform(other),
+                | Effect::Notify(_)
+                | Effect::Mesh(_)) => self.world.perform(other),
             }
         }
         ControlFlow::Continue(())
@@ -275,7 +276,10 @@ mod tests {
                     reply: Reply::Refused("no".to_owned()),
                 }),
                 Input::Shutdown => self.effects.push_back(Effect::Stopped),
-                Input::JobDone(_) | Input::NotifyFinished { .. } | Input::FileWritten { .. } => {}
+                Input::JobDone(_)
+                | Input::NotifyFinished { .. }
+                | Input::FileWritten { .. }
+                | Input::Mesh(_) => {}
             }
         }
 

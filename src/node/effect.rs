@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::input::{Reply, ReplyTo, Ticket};
 use crate::{
+    cluster::MeshEffect,
     config::{Integration, Texts},
     notify::{Memory, NotificationData},
     tenant::TenantJob,
@@ -32,6 +33,8 @@ pub enum Effect {
         /// All of its bytes.
         bytes: Arc<[u8]>,
     },
+    /// Do something with the mesh's sockets.
+    Mesh(MeshEffect),
     /// Everything that was to be saved is saved: the loop may end. Nothing follows it.
     Stopped,
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::effect::PortableFile;
 use crate::{
     alert::Alert,
+    cluster::MeshInput,
     config::Config,
     notify::Verdict,
     silence::{SilenceDraft, SilenceError},
@@ -46,6 +47,8 @@ pub enum Input {
         /// Its size in bytes, or the system's words.
         result: Result<u64, String>,
     },
+    /// The mesh's sockets have something to tell.
+    Mesh(MeshInput),
     /// The node shall finish what is in flight, save everything and stop.
     Shutdown,
 }
@@ -66,6 +69,7 @@ impl Input {
             Self::NotifyFinished { .. } => "notify finished",
             Self::Saved { .. } => "saved",
             Self::FileWritten { .. } => "file written",
+            Self::Mesh(_) => "mesh",
             Self::Shutdown => "shutdown",
         }
     }

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     alert::Alert,
+    cluster::{Mesh, MeshSettings},
     config::Config,
     rng::Rng,
     silence::SilenceError,
@@ -51,7 +52,9 @@ pub struct Node {
     behind_fails: Failing,
     log_fails: Failing,
     files_in_flight: usize,
-    effects: VecDeque<Effect>,
+    pub(super) effects: VecDeque<Effect>,
+    /// `None` if clustering is switched off.
+    pub(super) mesh: Option<Mesh>,
 }
 
 #[derive(Debug)]
@@ -128,7 +131,22 @@ impl Node {
             log_fails: Failing::default(),
             files_in_flight: 0,
             effects: VecDeque::new(),
+            mesh: None,
         }
+    }
+
+    /// The same node, in a mesh; `saved` is what the mesh saved last.
+    #[must_use]
+    pub fn with_mesh(
+        mut self,
+        settings: MeshSettings,
+        saved: Option<&[u8]>,
+        seed: u64,
+        now: Now,
+    ) -> Self {
+        let rng = Rng::from_seed(seed).child("mesh");
+        self.mesh = Some(Mesh::new(settings, saved, rng, now));
+        self
     }
 
     /// Takes in what happened.
@@ -158,6 +176,7 @@ impl Node {
                 self.tenant
                     .file_written(file == PortableFile::Silences, took, result);
             }
+            Input::Mesh(input) => self.mesh_input(input, now),
             Input::Shutdown => {
                 if self.stop == Stop::No {
                     self.stop = Stop::Draining(now.mono + STOP_WITHIN);
@@ -317,6 +336,7 @@ impl Node {
             Input::Command { .. }
             | Input::Saved { .. }
             | Input::FileWritten { .. }
+            | Input::Mesh(_)
             | Input::Shutdown => {}
         }
     }

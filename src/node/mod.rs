@@ -3,6 +3,7 @@
 mod effect;
 mod input;
 mod machine;
+mod mesh;
 
 pub use effect::{Effect, NotifyAttempt, PortableFile, SaveBatch, StoreOp};
 pub use input::{Input, Reply, ReplyTo, Request, Ticket};

@@ -431,6 +431,7 @@ impl World {
                 };
                 self.schedule(FSYNC, Event::Input(input));
             }
+            Effect::Mesh(_) => {}
             Effect::Stopped => self.node = None,
         }
     }

@@ -1,0 +1,22 @@
+//! The mesh: which nodes there are, streams to all of them, who may vote, whose clock is right.
+//!
+//! Everything here is pure: the shell (`io/mesh`) turns sockets into [`MeshInput`]s and [`MeshEffect`]s into sockets. What
+//! nodes say to each other about silences, alerts and notifications passes through as opaque payloads; `tenant` and
+//! `notify::claims` know what they mean.
+
+mod electorate;
+mod event;
+mod mesh;
+mod port;
+mod settings;
+mod status;
+
+pub use electorate::{Electorate, ElectorateOutput, Electors, Visible};
+pub use event::{Lane, MeshEvent};
+pub use mesh::Mesh;
+pub use port::{CloseReason, ConnId, GivenPeer, MeshEffect, MeshInput};
+pub use settings::MeshSettings;
+pub use status::{MeshStats, MeshStatus, PeerState, PeerStatus};
+
+/// The name of a node (`--cluster.peer-name`), unique in its mesh.
+pub type NodeName = std::sync::Arc<str>;
