@@ -4,6 +4,7 @@
 
 mod bounds;
 mod clock;
+mod mesh;
 mod muting;
 mod notify;
 mod random;

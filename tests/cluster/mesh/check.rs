@@ -1,0 +1,209 @@
+//! What must hold of every history, and the named exceptions from it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    time::Duration,
+};
+
+use super::{receiver::Sent, world::World};
+
+/// How long a lease lasts.
+const LEASE: Duration = Duration::from_secs(15);
+
+/// Why something was told twice, or late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Exception {
+    /// The sender's process ended between its first byte and the moment at which a majority knew of the answer.
+    CrashInFlight,
+    /// The receiver took it and did not say so.
+    OutcomeUnknown,
+    /// The sender stood still for longer than its lease while it sent.
+    PausedInFlight,
+    /// The sender was cut off while it sent.
+    CutInFlight,
+    /// The sender saw no majority for longer than the minority delay.
+    Minority,
+    /// A disk was lost while another host that knew could not say so.
+    Forgotten,
+}
+
+/// Something that must not be.
+#[derive(Debug, Clone)]
+pub(crate) struct Violation(pub(crate) String);
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a history came to.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) notifications: usize,
+    pub(crate) exceptions: BTreeMap<Exception, u64>,
+    pub(crate) violations: Vec<Violation>,
+}
+
+impl Findings {
+    fn wrong(&mut self, text: String) {
+        self.violations.push(Violation(text));
+    }
+}
+
+impl World {
+    /// Judges everything that was told so far, and whether the last words are true.
+    pub(crate) fn judge(&self) -> Findings {
+        let mut findings = Findings::default();
+        let visible: Vec<&Sent> = self.visible().collect();
+        findings.notifications = visible.len();
+        let mut groups: BTreeMap<(usize, &str), Vec<&Sent>> = BTreeMap::new();
+        for sent in &visible {
+            let group = groups.entry((sent.integration, &sent.group)).or_default();
+            group.push(sent);
+        }
+        for ((integration, group), told) in &groups {
+            self.judge_group(*integration, group, told, &mut findings);
+        }
+        self.judge_last_words(&visible, &mut findings);
+        findings
+    }
+
+    /// Nothing is told twice, and nothing in the wrong order.
+    fn judge_group(
+        &self,
+        integration: usize,
+        group: &str,
+        told: &[&Sent],
+        findings: &mut Findings,
+    ) {
+        let mut state: BTreeMap<&str, (bool, &Sent)> = BTreeMap::new();
+        let mut last: Option<&Sent> = None;
+        for sent in told {
+            let news = sent.alerts.iter().any(|(name, (fires, starts_at))| {
+                state.get(name.as_str()).is_none_or(|(told, by)| {
+                    told != fires || (*fires && by.alerts[name].1 != *starts_at)
+                })
+            });
+            if !news && sent.reason != "repeat interval elapsed" {
+                let firsts: BTreeSet<_> = sent
+                    .alerts
+                    .keys()
+                    .map(|name| state[name.as_str()].1.began)
+                    .collect();
+                let first = state
+                    .values()
+                    .map(|(_, by)| *by)
+                    .find(|by| firsts.contains(&by.began));
+                match first.and_then(|first| self.exception(first, sent)) {
+                    Some(exception) => *findings.exceptions.entry(exception).or_default() += 1,
+                    None => findings.wrong(format!(
+                        "told twice: [{integration}] {group}: {} after {}",
+                        sent.text(),
+                        first.map(Sent::text).unwrap_or_default()
+                    )),
+                }
+            }
+            if let Some(last) = last
+                && sent.seq < last.seq
+            {
+                match self.exception(last, sent) {
+                    Some(exception) => *findings.exceptions.entry(exception).or_default() += 1,
+                    None => findings.wrong(format!(
+                        "in the wrong order: [{integration}] {group}: {} after {}",
+                        sent.text(),
+                        last.text()
+                    )),
+                }
+            }
+            for (name, (fires, _)) in &sent.alerts {
+                state.insert(name, (*fires, sent));
+            }
+            last = Some(sent);
+        }
+    }
+
+    /// Why `second` may repeat `first`.
+    fn exception(&self, first: &Sent, second: &Sent) -> Option<Exception> {
+        let slack = self.slack();
+        let answered = first.answered.unwrap_or(Duration::MAX / 4);
+        let window = (first.began, answered.saturating_add(slack));
+        let ledger = &self.ledger;
+        if first.unknown {
+            return Some(Exception::OutcomeUnknown);
+        }
+        if first.answered.is_none() || ledger.crashed_within(first.host, window) {
+            return Some(Exception::CrashInFlight);
+        }
+        if ledger.stopped_within(first.host, window) && first.answered.is_none() {
+            return Some(Exception::CrashInFlight);
+        }
+        let delay = self.setup.minority_delay.unwrap_or(Duration::MAX);
+        let delay = delay.saturating_sub(Duration::from_secs(1));
+        for sent in [first, second] {
+            let span = (sent.began, sent.taken.unwrap_or(sent.began));
+            let alone = ledger.minority_at(sent.host, span.1);
+            if alone > Duration::ZERO && alone >= delay {
+                return Some(Exception::Minority);
+            }
+        }
+        let lease = LEASE.saturating_sub(slack);
+        for sent in [first, second] {
+            let until = sent.answered.unwrap_or(sent.began).saturating_add(slack);
+            let span = (sent.began.saturating_sub(slack), until);
+            if ledger.pause_within(sent.host, span) > lease {
+                return Some(Exception::PausedInFlight);
+            }
+        }
+        if ledger.minority_within(first.host, window) > Duration::ZERO {
+            return Some(Exception::CutInFlight);
+        }
+        let forgotten = ledger
+            .forgotten
+            .iter()
+            .any(|at| first.began <= *at && *at <= second.began);
+        forgotten.then_some(Exception::Forgotten)
+    }
+
+    /// In what time a majority hears of something on this network, and has it on disk.
+    fn slack(&self) -> Duration {
+        let slowest = self.hosts.iter().map(|host| host.disk.slowest_sync).max();
+        let latency = self.setup.link.latency;
+        let lost = if self.setup.link.loss > 0.0 {
+            Duration::from_secs(3)
+        } else {
+            Duration::ZERO
+        };
+        Duration::from_millis(600) + slowest.unwrap_or_default() * 3 + latency * 20 + lost
+    }
+
+    /// Every receiver's last word on each alert is what its source says.
+    fn judge_last_words(&self, visible: &[&Sent], findings: &mut Findings) {
+        for (integration, _) in self.receivers.iter().enumerate() {
+            let mut last: BTreeMap<&str, (bool, &Sent)> = BTreeMap::new();
+            for sent in visible
+                .iter()
+                .filter(|sent| sent.integration == integration)
+            {
+                for (name, (fires, _)) in &sent.alerts {
+                    last.insert(name, (*fires, sent));
+                }
+            }
+            for source in &self.sources {
+                for name in source.alerts.keys() {
+                    let told = last.get(name.as_str());
+                    let fires = source.fires(name);
+                    if told.is_some_and(|(told, _)| *told) != fires {
+                        let word = told.map_or("nothing".to_owned(), |(_, sent)| sent.text());
+                        let truth = if fires { "fires" } else { "is resolved" };
+                        findings.wrong(format!(
+                            "lost: {name} {truth} since {:.3}, but the last word to [{integration}] is: {word}",
+                            source.alerts[name].since.as_secs_f64()
+                        ));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! A disk that forgets as disks do: what is under way at a crash may be there or not, what was not synced is gone with
+//! the power.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    time::Duration,
+};
+
+use watchfire::{
+    node::{SaveBatch, StoreOp},
+    tenant::Saved,
+};
+
+use super::chance::Chance;
+
+/// How long the system keeps what nobody synced before it writes it.
+const UNSYNCED: Duration = Duration::from_secs(5);
+
+type Records = BTreeMap<Vec<u8>, Vec<u8>>;
+
+/// One database: writes end in the order in which they began.
+#[derive(Debug, Default)]
+struct Database {
+    records: Records,
+    under_way: VecDeque<SaveBatch>,
+    last_end: Duration,
+    /// What undoes the writes that are not synced, the latest last.
+    undo: VecDeque<(Duration, Vec<(Vec<u8>, Option<Vec<u8>>)>)>,
+}
+
+impl Database {
+    fn apply(&mut self, ops: Vec<StoreOp>, at: Duration) {
+        let mut undo = Vec::with_capacity(ops.len());
+        for op in ops {
+            let (key, before) = match op {
+                StoreOp::Put { key, value } => {
+                    let before = self.records.insert(key.clone(), value);
+                    (key, before)
+                }
+                StoreOp::Delete { key } => {
+                    let before = self.records.remove(&key);
+                    (key, before)
+                }
+            };
+            undo.push((key, before));
+        }
+        self.undo.push_back((at, undo));
+        while self
+            .undo
+            .front()
+            .is_some_and(|(written, _)| *written + UNSYNCED < at)
+        {
+            self.undo.pop_front();
+        }
+    }
+
+    /// The process ends: some of what was under way was written.
+    fn cut(&mut self, now: Duration, chance: &mut Chance) {
+        let written = chance.index(self.under_way.len() + 1);
+        for batch in std::mem::take(&mut self.under_way)
+            .into_iter()
+            .take(written)
+        {
+            self.apply(batch.ops, now);
+        }
+        self.last_end = Duration::ZERO;
+    }
+
+    /// The power is gone: nothing after `at` was written.
+    fn roll_back(&mut self, at: Duration) {
+        while self.undo.back().is_some_and(|(written, _)| *written > at) {
+            let (_, ops) = self.undo.pop_back().unwrap();
+            for (key, before) in ops.into_iter().rev() {
+                match before {
+                    Some(value) => self.records.insert(key, value),
+                    None => self.records.remove(&key),
+                };
+            }
+        }
+    }
+}
+
+/// The disk of a host.
+#[derive(Debug, Default)]
+pub(crate) struct Disk {
+    state: Database,
+    bulk: Database,
+    /// The longest time of an fsync.
+    pub(crate) slowest_sync: Duration,
+}
+
+impl Disk {
+    fn database(&mut self, durable: bool) -> &mut Database {
+        if durable {
+            &mut self.state
+        } else {
+            &mut self.bulk
+        }
+    }
+
+    /// Begins a write; says when it ends.
+    pub(crate) fn begin(
+        &mut self,
+        batch: SaveBatch,
+        now: Duration,
+        chance: &mut Chance,
+    ) -> Duration {
+        let most = if batch.durable {
+            self.slowest_sync
+        } else {
+            Duration::from_millis(20)
+        };
+        let took = chance.between(Duration::from_micros(100), most);
+        let database = self.database(batch.durable);
+        database.under_way.push_back(batch);
+        database.last_end = database.last_end.max(now + took);
+        database.last_end
+    }
+
+    /// Ends the oldest write.
+    pub(crate) fn end(&mut self, durable: bool, now: Duration) -> Option<SaveBatch> {
+        let database = self.database(durable);
+        let mut batch = database.under_way.pop_front()?;
+        database.apply(std::mem::take(&mut batch.ops), now);
+        Some(batch)
+    }
+
+    /// The process ended without warning.
+    pub(crate) fn process_ended(&mut self, now: Duration, chance: &mut Chance) {
+        self.state.cut(now, chance);
+        self.bulk.cut(now, chance);
+    }
+
+    /// The power went; what was acknowledged as durable stays.
+    pub(crate) fn power_lost(&mut self, now: Duration, chance: &mut Chance) {
+        self.process_ended(now, chance);
+        let lost = chance.between(Duration::ZERO, UNSYNCED);
+        self.bulk.roll_back(now.saturating_sub(lost));
+    }
+
+    /// Everything is gone.
+    pub(crate) fn lose(&mut self) {
+        *self = Self {
+            slowest_sync: self.slowest_sync,
+            ..Self::default()
+        };
+    }
+
+    /// What the mesh asked to keep.
+    pub(crate) fn mesh(&self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What a node continues from.
+    pub(crate) fn load(&self) -> Saved {
+        let records = self.state.records.iter().chain(&self.bulk.records);
+        let records = records.map(|(key, value)| (key.clone(), value.clone()));
+        let (saved, damaged) = Saved::decode(records.collect::<Vec<_>>(), "anonymous");
+        assert!(damaged.is_empty(), "{damaged:?}");
+        saved
+    }
+}

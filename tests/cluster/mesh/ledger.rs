@@ -1,0 +1,121 @@
+//! What truly happened to each host, for judging what it did.
+
+use std::time::Duration;
+
+/// A time in which something held.
+pub(crate) type Span = (Duration, Duration);
+
+/// What happened to one host.
+#[derive(Debug, Default)]
+struct Page {
+    minority_since: Option<Duration>,
+    minority: Vec<Span>,
+    paused_since: Option<Duration>,
+    paused: Vec<Span>,
+    /// When its processes ended without warning.
+    crashes: Vec<Duration>,
+    /// When its processes ended in order.
+    stops: Vec<Duration>,
+}
+
+/// What happened to all.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pages: Vec<Page>,
+    /// When the last copy of something may have been lost: a disk was lost while another host could not answer.
+    pub(crate) forgotten: Vec<Duration>,
+    /// When something was last out of order: a cut, a pause, a host that is down.
+    pub(crate) unquiet: Option<Duration>,
+}
+
+impl Ledger {
+    pub(crate) fn new(hosts: usize) -> Self {
+        Self {
+            pages: (0..hosts).map(|_| Page::default()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether a host sees a majority, from now on.
+    pub(crate) fn majority(&mut self, host: usize, sees: bool, now: Duration) {
+        let page = &mut self.pages[host];
+        note(&mut page.minority_since, &mut page.minority, !sees, now);
+    }
+
+    pub(crate) fn paused(&mut self, host: usize, paused: bool, now: Duration) {
+        let page = &mut self.pages[host];
+        note(&mut page.paused_since, &mut page.paused, paused, now);
+    }
+
+    pub(crate) fn crashed(&mut self, host: usize, now: Duration) {
+        self.pages[host].crashes.push(now);
+    }
+
+    pub(crate) fn stopped(&mut self, host: usize, now: Duration) {
+        self.pages[host].stops.push(now);
+    }
+
+    pub(crate) fn crashed_within(&self, host: usize, span: Span) -> bool {
+        self.pages[host]
+            .crashes
+            .iter()
+            .any(|at| (span.0..=span.1).contains(at))
+    }
+
+    pub(crate) fn stopped_within(&self, host: usize, span: Span) -> bool {
+        self.pages[host]
+            .stops
+            .iter()
+            .any(|at| (span.0..=span.1).contains(at))
+    }
+
+    /// The longest pause that touches this time.
+    pub(crate) fn pause_within(&self, host: usize, span: Span) -> Duration {
+        let page = &self.pages[host];
+        longest(page.paused_since, &page.paused, span)
+    }
+
+    /// The longest time without a majority that touches this time.
+    pub(crate) fn minority_within(&self, host: usize, span: Span) -> Duration {
+        let page = &self.pages[host];
+        longest(page.minority_since, &page.minority, span)
+    }
+
+    /// For how long a host had seen no majority at that time, however shortly it saw one in between.
+    pub(crate) fn minority_at(&self, host: usize, at: Duration) -> Duration {
+        let page = &self.pages[host];
+        let open = page.minority_since.map(|since| (since, Duration::MAX));
+        let spans = page.minority.iter().copied().chain(open);
+        let hit = spans
+            .filter(|(since, until)| *since <= at && at <= until.saturating_add(GRACE))
+            .next_back();
+        hit.map_or(Duration::ZERO, |(since, _)| at - since)
+    }
+}
+
+/// A node learns only after this long that a majority is back.
+const GRACE: Duration = Duration::from_secs(5);
+
+fn note(since: &mut Option<Duration>, spans: &mut Vec<Span>, holds: bool, now: Duration) {
+    match (*since, holds) {
+        (None, true) => *since = Some(now),
+        (Some(began), false) => {
+            spans.push((began, now));
+            *since = None;
+        }
+        (None, false) | (Some(_), true) => {}
+    }
+}
+
+fn longest(since: Option<Duration>, spans: &[Span], span: Span) -> Duration {
+    let open = since.map(|since| (since, Duration::MAX));
+    let touching = spans
+        .iter()
+        .copied()
+        .chain(open)
+        .filter(|(began, ended)| *began <= span.1 && span.0 <= *ended);
+    touching
+        .map(|(began, ended)| ended.saturating_sub(began))
+        .max()
+        .unwrap_or_default()
+}

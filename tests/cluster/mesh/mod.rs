@@ -1,0 +1,17 @@
+//! Several nodes in one simulated world: hosts, disks and clocks that fail, a network that cuts, sources and receivers.
+
+mod chance;
+mod check;
+mod disk;
+mod faults;
+mod host;
+mod ledger;
+mod network;
+mod receiver;
+mod scenes;
+mod seeds;
+mod source;
+mod story;
+mod stream;
+mod trace;
+mod world;

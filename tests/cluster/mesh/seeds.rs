@@ -1,0 +1,126 @@
+//! A thousand random histories on two threads: nothing is lost, and nothing is told twice but for what no protocol can
+//! know.
+
+use std::{
+    collections::BTreeMap,
+    ops::Range,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    thread,
+};
+
+use super::{
+    check::Exception,
+    story::{self, Ending},
+    trace::print_the_log,
+};
+
+/// What many stories came to.
+#[derive(Debug, Default)]
+struct Sum {
+    stories: u64,
+    steps: u64,
+    notifications: usize,
+    exceptions: BTreeMap<Exception, u64>,
+    failed: BTreeMap<u64, Vec<String>>,
+}
+
+impl Sum {
+    fn add(&mut self, seed: u64, ending: thread::Result<Ending>) {
+        self.stories += 1;
+        match ending {
+            Ok(ending) => {
+                self.steps += ending.steps;
+                self.notifications += ending.notifications;
+                for (exception, count) in ending.exceptions {
+                    *self.exceptions.entry(exception).or_default() += count;
+                }
+                if !ending.violations.is_empty() {
+                    let texts = ending.violations.iter().map(ToString::to_string);
+                    self.failed.insert(seed, texts.collect());
+                }
+            }
+            Err(panic) => {
+                let text = panic.downcast_ref::<String>().cloned();
+                let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+                let text = format!("panicked: {}", text.unwrap_or_default());
+                self.failed.insert(seed, vec![text]);
+            }
+        }
+    }
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    std::env::var_os(name).map(|text| text.to_str().unwrap().parse().unwrap())
+}
+
+/// Plays a story, with as many nodes as `NODES` says.
+fn play_one(seed: u64) -> Ending {
+    story::play_with(seed, |setup| {
+        if let Some(nodes) = number("NODES") {
+            setup.nodes = usize::try_from(nodes).unwrap();
+        }
+    })
+}
+
+fn play_all(seeds: Range<u64>) -> Sum {
+    let next = AtomicU64::new(seeds.start);
+    let sum = Mutex::new(Sum::default());
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let ending = catch_unwind(AssertUnwindSafe(|| play_one(seed)));
+                    sum.lock().unwrap().add(seed, ending);
+                }
+            });
+        }
+    });
+    sum.into_inner().unwrap()
+}
+
+#[test]
+fn the_mesh_loses_nothing_and_tells_nothing_twice() {
+    let seeds = match number("SEED") {
+        Some(seed) => {
+            print_the_log();
+            seed..seed + 1
+        }
+        None => 0..number("SEEDS").unwrap_or(1000),
+    };
+    let sum = play_all(seeds);
+    println!(
+        "{} stories, {} steps, {} notifications, exceptions: {:?}",
+        sum.stories, sum.steps, sum.notifications, sum.exceptions
+    );
+    for (seed, texts) in sum.failed.iter().take(20) {
+        println!("SEED={seed}: {}", texts.join("\n    "));
+    }
+    assert!(
+        sum.failed.is_empty(),
+        "{} of {} seeds failed: {:?}",
+        sum.failed.len(),
+        sum.stories,
+        sum.failed.keys().collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn a_mesh_seed_gives_one_trace() {
+    for seed in 0..4 {
+        let [first, second] = [(); 2].map(|()| story::play(seed));
+        assert_eq!(
+            (first.hash, first.steps),
+            (second.hash, second.steps),
+            "seed {seed}"
+        );
+    }
+}

@@ -1,0 +1,246 @@
+//! A random history: a random cluster, random faults, and then quiet.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use watchfire::config::{Config, IntegrationKind};
+
+use super::{
+    chance::Chance,
+    check::{Exception, Violation},
+    faults::{Fault, heal},
+    network::Link,
+    receiver::Answer,
+    source::{Source, Targets},
+    world::{Setup, World},
+};
+use crate::sim::{ConfigBuilder, integration};
+
+const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Nothing goes wrong before.
+const CALM: Duration = secs(12);
+
+/// How long it takes until everything that was to be told is told, when nothing is wrong any more.
+const QUIET: Duration = secs(150);
+
+/// What a story came to.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub(crate) notifications: usize,
+    pub(crate) exceptions: BTreeMap<Exception, u64>,
+    pub(crate) violations: Vec<Violation>,
+    pub(crate) hash: u64,
+    pub(crate) steps: u64,
+}
+
+/// The parameters of one story.
+struct Plot {
+    chance: Chance,
+    setup: Setup,
+    group_wait: Duration,
+    group_interval: Duration,
+    /// When faults end.
+    end: Duration,
+    names: Vec<String>,
+}
+
+impl Plot {
+    fn new(seed: u64) -> Self {
+        let mut chance = Chance::new(seed, "plot");
+        let nodes = chance.pick(&[1, 2, 2, 3, 3, 3, 3, 3, 5, 5, 7]);
+        let group_wait = secs(1 + chance.below(4));
+        let group_interval = secs(chance.pick(&[10, 10, 15, 30]));
+        let config = config(group_wait, group_interval);
+        let mut setup = Setup::new(nodes, seed, config);
+        let slowest = chance.pick(&[1, 1, 1, 5, 50, 500]);
+        let latency = chance.spread(Duration::from_micros(100), Duration::from_millis(slowest));
+        setup.link = Link {
+            latency,
+            loss: chance.pick(&[0.0, 0.0, 0.01, 0.05, 0.3]),
+            duplication: chance.pick(&[0.0, 0.0, 0.05]),
+            cuts: 0,
+            datagram_cuts: 0,
+        };
+        setup.minority_delay = chance
+            .pick(&[Some(30), Some(30), Some(30), Some(0), None])
+            .map(secs);
+        setup.job_time = Duration::from_millis(chance.pick(&[1, 1, 20, 300]));
+        let length = secs(40 + chance.below(100));
+        Self {
+            chance,
+            setup,
+            group_wait,
+            group_interval,
+            end: CALM + length,
+            names: Vec::new(),
+        }
+    }
+
+    /// Makes the world and plans everything that happens in it.
+    fn stage(&mut self) -> World {
+        let mut world = World::new(self.setup.clone());
+        let nodes = self.setup.nodes;
+        for host in 0..nodes {
+            let slowest = self.chance.pick(&[1, 1, 2, 10, 500]);
+            world.hosts[host].disk.slowest_sync = self
+                .chance
+                .spread(Duration::from_micros(300), Duration::from_millis(slowest));
+            if self.chance.happens(0.2) {
+                world.hosts[host].rate = i64::try_from(self.chance.below(20_001)).unwrap() - 10_000;
+            }
+            let at = self.chance.between(Duration::ZERO, secs(2));
+            world.at(at, move |world| world.start(host));
+        }
+        self.plan_sources(&mut world);
+        self.plan_faults(&mut world);
+        world
+    }
+
+    fn plan_sources(&mut self, world: &mut World) {
+        let sources = 1 + self.chance.index(3);
+        for index in 0..sources {
+            let nodes = self.setup.nodes;
+            let targets = match self.chance.below(4) {
+                0 => Targets::Balanced,
+                1 => Targets::Some(vec![self.chance.index(nodes), self.chance.index(nodes)]),
+                _ => Targets::All,
+            };
+            let mut source = Source::new(targets, secs(15 + self.chance.below(16)));
+            if self.chance.happens(0.2) {
+                source.tells_resolves = false;
+                source.refresh = secs(15);
+            }
+            world.add_source(source);
+            for number in 0..1 + self.chance.below(3) {
+                let name = format!("S{index}A{number}");
+                self.plan_alert(world, index, &name);
+                self.names.push(name);
+            }
+        }
+    }
+
+    /// An alert fires and resolves a few times.
+    fn plan_alert(&mut self, world: &mut World, source: usize, name: &str) {
+        let mut at = CALM + self.chance.between(Duration::ZERO, secs(30));
+        while at < self.end {
+            let owned = name.to_owned();
+            world.at(at, move |world| world.toggle(source, &owned));
+            at += self.chance.between(secs(5), secs(120));
+        }
+    }
+
+    fn plan_faults(&mut self, world: &mut World) {
+        // A swarm: each story knows only some faults, so that rare ones meet.
+        let kinds = Fault::KINDS;
+        let known: Vec<_> = (0..1 + self.chance.index(3))
+            .map(|_| kinds[self.chance.index(kinds.len())])
+            .collect();
+        for _ in 0..1 + self.chance.below(6) {
+            let at = self.chance.between(CALM, self.end);
+            let kind = self.chance.pick(&known);
+            let longest = self.end.saturating_sub(at).max(secs(1));
+            let fault = Fault::draw(kind, self.setup.nodes, longest, &mut self.chance);
+            fault.plan(world, at, self.end);
+        }
+        let kinds = known;
+        world.at(Duration::ZERO, move |world| {
+            world
+                .trace
+                .say(Duration::ZERO, || format!("knows {kinds:?}"));
+        });
+    }
+}
+
+fn config(group_wait: Duration, group_interval: Duration) -> Arc<Config> {
+    let list = [false, true].into_iter().zip(0..);
+    let list = list.map(|(idempotent, index)| {
+        let mut webhook = integration(IntegrationKind::Webhook, index);
+        webhook.delivery.idempotent = idempotent;
+        webhook
+    });
+    ConfigBuilder::new()
+        .integrations(list.collect())
+        .group_by(&["alertname"])
+        .edit(|config| {
+            config.route.group_wait = group_wait;
+            config.route.group_interval = group_interval;
+            config.route.repeat_interval = secs(4 * 3600);
+        })
+        .build()
+}
+
+/// Plays a story to its end.
+pub(crate) fn play(seed: u64) -> Ending {
+    play_with(seed, |_| {})
+}
+
+/// As [`play`], with another setup.
+pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
+    let mut plot = Plot::new(seed);
+    change(&mut plot.setup);
+    let mut world = plot.stage();
+    let (setup, wait, interval) = (&plot.setup, plot.group_wait, plot.group_interval);
+    world.trace.say(Duration::ZERO, || {
+        format!(
+            "{} nodes, latency {:?}, loss {}, minority delay {:?}, group wait {wait:?}, interval {interval:?}",
+            setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay
+        )
+    });
+    world.run_to(plot.end);
+    heal(&mut world);
+    world.run_for(QUIET);
+    let findings = world.judge();
+    let mut violations = findings.violations;
+    if violations.is_empty() {
+        violations = plot.live_on(&mut world);
+    }
+    Ending {
+        notifications: findings.notifications,
+        exceptions: findings.exceptions,
+        violations,
+        hash: world.trace.hash(),
+        steps: world.steps,
+    }
+}
+
+impl Plot {
+    /// With everything well, an alert is told when it is due, and so is its end.
+    fn live_on(&self, world: &mut World) -> Vec<Violation> {
+        world.answer(Answer::Accept(Duration::from_millis(5)));
+        let slack = secs(5) + self.setup.link.latency * 20;
+        let source = world.sources.len();
+        world.add_source(Source::new(Targets::All, secs(30)));
+        let before = world.sent.len();
+        let told = |world: &World, fires: bool| {
+            let late = world.sent[before..]
+                .iter()
+                .filter(|sent| sent.taken.is_some());
+            let late = late.filter(|sent| sent.alerts.get("Late").is_some_and(|it| it.0 == fires));
+            late.count()
+        };
+        let mut violations = Vec::new();
+        for (fires, due) in [(true, self.group_wait), (false, self.group_interval)] {
+            world.toggle(source, "Late");
+            world.run_until(due + slack, |world| {
+                told(world, fires) >= world.receivers.len()
+            });
+            let count = told(world, fires);
+            if count < world.receivers.len() {
+                let text = format!(
+                    "late: firing {fires} is told {count} times {slack:?} after it was due"
+                );
+                violations.push(Violation(text));
+            }
+            world.run_for(secs(10));
+            let count = told(world, fires);
+            if count > world.receivers.len() {
+                violations.push(Violation(format!(
+                    "late: firing {fires} is told {count} times"
+                )));
+            }
+        }
+        violations
+    }
+}

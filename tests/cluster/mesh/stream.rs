@@ -1,0 +1,103 @@
+//! One stream: two ends, two lanes to each of them, each lane in its order.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use watchfire::cluster::ConnId;
+
+/// What travels on a stream.
+#[derive(Debug, Clone)]
+pub(crate) enum Item {
+    /// A frame and its place in its lane.
+    Frame {
+        lane: usize,
+        place: u64,
+        bytes: Arc<[u8]>,
+    },
+    /// Nothing more comes after so many frames on each lane.
+    End([u64; 2]),
+    /// The other side knows nothing of this stream.
+    Reset,
+}
+
+/// One end: what is on the way to it.
+#[derive(Debug)]
+pub(crate) struct End {
+    pub(crate) host: usize,
+    pub(crate) life: u64,
+    pub(crate) conn: ConnId,
+    /// The process uses it.
+    pub(crate) open: bool,
+    /// The system there knows nothing of it any more.
+    pub(crate) gone: bool,
+    /// When it breaks, because what was sent from here goes unanswered.
+    pub(crate) breaks_at: Option<Duration>,
+    /// What waits for a cut to end.
+    pub(crate) held: Vec<Item>,
+    /// Frames sent to this end, by lane.
+    pub(crate) sent: [u64; 2],
+    taken: [u64; 2],
+    early: [BTreeMap<u64, Arc<[u8]>>; 2],
+    ends_after: Option<[u64; 2]>,
+}
+
+/// A stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) ends: [End; 2],
+}
+
+impl End {
+    pub(crate) fn new(host: usize, life: u64, conn: ConnId) -> Self {
+        Self {
+            host,
+            life,
+            conn,
+            open: true,
+            gone: false,
+            breaks_at: None,
+            held: Vec::new(),
+            sent: [0; 2],
+            taken: [0; 2],
+            early: Default::default(),
+            ends_after: None,
+        }
+    }
+
+    /// Gives a frame for this end its place.
+    pub(crate) fn number(&mut self, urgent: bool, bytes: &Arc<[u8]>) -> Item {
+        let lane = usize::from(!urgent);
+        let place = self.sent[lane];
+        self.sent[lane] += 1;
+        Item::Frame {
+            lane,
+            place,
+            bytes: Arc::clone(bytes),
+        }
+    }
+
+    pub(crate) fn take(&mut self, item: Item) {
+        match item {
+            Item::Frame { lane, place, bytes } => {
+                self.early[lane].insert(place, bytes);
+            }
+            Item::End(after) => self.ends_after = Some(after),
+            Item::Reset => {}
+        }
+    }
+
+    /// The frames whose turn it is.
+    pub(crate) fn ready(&mut self) -> Vec<Arc<[u8]>> {
+        let mut ready = Vec::new();
+        for lane in 0..2 {
+            while let Some(bytes) = self.early[lane].remove(&self.taken[lane]) {
+                self.taken[lane] += 1;
+                ready.push(bytes);
+            }
+        }
+        ready
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ends_after == Some(self.taken)
+    }
+}
