@@ -195,7 +195,8 @@ impl World {
                     let told = last.get(name.as_str());
                     let fires = source.fires(name);
                     if told.is_some_and(|(told, _)| *told) != fires {
-                        let word = told.map_or("nothing".to_owned(), |(_, sent)| sent.text());
+                        let word = told.map(|(_, sent)| sent.text());
+                        let word = word.unwrap_or_else(|| "none".to_owned());
                         let truth = if fires { "fires" } else { "is resolved" };
                         findings.wrong(format!(
                             "lost: {name} {truth} since {:.3}, but the last word to [{integration}] is: {word}",

@@ -18,6 +18,9 @@ const UNSYNCED: Duration = Duration::from_secs(5);
 
 type Records = BTreeMap<Vec<u8>, Vec<u8>>;
 
+/// What keys held before a write.
+type Undo = Vec<(Vec<u8>, Option<Vec<u8>>)>;
+
 /// One database: writes end in the order in which they began.
 #[derive(Debug, Default)]
 struct Database {
@@ -25,7 +28,7 @@ struct Database {
     under_way: VecDeque<SaveBatch>,
     last_end: Duration,
     /// What undoes the writes that are not synced, the latest last.
-    undo: VecDeque<(Duration, Vec<(Vec<u8>, Option<Vec<u8>>)>)>,
+    undo: VecDeque<(Duration, Undo)>,
 }
 
 impl Database {

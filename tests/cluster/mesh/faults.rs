@@ -1,5 +1,10 @@
 //! Faults: what begins, what ends it, and what heals everything.
 
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "most particulars concern one kind of fault only"
+)]
+
 use std::time::Duration;
 
 use super::{chance::Chance, receiver::Answer, world::World};

@@ -24,8 +24,6 @@ pub(crate) struct Ledger {
     pages: Vec<Page>,
     /// When the last copy of something may have been lost: a disk was lost while another host could not answer.
     pub(crate) forgotten: Vec<Duration>,
-    /// When something was last out of order: a cut, a pause, a host that is down.
-    pub(crate) unquiet: Option<Duration>,
 }
 
 impl Ledger {
@@ -85,10 +83,8 @@ impl Ledger {
     pub(crate) fn minority_at(&self, host: usize, at: Duration) -> Duration {
         let page = &self.pages[host];
         let open = page.minority_since.map(|since| (since, Duration::MAX));
-        let spans = page.minority.iter().copied().chain(open);
-        let hit = spans
-            .filter(|(since, until)| *since <= at && at <= until.saturating_add(GRACE))
-            .next_back();
+        let mut spans = page.minority.iter().copied().chain(open);
+        let hit = spans.rfind(|(since, until)| *since <= at && at <= until.saturating_add(GRACE));
         hit.map_or(Duration::ZERO, |(since, _)| at - since)
     }
 }

@@ -42,3 +42,13 @@ fn one_node_tells_once() {
     world.run_for(secs(60));
     assert_eq!(world.told().len(), 4, "{:#?}", world.told());
 }
+
+#[test]
+fn a_view_and_a_silence_can_be_asked_for() {
+    let mut world = World::started(Setup::new(1, 1, config()));
+    let id = world.silence(0, "A", secs(100)).unwrap();
+    world.fire("A");
+    world.run_for(secs(60));
+    assert!(world.view(0).silences.get(&id).is_some());
+    assert!(world.told().is_empty());
+}

@@ -61,7 +61,8 @@ fn number(name: &str) -> Option<u64> {
 /// Plays a story, with as many nodes as `NODES` says.
 fn play_one(seed: u64) -> Ending {
     story::play_with(seed, |setup| {
-        if let Some(nodes) = number("NODES") {
+        let nodes = number("NODES").unwrap_or(1);
+        if nodes > 0 {
             setup.nodes = usize::try_from(nodes).unwrap();
         }
     })
@@ -94,7 +95,7 @@ fn the_mesh_loses_nothing_and_tells_nothing_twice() {
             print_the_log();
             seed..seed + 1
         }
-        None => 0..number("SEEDS").unwrap_or(1000),
+        None => 0..number("SEEDS").unwrap_or(200),
     };
     let sum = play_all(seeds);
     println!(

@@ -7,7 +7,7 @@ use watchfire::config::{Config, IntegrationKind};
 use super::{
     chance::Chance,
     check::{Exception, Violation},
-    faults::{Fault, heal},
+    faults::{Fault, Kind, heal},
     network::Link,
     receiver::Answer,
     source::{Source, Targets},
@@ -133,7 +133,12 @@ impl Plot {
 
     fn plan_faults(&mut self, world: &mut World) {
         // A swarm: each story knows only some faults, so that rare ones meet.
-        let kinds = Fault::KINDS;
+        // A disk that nobody has a copy of takes everything with it.
+        let alone = self.setup.nodes == 1;
+        let kinds = Fault::KINDS.iter().copied();
+        let kinds: Vec<_> = kinds
+            .filter(|kind| !alone || *kind != Kind::LoseDisk)
+            .collect();
         let known: Vec<_> = (0..1 + self.chance.index(3))
             .map(|_| kinds[self.chance.index(kinds.len())])
             .collect();

@@ -1,5 +1,11 @@
 //! What happened in a world: a hash of every step, and words for whoever replays a seed.
 
+#![expect(
+    clippy::print_stdout,
+    clippy::wildcard_enum_match_arm,
+    reason = "it is for reading"
+)]
+
 use std::{fmt, time::Duration};
 
 use watchfire::{
