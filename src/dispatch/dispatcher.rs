@@ -1,14 +1,17 @@
 //! All groups, the routes that make them, and their timers.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
 
 use imbl::OrdMap;
 
-use super::{Flush, Group, GroupId, GroupName, Members, RouteNode, RouteTree, Schedule, Snapshot};
+use super::{
+    Flush, Group, GroupId, GroupName, Members, RouteNode, RouteTree, Schedule, Snapshot,
+    follow::Aside,
+};
 use crate::{alert::Alert, labels::LabelSet, time::Now};
 
 /// The dispatcher.
@@ -19,6 +22,9 @@ pub struct Dispatcher {
     pub(super) index: HashMap<(u32, LabelSet), GroupId>,
     /// How many groups have a key; routes may share it.
     pub(super) keys: HashMap<Arc<str>, u32>,
+    pub(super) names: HashMap<GroupName, GroupId>,
+    /// Schedules of groups that are not here yet.
+    pub(super) aside: BTreeMap<GroupName, Aside>,
     pub(super) timers: BTreeSet<(Duration, GroupId)>,
     pub(super) next_id: u64,
     /// Groups whose schedule is not saved yet.
@@ -36,6 +42,8 @@ impl Dispatcher {
             groups: OrdMap::new(),
             index: HashMap::new(),
             keys: HashMap::new(),
+            names: HashMap::new(),
+            aside: BTreeMap::new(),
             timers: BTreeSet::new(),
             next_id: 0,
             unsaved: BTreeSet::new(),
@@ -80,7 +88,7 @@ impl Dispatcher {
         members.insert(Arc::clone(alert));
         let id = GroupId(self.next_id);
         self.next_id += 1;
-        self.add(Group {
+        let mut group = Group {
             id,
             route: Arc::clone(route),
             key: route.group_key(&labels),
@@ -90,10 +98,17 @@ impl Dispatcher {
             due: first_due,
             flush: Flush::Idle,
             last_flush: None,
+            flushes: 0,
             held: Arc::default(),
             muted_by: Arc::default(),
             decisions: Arc::default(),
-        });
+        };
+        if !self.aside.is_empty()
+            && let Some(aside) = self.aside.remove(&group.name())
+        {
+            aside.apply(&mut group, now);
+        }
+        self.add(group);
     }
 
     /// Whether a group still has this alert to tell.
@@ -148,6 +163,7 @@ impl Dispatcher {
             }
             group.flush = Flush::Running;
             group.last_flush = Some(now.wall);
+            group.flushes += 1;
             begun.extend(self.groups.get(&id).cloned());
         }
         begun
@@ -217,6 +233,7 @@ impl Dispatcher {
 
     pub(super) fn add(&mut self, group: Group) {
         let id = group.id;
+        self.names.insert(group.name(), id);
         self.timers.insert((group.due, id));
         self.index
             .insert((group.route.index, group.labels.clone()), id);
@@ -232,7 +249,9 @@ impl Dispatcher {
                 .remove(&(group.route.index, group.labels.clone()));
             self.unsaved.remove(&id);
             self.release_key(&group.key);
-            self.gone.insert(group.name());
+            let name = group.name();
+            self.names.remove(&name);
+            self.gone.insert(name);
         }
     }
 

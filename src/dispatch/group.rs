@@ -14,7 +14,7 @@ use crate::{
 pub struct GroupId(pub u64);
 
 /// Names a group over restarts and reloads.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct GroupName {
     /// The id of its route, since routes may share their key.
     pub route_id: Arc<str>,
@@ -43,6 +43,8 @@ pub struct Group {
     pub flush: Flush,
     /// When the last flush began; `None` before the first.
     pub last_flush: Option<Timestamp>,
+    /// How often the group was flushed, by whichever node.
+    pub flushes: u64,
     /// Alerts, sorted, that resolved while they were muted and stay until somebody can be told.
     pub held: Arc<[Fingerprint]>,
     /// The time intervals that muted the last flush.
@@ -86,6 +88,8 @@ pub struct Schedule {
     pub due: Timestamp,
     /// When the last flush began.
     pub last_flush: Option<Timestamp>,
+    /// How often the group was flushed, by whichever node.
+    pub flushes: u64,
 }
 
 impl Group {
@@ -118,6 +122,7 @@ impl Group {
                 Flush::Running | Flush::Overdue => self.last_flush.unwrap_or(now.wall),
             },
             last_flush: self.last_flush,
+            flushes: self.flushes,
         }
     }
 

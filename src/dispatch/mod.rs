@@ -1,6 +1,7 @@
 //! Routes alerts into aggregation groups and says when each group is due (`dispatch/`).
 
 mod dispatcher;
+mod follow;
 mod group;
 mod members;
 mod reload;

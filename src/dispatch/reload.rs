@@ -98,6 +98,7 @@ impl Dispatcher {
                 group.due = now.mono + schedule.due.since(now.wall).min(longest);
                 group.created = schedule.created;
                 group.last_flush = schedule.last_flush;
+                group.flushes = schedule.flushes;
             });
         }
     }
@@ -131,6 +132,7 @@ impl Dispatcher {
             };
             group.created = before.created;
             group.last_flush = before.last_flush;
+            group.flushes = before.flushes;
             group.flush = before.flush;
             group.held = Arc::clone(&before.held);
             group.muted_by = Arc::clone(&before.muted_by);
@@ -139,7 +141,7 @@ impl Dispatcher {
         self.rename(id, before.id);
     }
 
-    fn reschedule(&mut self, id: GroupId, change: impl FnOnce(&mut Group)) {
+    pub(super) fn reschedule(&mut self, id: GroupId, change: impl FnOnce(&mut Group)) {
         if let Some(group) = self.groups.get_mut(&id) {
             let group = Arc::make_mut(group);
             self.timers.remove(&(group.due, id));

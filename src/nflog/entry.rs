@@ -125,12 +125,23 @@ impl NflogEntry {
             .cmp(&other.seq)
             .then_with(|| self.edit.cmp(&other.edit))
             .then_with(|| self.timestamp.cmp(&other.timestamp))
-            .then_with(|| self.expires_at.cmp(&other.expires_at))
             .then_with(|| self.firing.cmp(&other.firing))
             .then_with(|| self.resolved.cmp(&other.resolved))
             .then_with(|| self.held.cmp(&other.held))
             .then_with(|| self.repeat_interval.cmp(&other.repeat_interval))
             .then_with(|| cmp_data(&self.receiver_data, &other.receiver_data))
+            // Each node renews the expiry of what its groups use: the last to say who was told.
+            .then_with(|| self.expires_at.cmp(&other.expires_at))
+    }
+
+    /// Whether an entry differs in nothing but its expiry.
+    #[must_use]
+    pub fn tells_the_same(&self, other: &Self) -> bool {
+        let other = Self {
+            expires_at: self.expires_at,
+            ..other.clone()
+        };
+        self.precedence(&other).is_eq()
     }
 
     /// When Alertmanager would forget it: after `retention` or twice the repeat interval, whichever is sooner.

@@ -10,17 +10,18 @@ use std::{
 };
 
 use super::{
-    Effect, Input, NotifyAttempt, PortableFile, Reply, ReplyTo, Request, SaveBatch, StoreOp, Ticket,
+    Effect, Input, NotifyAttempt, PortableFile, Reply, ReplyTo, Request, SaveBatch, StoreOp,
+    Ticket, mesh::MeshSide,
 };
 use crate::{
     alert::Alert,
-    cluster::{Mesh, MeshSettings},
+    cluster::{Mesh, MeshSettings, NodeName},
     config::Config,
     rng::Rng,
     silence::SilenceError,
     storage::Parts,
     tenant::{
-        Record, Saved, Tenant, TenantEffect, TenantJob, TenantJobDone, TenantJobName,
+        MeshIdentity, Record, Saved, Tenant, TenantEffect, TenantJob, TenantJobDone, TenantJobName,
         TenantSettings,
     },
     time::Now,
@@ -38,7 +39,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(5);
 /// The node.
 #[derive(Debug)]
 pub struct Node {
-    tenant: Tenant,
+    pub(super) tenant: Tenant,
     /// Posts that are not taken in yet, oldest first.
     posts: VecDeque<Post>,
     /// Whether the tenant is next, not the posts.
@@ -54,7 +55,7 @@ pub struct Node {
     files_in_flight: usize,
     pub(super) effects: VecDeque<Effect>,
     /// `None` if clustering is switched off.
-    pub(super) mesh: Option<Mesh>,
+    pub(super) mesh: Option<MeshSide>,
 }
 
 #[derive(Debug)]
@@ -65,12 +66,14 @@ struct Post {
 
 /// Who waits for a ticket.
 #[derive(Debug)]
-enum Waiting {
+pub(super) enum Waiting {
     Client(ReplyTo, Reply),
     /// The tenant, with its next records to be written behind.
     Behind,
     /// Nobody, but a failure is worth a log line.
     Log,
+    /// The mesh; kept to be saved again if it fails.
+    Mesh(Vec<u8>),
 }
 
 /// Whether a kind of write fails: told once, not with every write.
@@ -144,8 +147,13 @@ impl Node {
         seed: u64,
         now: Now,
     ) -> Self {
+        self.tenant.join_mesh(MeshIdentity {
+            name: NodeName::clone(&settings.name),
+            run: settings.run,
+            pushpull_interval: settings.pushpull_interval,
+        });
         let rng = Rng::from_seed(seed).child("mesh");
-        self.mesh = Some(Mesh::new(settings, saved, rng, now));
+        self.mesh = Some(MeshSide::new(Mesh::new(settings, saved, rng, now)));
         self
     }
 
@@ -170,7 +178,7 @@ impl Node {
                 self.reload.parked.push_back(input);
             }
             input @ (Input::JobDone(_) | Input::NotifyFinished { .. }) => self.ended(input, now),
-            Input::Saved { ticket, result } => self.saved(ticket, result),
+            Input::Saved { ticket, result } => self.saved(ticket, result, now),
             Input::FileWritten { file, took, result } => {
                 self.files_in_flight = self.files_in_flight.saturating_sub(1);
                 self.tenant
@@ -189,6 +197,7 @@ impl Node {
 
     /// Does what is due, in bounded steps.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.mesh_timeout(now);
         // One of them, so that no step is long; they take turns.
         if !self.posts.is_empty() && !std::mem::take(&mut self.tenants_turn) {
             self.take_posts(now);
@@ -213,13 +222,14 @@ impl Node {
             Stop::Draining(until) => Some((until, "stop")),
             Stop::No | Stop::Stopped => None,
         };
+        let mesh = self.mesh_due();
         if self.reload.running.is_some() {
-            return stop;
+            return stop.into_iter().chain(mesh).min();
         }
         let parked =
             (!self.reload.parked.is_empty()).then_some((Duration::ZERO, "end what waited"));
         let posts = (!self.posts.is_empty()).then_some((Duration::ZERO, "take in alerts"));
-        [parked, posts, self.tenant.poll_timeout(), stop]
+        [parked, posts, self.tenant.poll_timeout(), stop, mesh]
             .into_iter()
             .flatten()
             .min()
@@ -310,6 +320,11 @@ impl Node {
         }
     }
 
+    /// Whether a worker applies a configuration: alerts and groups stay as they are until it has.
+    pub(super) fn is_reloading(&self) -> bool {
+        self.reload.running.is_some()
+    }
+
     fn reload_ended(&mut self, now: Now) {
         if let Some(reply_to) = self.reload.running.take() {
             self.reply(reply_to, Reply::Reloaded);
@@ -341,7 +356,7 @@ impl Node {
         }
     }
 
-    fn saved(&mut self, ticket: Ticket, result: Result<(), String>) {
+    fn saved(&mut self, ticket: Ticket, result: Result<(), String>, now: Now) {
         match (self.saving.remove(&ticket), result) {
             (Some(Waiting::Client(to, reply)), Ok(())) => self.reply(to, reply),
             (Some(Waiting::Client(to, _)), Err(error)) => {
@@ -365,12 +380,29 @@ impl Node {
                     );
                 }
             }
+            (Some(Waiting::Mesh(bytes)), result) => self.mesh_saved(bytes, result, now),
             (None, _) => {}
         }
     }
 
-    /// Turns the tenant's effects into the node's, and ends a node that has nothing left to do.
+    /// Turns what tenant and mesh ask for into effects, and ends a node that has nothing left to do.
     fn collect(&mut self, now: Now) {
+        self.collect_tenant();
+        while self.collect_mesh(now) {
+            self.collect_tenant();
+        }
+        if let Stop::Draining(until) = self.stop {
+            let done =
+                self.tenant.is_stopped() && self.saving.is_empty() && self.files_in_flight == 0;
+            if done || now.mono >= until {
+                self.stop = Stop::Stopped;
+                self.effects.push_back(Effect::Stopped);
+            }
+        }
+    }
+
+    /// Turns the tenant's effects into the node's.
+    fn collect_tenant(&mut self) {
         while let Some(effect) = self.tenant.poll_effect() {
             match effect {
                 TenantEffect::Run(job) => self.effects.push_back(Effect::Run(Box::new(job))),
@@ -396,19 +428,13 @@ impl Node {
                         self.effects.push_back(Effect::WriteFile { file, bytes });
                     }
                 }
-            }
-        }
-        if let Stop::Draining(until) = self.stop {
-            let done =
-                self.tenant.is_stopped() && self.saving.is_empty() && self.files_in_flight == 0;
-            if done || now.mono >= until {
-                self.stop = Stop::Stopped;
-                self.effects.push_back(Effect::Stopped);
+                TenantEffect::Tell(bytes) => self.tell(bytes),
+                TenantEffect::TellOne { to, lane, bytes } => self.tell_one(&to, lane, bytes),
             }
         }
     }
 
-    fn save_for(&mut self, waiting: Waiting, durable: bool, records: Vec<Record>) {
+    pub(super) fn save_for(&mut self, waiting: Waiting, durable: bool, records: Vec<Record>) {
         if let (Waiting::Client(..), true) = (&waiting, records.is_empty()) {
             if let Waiting::Client(to, reply) = waiting {
                 self.reply(to, reply);

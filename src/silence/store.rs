@@ -192,7 +192,25 @@ impl Silences {
         merges
     }
 
-    /// Takes in many copies at once, as [`merge`](Self::merge) does each.
+    /// Takes in many copies from another node at once, as [`merge`](Self::merge) does each. Returns those that changed
+    /// the store, with their places in the row.
+    pub fn merge_all(
+        &mut self,
+        silences: impl IntoIterator<Item = Silence>,
+        now: Timestamp,
+    ) -> Vec<(usize, Arc<Silence>)> {
+        let mut merged = Vec::new();
+        for (at, silence) in silences.into_iter().enumerate() {
+            if self.would_merge(&silence, now) {
+                merged.push((at, self.store(silence)));
+            }
+        }
+        let ids = merged.iter().map(|(_, silence)| &silence.id);
+        self.tiers.put_all(ids, &self.by_id, now);
+        merged
+    }
+
+    /// Takes in many copies from the own disk at once, as [`merge`](Self::merge) does each.
     pub fn restore(&mut self, silences: impl IntoIterator<Item = Silence>, now: Timestamp) {
         for silence in silences {
             if self.would_merge(&silence, now) {

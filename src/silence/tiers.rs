@@ -89,6 +89,20 @@ impl Tiers {
         self.tiny.rebuild(by_id, now);
     }
 
+    /// Takes in that silences are new or have changed; `by_id` has them.
+    pub(super) fn put_all<'a>(
+        &mut self,
+        ids: impl IntoIterator<Item = &'a Arc<str>>,
+        by_id: &ById,
+        now: Timestamp,
+    ) {
+        for id in ids {
+            self.outdate(id);
+            self.tiny.ids.insert(id.clone());
+        }
+        self.tiny.rebuild(by_id, now);
+    }
+
     /// Takes in that a silence is gone.
     pub(super) fn remove(&mut self, id: &Arc<str>) {
         self.outdate(id);

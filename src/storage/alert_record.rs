@@ -132,24 +132,34 @@ pub(super) fn encode_removed(fingerprint: Fingerprint, out: &mut Vec<u8>) {
 
 /// Reads the next record, which stands behind its length; `None` for a kind that a later version added.
 pub(super) fn decode_next(rest: &mut &[u8]) -> Result<Option<AlertRecord>, prost::DecodeError> {
-    let record = PbRecord::decode_length_delimited(rest)?;
-    Ok(match record {
-        PbRecord {
-            full: Some(full), ..
-        } => Some(AlertRecord::Full(full.into())),
-        PbRecord {
-            refresh: Some(refresh),
-            ..
-        } => Some(AlertRecord::Refresh {
-            fingerprint: Fingerprint(refresh.fingerprint),
-            updated_at: Timestamp::from_unix(refresh.updated_at, refresh.updated_at_nanos),
-            ends_at: Timestamp::from_unix(refresh.ends_at, refresh.ends_at_nanos),
-            timeout: refresh.timeout,
-        }),
-        PbRecord { removed, .. } => {
-            removed.map(|fingerprint| AlertRecord::Removed(Fingerprint(fingerprint)))
+    Ok(PbRecord::decode_length_delimited(rest)?.into_record())
+}
+
+/// Reads one record that stands alone.
+pub(super) fn decode_record(bytes: &[u8]) -> Result<Option<AlertRecord>, prost::DecodeError> {
+    Ok(PbRecord::decode(bytes)?.into_record())
+}
+
+impl PbRecord {
+    fn into_record(self) -> Option<AlertRecord> {
+        match self {
+            PbRecord {
+                full: Some(full), ..
+            } => Some(AlertRecord::Full(full.into())),
+            PbRecord {
+                refresh: Some(refresh),
+                ..
+            } => Some(AlertRecord::Refresh {
+                fingerprint: Fingerprint(refresh.fingerprint),
+                updated_at: Timestamp::from_unix(refresh.updated_at, refresh.updated_at_nanos),
+                ends_at: Timestamp::from_unix(refresh.ends_at, refresh.ends_at_nanos),
+                timeout: refresh.timeout,
+            }),
+            PbRecord { removed, .. } => {
+                removed.map(|fingerprint| AlertRecord::Removed(Fingerprint(fingerprint)))
+            }
         }
-    })
+    }
 }
 
 impl From<PbAlert> for Alert {

@@ -10,6 +10,7 @@ mod journal;
 mod keys;
 mod parts;
 mod records;
+mod replica;
 
 pub use error::RecordError;
 pub use import::{
@@ -22,4 +23,7 @@ pub use records::{
     GroupSchedule, Heartbeat, decode_heartbeat, decode_history, decode_nflog, decode_schedules,
     decode_silence, encode_heartbeat, encode_history, encode_nflog, encode_schedules,
     encode_silence,
+};
+pub use replica::{
+    AlertCopy, Refresh, Replica, ReplicaMap, decode_replica, encode_alert, encode_refreshes,
 };

@@ -43,6 +43,8 @@ pub struct GroupSchedule {
     pub last_flush_at: Timestamp,
     /// Whether the group is gone; such a record only overrides an older one.
     pub gone: bool,
+    /// How often the group was flushed, by whichever node.
+    pub flushes: u64,
 }
 
 /// That the node lived at some time.
@@ -117,6 +119,8 @@ struct ScheduleRecord {
     last_flush_at: Option<PbInstant>,
     #[prost(bool, tag = "9")]
     gone: bool,
+    #[prost(uint64, tag = "10")]
+    flushes: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -300,7 +304,7 @@ pub fn decode_heartbeat(bytes: &[u8]) -> Result<Heartbeat, RecordError> {
 }
 
 /// A version byte and the message.
-fn versioned(message: &impl Message) -> Vec<u8> {
+pub(super) fn versioned(message: &impl Message) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(message.encoded_len() + 1);
     bytes.push(VERSION);
     message.encode_raw(&mut bytes);
@@ -319,7 +323,10 @@ pub(super) fn body(bytes: &[u8]) -> Result<&[u8], RecordError> {
     }
 }
 
-fn unversioned<M: Message + Default>(what: &'static str, bytes: &[u8]) -> Result<M, RecordError> {
+pub(super) fn unversioned<M: Message + Default>(
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<M, RecordError> {
     M::decode(body(bytes)?).map_err(|source| RecordError::Damaged { what, source })
 }
 
@@ -327,7 +334,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn instant(at: Option<PbInstant>) -> Timestamp {
+pub(super) fn instant(at: Option<PbInstant>) -> Timestamp {
     at.map_or(Timestamp::ZERO, Timestamp::from)
 }
 
@@ -356,6 +363,7 @@ impl From<&GroupSchedule> for ScheduleRecord {
             next_flush_in_nanos: nanos(schedule.next_flush_in),
             last_flush_at: Some(schedule.last_flush_at.into()),
             gone: schedule.gone,
+            flushes: schedule.flushes,
         }
     }
 }
@@ -372,6 +380,7 @@ impl From<ScheduleRecord> for GroupSchedule {
             next_flush_in: Duration::from_nanos(record.next_flush_in_nanos),
             last_flush_at: instant(record.last_flush_at),
             gone: record.gone,
+            flushes: record.flushes,
         }
     }
 }
@@ -525,6 +534,7 @@ mod tests {
             next_flush_in: Duration::from_millis(29_500),
             last_flush_at: Timestamp::ZERO,
             gone: false,
+            flushes: 3,
         }
     }
 

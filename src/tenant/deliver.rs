@@ -259,6 +259,7 @@ impl Tenant {
                 .map(|data| Arc::clone(&data.idempotency_key))
                 .unwrap_or_default(),
         });
+        self.tell_history(&recorded);
         let oldest = self.oldest_history();
         self.persistence.history(recorded, oldest, now);
     }

@@ -34,6 +34,7 @@ impl Tenant {
             return;
         }
         for group in self.dispatcher.begin_flushes(PER_STEP, now) {
+            self.tell_schedule(group.id, now);
             let input = FlushInput {
                 group,
                 now,

@@ -1,20 +1,25 @@
 //! Alerts in: merged into the store, offered to inhibition, put into their groups, marked for saving.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use super::{Tenant, maintain::KEEP_RESOLVED};
+use super::{Tenant, maintain::KEEP_RESOLVED, persist::is_refresh};
 use crate::{
     alert::{Alert, Put},
     labels::Fingerprint,
-    time::Now,
+    time::{Now, Timestamp},
 };
 
 impl Tenant {
     /// Takes in one valid alert.
-    pub fn post(&mut self, alert: Alert, now: Now) {
+    pub fn post(&mut self, mut alert: Alert, now: Now) {
         self.stats.ingested += 1;
-        let restored = self.unrefreshed.remove(&alert.fingerprint);
-        let (alert, previous) = if restored && self.is_new_incident(&alert, now) {
+        if let Some(stored) = self.store.get(alert.fingerprint) {
+            // What is told last holds everywhere, however far the clock is behind that of the node that was told before.
+            let next = stored.updated_at.plus(Duration::from_nanos(1));
+            alert.updated_at = alert.updated_at.max(next);
+        }
+        let outage = self.unrefreshed.remove(&alert.fingerprint);
+        let (alert, previous) = if self.is_new_incident(&alert, outage, now) {
             self.tell_again(&alert);
             let alert = Arc::new(alert);
             (Arc::clone(&alert), self.store.replace(alert))
@@ -44,14 +49,18 @@ impl Tenant {
         self.inhibitor.update(&alert, previous.as_deref());
         self.dispatcher.insert(&alert, now);
         self.mark_saved_later(&alert, previous.as_deref(), now);
+        match previous {
+            Some(before) if is_refresh(&before, &alert, now.wall) => {
+                self.tell_refresh(&before, outage, &alert, now);
+            }
+            Some(_) | None => self.tell_alert(&alert),
+        }
     }
 
-    /// Whether a post that fires is another incident than the stored alert of the same labels: it began after this node
-    /// had last been heard of, and nothing told of the end of the old one.
-    fn is_new_incident(&self, alert: &Alert, now: Now) -> bool {
-        let outage = self
-            .outage_began
-            .is_some_and(|began| alert.starts_at > began);
+    /// Whether a post that fires is another incident than the stored alert of the same labels: it began after the node
+    /// that has the alert from its disk had last been heard of, and nothing told of the end of the old one.
+    fn is_new_incident(&self, alert: &Alert, outage: Option<Timestamp>, now: Now) -> bool {
+        let outage = outage.is_some_and(|began| alert.starts_at > began);
         let stored = self.store.get(alert.fingerprint);
         let later = stored.is_some_and(|stored| alert.starts_at > stored.starts_at);
         outage && later && !alert.is_resolved_at(now.wall)
@@ -98,6 +107,8 @@ impl Tenant {
     fn forget(&mut self, alert: &Alert, now: Now) {
         self.inhibitor.remove(alert);
         self.journal.mark_removed(alert.fingerprint);
+        self.unrefreshed.remove(&alert.fingerprint);
+        self.settle_refresh(alert.fingerprint);
         self.persistence.changed(now);
     }
 }

@@ -12,6 +12,7 @@ mod load;
 mod maintain;
 mod persist;
 mod reload;
+mod replicate;
 mod settings;
 mod state;
 mod stats;
@@ -23,7 +24,10 @@ pub use job::{TenantJob, TenantJobDone, TenantJobName};
 pub use load::Damaged;
 pub use persist::Saved;
 pub use reload::{ReloadInput, ReloadOutcome};
+pub use replicate::{MeshIdentity, REPLICATION_PAYLOAD};
 pub use settings::TenantSettings;
 pub use state::{Record, Tenant, TenantEffect};
-pub use stats::{LATENCY_BOUNDS, NotificationStats, SnapshotStats, Stats};
+pub use stats::{
+    LATENCY_BOUNDS, NotificationStats, ReplicaStats, ReplicationStats, SnapshotStats, Stats,
+};
 pub use view::View;

@@ -199,7 +199,9 @@ impl Tenant {
         }
     }
 
+    /// Saves an entry that was made here, and tells the others.
     pub(super) fn save_log_entry(&mut self, entry: &NflogEntry) {
+        self.tell_log_entry(entry);
         let record = self.log_record(entry);
         self.effects
             .push_back(TenantEffect::SaveDurably(vec![record]));
@@ -389,7 +391,8 @@ impl Tenant {
         }
         let alert = Arc::new(alert);
         if !alert.is_resolved_at(now.wall) {
-            self.unrefreshed.insert(alert.fingerprint);
+            let outage = self.outage_began.unwrap_or(Timestamp::MAX);
+            self.unrefreshed.insert(alert.fingerprint, outage);
         }
         self.inhibitor.update(&alert, None);
         self.store.replace(alert);
@@ -425,7 +428,7 @@ impl Tenant {
 }
 
 /// Whether a post only moved the end of an alert that fires.
-fn is_refresh(old: &Alert, new: &Alert, now: Timestamp) -> bool {
+pub(super) fn is_refresh(old: &Alert, new: &Alert, now: Timestamp) -> bool {
     !new.is_resolved_at(now)
         && !old.is_resolved_at(now)
         && old.starts_at == new.starts_at
@@ -445,6 +448,7 @@ fn to_record(schedule: &Schedule, tenant: &Arc<str>, now: Timestamp) -> GroupSch
         next_flush_in: schedule.due.since(now),
         last_flush_at: schedule.last_flush.unwrap_or(Timestamp::ZERO),
         gone: false,
+        flushes: schedule.flushes,
     }
 }
 
@@ -457,5 +461,6 @@ fn from_record(record: GroupSchedule) -> Schedule {
         created: record.created_at,
         due: record.saved_at.plus(record.next_flush_in),
         last_flush: (!record.last_flush_at.is_zero()).then_some(record.last_flush_at),
+        flushes: record.flushes,
     }
 }

@@ -1,17 +1,18 @@
 //! The tenant itself: what it is made of, and its five methods.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
 
 use super::{
     Exported, Saved, Stats, TenantJob, TenantJobDone, TenantJobName, TenantSettings, View,
-    flush::RunningFlush, persist::Persistence,
+    flush::RunningFlush, persist::Persistence, replicate::Replicator,
 };
 use crate::{
     alert::AlertStore,
+    cluster::{Lane, NodeName},
     config::{Config, Texts},
     dispatch::{Dispatcher, GroupId, RouteTree},
     history::History,
@@ -47,6 +48,17 @@ pub enum TenantEffect {
     SaveBehind(Vec<Record>),
     /// Replace the files that an Alertmanager would read.
     WriteFiles(Exported),
+    /// Tell every node that is there, at once, what replication has to say.
+    Tell(Vec<u8>),
+    /// Tell one node what replication has to say.
+    TellOne {
+        /// Whom.
+        to: NodeName,
+        /// How urgent it is.
+        lane: Lane,
+        /// What.
+        bytes: Vec<u8>,
+    },
 }
 
 /// A record of the store: a key, and a value or `None` to delete it.
@@ -71,8 +83,8 @@ pub struct Tenant {
     pub(super) journal: AlertJournal,
     pub(super) persistence: Persistence,
     pub(super) stats: Stats,
-    /// Alerts that were restored as firing and were not posted since.
-    pub(super) unrefreshed: BTreeSet<Fingerprint>,
+    /// Alerts that were restored as firing and were not posted since, with the beginning of the outage.
+    pub(super) unrefreshed: BTreeMap<Fingerprint, Timestamp>,
     /// When the outage before this start began.
     pub(super) outage_began: Option<Timestamp>,
     pub(super) gc_due: Duration,
@@ -85,6 +97,8 @@ pub struct Tenant {
     /// Whether a worker writes the portable files.
     pub(super) exporting: bool,
     pub(super) stopping: bool,
+    /// `None` outside a mesh.
+    pub(super) replicator: Option<Replicator>,
     pub(super) effects: VecDeque<TenantEffect>,
     rng: Rng,
 }
@@ -120,7 +134,7 @@ impl Tenant {
                 reloads: 1,
                 ..Stats::default()
             },
-            unrefreshed: BTreeSet::new(),
+            unrefreshed: BTreeMap::new(),
             outage_began: None,
             gc_due: now.mono + settings.gc_interval,
             gc_cursor: None,
@@ -129,6 +143,7 @@ impl Tenant {
             maintenance_due: now.mono + settings.maintenance_interval,
             exporting: false,
             stopping: false,
+            replicator: None,
             effects: VecDeque::new(),
             rng: rng.child("silences"),
             settings: Arc::new(settings),
@@ -147,6 +162,7 @@ impl Tenant {
             self.begin_flushes(now);
             self.maintain(now);
         }
+        self.replicate(now);
         self.save_behind(now);
     }
 
@@ -172,12 +188,19 @@ impl Tenant {
         let ending = (!self.ending.is_empty()).then_some((Duration::ZERO, "end flushes"));
         let delivery = self.deliveries.next_due().map(|due| (due, "notify"));
         let save = self.persistence.next_due(self).map(|due| (due, "save"));
-        let always = [ending, delivery, save];
+        let replicator = self.replicator.as_ref();
+        let replicate = replicator.and_then(|replicator| replicator.next_due());
+        let replicate = replicate.map(|due| (due, "replicate"));
+        let always = [ending, delivery, save, replicate];
         running.chain(always.into_iter().flatten()).min()
     }
 
     /// The next thing to do.
     pub fn poll_effect(&mut self) -> Option<TenantEffect> {
+        let replicator = self.replicator.as_ref();
+        if replicator.is_some_and(Replicator::has_news) {
+            self.tell_news();
+        }
         self.effects.pop_front()
     }
 
@@ -214,6 +237,9 @@ impl Tenant {
             self.silences
                 .set(draft, now.wall, self.settings.silence_limits, &mut self.rng)?;
         self.index_silences(now);
+        for silence in &outcome.changed {
+            self.tell_silence(silence);
+        }
         let records = outcome
             .changed
             .iter()
@@ -234,12 +260,19 @@ impl Tenant {
             Expired::Already => Ok(Vec::new()),
             Expired::Changed(silence) => {
                 self.index_silences(now);
+                self.tell_silence(&silence);
                 if self.settings.log_silences {
                     tracing::info!(id, "Silence expired");
                 }
                 Ok(vec![self.silence_record(&silence)])
             }
         }
+    }
+
+    /// Names the tenant in keys.
+    #[must_use]
+    pub fn name(&self) -> &Arc<str> {
+        &self.settings.tenant
     }
 
     /// A snapshot for reads.

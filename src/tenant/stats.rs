@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     config::IntegrationKind,
     notify::{FailureReason, decide::Suppressed},
+    storage::ReplicaMap,
 };
 
 /// Upper bounds of `alertmanager_notification_latency_seconds`, in seconds.
@@ -33,6 +34,38 @@ pub struct Stats {
     pub silences_snapshot: SnapshotStats,
     /// Configurations put into force, the first included.
     pub reloads: u64,
+    /// What other nodes were told and told.
+    pub replication: ReplicationStats,
+}
+
+/// Counters of what passes between nodes.
+#[derive(Debug, Clone, Default)]
+pub struct ReplicationStats {
+    /// Records by kind.
+    pub maps: BTreeMap<ReplicaMap, ReplicaStats>,
+    /// Repairs completed.
+    pub repairs: u64,
+    /// Records that a repair brought here.
+    pub repaired: u64,
+    /// Repairs that found differences although both sides said that they knew the same: each is a bug.
+    pub divergences: u64,
+    /// Records of other nodes that could not be used.
+    pub quarantined: u64,
+    /// Changes of others that were known to be missing when they last said what they know.
+    pub behind: u64,
+}
+
+/// Counters of one kind of records that pass between nodes.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReplicaStats {
+    /// Records told to the others; each counts once.
+    pub told: u64,
+    /// Their bytes.
+    pub told_bytes: u64,
+    /// Records that others told.
+    pub heard: u64,
+    /// Their bytes.
+    pub heard_bytes: u64,
 }
 
 /// Counters of the files that are written back for Alertmanager.

@@ -1,0 +1,233 @@
+//! What changed here is told to the others, at once and in order.
+
+use std::sync::Arc;
+
+use super::{
+    Replicator,
+    frame::{FRAME_BYTES, Frame, RawRecord},
+    parts::cut,
+    version::{AlertVersion, alert_contents},
+};
+use crate::{
+    alert::Alert,
+    cluster::{Lane, NodeName},
+    dispatch::{Group, GroupId},
+    history::HistoryEntry,
+    labels::Fingerprint,
+    nflog::NflogEntry,
+    silence::Silence,
+    storage::{
+        GroupSchedule, Refresh, ReplicaMap, encode_alert, encode_history, encode_nflog,
+        encode_refreshes, encode_schedules, encode_silence,
+    },
+    tenant::{Tenant, TenantEffect},
+    time::{Now, Timestamp},
+};
+
+/// Alerts that a node may ask for in one message.
+const MAX_ASKED: usize = 1000;
+
+impl Replicator {
+    /// Whether there is something to tell.
+    pub(in crate::tenant) fn has_news(&self) -> bool {
+        !self.outbox.is_empty() || self.untold
+    }
+
+    /// Takes the payloads that tell the others what changed.
+    fn news(&mut self) -> Vec<Vec<u8>> {
+        let mut frames = Vec::new();
+        let mut records = std::mem::take(&mut self.outbox).into_iter().peekable();
+        while records.peek().is_some() {
+            let mut size = 0;
+            let mut delta = Vec::new();
+            while let Some(record) = records.next_if(|record| {
+                size += record.body.len() + 16;
+                delta.is_empty() || size <= FRAME_BYTES
+            }) {
+                delta.push(record);
+            }
+            frames.extend(self.delta(delta));
+        }
+        if std::mem::take(&mut self.untold) {
+            // Whoever comes later sees that there is something that it was not told.
+            self.count();
+        }
+        frames
+    }
+
+    fn delta(&mut self, records: Vec<RawRecord>) -> Vec<Vec<u8>> {
+        let number = self.count();
+        self.next_message += 1;
+        cut(Frame::Delta { number, records }, self.next_message)
+    }
+
+    /// The number of the next own change.
+    fn count(&mut self) -> u64 {
+        self.number += 1;
+        let identity = &self.identity;
+        self.tracker.take(&identity.name, identity.run, self.number);
+        self.number
+    }
+}
+
+impl Tenant {
+    /// Turns what changed into payloads for the others.
+    pub(in crate::tenant) fn tell_news(&mut self) {
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        for bytes in replicator.news() {
+            self.effects.push_back(TenantEffect::Tell(bytes));
+        }
+    }
+
+    /// Tells the others of a silence that was made, edited or ended here.
+    pub(in crate::tenant) fn tell_silence(&mut self, silence: &Silence) {
+        self.tell(ReplicaMap::Silences, |tenant| {
+            encode_silence(tenant, silence)
+        });
+    }
+
+    /// Tells the others of an entry that was made here.
+    pub(in crate::tenant) fn tell_log_entry(&mut self, entry: &NflogEntry) {
+        self.tell(ReplicaMap::Log, |tenant| encode_nflog(tenant, entry));
+    }
+
+    /// Tells the others of an alert that is new, ended, or differs in more than its end.
+    pub(in crate::tenant) fn tell_alert(&mut self, alert: &Alert) {
+        if let Some(replicator) = &mut self.replicator {
+            replicator.refreshes.settled(alert.fingerprint);
+        }
+        self.tell(ReplicaMap::Alerts, |tenant| {
+            encode_alert(tenant, alert, None)
+        });
+    }
+
+    /// Tells the others of an alert of which only the end moved, in time; `outage` is that of the alert as it was.
+    pub(in crate::tenant) fn tell_refresh(
+        &mut self,
+        before: &Alert,
+        outage: Option<Timestamp>,
+        alert: &Alert,
+        now: Now,
+    ) {
+        if let Some(replicator) = &mut self.replicator {
+            let before = AlertVersion::new(before, outage);
+            replicator.refreshes.refreshed(before, alert, now);
+        }
+    }
+
+    /// Tells the others that a group was flushed and when it is next due.
+    pub(in crate::tenant) fn tell_schedule(&mut self, group: GroupId, now: Now) {
+        if let Some(group) = self.dispatcher.groups().get(&group).map(Arc::clone) {
+            self.tell(ReplicaMap::Schedules, |tenant| {
+                encode_schedules(&[schedule_of(&group, tenant, now)])
+            });
+        }
+    }
+
+    /// Tells the others what became of a notification.
+    pub(in crate::tenant) fn tell_history(&mut self, entry: &Arc<HistoryEntry>) {
+        self.tell(ReplicaMap::History, |_| {
+            encode_history(std::slice::from_ref(entry))
+        });
+    }
+
+    /// Tells the next batch of refreshes, if it is due.
+    pub(super) fn tell_refreshes(&mut self, now: Now) {
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        let batch = replicator.refreshes.take(now);
+        let alerts = batch
+            .iter()
+            .filter_map(|fingerprint| self.store.get(*fingerprint));
+        let batch: Vec<_> = alerts.map(|alert| refresh_of(alert)).collect();
+        if !batch.is_empty() {
+            self.tell(ReplicaMap::Refreshes, |tenant| {
+                encode_refreshes(tenant, &batch)
+            });
+        }
+    }
+
+    /// Answers a node that does not know some alerts as this one does.
+    pub(super) fn answer(&mut self, to: &NodeName, alerts: &[Fingerprint]) {
+        let mut frames = Vec::new();
+        let mut records = Vec::new();
+        let mut size = 0;
+        for fingerprint in alerts.iter().take(MAX_ASKED) {
+            let Some(record) = self.alert_replica(*fingerprint) else {
+                continue;
+            };
+            size += record.body.len() + 16;
+            records.push(record);
+            if size > FRAME_BYTES / 2 {
+                frames.push(Frame::Answer(std::mem::take(&mut records)));
+                size = 0;
+            }
+        }
+        if !records.is_empty() {
+            frames.push(Frame::Answer(records));
+        }
+        for frame in frames {
+            self.send(to, Lane::Urgent, frame);
+        }
+    }
+
+    /// Sends a message to one node.
+    pub(super) fn send(&mut self, to: &NodeName, lane: Lane, frame: Frame) {
+        if let Some(replicator) = &mut self.replicator {
+            replicator.next_message += 1;
+            let frames = cut(frame, replicator.next_message);
+            self.tell_one(to, lane, frames);
+        }
+    }
+
+    fn alert_replica(&self, fingerprint: Fingerprint) -> Option<RawRecord> {
+        let alert = self.store.get(fingerprint)?;
+        let outage = self.unrefreshed.get(&fingerprint).copied();
+        let body = encode_alert(&self.settings.tenant, alert, outage);
+        Some(RawRecord::new(ReplicaMap::Alerts, body))
+    }
+
+    fn tell(&mut self, map: ReplicaMap, encode: impl FnOnce(&Arc<str>) -> Vec<u8>) {
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        if replicator.peers.is_empty() {
+            replicator.untold = true;
+            return;
+        }
+        let body = encode(&self.settings.tenant);
+        let count = self.stats.replication.maps.entry(map).or_default();
+        count.told += 1;
+        count.told_bytes += body.len() as u64;
+        replicator.outbox.push(RawRecord::new(map, body));
+    }
+}
+
+fn refresh_of(alert: &Alert) -> Refresh {
+    Refresh {
+        fingerprint: alert.fingerprint,
+        contents: alert_contents(alert),
+        updated_at: alert.updated_at,
+        ends_at: alert.ends_at,
+        timeout: alert.timeout,
+    }
+}
+
+/// What the others need to know of a group's flushes.
+pub(super) fn schedule_of(group: &Group, tenant: &Arc<str>, now: Now) -> GroupSchedule {
+    GroupSchedule {
+        tenant: Arc::clone(tenant),
+        route_id: Arc::clone(&group.route.id),
+        receiver: Arc::clone(&group.route.receiver),
+        group_key: Arc::clone(&group.key),
+        created_at: group.created,
+        saved_at: now.wall,
+        next_flush_in: group.due.saturating_sub(now.mono),
+        last_flush_at: group.last_flush.unwrap_or(Timestamp::ZERO),
+        gone: false,
+        flushes: group.flushes,
+    }
+}

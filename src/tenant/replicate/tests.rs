@@ -1,0 +1,392 @@
+//! Tenants connected by queues: whatever changes, is lost or comes late, they end with the same.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::{
+    alert::Alert,
+    cluster::{Lane, NodeName},
+    config::{Config, GroupBy, Receiver, Route},
+    history::HistoryLimits,
+    labels::{LabelSet, MatchOp, MatcherMode},
+    nflog::{LogKey, NflogEntry, ReceiverKey},
+    rng::Rng,
+    silence::{MatcherText, SilenceDraft, SilenceLimits, check_matcher_sets},
+    tenant::{MeshIdentity, Saved, Tenant, TenantEffect, TenantSettings},
+    time::{Now, Timestamp},
+};
+
+/// The mesh's window.
+const WINDOW: usize = 1024 * 1024;
+
+pub(super) fn config() -> Config {
+    let receiver = Receiver {
+        name: "page".into(),
+        labels: Default::default(),
+        integrations: Vec::new(),
+    };
+    Config {
+        route: Route {
+            receiver: "page".into(),
+            group_by: GroupBy::Labels([Arc::from("alertname")].into()),
+            group_wait: Duration::from_secs(10),
+            group_interval: Duration::from_secs(60),
+            repeat_interval: Duration::from_secs(600),
+            ..Route::default()
+        },
+        receivers: vec![Arc::new(receiver)],
+        ..Config::default()
+    }
+}
+
+fn settings(node: &str) -> TenantSettings {
+    let day = Duration::from_secs(86_400);
+    TenantSettings {
+        tenant: "anonymous".into(),
+        node: node.into(),
+        retention: 5 * day,
+        maintenance_interval: day,
+        gc_interval: Duration::from_secs(1800),
+        per_alertname_limit: 0,
+        silence_limits: SilenceLimits::default(),
+        log_silences: false,
+        start_delay: Duration::ZERO,
+        external_url: "http://h:9093".into(),
+        cluster_label: "".into(),
+        history_limits: HistoryLimits {
+            max_entries: 1000,
+            max_bytes: 1 << 20,
+        },
+    }
+}
+
+/// A node's tenant and what waits to be carried from it.
+pub(super) struct Member {
+    pub(super) tenant: Tenant,
+    run: u64,
+    /// What is on the way to each connected node, by lane.
+    urgent: BTreeMap<NodeName, VecDeque<Vec<u8>>>,
+    bulk: BTreeMap<NodeName, VecDeque<Vec<u8>>>,
+}
+
+/// Some tenants and the streams between them.
+pub(super) struct Net {
+    pub(super) members: BTreeMap<NodeName, Member>,
+    pub(super) now: Now,
+    runs: u64,
+    /// Payloads carried, by the first name.
+    pub(super) carried: usize,
+    pub(super) carried_bytes: usize,
+    pub(super) longest: usize,
+}
+
+impl Net {
+    pub(super) fn new(names: &[&str]) -> Self {
+        let mut net = Self {
+            members: BTreeMap::new(),
+            now: Now {
+                mono: Duration::from_secs(1),
+                wall: Timestamp::from_unix(1_795_000_000, 0),
+            },
+            runs: 0,
+            carried: 0,
+            carried_bytes: 0,
+            longest: 0,
+        };
+        for name in names {
+            net.start(name, Saved::default());
+        }
+        net
+    }
+
+    /// Starts a node, in place of the one of that name.
+    pub(super) fn start(&mut self, name: &str, saved: Saved) {
+        self.runs += 1;
+        let (config, now) = (Arc::new(config()), self.now);
+        let rng = Rng::from_seed(self.runs);
+        let mut tenant = Tenant::new(settings(name), config, saved, rng, now);
+        tenant.join_mesh(MeshIdentity {
+            name: name.into(),
+            run: self.runs,
+            pushpull_interval: Duration::from_secs(60),
+        });
+        let member = Member {
+            tenant,
+            run: self.runs,
+            urgent: BTreeMap::new(),
+            bulk: BTreeMap::new(),
+        };
+        self.members.insert(name.into(), member);
+    }
+
+    pub(super) fn tenant(&mut self, name: &str) -> &mut Tenant {
+        &mut self.members.get_mut(name).unwrap().tenant
+    }
+
+    pub(super) fn join(&mut self, a: &str, b: &str) {
+        for (own, other) in [(a, b), (b, a)] {
+            let (other, now): (NodeName, _) = (other.into(), self.now);
+            let run = self.members[&other].run;
+            let member = self.members.get_mut(own).unwrap();
+            if member.urgent.contains_key(&other) {
+                continue;
+            }
+            member.urgent.insert(other.clone(), VecDeque::new());
+            member.bulk.insert(other.clone(), VecDeque::new());
+            member.tenant.peer_joined(&other, run, now);
+            member.tenant.peer_room(&other, WINDOW, now);
+        }
+        self.collect();
+    }
+
+    /// Ends the stream between two nodes; what is on the way is lost.
+    pub(super) fn part(&mut self, a: &str, b: &str) {
+        for (own, other) in [(a, b), (b, a)] {
+            let (other, now): (NodeName, _) = (other.into(), self.now);
+            if let Some(member) = self.members.get_mut(own)
+                && member.urgent.remove(&other).is_some()
+            {
+                member.bulk.remove(&other);
+                member.tenant.peer_parted(&other, now);
+            }
+        }
+        self.collect();
+    }
+
+    pub(super) fn join_all(&mut self) {
+        let names: Vec<_> = self.members.keys().cloned().collect();
+        for a in &names {
+            for b in names.iter().filter(|b| a < *b) {
+                self.join(a, b);
+            }
+        }
+    }
+
+    /// Does what the tenants ask for.
+    pub(super) fn collect(&mut self) {
+        let now = self.now;
+        for member in self.members.values_mut() {
+            while let Some(effect) = member.tenant.poll_effect() {
+                match effect {
+                    TenantEffect::Run(job) => member.tenant.job_done(job.run(), now),
+                    TenantEffect::Tell(bytes) => {
+                        for queue in member.urgent.values_mut() {
+                            queue.push_back(bytes.clone());
+                        }
+                    }
+                    TenantEffect::TellOne { to, lane, bytes } => {
+                        let queues = match lane {
+                            Lane::Urgent => &mut member.urgent,
+                            Lane::Bulk => &mut member.bulk,
+                        };
+                        if let Some(queue) = queues.get_mut(&to) {
+                            queue.push_back(bytes);
+                        }
+                    }
+                    TenantEffect::SaveBehind(_) => member.tenant.saved_behind(),
+                    TenantEffect::Notify { .. }
+                    | TenantEffect::SaveDurably(_)
+                    | TenantEffect::WriteFiles(_) => {}
+                }
+            }
+        }
+    }
+
+    /// Carries one payload; tells whether there was one. `pick` chooses among the lanes that have some.
+    pub(super) fn carry(&mut self, pick: usize) -> bool {
+        let mut ways = Vec::new();
+        for (from, member) in &self.members {
+            for (lane, queues) in [(Lane::Urgent, &member.urgent), (Lane::Bulk, &member.bulk)] {
+                let full = queues.iter().filter(|(_, queue)| !queue.is_empty());
+                ways.extend(full.map(|(to, _)| (from.clone(), to.clone(), lane)));
+            }
+        }
+        if ways.is_empty() {
+            return false;
+        }
+        let (from, to, lane) = ways[pick % ways.len()].clone();
+        let sender = self.members.get_mut(&from).unwrap();
+        let queues = match lane {
+            Lane::Urgent => &mut sender.urgent,
+            Lane::Bulk => &mut sender.bulk,
+        };
+        let queue = queues.get_mut(&to).unwrap();
+        let bytes = queue.pop_front().unwrap();
+        let on_the_way: usize = queue.iter().map(Vec::len).sum();
+        assert!(bytes.len() <= 64 * 1024, "a frame of {}", bytes.len());
+        if lane == Lane::Bulk {
+            assert!(on_the_way <= WINDOW + 64 * 1024);
+            let room = WINDOW.saturating_sub(on_the_way);
+            sender.tenant.peer_room(&to, room, self.now);
+        }
+        self.carried += 1;
+        self.carried_bytes += bytes.len();
+        self.longest = self.longest.max(bytes.len());
+        let receiver = self.members.get_mut(&to).unwrap();
+        receiver.tenant.replica_payload(&from, &bytes, self.now);
+        self.collect();
+        true
+    }
+
+    /// Carries everything that is on the way.
+    pub(super) fn settle(&mut self) {
+        self.collect();
+        while self.carry(0) {}
+    }
+
+    /// Lets time pass, in steps of a second, with everything that is due.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.now.mono += Duration::from_secs(1);
+            self.now.wall = self.now.wall.plus(Duration::from_secs(1));
+            let now = self.now;
+            for member in self.members.values_mut() {
+                member.tenant.handle_timeout(now);
+            }
+            self.settle();
+        }
+    }
+}
+
+pub(super) fn alert(name: &str, now: Now, fires_for: u64) -> Alert {
+    let labels = LabelSet::from_pairs([("alertname", name), ("job", "x")]);
+    Alert {
+        fingerprint: labels.fingerprint(),
+        labels,
+        annotations: LabelSet::from_pairs([("summary", "it is down")]),
+        generator_url: "http://prometheus/graph".into(),
+        starts_at: Timestamp::from_unix(1_795_000_000, 0),
+        ends_at: now.wall.plus(Duration::from_secs(fires_for)),
+        updated_at: now.wall,
+        timeout: false,
+    }
+}
+
+pub(super) fn draft(id: Option<Arc<str>>, now: Now, hours: u64) -> SilenceDraft {
+    let text = MatcherText {
+        name: "job".to_owned(),
+        op: MatchOp::Equal,
+        value: "x".to_owned(),
+    };
+    SilenceDraft {
+        id,
+        matcher_sets: check_matcher_sets(&[vec![text]], MatcherMode::Fallback).unwrap(),
+        starts_at: Timestamp::from_unix(1_795_010_000, 0),
+        ends_at: now.wall.plus(Duration::from_secs(hours * 3600)),
+        created_by: "me".to_owned(),
+        comment: "because".to_owned(),
+        annotations: BTreeMap::new(),
+    }
+}
+
+pub(super) fn entry(group: &str, seq: u64, now: Now, firing: usize) -> NflogEntry {
+    NflogEntry {
+        key: LogKey {
+            group_key: group.into(),
+            receiver: ReceiverKey {
+                group_name: "page".into(),
+                integration: "webhook".into(),
+                index: 0,
+            },
+        },
+        seq,
+        edit: 0,
+        timestamp: now.wall,
+        firing: (0..firing as u64).collect(),
+        resolved: Arc::default(),
+        held: Arc::default(),
+        receiver_data: BTreeMap::new(),
+        repeat_interval: Duration::from_secs(600),
+        expires_at: now.wall.plus(Duration::from_secs(432_000)),
+    }
+}
+
+#[test]
+fn what_changes_on_one_node_is_told_to_all_at_once() {
+    let mut net = Net::new(&["a", "b", "c"]);
+    net.join_all();
+    net.settle();
+    let now = net.now;
+    let (id, _) = net
+        .tenant("a")
+        .set_silence(draft(None, now, 9), now)
+        .unwrap();
+    net.tenant("b").post(alert("Down", now, 300), now);
+    net.tenant("c").nflog.log(entry("g", 5, now, 2)).unwrap();
+    let logged = net
+        .tenant("c")
+        .nflog
+        .get(&entry("g", 5, now, 2).key)
+        .cloned();
+    net.tenant("c").save_log_entry(&logged.clone().unwrap());
+    net.settle();
+    for name in ["a", "b", "c"] {
+        let tenant = net.tenant(name);
+        assert!(tenant.silences.get(&id).is_some());
+        let known = tenant.store.get(alert("Down", now, 300).fingerprint);
+        assert_eq!(**known.unwrap(), alert("Down", now, 300));
+        assert_eq!(
+            tenant.nflog.get(&logged.as_ref().unwrap().key),
+            logged.as_ref()
+        );
+        assert_eq!(tenant.dispatcher.groups().len(), 1);
+    }
+    net.tenant("c").expire_silence(&id, now).unwrap();
+    net.settle();
+    assert!(net.tenant("a").silences.get(&id).unwrap().expired_by_user);
+}
+
+#[test]
+fn many_alerts_travel_in_few_frames_and_large_records_in_parts() {
+    let mut net = Net::new(&["a", "b"]);
+    net.join_all();
+    net.settle();
+    let (now, before) = (net.now, net.carried);
+    for i in 0..1000 {
+        net.tenant("a").post(alert(&format!("A{i}"), now, 300), now);
+    }
+    net.settle();
+    assert_eq!(net.tenant("b").store.all().len(), 1000);
+    assert!(net.carried - before < 10, "{} frames", net.carried - before);
+    let large = entry("g", 1, now, 100_000);
+    net.tenant("a").save_log_entry(&large);
+    net.settle();
+    assert_eq!(**net.tenant("b").nflog.get(&large.key).unwrap(), large);
+}
+
+#[test]
+fn refreshes_travel_in_batches_and_only_if_nobody_told_them() {
+    let mut net = Net::new(&["a", "b"]);
+    net.join_all();
+    let now = net.now;
+    for i in 0..100 {
+        net.tenant("a").post(alert(&format!("A{i}"), now, 300), now);
+    }
+    net.settle();
+    net.pass(15);
+    let (now, before) = (net.now, net.carried_bytes);
+    for i in 0..100 {
+        net.tenant("a").post(alert(&format!("A{i}"), now, 300), now);
+    }
+    net.settle();
+    assert_eq!(net.carried_bytes, before);
+    // b hears the same a little later, so its batch is the one that counts.
+    net.now.wall = net.now.wall.plus(Duration::from_millis(5));
+    let later = net.now;
+    for i in 0..100 {
+        net.tenant("b")
+            .post(alert(&format!("A{i}"), later, 300), later);
+    }
+    net.pass(31);
+    let (a, b) = (net.tenant("a").store.clone(), net.tenant("b").store.clone());
+    assert_eq!(a.all(), b.all());
+    assert!(a.all().values().all(|alert| alert.updated_at == later.wall));
+    // Nobody knows more than the other: nothing is told twice.
+    for name in ["a", "b"] {
+        let replicator = net.tenant(name).replicator.as_ref().unwrap();
+        assert!(replicator.refreshes.told().is_empty());
+    }
+}

@@ -1,0 +1,115 @@
+//! Which of two copies of an alert holds, and hashes of what else is compared.
+
+use xxhash_rust::xxh64::Xxh64;
+
+use crate::{
+    alert::Alert,
+    labels::LabelSet,
+    storage::{AlertCopy, Refresh},
+    time::Timestamp,
+};
+
+/// What decides between two copies of one alert; the greater one holds. Total on contents, so that merging is
+/// commutative, associative and idempotent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct AlertVersion {
+    updated_at: Timestamp,
+    /// A node that heard of the alert since knows its end; one that was down has only guessed it.
+    heard: bool,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    timeout: bool,
+    contents: u64,
+}
+
+impl AlertVersion {
+    /// The version of an alert; `outage` as in [`AlertCopy`].
+    pub(super) fn new(alert: &Alert, outage: Option<Timestamp>) -> Self {
+        Self {
+            updated_at: alert.updated_at,
+            heard: outage.is_none(),
+            starts_at: alert.starts_at,
+            ends_at: alert.ends_at,
+            timeout: alert.timeout,
+            contents: alert_contents(alert),
+        }
+    }
+
+    /// The version of a copy from another node.
+    pub(super) fn of(copy: &AlertCopy) -> Self {
+        Self::new(&copy.alert, copy.outage)
+    }
+
+    /// What a refresh makes of an alert with the same contents.
+    pub(super) fn refreshed(self, refresh: &Refresh) -> Self {
+        Self {
+            updated_at: refresh.updated_at,
+            heard: true,
+            ends_at: refresh.ends_at,
+            timeout: refresh.timeout,
+            ..self
+        }
+    }
+
+    /// A hash of the version. Whether it was heard of does not count: it is no difference to repair.
+    pub(super) fn hash(&self) -> u64 {
+        let mut hasher = Hasher::new();
+        hasher.time(self.updated_at);
+        hasher.time(self.starts_at);
+        hasher.time(self.ends_at);
+        hasher.number(u64::from(self.timeout));
+        hasher.number(self.contents);
+        hasher.finish()
+    }
+}
+
+/// A hash of what a refresh does not say of an alert.
+pub(super) fn alert_contents(alert: &Alert) -> u64 {
+    let mut hasher = Hasher::new();
+    hasher.time(alert.starts_at);
+    hasher.labels(&alert.annotations);
+    hasher.text(&alert.generator_url);
+    hasher.finish()
+}
+
+/// xxh64 over parts that cannot run into each other.
+pub(super) struct Hasher(Xxh64);
+
+impl Hasher {
+    pub(super) fn new() -> Self {
+        Self(Xxh64::new(0))
+    }
+
+    pub(super) fn number(&mut self, number: u64) {
+        self.0.update(&number.to_le_bytes());
+    }
+
+    pub(super) fn text(&mut self, text: &str) {
+        self.number(text.len() as u64);
+        self.0.update(text.as_bytes());
+    }
+
+    pub(super) fn time(&mut self, at: Timestamp) {
+        let (seconds, nanos) = at.unix_parts();
+        self.number(seconds.cast_unsigned());
+        self.number(u64::from(nanos.cast_unsigned()));
+    }
+
+    pub(super) fn numbers(&mut self, numbers: &[u64]) {
+        self.number(numbers.len() as u64);
+        for number in numbers {
+            self.number(*number);
+        }
+    }
+
+    pub(super) fn finish(&self) -> u64 {
+        self.0.digest()
+    }
+
+    fn labels(&mut self, labels: &LabelSet) {
+        for (name, value) in labels {
+            self.text(name);
+            self.text(value);
+        }
+    }
+}
