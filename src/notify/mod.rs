@@ -3,6 +3,7 @@
 //! A flush passes the stages in Alertmanager's order (`notify/notify.go`): inhibition, active and mute intervals,
 //! silences, then for each integration deduplication, sending with retries, and the record of it.
 
+pub mod claims;
 pub mod data;
 pub mod decide;
 mod dedup;

@@ -1,0 +1,309 @@
+//! What this node promised to whom.
+//!
+//! A promise that is over stays until its notification is done: it knows whether anything may have been sent.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use prost::Message as _;
+
+use super::{
+    LEASE, Quorum,
+    message::{PbEarlier, Refusal},
+};
+use crate::{
+    cluster::NodeName,
+    nflog::{LogKey, ReceiverKey},
+};
+
+/// The longest that a promise without a lease is remembered, by whether something may have been sent.
+const FORGET: [Duration; 2] = [Duration::from_mins(10), Duration::from_hours(24)];
+
+/// That somebody said `starting` and nothing definite since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Earlier {
+    /// Who.
+    pub owner: NodeName,
+    /// Which run of it.
+    pub run: u64,
+    /// Its attempt.
+    pub attempt: u64,
+    /// What it is called at the receiver.
+    pub idempotency_key: Arc<str>,
+}
+
+/// A promise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// Number of the notification.
+    pub seq: u64,
+    /// The highest attempt so far.
+    pub attempt: u64,
+    /// To whom.
+    pub owner: NodeName,
+    /// To which run of it.
+    pub run: u64,
+    /// Monotonic time until which it holds.
+    pub until: Duration,
+    /// Who may be sending it.
+    pub started: Option<Earlier>,
+    /// Who may have sent it before that.
+    pub before: Option<Earlier>,
+}
+
+/// What was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Asked<'a> {
+    pub(super) owner: &'a NodeName,
+    pub(super) run: u64,
+    pub(super) seq: u64,
+    pub(super) attempt: u64,
+    /// What the log has.
+    pub(super) done: Option<u64>,
+}
+
+/// What is answered; `changed` says whether the answer must wait for the disk.
+#[derive(Debug)]
+pub(super) struct Granted {
+    pub(super) earlier: Option<Earlier>,
+    pub(super) changed: bool,
+}
+
+/// All promises of this node.
+#[derive(Debug, Default)]
+pub(super) struct Acceptor {
+    promises: BTreeMap<LogKey, Promise>,
+}
+
+impl Acceptor {
+    pub(super) fn get(&self, key: &LogKey) -> Option<&Promise> {
+        self.promises.get(key)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.promises.len()
+    }
+
+    pub(super) fn claim(
+        &mut self,
+        key: &LogKey,
+        asked: &Asked<'_>,
+        quorum: &Quorum,
+        now: Duration,
+    ) -> Result<Granted, Refusal> {
+        if !quorum.may_vote {
+            return Err(Refusal::NotVoting);
+        }
+        if asked.done.is_some_and(|done| done >= asked.seq) {
+            return Err(Refusal::Done);
+        }
+        let Some(promise) = self.promises.get_mut(key) else {
+            self.promises
+                .insert(key.clone(), Promise::new(asked, None, now));
+            return Ok(Granted {
+                earlier: None,
+                changed: true,
+            });
+        };
+        let same = *promise.owner == **asked.owner && promise.run == asked.run;
+        if same && promise.seq == asked.seq && promise.attempt == asked.attempt {
+            promise.until = now + LEASE;
+            let earlier = promise.earlier_than(asked);
+            return Ok(Granted {
+                earlier,
+                changed: false,
+            });
+        }
+        let over = asked.done.is_some_and(|done| done >= promise.seq);
+        let live = promise.until > now && !quorum.is_over(&promise.owner, promise.run);
+        if live && !same && !over {
+            let owner = Arc::clone(&promise.owner);
+            return Err(Refusal::Held {
+                owner,
+                remaining: promise.until - now,
+            });
+        }
+        if promise.seq >= asked.seq && promise.attempt >= asked.attempt {
+            return Err(Refusal::Outbid {
+                attempt: promise.attempt,
+            });
+        }
+        let before = promise.started.take().or(promise.before.take());
+        let before = before.filter(|_| promise.seq >= asked.seq);
+        *promise = Promise::new(asked, before, now);
+        Ok(Granted {
+            earlier: promise.earlier_than(asked),
+            changed: true,
+        })
+    }
+
+    /// Notes that the first byte is about to be sent. `None` if it is not this owner's to send; otherwise whether the
+    /// answer must wait for the disk.
+    pub(super) fn starting(&mut self, key: &LogKey, started: Earlier, seq: u64) -> Option<bool> {
+        let promise = self.promises.get_mut(key)?;
+        let mine = promise.seq == seq
+            && promise.attempt == started.attempt
+            && promise.owner == started.owner
+            && promise.run == started.run;
+        if !mine {
+            return None;
+        }
+        let started = Some(started);
+        let changed = promise.started != started;
+        promise.started = started;
+        Some(changed)
+    }
+
+    /// Notes that nothing was taken; tells whether that changes anything.
+    pub(super) fn not_taken(&mut self, key: &LogKey, owner: &str, seq: u64, attempt: u64) -> bool {
+        let Some(promise) = self.promises.get_mut(key) else {
+            return false;
+        };
+        let started = promise.started.as_ref();
+        let his = started.is_some_and(|s| *s.owner == *owner && s.attempt == attempt);
+        if his && promise.seq == seq {
+            promise.started = None;
+            return true;
+        }
+        false
+    }
+
+    /// Ends a promise whose owner gives it up.
+    pub(super) fn released(&mut self, key: &LogKey, owner: &str, seq: u64, attempt: u64) {
+        if let Some(promise) = self.promises.get_mut(key)
+            && *promise.owner == *owner
+            && promise.seq == seq
+            && promise.attempt == attempt
+        {
+            promise.until = Duration::ZERO;
+        }
+    }
+
+    /// Forgets what is done; tells whether there was anything.
+    pub(super) fn done(&mut self, key: &LogKey, seq: u64) -> bool {
+        let over = self.promises.get(key).is_some_and(|p| p.seq <= seq);
+        over && self.promises.remove(key).is_some()
+    }
+
+    /// Until when a promise to somebody else holds.
+    pub(super) fn held_until(
+        &self,
+        key: &LogKey,
+        quorum: &Quorum,
+        now: Duration,
+    ) -> Option<Duration> {
+        let promise = self.promises.get(key)?;
+        let live = promise.until > now
+            && *promise.owner != *quorum.me
+            && !quorum.is_over(&promise.owner, promise.run);
+        live.then_some(promise.until)
+    }
+
+    /// Takes in what was saved; a promise holds for a whole lease again.
+    pub(super) fn restore(&mut self, key: LogKey, mut promise: Promise, now: Duration) {
+        promise.until = now + LEASE;
+        self.promises.insert(key, promise);
+    }
+
+    /// Forgets what nobody will ask for any more; returns the keys.
+    pub(super) fn collect(&mut self, now: Duration) -> Vec<LogKey> {
+        let old = self.promises.iter().filter(|(_, promise)| {
+            let keep = FORGET[usize::from(promise.started.is_some() || promise.before.is_some())];
+            promise.until + keep < now
+        });
+        let old: Vec<_> = old.map(|(key, _)| key.clone()).collect();
+        for key in &old {
+            self.promises.remove(key);
+        }
+        old
+    }
+}
+
+impl Promise {
+    fn new(asked: &Asked<'_>, before: Option<Earlier>, now: Duration) -> Self {
+        Self {
+            seq: asked.seq,
+            attempt: asked.attempt,
+            owner: Arc::clone(asked.owner),
+            run: asked.run,
+            until: now + LEASE,
+            started: None,
+            before,
+        }
+    }
+
+    fn earlier_than(&self, asked: &Asked<'_>) -> Option<Earlier> {
+        let own = |earlier: &&Earlier| {
+            earlier.owner == *asked.owner
+                && earlier.run == asked.run
+                && earlier.attempt == asked.attempt
+        };
+        let started = self.started.as_ref().filter(|earlier| !own(earlier));
+        started.or(self.before.as_ref()).cloned()
+    }
+
+    /// What is saved of it.
+    #[must_use]
+    pub fn encode(&self, key: &LogKey) -> Vec<u8> {
+        PbPromise {
+            group_key: (*key.group_key).to_owned(),
+            receiver: (*key.receiver.group_name).to_owned(),
+            integration: (*key.receiver.integration).to_owned(),
+            index: key.receiver.index,
+            seq: self.seq,
+            attempt: self.attempt,
+            owner: (*self.owner).to_owned(),
+            run: self.run,
+            started: self.started.as_ref().map(PbEarlier::from),
+            before: self.before.as_ref().map(PbEarlier::from),
+        }
+        .encode_to_vec()
+    }
+
+    /// Reads what was saved; `None` if it is damaged.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<(LogKey, Self)> {
+        let pb = PbPromise::decode(bytes).ok()?;
+        let key = LogKey {
+            group_key: pb.group_key.into(),
+            receiver: ReceiverKey {
+                group_name: pb.receiver.into(),
+                integration: pb.integration.into(),
+                index: pb.index,
+            },
+        };
+        let promise = Self {
+            seq: pb.seq,
+            attempt: pb.attempt,
+            owner: pb.owner.into(),
+            run: pb.run,
+            until: Duration::ZERO,
+            started: pb.started.map(Earlier::from),
+            before: pb.before.map(Earlier::from),
+        };
+        Some((key, promise))
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct PbPromise {
+    #[prost(string, tag = "1")]
+    group_key: String,
+    #[prost(string, tag = "2")]
+    receiver: String,
+    #[prost(string, tag = "3")]
+    integration: String,
+    #[prost(uint32, tag = "4")]
+    index: u32,
+    #[prost(uint64, tag = "5")]
+    seq: u64,
+    #[prost(uint64, tag = "6")]
+    attempt: u64,
+    #[prost(string, tag = "7")]
+    owner: String,
+    #[prost(uint64, tag = "8")]
+    run: u64,
+    #[prost(message, optional, tag = "9")]
+    started: Option<PbEarlier>,
+    #[prost(message, optional, tag = "10")]
+    before: Option<PbEarlier>,
+}

@@ -1,0 +1,381 @@
+//! What nodes say to each other about claims.
+
+use std::{sync::Arc, time::Duration};
+
+use prost::Message as _;
+
+use super::acceptor::Earlier;
+use crate::{
+    cluster::NodeName,
+    nflog::{LogKey, ReceiverKey},
+};
+
+/// The longest message in bytes; group keys are the bulk of it.
+const MAX_BYTES: usize = 100 * 1024;
+
+/// One message; who sent it is known from the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimMessage {
+    /// Asks for a promise, or renews it.
+    Claim {
+        /// What is to be told of, and to whom.
+        key: LogKey,
+        /// Number of the notification.
+        seq: u64,
+        /// Counts who tried this notification; a later claim has a higher one.
+        attempt: u64,
+        /// The run of the sender.
+        run: u64,
+        /// Counts the sender's questions; the answer repeats it.
+        round: u64,
+    },
+    /// Promises it.
+    Promised {
+        /// As asked.
+        key: LogKey,
+        /// As asked.
+        seq: u64,
+        /// As asked.
+        attempt: u64,
+        /// As asked.
+        round: u64,
+        /// What somebody before may have sent.
+        earlier: Option<Earlier>,
+    },
+    /// Does not promise it.
+    Refused {
+        /// As asked.
+        key: LogKey,
+        /// As asked.
+        seq: u64,
+        /// As asked.
+        attempt: u64,
+        /// Why.
+        why: Refusal,
+    },
+    /// The first byte is about to be sent.
+    Starting {
+        /// Of which claim.
+        key: LogKey,
+        /// Its number.
+        seq: u64,
+        /// Its attempt.
+        attempt: u64,
+        /// Counts the sender's questions.
+        round: u64,
+        /// What it is called at the receiver.
+        idempotency_key: Arc<str>,
+    },
+    /// Acknowledges that.
+    StartNoted {
+        /// As told.
+        key: LogKey,
+        /// As told.
+        seq: u64,
+        /// As told.
+        attempt: u64,
+        /// As told.
+        round: u64,
+    },
+    /// The receiver definitely did not take it.
+    NotTaken {
+        /// Of which claim.
+        key: LogKey,
+        /// Its number.
+        seq: u64,
+        /// Its attempt.
+        attempt: u64,
+    },
+    /// It is told and logged; the entry came before this.
+    Done {
+        /// Of which claim.
+        key: LogKey,
+        /// Its number.
+        seq: u64,
+    },
+    /// Acknowledges that.
+    DoneNoted {
+        /// As told.
+        key: LogKey,
+        /// As told.
+        seq: u64,
+    },
+    /// Gives the claim up.
+    Released {
+        /// Of which claim.
+        key: LogKey,
+        /// Its number.
+        seq: u64,
+        /// Its attempt.
+        attempt: u64,
+        /// Whether the sender could not reach the receiver at all, so that others should try first.
+        unreachable: bool,
+    },
+}
+
+/// Why nothing is promised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// The log has this notification or a later one.
+    Done,
+    /// Another node holds it.
+    Held {
+        /// Who.
+        owner: NodeName,
+        /// For how long, unless it renews.
+        remaining: Duration,
+    },
+    /// Somebody tried with this attempt before.
+    Outbid {
+        /// The attempt.
+        attempt: u64,
+    },
+    /// This node may not promise anything yet.
+    NotVoting,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct Pb {
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(string, tag = "2")]
+    group_key: String,
+    #[prost(string, tag = "3")]
+    receiver: String,
+    #[prost(string, tag = "4")]
+    integration: String,
+    #[prost(uint32, tag = "5")]
+    index: u32,
+    #[prost(uint64, tag = "6")]
+    seq: u64,
+    #[prost(uint64, tag = "7")]
+    attempt: u64,
+    #[prost(uint64, tag = "8")]
+    run: u64,
+    #[prost(uint64, tag = "9")]
+    round: u64,
+    #[prost(string, tag = "10")]
+    idempotency_key: String,
+    #[prost(message, optional, tag = "11")]
+    earlier: Option<PbEarlier>,
+    #[prost(uint32, tag = "12")]
+    why: u32,
+    #[prost(string, tag = "13")]
+    owner: String,
+    #[prost(uint64, tag = "14")]
+    remaining_ms: u64,
+    #[prost(bool, tag = "15")]
+    unreachable: bool,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub(super) struct PbEarlier {
+    #[prost(string, tag = "1")]
+    owner: String,
+    #[prost(uint64, tag = "2")]
+    run: u64,
+    #[prost(uint64, tag = "3")]
+    attempt: u64,
+    #[prost(string, tag = "4")]
+    idempotency_key: String,
+}
+
+impl From<&Earlier> for PbEarlier {
+    fn from(earlier: &Earlier) -> Self {
+        Self {
+            owner: (*earlier.owner).to_owned(),
+            run: earlier.run,
+            attempt: earlier.attempt,
+            idempotency_key: (*earlier.idempotency_key).to_owned(),
+        }
+    }
+}
+
+impl From<PbEarlier> for Earlier {
+    fn from(pb: PbEarlier) -> Self {
+        Self {
+            owner: pb.owner.into(),
+            run: pb.run,
+            attempt: pb.attempt,
+            idempotency_key: pb.idempotency_key.into(),
+        }
+    }
+}
+
+impl ClaimMessage {
+    /// The key that it is about.
+    #[must_use]
+    pub fn key(&self) -> &LogKey {
+        match self {
+            Self::Claim { key, .. }
+            | Self::Promised { key, .. }
+            | Self::Refused { key, .. }
+            | Self::Starting { key, .. }
+            | Self::StartNoted { key, .. }
+            | Self::NotTaken { key, .. }
+            | Self::Done { key, .. }
+            | Self::DoneNoted { key, .. }
+            | Self::Released { key, .. } => key,
+        }
+    }
+
+    /// Writes it.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let key = self.key();
+        let mut pb = Pb {
+            group_key: (*key.group_key).to_owned(),
+            receiver: (*key.receiver.group_name).to_owned(),
+            integration: (*key.receiver.integration).to_owned(),
+            index: key.receiver.index,
+            ..Pb::default()
+        };
+        self.fill(&mut pb);
+        pb.encode_to_vec()
+    }
+
+    fn fill(&self, pb: &mut Pb) {
+        match self {
+            Self::Claim {
+                seq,
+                attempt,
+                run,
+                round,
+                ..
+            } => {
+                (pb.kind, pb.seq, pb.attempt, pb.run, pb.round) = (1, *seq, *attempt, *run, *round);
+            }
+            Self::Promised {
+                seq,
+                attempt,
+                round,
+                earlier,
+                ..
+            } => {
+                (pb.kind, pb.seq, pb.attempt, pb.round) = (2, *seq, *attempt, *round);
+                pb.earlier = earlier.as_ref().map(PbEarlier::from);
+            }
+            Self::Refused {
+                seq, attempt, why, ..
+            } => {
+                (pb.kind, pb.seq, pb.attempt) = (3, *seq, *attempt);
+                match why {
+                    Refusal::Done => pb.why = 1,
+                    Refusal::Held { owner, remaining } => {
+                        pb.why = 2;
+                        pb.owner = (**owner).to_owned();
+                        pb.remaining_ms = u64::try_from(remaining.as_millis()).unwrap_or(u64::MAX);
+                    }
+                    Refusal::Outbid { attempt } => (pb.why, pb.round) = (3, *attempt),
+                    Refusal::NotVoting => pb.why = 4,
+                }
+            }
+            Self::Starting {
+                seq,
+                attempt,
+                round,
+                idempotency_key,
+                ..
+            } => {
+                (pb.kind, pb.seq, pb.attempt, pb.round) = (4, *seq, *attempt, *round);
+                pb.idempotency_key = (**idempotency_key).to_owned();
+            }
+            Self::StartNoted {
+                seq,
+                attempt,
+                round,
+                ..
+            } => {
+                (pb.kind, pb.seq, pb.attempt, pb.round) = (5, *seq, *attempt, *round);
+            }
+            Self::NotTaken { seq, attempt, .. } => {
+                (pb.kind, pb.seq, pb.attempt) = (6, *seq, *attempt);
+            }
+            Self::Done { seq, .. } => (pb.kind, pb.seq) = (7, *seq),
+            Self::DoneNoted { seq, .. } => (pb.kind, pb.seq) = (8, *seq),
+            Self::Released {
+                seq,
+                attempt,
+                unreachable,
+                ..
+            } => {
+                (pb.kind, pb.seq, pb.attempt, pb.unreachable) = (9, *seq, *attempt, *unreachable);
+            }
+        }
+    }
+
+    /// Reads one; `None` for what no version says, or a later one says.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() > MAX_BYTES {
+            return None;
+        }
+        let pb = Pb::decode(bytes).ok()?;
+        let key = LogKey {
+            group_key: pb.group_key.into(),
+            receiver: ReceiverKey {
+                group_name: pb.receiver.into(),
+                integration: pb.integration.into(),
+                index: pb.index,
+            },
+        };
+        let (seq, attempt, round) = (pb.seq, pb.attempt, pb.round);
+        Some(match pb.kind {
+            1 => Self::Claim {
+                key,
+                seq,
+                attempt,
+                run: pb.run,
+                round,
+            },
+            2 => Self::Promised {
+                key,
+                seq,
+                attempt,
+                round,
+                earlier: pb.earlier.map(Earlier::from),
+            },
+            3 => {
+                let why = match pb.why {
+                    1 => Refusal::Done,
+                    2 => Refusal::Held {
+                        owner: pb.owner.into(),
+                        remaining: Duration::from_millis(pb.remaining_ms),
+                    },
+                    3 => Refusal::Outbid { attempt: pb.round },
+                    4 => Refusal::NotVoting,
+                    _ => return None,
+                };
+                Self::Refused {
+                    key,
+                    seq,
+                    attempt,
+                    why,
+                }
+            }
+            4 => Self::Starting {
+                key,
+                seq,
+                attempt,
+                round,
+                idempotency_key: pb.idempotency_key.into(),
+            },
+            5 => Self::StartNoted {
+                key,
+                seq,
+                attempt,
+                round,
+            },
+            6 => Self::NotTaken { key, seq, attempt },
+            7 => Self::Done { key, seq },
+            8 => Self::DoneNoted { key, seq },
+            9 => Self::Released {
+                key,
+                seq,
+                attempt,
+                unreachable: pb.unreachable,
+            },
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,27 @@
+//! Who may notify: claims that a majority of the voters acknowledged, so that each notification is sent by one node.
+//!
+//! A node that wants to notify asks the voters for a promise (a lease of [`LEASE`]), says `started` before the first byte
+//! and `done` after the answer, each acknowledged by a majority. Whoever takes over from a node that is gone learns from
+//! that majority whether anything may have left it. Leases are durations on the clock of whoever granted them; what
+//! orders notifications is their sequence number, never a wall clock.
+
+mod acceptor;
+mod machine;
+mod message;
+mod proposer;
+mod quorum;
+mod rank;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use acceptor::{Earlier, Promise};
+pub use machine::{ClaimOutput, Claims};
+pub use message::{ClaimMessage, Refusal};
+pub use proposer::{ClaimEvent, Terms};
+pub use quorum::Quorum;
+pub use rank::rank;
+
+/// How long a promise holds unless it is renewed.
+pub const LEASE: Duration = Duration::from_secs(15);

@@ -1,0 +1,96 @@
+//! Who votes and who is in reach, as claims need to know it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use crate::cluster::{Electors, NodeName};
+
+/// The voters and what is known of them.
+#[derive(Debug, Clone, Default)]
+pub struct Quorum {
+    /// This node.
+    pub me: NodeName,
+    /// This run of it.
+    pub run: u64,
+    /// Who votes; `None` before that is agreed on.
+    pub electors: Option<Arc<Electors>>,
+    /// Other nodes with a stream, and their runs.
+    pub connected: BTreeMap<NodeName, u64>,
+    /// Other nodes that are held for dead or known to be gone.
+    pub down: BTreeSet<NodeName>,
+    /// Runs that are over, by name: the highest.
+    pub ended: BTreeMap<NodeName, u64>,
+    /// Whether this node may promise anything.
+    pub may_vote: bool,
+    /// Since when no majority is in reach; `None` while one is.
+    pub lost_since: Option<Duration>,
+}
+
+impl Quorum {
+    /// A node without a mesh.
+    #[must_use]
+    pub fn alone(me: NodeName) -> Self {
+        let electors = Electors {
+            names: [Arc::clone(&me)].into(),
+            ..Electors::default()
+        };
+        Self {
+            me,
+            electors: Some(Arc::new(electors)),
+            may_vote: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether this node is the only voter and knows of no other node.
+    #[must_use]
+    pub fn is_alone(&self) -> bool {
+        let only = self
+            .electors
+            .as_ref()
+            .is_some_and(|electors| electors.names.len() == 1 && electors.names.contains(&self.me));
+        only && self.connected.is_empty()
+    }
+
+    /// Whether those who acknowledged are enough.
+    #[must_use]
+    pub fn is_majority(&self, acknowledged: &BTreeSet<NodeName>) -> bool {
+        self.electors.as_ref().is_some_and(|electors| {
+            electors.is_majority(
+                |name| acknowledged.contains(name),
+                |name| self.down.contains(name),
+            )
+        })
+    }
+
+    /// Whether a majority could acknowledge now.
+    #[must_use]
+    pub fn in_reach(&self) -> bool {
+        self.electors.as_ref().is_some_and(|electors| {
+            electors.is_majority(|name| self.sees(name), |name| self.down.contains(name))
+        })
+    }
+
+    /// The voters in reach, this node included.
+    pub fn visible_voters(&self) -> impl Iterator<Item = &NodeName> {
+        let names = self.electors.iter().flat_map(|electors| &electors.names);
+        names.filter(|name| self.sees(name))
+    }
+
+    /// Whether a node that something was promised to is gone.
+    #[must_use]
+    pub fn is_over(&self, owner: &str, run: u64) -> bool {
+        if *owner == *self.me {
+            return run != self.run;
+        }
+        let later = self.connected.get(owner).is_some_and(|now| *now > run);
+        later || self.ended.get(owner).is_some_and(|ended| *ended >= run)
+    }
+
+    fn sees(&self, name: &str) -> bool {
+        *name == *self.me || self.connected.contains_key(name)
+    }
+}
