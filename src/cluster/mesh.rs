@@ -19,9 +19,9 @@ pub struct Mesh {
 impl Mesh {
     /// Makes the mesh of one node; `saved` is what [`MeshEvent::Save`] handed out last.
     #[must_use]
-    pub fn new(settings: MeshSettings, saved: Option<&[u8]>, _rng: Rng, now: Now) -> Self {
+    pub fn new(settings: MeshSettings, saved: Option<&[u8]>, rng: Rng, now: Now) -> Self {
         Self {
-            electorate: Electorate::new(&settings, saved, now),
+            electorate: Electorate::new(&settings, saved, rng.child("electorate"), now),
             settings,
             effects: VecDeque::new(),
             events: VecDeque::new(),

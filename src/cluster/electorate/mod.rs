@@ -1,0 +1,25 @@
+//! Who votes: one persisted electorate that changes by one name at a time with a majority of the old one.
+//!
+//! A *charter* is an electorate as it is kept and told: founding, epoch, names. Each change of it is decided by one round
+//! of single-decree Paxos for (founding, epoch + 1) among the members of the old charter (`ballot`, `propose`), so two
+//! proposers never make two charters of one epoch. What comes before a majority exists, or after it is gone for good, is
+//! founding (`found`): two phases, acknowledged by everyone named. `recall` lets a member vote again that lost its votes.
+
+mod ballot;
+mod charter;
+mod electors;
+mod found;
+mod machine;
+mod outputs;
+mod peers;
+mod propose;
+mod recall;
+mod saved;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+pub use electors::{Electors, Visible};
+pub use machine::Electorate;
+pub use outputs::ElectorateOutput;
