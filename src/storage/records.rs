@@ -534,7 +534,7 @@ mod tests {
             next_flush_in: Duration::from_millis(29_500),
             last_flush_at: Timestamp::ZERO,
             gone: false,
-            flushes: 3,
+            flushes: 0,
         }
     }
 
@@ -613,6 +613,7 @@ mod tests {
             schedule(),
             GroupSchedule {
                 gone: true,
+                flushes: 3,
                 last_flush_at: at(1, 1),
                 ..schedule()
             },
