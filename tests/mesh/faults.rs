@@ -1,0 +1,92 @@
+//! Five rows at the same time, each in namespaces of its own.
+
+use std::{env, path::Path, thread, time::Duration};
+
+use crate::harness::{self, Program, ROWS, Run};
+
+/// The row that the test binary runs as its own child, with the directory.
+const INSIDE: &str = "WATCHFIRE_MESH_ROW";
+
+/// What comes late or twice with us comes within this; Alertmanager takes 45 s.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+const BOUND: Duration = Duration::from_secs(120);
+
+/// False, and told, where no namespaces can be made.
+pub(crate) fn possible() -> bool {
+    let Some(reason) = harness::impossible() else {
+        return true;
+    };
+    eprintln!("SKIPPED: the mesh is not tested, since no network namespaces can be made: {reason}");
+    let must = env::var("CI").is_ok_and(|ci| ci == "true");
+    assert!(
+        !must || env::var_os("WATCHFIRE_NO_NAMESPACES").is_some(),
+        "set WATCHFIRE_NO_NAMESPACES to go without"
+    );
+    false
+}
+
+/// The program under test, or the one that `WATCHFIRE_PEERS_SUBJECT` names.
+pub(crate) fn subject() -> Program {
+    let named = env::var("WATCHFIRE_PEERS_SUBJECT");
+    let path = named.unwrap_or_else(|_| env!("CARGO_BIN_EXE_watchfire").to_owned());
+    Program::find(&path).unwrap()
+}
+
+/// Runs a test of this binary, which is ignored otherwise, in an enclosure.
+pub(crate) fn run_enclosed(test: &str, value: &str, bound: Duration) -> anyhow::Result<String> {
+    let mut command = harness::enclosed(&env::current_exe()?);
+    command
+        .args(["--exact", test, "--ignored", "--nocapture"])
+        .env(INSIDE, value);
+    harness::wait_bounded(&mut command, bound)
+}
+
+/// What [`run_enclosed`] gave; `None` when somebody runs ignored tests.
+pub(crate) fn given() -> Option<String> {
+    env::var(INSIDE).ok()
+}
+
+fn run(row: &str, directory: &Path) -> Run {
+    let value = format!("{row} {}", directory.display());
+    let output = run_enclosed("faults::inside", &value, BOUND).unwrap();
+    let line = output.lines().find_map(|line| line.strip_prefix("RUN "));
+    serde_json::from_str(line.unwrap_or_else(|| panic!("no result: {output}"))).unwrap()
+}
+
+#[test]
+#[ignore = "runs in an enclosure that another test makes"]
+fn inside() {
+    let Some(value) = given() else { return };
+    let (name, directory) = value.split_once(' ').unwrap();
+    let row = ROWS.iter().find(|row| row.name == name).unwrap();
+    let run = harness::run_row(row, &subject(), Path::new(directory), PATIENCE);
+    println!("\nRUN {}", serde_json::to_string(&run).unwrap());
+}
+
+#[test]
+#[ignore = "until nodes talk to each other"]
+fn every_alert_is_told_once_whatever_happens() {
+    if !possible() {
+        return;
+    }
+    let rows = ["owner-killed", "split", "udp-blocked", "slow", "all-killed"];
+    let directory = tempfile::tempdir().unwrap();
+    let runs = rows.map(|row| {
+        let directory = directory.path().to_owned();
+        thread::spawn(move || (row, run(row, &directory)))
+    });
+    let mut wrong = Vec::new();
+    for run in runs {
+        let (row, run) = run.join().unwrap();
+        println!("{row}: {run:?}");
+        if !run.is_exact() {
+            let title = ROWS.iter().find(|known| known.name == row).unwrap().title;
+            wrong.push((title, run));
+        }
+    }
+    if !wrong.is_empty() {
+        let kept = directory.keep();
+        panic!("{wrong:#?}\nlogs are in {}", kept.display());
+    }
+}
