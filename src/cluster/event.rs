@@ -28,6 +28,13 @@ pub enum MeshEvent {
         /// What; at most `MAX_FRAME` less a few bytes.
         bytes: Vec<u8>,
     },
+    /// What another node gave to [`super::Mesh::set_beat`]; it comes every two seconds.
+    Beat {
+        /// From whom.
+        from: NodeName,
+        /// What; empty if nothing was given.
+        bytes: Vec<u8>,
+    },
     /// The receiver has room for more bulk payloads.
     Room(NodeName),
     /// The stream ended; it is dialled again. The node may live on.

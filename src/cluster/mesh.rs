@@ -1,66 +1,201 @@
-//! The mesh as one state machine.
+//! The mesh as one state machine: what it is given, what it asks for, what it knows.
+//!
+//! Streams are in `streams`, dials in `dials`, beats in `beats`.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
-    Electorate, Electors, Lane, MeshEffect, MeshEvent, MeshInput, MeshSettings, MeshStatus,
+    CloseReason, ConnId, Electorate, Electors, Lane, MeshEffect, MeshEvent, MeshInput,
+    MeshSettings, MeshStatus, NodeName, PeerState, PeerStatus,
+    addresses::Addresses,
+    frame::Frame,
+    outbox::Outbox,
+    peer::{Peer, Phase, Stream},
+    port::MAX_FRAME,
 };
 use crate::{rng::Rng, time::Now};
+
+/// The most bytes of bulk payloads on a stream that the other side has not handed on.
+const WINDOW: usize = 1024 * 1024;
+/// The most bytes that a beat carries.
+const MAX_BEAT: usize = 16 * 1024;
+/// Credit is given for so many bytes at once.
+const CREDIT_STEP: usize = 128 * 1024;
+/// How long a goodbye may take.
+const LEAVE_TIMEOUT: Duration = Duration::from_millis(1500);
+/// `--cluster.settle-timeout=0s` still gives peers so long to answer.
+const LEAST_SETTLE: Duration = Duration::from_secs(1);
 
 /// The mesh.
 #[derive(Debug)]
 pub struct Mesh {
-    settings: MeshSettings,
-    electorate: Electorate,
-    effects: VecDeque<MeshEffect>,
-    events: VecDeque<MeshEvent>,
+    pub(super) settings: MeshSettings,
+    pub(super) electorate: Electorate,
+    pub(super) out: Outbox,
+    pub(super) streams: BTreeMap<ConnId, Stream>,
+    pub(super) peers: BTreeMap<NodeName, Peer>,
+    pub(super) addresses: Addresses,
+    /// Counts the streams dialled.
+    pub(super) dials: u64,
+    /// What beats carry.
+    pub(super) beat: Vec<u8>,
+    /// Refusals that the log has told: of whom, and why.
+    pub(super) refusals: BTreeSet<(Arc<str>, &'static str)>,
+    started: Duration,
+    met: bool,
+    leaving: Option<Duration>,
+    left: bool,
 }
 
 impl Mesh {
     /// Makes the mesh of one node; `saved` is what [`MeshEvent::Save`] handed out last.
     #[must_use]
     pub fn new(settings: MeshSettings, saved: Option<&[u8]>, rng: Rng, now: Now) -> Self {
-        Self {
+        let mut mesh = Self {
             electorate: Electorate::new(&settings, saved, rng.child("electorate"), now),
+            out: Outbox::default(),
+            streams: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            addresses: Addresses::default(),
+            dials: 0,
+            beat: Vec::new(),
+            refusals: BTreeSet::new(),
+            started: now.mono,
+            met: false,
+            leaving: None,
+            left: false,
             settings,
-            effects: VecDeque::new(),
-            events: VecDeque::new(),
-        }
+        };
+        mesh.meet(now);
+        mesh
     }
 
     /// Takes in what the shell tells.
-    pub fn handle(&mut self, _input: MeshInput, _now: Now) {}
+    pub fn handle(&mut self, input: MeshInput, now: Now) {
+        match input {
+            MeshInput::Peers(peers) => self.addresses.give(peers, now.mono),
+            MeshInput::Accepted { conn, from } => self.accepted(conn, from, now),
+            MeshInput::Dialed { conn } => self.dialed(conn, now),
+            MeshInput::Frame { conn, bytes } => self.frame(conn, bytes, now),
+            MeshInput::Closed { conn, why } => {
+                if matches!(why, CloseReason::Rejected(_)) {
+                    self.out.rejected("handshake");
+                }
+                self.closed(conn, &why, now);
+            }
+            MeshInput::Datagram { bytes, .. } => self.out.received(bytes.len()),
+        }
+        self.handle_timeout(now);
+    }
 
     /// Does what is due.
-    pub fn handle_timeout(&mut self, _now: Now) {}
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.end_silent_streams(now);
+        self.send_beats(now);
+        if self.leaving.is_none() {
+            self.dial_due(now);
+        }
+        self.meet(now);
+        self.finish_leaving(now);
+    }
 
     /// When something is due next, and what.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
-        None
+        let dial = self.next_dial().filter(|_| self.leaving.is_none());
+        let settle = (!self.met).then(|| (self.started + self.settle_timeout(), "mesh settle"));
+        let leave = self.leaving.filter(|_| !self.left);
+        [
+            dial.map(|at| (at, "mesh dial")),
+            self.next_beat().map(|at| (at, "mesh beat")),
+            self.next_silence().map(|at| (at, "mesh silence")),
+            settle,
+            leave.map(|at| (at + LEAVE_TIMEOUT, "mesh leave")),
+            self.electorate.next_due().map(|at| (at, "mesh electorate")),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The next thing to do.
     pub fn poll_effect(&mut self) -> Option<MeshEffect> {
-        self.effects.pop_front()
+        self.out.effects.pop_front()
     }
 
-    /// The next thing to know.
+    /// The next thing to know. Taking a bulk payload may bring forth an effect: poll effects after events.
     pub fn poll_event(&mut self) -> Option<MeshEvent> {
-        self.events.pop_front()
+        let (event, credit) = self.out.next_event()?;
+        if let Some((conn, size)) = credit
+            && let Some(stream) = self.streams.get_mut(&conn)
+        {
+            stream.owed += size;
+            if stream.owed >= CREDIT_STEP {
+                let bytes = u64::try_from(std::mem::take(&mut stream.owed)).unwrap_or(0);
+                self.out.frame(conn, Frame::Credit(bytes));
+            }
+        }
+        Some(event)
     }
 
     /// Sends a payload to a node; without a stream to it, it is dropped: whoever sends repeats or synchronises after
     /// [`MeshEvent::Joined`].
-    pub fn send(&mut self, _to: &str, _lane: Lane, _bytes: Vec<u8>) {}
+    pub fn send(&mut self, to: &str, lane: Lane, bytes: Vec<u8>) {
+        let Some(bytes) = encode_payload(lane, bytes) else {
+            return;
+        };
+        if let Some(conn) = self.stream_to(to) {
+            self.send_payload(conn, lane, bytes);
+        }
+    }
 
     /// Sends a payload to every node that a stream exists to.
-    pub fn broadcast(&mut self, _lane: Lane, _bytes: Vec<u8>) {}
+    pub fn broadcast(&mut self, lane: Lane, bytes: Vec<u8>) {
+        let Some(bytes) = encode_payload(lane, bytes) else {
+            return;
+        };
+        for conn in self.open_streams() {
+            self.send_payload(conn, lane, Arc::clone(&bytes));
+        }
+    }
+
+    fn send_payload(&mut self, conn: ConnId, lane: Lane, bytes: Arc<[u8]>) {
+        if lane == Lane::Bulk
+            && let Some(stream) = self.streams.get_mut(&conn)
+        {
+            if stream.unacknowledged >= WINDOW {
+                tracing::error!(
+                    peer = stream.name.as_deref(),
+                    "A bulk payload was sent although the peer has no room for it; it is dropped. This is a bug"
+                );
+                return;
+            }
+            stream.unacknowledged += bytes.len();
+        }
+        self.out.bytes(conn, lane == Lane::Urgent, bytes);
+    }
 
     /// How many bytes of bulk payloads a node takes now; 0 without a stream.
     #[must_use]
-    pub fn room(&self, _to: &str) -> usize {
-        0
+    pub fn room(&self, to: &str) -> usize {
+        let stream = self.stream_to(to).and_then(|conn| self.streams.get(&conn));
+        stream.map_or(0, |stream| WINDOW.saturating_sub(stream.unacknowledged))
+    }
+
+    /// Sets what is told to all peers every two seconds; it comes to them as [`MeshEvent::Beat`].
+    pub fn set_beat(&mut self, bytes: Vec<u8>) {
+        if bytes.len() > MAX_BEAT {
+            tracing::error!(
+                bytes = bytes.len(),
+                "What is to be said every two seconds is too long and is not said. This is a bug"
+            );
+            return;
+        }
+        self.beat = bytes;
     }
 
     /// Tells that what [`MeshEvent::Save`] asked for is durable.
@@ -75,7 +210,19 @@ impl Mesh {
     /// Whether every given peer has answered or refused, or time is up.
     #[must_use]
     pub fn has_met_peers(&self) -> bool {
-        !self.settings.has_peers
+        self.met
+    }
+
+    fn settle_timeout(&self) -> Duration {
+        self.settings.settle_timeout.max(LEAST_SETTLE)
+    }
+
+    fn meet(&mut self, now: Now) {
+        let is_over = now.mono.saturating_sub(self.started) >= self.settle_timeout();
+        if !self.met && (!self.settings.has_peers || is_over || self.addresses.has_met_all()) {
+            self.met = true;
+            self.out.event(MeshEvent::MetPeers);
+        }
     }
 
     /// Tells that this node's state covers that of every peer it met (`true` once it is synchronised): it may vote and
@@ -83,44 +230,131 @@ impl Mesh {
     pub fn synchronised(&mut self, _now: Now) {}
 
     /// Says goodbye: the electorate is left, peers are told, streams end.
-    pub fn leave(&mut self, _now: Now) {}
+    pub fn leave(&mut self, now: Now) {
+        if self.leaving.is_none() {
+            self.leaving = Some(now.mono);
+            self.finish_leaving(now);
+        }
+    }
+
+    fn finish_leaving(&mut self, _now: Now) {
+        if self.leaving.is_none() || self.left {
+            return;
+        }
+        self.left = true;
+        for conn in self.open_streams() {
+            self.out.frame(conn, Frame::Goodbye);
+        }
+        for conn in std::mem::take(&mut self.streams).into_keys() {
+            self.out.effects.push_back(MeshEffect::Close { conn });
+        }
+        for peer in self.peers.values_mut() {
+            peer.stream = None;
+        }
+    }
 
     /// Whether goodbye is said, or nobody is there to hear it.
     #[must_use]
     pub fn has_left(&self) -> bool {
-        true
+        self.left
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
     }
 
     /// Names of nodes with an open stream, sorted.
-    pub fn connected(&self) -> impl Iterator<Item = &super::NodeName> {
-        std::iter::empty()
+    pub fn connected(&self) -> impl Iterator<Item = &NodeName> {
+        self.peers
+            .iter()
+            .filter(|(_, peer)| peer.stream.is_some())
+            .map(|(name, _)| name)
     }
 
     /// The run of a node that a stream exists to.
     #[must_use]
-    pub fn run_of(&self, _name: &str) -> Option<u64> {
-        None
+    pub fn run_of(&self, name: &str) -> Option<u64> {
+        let peer = self.peers.get(name)?;
+        peer.stream.map(|_| peer.run)
     }
 
     /// Whether a node is held for dead, or its process is known to be gone.
     #[must_use]
-    pub fn is_down(&self, _name: &str) -> bool {
-        false
-    }
-
-    /// How far the median clock of the members in reach is ahead of ours, in nanoseconds; 0 when alone.
-    #[must_use]
-    pub fn clock_ahead(&self) -> i64 {
-        0
+    pub fn is_down(&self, name: &str) -> bool {
+        self.peers.get(name).is_some_and(|peer| peer.gone)
     }
 
     /// A snapshot for status and metrics.
     #[must_use]
     pub fn status(&self, _now: Now) -> MeshStatus {
+        let peers = self
+            .peers
+            .iter()
+            .filter(|(_, peer)| peer.is_met())
+            .map(|(name, peer)| (Arc::clone(name), self.peer_status(peer)))
+            .collect();
         MeshStatus {
             name: Arc::clone(&self.settings.name),
             advertise: Arc::clone(&self.settings.advertise),
+            unreached: self.addresses.unreached(&peers),
+            peers,
+            stats: self.out.stats.clone(),
             ..MeshStatus::default()
         }
     }
+
+    fn peer_status(&self, peer: &Peer) -> PeerStatus {
+        PeerStatus {
+            address: Arc::clone(&peer.address),
+            run: peer.run,
+            version: Arc::clone(&peer.version),
+            state: if peer.gone {
+                PeerState::Down
+            } else {
+                PeerState::Alive
+            },
+            connected: peer.stream.is_some(),
+            round_trip: peer.clock.round_trip(),
+            clock_ahead: peer.clock.ahead(),
+            ..PeerStatus::default()
+        }
+    }
+
+    pub(super) fn stream_to(&self, name: &str) -> Option<ConnId> {
+        self.peers.get(name).and_then(|peer| peer.stream)
+    }
+
+    pub(super) fn open_streams(&self) -> Vec<ConnId> {
+        self.peers.values().filter_map(|peer| peer.stream).collect()
+    }
+
+    pub(super) fn credited(&mut self, conn: ConnId, bytes: u64) {
+        if let Some(stream) = self.streams.get_mut(&conn)
+            && stream.phase == Phase::Open
+            && let Some(name) = &stream.name
+        {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            stream.unacknowledged = stream.unacknowledged.saturating_sub(bytes);
+            let name = Arc::clone(name);
+            if self.stream_to(&name) == Some(conn) {
+                self.out.event(MeshEvent::Room(name));
+            }
+        }
+    }
+}
+
+/// A payload as a frame; one that is too large is a bug of whoever made it.
+fn encode_payload(lane: Lane, bytes: Vec<u8>) -> Option<Arc<[u8]>> {
+    if bytes.len() >= MAX_FRAME {
+        tracing::error!(
+            bytes = bytes.len(),
+            "A payload is larger than a frame and is dropped. This is a bug"
+        );
+        return None;
+    }
+    let frame = match lane {
+        Lane::Urgent => Frame::Urgent(bytes),
+        Lane::Bulk => Frame::Bulk(bytes),
+    };
+    Some(frame.encode().into())
 }

@@ -4,18 +4,30 @@
 //! nodes say to each other about silences, alerts and notifications passes through as opaque payloads; `tenant` and
 //! `notify::claims` know what they mean.
 
+mod addresses;
+mod beats;
+mod clock;
+mod dials;
 mod electorate;
 mod event;
+mod frame;
+mod hello;
 mod mesh;
+mod outbox;
+mod peer;
 mod port;
 mod settings;
 mod status;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 pub use electorate::{Electorate, ElectorateOutput, Electors, Visible};
 pub use event::{Lane, MeshEvent};
 pub use mesh::Mesh;
-pub use port::{CloseReason, ConnId, GivenPeer, MeshEffect, MeshInput};
-pub use settings::MeshSettings;
+pub use port::{CloseReason, ConnId, GivenPeer, MAX_FRAME, MeshEffect, MeshInput};
+pub use settings::{MAX_NODES, MeshSettings};
 pub use status::{MeshStats, MeshStatus, PeerState, PeerStatus};
 
 /// The name of a node (`--cluster.peer-name`), unique in its mesh.

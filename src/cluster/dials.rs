@@ -1,0 +1,222 @@
+//! Dialling: whom, when, and what a failure proves.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    CloseReason, ConnId, Mesh, MeshEffect, MeshEvent,
+    addresses::{Outcome, Target},
+    peer::{Phase, Stream},
+};
+use crate::time::Now;
+
+/// So many dials to one address may hang at a time.
+const HANGING: usize = 3;
+/// How long a dial may hang.
+const DIALLING: Duration = Duration::from_secs(30);
+/// How long the other side may take to say who it is.
+const GREETING: Duration = Duration::from_secs(5);
+/// How long a stream may be silent; every node speaks every two seconds.
+pub(super) const SILENCE: Duration = Duration::from_secs(8);
+
+impl Mesh {
+    /// Whether an address is to be dialled: nobody is known to be there, or whoever is has no stream to us or was never
+    /// reached there in this run. The latter is what makes a refusal of that address a proof that the process is gone.
+    fn wants_dial(&self, address: &Arc<str>, target: &Target) -> bool {
+        if target.outcome == Outcome::Own || *address == self.settings.advertise && !target.given {
+            return false;
+        }
+        let peer = target.name.as_ref().and_then(|name| self.peers.get(name));
+        peer.is_none_or(|peer| peer.stream.is_none() || !peer.verified.contains(address))
+    }
+
+    pub(super) fn next_dial(&self) -> Option<Duration> {
+        let wanted = self
+            .addresses
+            .iter()
+            .filter(|(address, target)| self.wants_dial(address, target));
+        wanted.map(|(_, target)| target.next).min()
+    }
+
+    pub(super) fn dial_due(&mut self, now: Now) {
+        let due: Vec<Arc<str>> = self
+            .addresses
+            .iter()
+            .filter(|(address, target)| target.next <= now.mono && self.wants_dial(address, target))
+            .map(|(address, _)| Arc::clone(address))
+            .collect();
+        for address in due {
+            self.give_up_oldest(&address, now);
+            self.dial(&address, now);
+        }
+        self.addresses
+            .forget(self.settings.reconnect_timeout, now.mono);
+    }
+
+    fn dial(&mut self, address: &Arc<str>, now: Now) {
+        self.dials += 1;
+        let conn = ConnId(self.dials * 2);
+        let stream = Stream::new(
+            Some(Arc::clone(address)),
+            Arc::clone(address),
+            self.dials,
+            now.mono,
+        );
+        self.streams.insert(conn, stream);
+        self.addresses.dialled(address, now.mono);
+        self.out.effects.push_back(MeshEffect::Dial {
+            conn,
+            to: Arc::clone(address),
+        });
+    }
+
+    /// Ends the oldest of the dials that hang, if there are as many as may be.
+    fn give_up_oldest(&mut self, address: &Arc<str>, now: Now) {
+        let hanging: Vec<ConnId> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| {
+                stream.dialled.as_ref() == Some(address)
+                    && matches!(stream.phase, Phase::Dialling | Phase::Greeting)
+            })
+            .map(|(conn, _)| *conn)
+            .collect();
+        if hanging.len() >= HANGING
+            && let Some(oldest) = hanging.first()
+        {
+            self.close(*oldest);
+            let why = CloseReason::Unreachable("no answer".to_owned());
+            self.dial_failed(address, now.mono, &why, now);
+        }
+    }
+
+    /// Notes that a dial which began at `since` failed.
+    pub(super) fn dial_failed(
+        &mut self,
+        address: &Arc<str>,
+        since: Duration,
+        why: &CloseReason,
+        now: Now,
+    ) {
+        self.out.stats.reconnections_failed += 1;
+        let is_news = self
+            .addresses
+            .failed(address, why, &self.settings, now.mono);
+        if is_news {
+            self.log_failure(address, why);
+        }
+        if matches!(why, CloseReason::Refused(_)) {
+            self.refused_by_host(address, since);
+        }
+    }
+
+    fn log_failure(&self, address: &Arc<str>, why: &CloseReason) {
+        let name = self
+            .addresses
+            .get(address)
+            .and_then(|target| target.name.as_deref());
+        let peer = name.and_then(|name| self.peers.get(name));
+        let err = why.text();
+        match why {
+            CloseReason::Rejected(_) => tracing::error!(
+                address = &**address,
+                err,
+                "A peer and this node do not accept each other; it stays outside of the mesh until that is put right"
+            ),
+            CloseReason::Refused(_) | CloseReason::Unreachable(_) | CloseReason::Ended(_) => {
+                if peer.is_some_and(|peer| peer.stream.is_some()) {
+                    tracing::warn!(
+                        peer = name,
+                        address = &**address,
+                        err,
+                        "A peer cannot be reached at the address that it advertises; the mesh hangs on its dialling this node. Check --cluster.advertise-address there"
+                    );
+                } else {
+                    tracing::warn!(
+                        peer = name,
+                        address = &**address,
+                        err,
+                        "Cannot reach a peer; trying again for as long as it is missing"
+                    );
+                }
+            }
+        }
+    }
+
+    /// A refusal after the stream ended, from the very address that spoke in this run: the process is gone.
+    fn refused_by_host(&mut self, address: &Arc<str>, since: Duration) {
+        let Some(name) = self
+            .addresses
+            .get(address)
+            .and_then(|target| target.name.clone())
+        else {
+            return;
+        };
+        let is_proof = self.peers.get(&name).is_some_and(|peer| {
+            peer.stream.is_none()
+                && !peer.gone
+                && peer.run != 0
+                && since >= peer.parted
+                && peer.verified.contains(address)
+        });
+        if is_proof {
+            tracing::warn!(
+                peer = &*name,
+                address = &**address,
+                "The process of a peer has ended without saying goodbye; others take over what it held"
+            );
+            self.ended(&name, false);
+        }
+    }
+
+    /// Tells once that the process of a node is gone.
+    pub(super) fn ended(&mut self, name: &str, left: bool) {
+        let Some((name, peer)) = self
+            .peers
+            .get_key_value(name)
+            .map(|(name, _)| Arc::clone(name))
+            .and_then(|name| self.peers.get_mut(&name).map(|peer| (name, peer)))
+        else {
+            return;
+        };
+        if !peer.gone && peer.run != 0 {
+            peer.gone = true;
+            self.out.stats.left += 1;
+            let run = peer.run;
+            self.out.event(MeshEvent::Ended { name, run, left });
+        }
+    }
+
+    pub(super) fn next_silence(&self) -> Option<Duration> {
+        self.streams.values().filter_map(deadline).min()
+    }
+
+    pub(super) fn end_silent_streams(&mut self, now: Now) {
+        let silent: Vec<ConnId> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| deadline(stream).is_some_and(|at| at <= now.mono))
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in silent {
+            self.out.effects.push_back(MeshEffect::Close { conn });
+            let why = CloseReason::Ended("nothing was heard for too long".to_owned());
+            self.closed(conn, &why, now);
+        }
+    }
+
+    /// Ends a stream on purpose; what it was for is settled.
+    pub(super) fn close(&mut self, conn: ConnId) {
+        if self.streams.remove(&conn).is_some() {
+            self.out.effects.push_back(MeshEffect::Close { conn });
+        }
+    }
+}
+
+/// When a stream is given up unless something is heard.
+fn deadline(stream: &Stream) -> Option<Duration> {
+    match stream.phase {
+        Phase::Dialling => Some(stream.since + DIALLING),
+        Phase::Greeting | Phase::Offered => Some(stream.since + GREETING),
+        Phase::Open => Some(stream.heard + SILENCE),
+    }
+}

@@ -1,0 +1,113 @@
+//! The first frame of a stream, both ways: who is there, what it understands, whom it knows.
+
+use std::sync::Arc;
+
+use super::{
+    NodeName,
+    settings::MAX_NODES,
+    wire::{Reader, Writer},
+};
+
+/// The versions of the frames that this program understands, oldest and newest.
+pub(super) const PROTOCOL: (u64, u64) = (1, 1);
+
+/// A node that another one has a stream to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) name: NodeName,
+    /// The generation under which the membership protocol knows it.
+    pub(super) generation: u64,
+    /// Where it is reached, `host:port`.
+    pub(super) address: Arc<str>,
+}
+
+/// Who is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hello {
+    /// The oldest and the newest version of the frames.
+    pub(super) protocol: (u64, u64),
+    pub(super) name: NodeName,
+    pub(super) run: u64,
+    /// The generation under which the membership protocol knows it.
+    pub(super) generation: u64,
+    pub(super) advertise: Arc<str>,
+    /// The program's version.
+    pub(super) version: Arc<str>,
+    /// Counts the streams that its sender dialled in this run; 0 on those that it accepted.
+    pub(super) dial: u64,
+    /// Whom its sender knows.
+    pub(super) members: Vec<Member>,
+}
+
+impl Hello {
+    pub(super) fn write(&self, out: &mut Writer) {
+        out.number(self.protocol.0).number(self.protocol.1);
+        out.text(&self.name)
+            .number(self.run)
+            .number(self.generation);
+        out.text(&self.advertise)
+            .text(&self.version)
+            .number(self.dial);
+        write_members(&self.members, out);
+    }
+
+    /// Reads one; what later versions append is passed over.
+    pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
+        let protocol = (from.number()?, from.number()?);
+        let hello = Self {
+            protocol,
+            name: read_name(from)?,
+            run: from.number()?,
+            generation: from.number()?,
+            advertise: read_address(from)?,
+            version: from.text()?,
+            dial: from.number()?,
+            members: read_members(from)?,
+        };
+        Some(hello)
+    }
+
+    /// Whether both sides understand a common version.
+    pub(super) fn is_understood(&self) -> bool {
+        self.protocol.0 <= PROTOCOL.1 && PROTOCOL.0 <= self.protocol.1
+    }
+}
+
+pub(super) fn write_members(members: &[Member], out: &mut Writer) {
+    let count = members.len().min(MAX_NODES);
+    out.number(u64::try_from(count).unwrap_or(0));
+    for member in members.iter().take(count) {
+        out.text(&member.name)
+            .number(member.generation)
+            .text(&member.address);
+    }
+}
+
+pub(super) fn read_members(from: &mut Reader<'_>) -> Option<Vec<Member>> {
+    let count = usize::try_from(from.number()?).ok()?;
+    if count > MAX_NODES {
+        return None;
+    }
+    (0..count)
+        .map(|_| {
+            Some(Member {
+                name: read_name(from)?,
+                generation: from.number()?,
+                address: read_address(from)?,
+            })
+        })
+        .collect()
+}
+
+/// A name that can stand in a log line.
+pub(super) fn read_name(from: &mut Reader<'_>) -> Option<NodeName> {
+    let name = from.text()?;
+    (!name.is_empty() && !name.chars().any(char::is_control)).then_some(name)
+}
+
+fn read_address(from: &mut Reader<'_>) -> Option<Arc<str>> {
+    let address = from.text()?;
+    let (host, port) = address.rsplit_once(':')?;
+    (!host.is_empty() && port.parse::<u16>().is_ok() && !host.chars().any(char::is_control))
+        .then_some(address)
+}

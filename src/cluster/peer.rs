@@ -1,0 +1,102 @@
+//! What is known of another node, and of a stream to one.
+
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+use super::{ConnId, NodeName, clock::PeerClock};
+
+/// Another node.
+#[derive(Debug, Default)]
+pub(super) struct Peer {
+    /// Its run; 0 before it was ever spoken to.
+    pub(super) run: u64,
+    /// The generation under which the membership protocol knows it, as of its Hello.
+    pub(super) generation: u64,
+    /// Where it says that it is.
+    pub(super) address: Arc<str>,
+    pub(super) version: Arc<str>,
+    /// The stream on which frames are sent to it.
+    pub(super) stream: Option<ConnId>,
+    /// The number of the last stream that it dialled in this run and adopted.
+    pub(super) adopted: u64,
+    /// Addresses that were dialled and at which this run said Hello.
+    pub(super) verified: BTreeSet<Arc<str>>,
+    /// Its process is known to be gone.
+    pub(super) gone: bool,
+    /// When the last stream ended.
+    pub(super) parted: Duration,
+    /// Beats sent since it joined.
+    pub(super) beats: u32,
+    pub(super) next_beat: Duration,
+    pub(super) clock: PeerClock,
+}
+
+/// How far a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Not open yet.
+    Dialling,
+    /// The other side has not said who it is.
+    Greeting,
+    /// It has; whether the stream is used is up to it, since it dialled.
+    Offered,
+    /// Payloads pass.
+    Open,
+}
+
+/// A stream.
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// The address that was dialled; `None` if it was accepted.
+    pub(super) dialled: Option<Arc<str>>,
+    /// Counts the streams that this side dialled.
+    pub(super) number: u64,
+    pub(super) phase: Phase,
+    /// Who is there, once it said so.
+    pub(super) name: Option<NodeName>,
+    pub(super) run: u64,
+    pub(super) generation: u64,
+    pub(super) address: Arc<str>,
+    pub(super) version: Arc<str>,
+    /// The other side's number of it.
+    pub(super) theirs: u64,
+    /// Where it comes from or goes to, for logs.
+    pub(super) remote: Arc<str>,
+    /// When it began.
+    pub(super) since: Duration,
+    /// When the last frame came.
+    pub(super) heard: Duration,
+    /// Bytes of bulk payloads that the other side has not handed on yet.
+    pub(super) unacknowledged: usize,
+    /// Bytes of bulk payloads handed on here for which no credit was given yet.
+    pub(super) owed: usize,
+}
+
+impl Stream {
+    pub(super) fn new(
+        dialled: Option<Arc<str>>,
+        remote: Arc<str>,
+        number: u64,
+        now: Duration,
+    ) -> Self {
+        Self {
+            phase: if dialled.is_some() {
+                Phase::Dialling
+            } else {
+                Phase::Greeting
+            },
+            dialled,
+            number,
+            name: None,
+            run: 0,
+            generation: 0,
+            address: Arc::from(""),
+            version: Arc::from(""),
+            theirs: 0,
+            remote,
+            since: now,
+            heard: now,
+            unacknowledged: 0,
+            owed: 0,
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! Streams: who is at the other end, and which of two is used.
+//!
+//! Both sides say Hello. Whoever dialled then decides: it adopts the stream, or closes it because it has one with that
+//! node already and only wanted to know who answers at an address. Of two that both sides adopted at the same time the one
+//! dialled by the smaller name stays. If the other side dials again although we hold a stream that it knew of, it has lost
+//! that one.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use super::{
+    CloseReason, ConnId, Lane, Mesh, MeshEffect, MeshEvent, NodeName,
+    frame::{Frame, Refusal},
+    hello::{Hello, Member, PROTOCOL},
+    peer::{Peer, Phase, Stream},
+    settings::MAX_NODES,
+};
+use crate::time::Now;
+
+/// The most streams that may be open without it being known whether they are used.
+const MAX_UNKNOWN: usize = 64;
+/// The most nodes that are remembered.
+const MAX_PEERS: usize = 64;
+
+impl Mesh {
+    pub(super) fn accepted(&mut self, conn: ConnId, from: SocketAddr, now: Now) {
+        let waiting = self
+            .streams
+            .values()
+            .filter(|stream| stream.dialled.is_none() && stream.phase != Phase::Open)
+            .count();
+        if self.is_leaving() || waiting >= MAX_UNKNOWN {
+            self.out.effects.push_back(MeshEffect::Close { conn });
+            return;
+        }
+        let stream = Stream::new(None, from.to_string().into(), 0, now.mono);
+        self.streams.insert(conn, stream);
+        self.say_hello(conn, 0);
+    }
+
+    pub(super) fn dialed(&mut self, conn: ConnId, now: Now) {
+        let Some(stream) = self.streams.get_mut(&conn) else {
+            self.out.effects.push_back(MeshEffect::Close { conn });
+            return;
+        };
+        stream.phase = Phase::Greeting;
+        stream.since = now.mono;
+        let number = stream.number;
+        self.say_hello(conn, number);
+    }
+
+    fn say_hello(&mut self, conn: ConnId, dial: u64) {
+        let hello = Hello {
+            protocol: PROTOCOL,
+            name: Arc::clone(&self.settings.name),
+            run: self.settings.run,
+            generation: self.settings.run,
+            advertise: Arc::clone(&self.settings.advertise),
+            version: Arc::clone(&self.settings.version),
+            dial,
+            members: self.members(),
+        };
+        self.out.frame(conn, Frame::Hello(hello));
+    }
+
+    /// Nodes that there are streams to.
+    fn members(&self) -> Vec<Member> {
+        self.peers
+            .iter()
+            .filter(|(_, peer)| peer.stream.is_some())
+            .map(|(name, peer)| Member {
+                name: Arc::clone(name),
+                generation: peer.generation,
+                address: Arc::clone(&peer.address),
+            })
+            .collect()
+    }
+
+    pub(super) fn frame(&mut self, conn: ConnId, bytes: Vec<u8>, now: Now) {
+        self.out.received(bytes.len());
+        let Some(stream) = self.streams.get_mut(&conn) else {
+            return;
+        };
+        stream.heard = now.mono;
+        let (phase, size) = (stream.phase, bytes.len());
+        let frame = match Frame::decode(bytes) {
+            Ok(Some(frame)) => frame,
+            Ok(None) => return,
+            Err(_malformed) => {
+                self.out.stats.malformed += 1;
+                if phase == Phase::Greeting {
+                    self.refuse(conn, Refusal::Malformed, "your hello cannot be read");
+                }
+                return;
+            }
+        };
+        match (phase, frame) {
+            (Phase::Greeting, Frame::Hello(hello)) => self.greeted(conn, &hello, now),
+            (Phase::Offered, Frame::Adopt { seen }) => self.adopted(conn, seen, now),
+            (Phase::Greeting | Phase::Offered | Phase::Open, Frame::Refused { refusal, text }) => {
+                self.refused(conn, refusal, &text, now);
+            }
+            (Phase::Open, frame) => self.spoken(conn, frame, size, now),
+            (Phase::Dialling | Phase::Greeting | Phase::Offered, _) => {
+                self.out.stats.malformed += 1;
+            }
+        }
+    }
+
+    /// A frame on a stream that is in use.
+    fn spoken(&mut self, conn: ConnId, frame: Frame, size: usize, now: Now) {
+        let Some(name) = self
+            .streams
+            .get(&conn)
+            .and_then(|stream| stream.name.clone())
+        else {
+            return;
+        };
+        match frame {
+            Frame::Urgent(bytes) => {
+                let event = MeshEvent::Payload { from: name, bytes };
+                self.out.payload(event, conn, Lane::Urgent, size);
+            }
+            Frame::Bulk(bytes) => {
+                let event = MeshEvent::Payload { from: name, bytes };
+                self.out.payload(event, conn, Lane::Bulk, size);
+            }
+            Frame::Credit(bytes) => self.credited(conn, bytes),
+            Frame::Goodbye => self.said_goodbye(&name, now),
+            Frame::Members(members) => self.learn(&members, now),
+            Frame::Beat(beat) => self.beat_heard(&name, beat, now),
+            Frame::Hello(_) | Frame::Adopt { .. } | Frame::Refused { .. } => {
+                self.out.stats.malformed += 1;
+            }
+        }
+    }
+
+    /// The other side said who it is.
+    fn greeted(&mut self, conn: ConnId, hello: &Hello, now: Now) {
+        if !hello.is_understood() {
+            let text = format!(
+                "no common version of the protocol: versions {} to {} here, {} to {} there",
+                PROTOCOL.0, PROTOCOL.1, hello.protocol.0, hello.protocol.1
+            );
+            self.refuse(conn, Refusal::Version, &text);
+            return;
+        }
+        if hello.name == self.settings.name {
+            self.met_own_name(conn, hello);
+            return;
+        }
+        let Some(stream) = self.streams.get_mut(&conn) else {
+            return;
+        };
+        stream.name = Some(Arc::clone(&hello.name));
+        stream.run = hello.run;
+        stream.generation = hello.generation;
+        stream.address = Arc::clone(&hello.advertise);
+        stream.version = Arc::clone(&hello.version);
+        stream.theirs = hello.dial;
+        stream.phase = Phase::Offered;
+        let dialled = stream.dialled.clone();
+        if let Some(address) = &dialled {
+            self.addresses.answered(address, Some(&hello.name));
+        }
+        if !self.is_welcome(conn) {
+            return;
+        }
+        self.learn(&hello.members, now);
+        if let Some(address) = dialled {
+            self.decide(conn, &address, now);
+        }
+    }
+
+    /// Whether there is room for the node of this stream, and no later process of its name.
+    fn is_welcome(&mut self, conn: ConnId) -> bool {
+        let Some((name, run)) = self.identity_of(conn) else {
+            return false;
+        };
+        let known = self.peers.get(&name);
+        let is_connected = known.is_some_and(|peer| peer.stream.is_some());
+        if is_connected && known.is_some_and(|peer| run < peer.run) {
+            let text = format!("another process named {name} is in the mesh and started later");
+            self.refuse(conn, Refusal::NameTaken, &text);
+            return false;
+        }
+        let is_full = !is_connected && self.connected().count() + 1 >= MAX_NODES
+            || known.is_none() && self.peers.len() >= MAX_PEERS;
+        if is_full {
+            let text = format!("the mesh has {MAX_NODES} nodes, which is the most it may have");
+            self.refuse(conn, Refusal::Full, &text);
+            return false;
+        }
+        true
+    }
+
+    fn identity_of(&self, conn: ConnId) -> Option<(NodeName, u64)> {
+        let stream = self.streams.get(&conn)?;
+        Some((stream.name.clone()?, stream.run))
+    }
+
+    /// Whoever says our own name is this process, or another one that took the name.
+    fn met_own_name(&mut self, conn: ConnId, hello: &Hello) {
+        let Some(stream) = self.streams.get(&conn) else {
+            return;
+        };
+        if hello.run == self.settings.run {
+            if let Some(address) = stream.dialled.clone() {
+                tracing::debug!(address = &*address, "A peer's address is this node's own");
+                self.addresses.answered(&address, None);
+            }
+            self.close(conn);
+            return;
+        }
+        if hello.run < self.settings.run {
+            let text = format!(
+                "another process named {} at {} started later",
+                self.settings.name, self.settings.advertise
+            );
+            self.refuse(conn, Refusal::NameTaken, &text);
+        }
+        // The older of the two is told so by the other.
+    }
+
+    /// Tells the other side that it is not wanted, and why.
+    fn refuse(&mut self, conn: ConnId, refusal: Refusal, text: &str) {
+        let Some(stream) = self.streams.get(&conn) else {
+            return;
+        };
+        let (remote, name) = (Arc::clone(&stream.remote), stream.name.clone());
+        self.out.rejected(refusal.word());
+        // Whoever is refused dials again for ever; the log says it once for each node and reason.
+        let host = remote.rsplit_once(':').map_or("", |(host, _)| host);
+        let key = name.clone().unwrap_or_else(|| host.into());
+        if self.is_news(&key, refusal.word()) {
+            tracing::error!(
+                peer = name.as_deref(),
+                remote = &*remote,
+                reason = text,
+                "A node was refused; it stays outside of the mesh until that is put right"
+            );
+        }
+        let frame = Frame::Refused {
+            refusal,
+            text: text.into(),
+        };
+        self.out.frame(conn, frame);
+        self.close(conn);
+        if refusal == Refusal::NameTaken {
+            self.out.stats.name_conflicts += 1;
+        }
+    }
+
+    /// The other side does not want us.
+    fn refused(&mut self, conn: ConnId, refusal: Refusal, text: &str, now: Now) {
+        if refusal == Refusal::NameTaken {
+            self.out.stats.name_conflicts += 1;
+        }
+        if self.is_news("", refusal.word()) {
+            tracing::error!(
+                reason = text,
+                remote = self.streams.get(&conn).map(|stream| &*stream.remote),
+                "Another node refuses this one. If two nodes have one name, give each its own --cluster.peer-name"
+            );
+        }
+        self.out.rejected("refused");
+        let why = CloseReason::Rejected(format!("refused: {text}"));
+        self.out.effects.push_back(MeshEffect::Close { conn });
+        self.closed(conn, &why, now);
+    }
+
+    /// Whether a reason was not logged yet for a node or an address.
+    fn is_news(&mut self, about: &str, reason: &'static str) -> bool {
+        if self.refusals.len() >= 256 {
+            self.refusals.clear();
+        }
+        self.refusals.insert((about.into(), reason))
+    }
+
+    /// We dialled and know who answered: adopt the stream, or leave it at knowing.
+    fn decide(&mut self, conn: ConnId, address: &Arc<str>, now: Now) {
+        let Some((name, run)) = self.identity_of(conn) else {
+            return;
+        };
+        let peer = self.peers.entry(Arc::clone(&name)).or_default();
+        if peer.stream.is_some() && peer.run == run {
+            peer.verified.insert(Arc::clone(address));
+            self.close(conn);
+            return;
+        }
+        let seen = if peer.run == run { peer.adopted } else { 0 };
+        self.out.frame(conn, Frame::Adopt { seen });
+        self.join(conn, now);
+        self.addresses.answered(address, Some(&name));
+        if let Some(peer) = self.peers.get_mut(&name) {
+            peer.verified.insert(Arc::clone(address));
+        }
+    }
+
+    /// Whoever dialled uses this stream from now on.
+    fn adopted(&mut self, conn: ConnId, seen: u64, now: Now) {
+        let Some((name, run)) = self.identity_of(conn) else {
+            return;
+        };
+        let theirs = self.streams.get(&conn).map_or(0, |stream| stream.theirs);
+        if self.streams.get(&conn).is_none_or(|s| s.dialled.is_some()) || !self.is_welcome(conn) {
+            return;
+        }
+        let peer = self.peers.entry(Arc::clone(&name)).or_default();
+        let held = peer.stream.filter(|_| peer.run == run);
+        let raced = held
+            .and_then(|held| self.streams.get(&held))
+            .is_some_and(|held| held.dialled.is_some() && held.number > seen);
+        match held {
+            Some(_) if raced && self.settings.name < name => {
+                // The other side closes this one when it learns of ours; until then it may speak on it.
+                if let Some(stream) = self.streams.get_mut(&conn) {
+                    stream.phase = Phase::Open;
+                }
+            }
+            Some(held) if raced => {
+                self.use_stream(conn, &name);
+                self.close(held);
+            }
+            Some(held) => {
+                self.close(held);
+                self.part(&name, "it opened another one", now);
+                self.join(conn, now);
+            }
+            None => self.join(conn, now),
+        }
+        if let Some(peer) = self.peers.get_mut(&name) {
+            peer.adopted = theirs;
+        }
+    }
+
+    fn use_stream(&mut self, conn: ConnId, name: &NodeName) {
+        if let Some(stream) = self.streams.get_mut(&conn) {
+            stream.phase = Phase::Open;
+        }
+        if let Some(peer) = self.peers.get_mut(name) {
+            peer.stream = Some(conn);
+        }
+    }
+
+    /// A node is there: the first time, again, or as another process.
+    fn join(&mut self, conn: ConnId, now: Now) {
+        let Some((name, run)) = self.identity_of(conn) else {
+            return;
+        };
+        self.replace_process(&name, run, now);
+        let (Some(stream), Some(peer)) = (self.streams.get(&conn), self.peers.get_mut(&name))
+        else {
+            return;
+        };
+        let (is_new, is_other) = (peer.run == 0, peer.run != run);
+        if is_other {
+            peer.verified.clear();
+            peer.adopted = 0;
+        }
+        peer.run = run;
+        peer.gone = false;
+        peer.generation = stream.generation;
+        peer.version = Arc::clone(&stream.version);
+        peer.address = Arc::clone(&stream.address);
+        let address = Arc::clone(&peer.address);
+        match (is_new, is_other) {
+            (true, _) => self.out.stats.joined += 1,
+            (false, true) => self.out.stats.updated += 1,
+            (false, false) => self.out.stats.reconnections += 1,
+        }
+        self.use_stream(conn, &name);
+        self.addresses.moved(&name, &address, now.mono);
+        self.addresses.hurry(None, now.mono);
+        tracing::info!(
+            peer = &*name,
+            address = &*address,
+            "{}",
+            match (is_new, is_other) {
+                (true, _) => "A peer joined",
+                (false, true) => "A peer has restarted and joined again",
+                (false, false) => "The stream to a peer is open again",
+            }
+        );
+        self.refusals.retain(|(about, _)| **about != *name);
+        self.out.event(MeshEvent::Joined {
+            name: Arc::clone(&name),
+            run,
+        });
+        self.tell_others_of(&name, &address);
+        self.begin_beats(&name, now);
+    }
+
+    /// Another process of a name is there: the one before it is gone.
+    fn replace_process(&mut self, name: &NodeName, run: u64, now: Now) {
+        let Some(peer) = self.peers.get(name) else {
+            return;
+        };
+        if peer.run == 0 || peer.run == run {
+            return;
+        }
+        if let Some(conn) = peer.stream {
+            let text: Arc<str> =
+                format!("another process named {name} joined, which started later").into();
+            let refusal = Refusal::NameTaken;
+            self.out.frame(conn, Frame::Refused { refusal, text });
+            self.close(conn);
+            self.part(name, "another process took its name", now);
+        }
+        self.ended(name, false);
+    }
+
+    /// Others may not know of a node that joined; it may not be able to reach them.
+    fn tell_others_of(&mut self, name: &NodeName, address: &Arc<str>) {
+        let Some(peer) = self.peers.get(name) else {
+            return;
+        };
+        let member = Member {
+            name: Arc::clone(name),
+            generation: peer.generation,
+            address: Arc::clone(address),
+        };
+        let joined = peer.stream;
+        for conn in self.open_streams() {
+            if Some(conn) != joined {
+                self.out.frame(conn, Frame::Members(vec![member.clone()]));
+            }
+        }
+    }
+
+    fn learn(&mut self, members: &[Member], now: Now) {
+        for member in members {
+            if member.name == self.settings.name || self.stream_to(&member.name).is_some() {
+                continue;
+            }
+            self.addresses
+                .learn(&member.name, &member.address, now.mono);
+        }
+    }
+
+    pub(super) fn closed(&mut self, conn: ConnId, why: &CloseReason, now: Now) {
+        let Some(stream) = self.streams.remove(&conn) else {
+            return;
+        };
+        match (stream.phase, stream.name, stream.dialled) {
+            (Phase::Open, Some(name), _) => {
+                if self.stream_to(&name) == Some(conn) {
+                    self.part(&name, why.text(), now);
+                    self.promote_spare(&name, now);
+                }
+            }
+            (Phase::Dialling | Phase::Greeting | Phase::Offered, _, Some(address)) => {
+                self.dial_failed(&address, stream.since, why, now);
+            }
+            (Phase::Dialling | Phase::Greeting | Phase::Offered, _, None)
+            | (Phase::Open, None, _) => {}
+        }
+    }
+
+    /// The stream to a node ended.
+    fn part(&mut self, name: &NodeName, why: &str, now: Now) {
+        let Some(peer) = self.peers.get_mut(name) else {
+            return;
+        };
+        peer.stream = None;
+        peer.parted = now.mono;
+        if !self.is_leaving() {
+            tracing::warn!(
+                peer = &**name,
+                err = why,
+                "The stream to a peer ended; dialling it again"
+            );
+        }
+        self.out.event(MeshEvent::Parted(Arc::clone(name)));
+        self.addresses.hurry(Some(name), now.mono);
+    }
+
+    /// Uses another stream that the node opened meanwhile, if there is one.
+    fn promote_spare(&mut self, name: &NodeName, now: Now) {
+        let run = self.peers.get(name).map_or(0, |peer| peer.run);
+        let spare = self.streams.iter().find(|(_, stream)| {
+            stream.phase == Phase::Open && stream.name.as_ref() == Some(name) && stream.run == run
+        });
+        if let Some(conn) = spare.map(|(conn, _)| *conn) {
+            self.join(conn, now);
+        }
+    }
+
+    /// A node leaves on purpose.
+    fn said_goodbye(&mut self, name: &NodeName, now: Now) {
+        let conns: Vec<ConnId> = self
+            .streams
+            .iter()
+            .filter(|(_, stream)| stream.name.as_ref() == Some(name))
+            .map(|(conn, _)| *conn)
+            .collect();
+        for conn in conns {
+            self.close(conn);
+        }
+        if let Some(peer) = self.peers.get_mut(name) {
+            peer.stream = None;
+            peer.parted = now.mono;
+        }
+        tracing::info!(peer = &**name, "A peer left the mesh");
+        self.out.event(MeshEvent::Parted(Arc::clone(name)));
+        self.ended(name, true);
+    }
+}
+
+impl Peer {
+    /// Whether anything was ever heard from this node.
+    pub(super) fn is_met(&self) -> bool {
+        self.run != 0
+    }
+}

@@ -1,0 +1,4 @@
+//! Several meshes in a simulated network.
+
+mod net;
+mod streams;

@@ -1,0 +1,102 @@
+//! Streams: who joins, who parts, which stream stays, who is refused.
+
+use std::time::Duration;
+
+use super::net::{MS, Net, S};
+use crate::cluster::{Lane, MeshEvent};
+
+fn joins(net: &Net, host: usize, since: Duration) -> Vec<MeshEvent> {
+    let events = net.events_since(host, since);
+    let stream_events = events.into_iter().filter(|(_, event)| {
+        matches!(
+            event,
+            MeshEvent::Joined { .. } | MeshEvent::Parted(_) | MeshEvent::Ended { .. }
+        )
+    });
+    stream_events.map(|(_, event)| event.clone()).collect()
+}
+
+#[test]
+fn all_join_all_once() {
+    for seed in 0..50 {
+        let mut net = Net::new(5, seed);
+        (0..5).for_each(|index| net.start(index));
+        net.run_for(2 * S);
+        assert!(net.all_connected(), "seed {seed}: {:?}", net.connections());
+        for host in 0..5 {
+            let joins = joins(&net, host, Duration::ZERO);
+            assert_eq!(joins.len(), 4, "seed {seed}: {joins:?}");
+            assert!(net.mesh(host).has_met_peers());
+            assert_eq!(net.mesh(host).open_streams().len(), 4);
+        }
+    }
+}
+
+#[test]
+fn one_stream_stays_of_two_dialled_at_the_same_time() {
+    for seed in 0..200 {
+        let mut net = Net::new(2, seed);
+        net.start(0);
+        net.start(1);
+        net.run_for(S);
+        for host in 0..2 {
+            assert_eq!(joins(&net, host, Duration::ZERO).len(), 1, "seed {seed}");
+            let streams = net.mesh(host).streams.len();
+            assert_eq!(streams, 1, "seed {seed}");
+        }
+        net.run_for(20 * S);
+        assert_eq!(joins(&net, 0, Duration::ZERO).len(), 1);
+        net.with(0, |mesh, _| mesh.send("n1", Lane::Urgent, vec![1, 2, 3]));
+        net.run_for(5 * MS);
+        let got = net.events_since(1, net.now - 5 * MS);
+        assert!(
+            matches!(got.as_slice(), [(_, MeshEvent::Payload { bytes, .. })] if bytes == &[1, 2, 3])
+        );
+    }
+}
+
+#[test]
+fn those_that_know_only_the_first_find_each_other() {
+    let mut net = Net::new(4, 1);
+    net.hosts[0].given.clear();
+    for host in &mut net.hosts[1..] {
+        host.given = vec![0];
+    }
+    (0..4).for_each(|index| net.start(index));
+    net.run_for(S);
+    assert!(net.all_connected(), "{:?}", net.connections());
+    assert_eq!(
+        net.events_since(0, Duration::ZERO)[0].1,
+        &MeshEvent::MetPeers
+    );
+}
+
+#[test]
+fn a_killed_process_is_known_to_be_gone_within_300_ms() {
+    for seed in 0..50 {
+        let mut net = Net::running(3, seed);
+        let run = net.hosts[2].run;
+        let at = net.now;
+        net.kill(2);
+        net.run_for(300 * MS);
+        for host in 0..2 {
+            let name: crate::cluster::NodeName = "n2".into();
+            let expected = [
+                MeshEvent::Parted(name.clone()),
+                MeshEvent::Ended {
+                    name,
+                    run,
+                    left: false,
+                },
+            ];
+            assert_eq!(joins(&net, host, at), expected, "seed {seed}");
+            assert!(net.mesh(host).is_down("n2"));
+        }
+        let at = net.now;
+        net.run_for(30 * S);
+        net.start(2);
+        net.run_for(2 * S);
+        assert!(net.all_connected());
+        assert!(matches!(joins(&net, 0, at)[..], [MeshEvent::Joined { .. }]));
+    }
+}
