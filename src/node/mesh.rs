@@ -145,7 +145,8 @@ impl Node {
             MeshEvent::Room(name) => self.tell_room(&name, now),
             MeshEvent::Parted(name) => self.tenant.peer_parted(&name, now),
             MeshEvent::Save(bytes) => self.save_mesh(bytes),
-            MeshEvent::Ended { .. }
+            MeshEvent::Beat { .. }
+            | MeshEvent::Ended { .. }
             | MeshEvent::Visible { .. }
             | MeshEvent::ElectorsChanged
             | MeshEvent::MetPeers => {}
