@@ -1,0 +1,10 @@
+//! Scenes: what happens in each fault, to the moment; the rows of the table of faults that need no real process.
+
+mod crashes;
+mod healthy;
+mod partitions;
+mod receivers;
+mod restarts;
+mod score;
+mod silences;
+mod two;

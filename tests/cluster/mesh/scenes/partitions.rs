@@ -1,0 +1,120 @@
+//! The network is cut.
+
+use super::score::{KEYED, PLAIN, names, ready, secs};
+use crate::mesh::check::Exception;
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_short_partition_repeats_nothing() {
+    for alone in 0..3 {
+        let rest: Vec<usize> = (0..3).filter(|host| *host != alone).collect();
+        for before in [0, 10] {
+            let mut world = ready(3);
+            world.cut(&[alone], &rest);
+            world.run_for(secs(before));
+            let since = world.clock;
+            world.fire_all(&names());
+            world.run_for(secs(20 - before));
+            world.mend(&[alone], &rest);
+            world.run_for(secs(60));
+            world.assert_once(&names(), true, since, secs(6));
+        }
+    }
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_long_partition_repeats_at_most_once_per_side() {
+    let mut world = ready(3);
+    world.cut(&[0], &[1, 2]);
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(90));
+    world.mend(&[0], &[1, 2]);
+    world.run_for(secs(60));
+    let plain = world.score(PLAIN, &names(), true, since);
+    assert!(plain.lost == 0 && plain.told <= 40, "{plain:?}");
+    let keyed = world.score(KEYED, &names(), true, since);
+    assert!(keyed.lost == 0 && keyed.twice == 0, "{keyed:?}");
+    let findings = world.judge();
+    assert!(findings.violations.is_empty(), "{:#?}", findings.violations);
+    assert!(
+        findings
+            .exceptions
+            .keys()
+            .all(|why| *why == Exception::Minority),
+        "{:?}",
+        findings.exceptions
+    );
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn nodes_that_are_all_apart_wait_for_the_delay() {
+    let mut world = ready(3);
+    for (one, others) in [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])] {
+        world.cut_one_way(&[one], &others);
+    }
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(25));
+    let plain = world.score(PLAIN, &names(), true, since);
+    assert_eq!(plain.told, 0, "nobody has a majority");
+    let keyed = world.score(KEYED, &names(), true, since);
+    assert!(
+        keyed.lost == 0 && keyed.twice == 0 && keyed.latest <= secs(6),
+        "{keyed:?}"
+    );
+    world.run_for(secs(65));
+    world.mend_all();
+    world.run_for(secs(60));
+    let plain = world.score(PLAIN, &names(), true, since);
+    assert!(plain.lost == 0 && plain.told <= 60, "{plain:?}");
+    assert!(plain.latest <= secs(40), "{plain:?}");
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_short_partition_into_single_nodes_repeats_nothing() {
+    let mut world = ready(3);
+    for (one, others) in [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])] {
+        world.cut_one_way(&[one], &others);
+    }
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(20));
+    world.mend_all();
+    world.run_for(secs(60));
+    world.assert_once(&names(), true, since, secs(30));
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_one_way_cut_repeats_nothing() {
+    for (from, to) in [(0, 1), (1, 0), (2, 1)] {
+        let mut world = ready(3);
+        world.cut_one_way(&[from], &[to]);
+        let since = world.clock;
+        world.fire_all(&names());
+        world.run_for(secs(25));
+        world.mend_one_way(&[from], &[to]);
+        world.run_for(secs(60));
+        world.assert_once(&names(), true, since, secs(20));
+    }
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn resolves_cross_a_healed_partition() {
+    let mut world = ready(3);
+    world.fire_all(&names());
+    world.run_for(secs(20));
+    world.cut(&[0], &[1, 2]);
+    world.run_for(secs(5));
+    let since = world.clock;
+    world.resolve_all(&names());
+    world.run_for(secs(15));
+    world.mend(&[0], &[1, 2]);
+    world.run_for(secs(60));
+    world.assert_once(&names(), false, since, secs(30));
+}

@@ -1,0 +1,139 @@
+//! Restarts in order and out of it; what happens while nobody is there.
+
+use super::score::{KEYED, PLAIN, config_with, millis, names, ready, ready_with, secs};
+use crate::mesh::world::Setup;
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_rolling_restart_repeats_and_delays_nothing() {
+    for wipe in [false, true] {
+        let mut world = ready(3);
+        let since = world.clock;
+        world.fire_all(&names()[..10]);
+        world.run_for(secs(5));
+        for host in 0..3 {
+            world.stop(host);
+            world.run_for(secs(6));
+            assert!(!world.hosts[host].is_up(), "it stopped");
+            if wipe {
+                world.lose_disk(host);
+            }
+            world.start(host);
+            world.run_for(secs(6));
+        }
+        world.assert_once(&names()[..10], true, since, millis(1_100));
+        let since = world.clock;
+        world.fire_all(&names()[10..]);
+        world.resolve_all(&names()[..10]);
+        world.run_for(secs(60));
+        world.assert_once(&names()[10..], true, since, millis(1_100));
+        world.assert_once(&names()[..10], false, since, secs(11));
+        world.assert_sound();
+    }
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn all_nodes_killed_at_once_repeat_nothing() {
+    let mut world = ready(3);
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(5));
+    for host in 0..3 {
+        world.kill(host);
+    }
+    world.run_for(secs(5));
+    for host in 0..3 {
+        world.start(host);
+    }
+    world.run_for(secs(60));
+    world.assert_once(&names(), true, since, millis(1_100));
+    let since = world.clock;
+    world.resolve_all(&names());
+    world.run_for(secs(60));
+    world.assert_once(&names(), false, since, secs(11));
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn an_alert_that_resolves_while_it_is_told_is_told_in_order() {
+    let mut world = ready_with(Setup::new(3, 1, config_with(5, 12)));
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(8));
+    world.resolve_all(&names());
+    world.run_for(secs(60));
+    world.assert_once(&names(), true, since, millis(5_100));
+    world.assert_once(&names(), false, since, millis(17_200));
+    world.assert_sound();
+}
+
+/// All nodes are down while alerts resolve; later they fire anew.
+fn missed_resolve(nodes: usize, resent: bool) {
+    let mut world = ready(nodes);
+    world.sources[0].tells_resolves = resent;
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(20));
+    for host in 0..nodes {
+        world.stop(host);
+    }
+    world.run_for(secs(10));
+    world.resolve_all(&names());
+    world.run_for(secs(60));
+    for host in 0..nodes {
+        world.start(host);
+    }
+    world.run_for(secs(260));
+    world.assert_once(&names(), false, since, secs(400));
+    world.fire_all(&names());
+    world.run_for(secs(60));
+    for integration in [PLAIN, KEYED] {
+        let score = world.score(integration, &names(), true, since);
+        assert_eq!((score.told, score.lost), (40, 0), "{:#?}", world.told());
+    }
+    world.assert_sound();
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_resolve_that_nobody_heard_is_told_and_so_is_the_next_incident() {
+    missed_resolve(1, false);
+    missed_resolve(3, false);
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_resolve_that_is_sent_again_after_a_restart_is_told_once() {
+    missed_resolve(1, true);
+    missed_resolve(3, true);
+}
+
+#[test]
+#[ignore = "claims are to come"]
+fn a_mesh_may_grow_and_shrink() {
+    let mut world = crate::mesh::world::World::new(Setup::new(5, 1, super::score::config()));
+    world.add_source(crate::mesh::source::Source::new(
+        crate::mesh::source::Targets::All,
+        secs(30),
+    ));
+    world.start(0);
+    world.run_for(secs(70));
+    let since = world.clock;
+    world.fire_all(&names()[..10]);
+    world.run_for(secs(10));
+    for host in 1..5 {
+        world.start(host);
+        world.run_for(secs(5));
+    }
+    world.fire_all(&names()[10..]);
+    world.run_for(secs(20));
+    for host in [0, 2, 4] {
+        world.stop(host);
+        world.run_for(secs(8));
+    }
+    world.resolve_all(&names());
+    world.run_for(secs(60));
+    world.assert_once(&names(), true, since, secs(40));
+    world.assert_once(&names(), false, since, secs(150));
+}
