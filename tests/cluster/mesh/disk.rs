@@ -8,6 +8,7 @@ use std::{
 
 use watchfire::{
     node::{SaveBatch, StoreOp},
+    storage::Key,
     tenant::Saved,
 };
 
@@ -151,7 +152,8 @@ impl Disk {
 
     /// What the mesh asked to keep.
     pub(crate) fn mesh(&self) -> Option<Vec<u8>> {
-        None
+        let key = Key::fact(&"anonymous".into(), "mesh").encode();
+        self.state.records.get(&key).cloned()
     }
 
     /// What a node continues from.

@@ -8,6 +8,7 @@ mod host;
 mod ledger;
 mod network;
 mod receiver;
+mod replicas;
 mod scenes;
 mod seeds;
 mod source;

@@ -198,6 +198,7 @@ pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
     world.run_for(QUIET);
     let findings = world.judge();
     let mut violations = findings.violations;
+    violations.extend(world.compare_replicas());
     if violations.is_empty() {
         violations = plot.live_on(&mut world);
     }
