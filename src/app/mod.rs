@@ -8,6 +8,7 @@
 mod config_file;
 mod external_url;
 mod features;
+mod mesh;
 mod options;
 mod reload;
 mod run;
@@ -16,5 +17,6 @@ mod state;
 pub use config_file::{ConfigError, ConfigFile};
 pub use external_url::UrlError;
 pub use features::{FeatureError, Features};
+pub use mesh::MeshStartError;
 pub use options::{ClusterOptions, Options, OptionsError};
 pub use run::{AppError, run};

@@ -11,6 +11,7 @@ use super::{
     config_file::{ConfigError, ConfigFile},
     external_url::{ExternalUrl, UrlError},
     features::Features,
+    mesh::{Identity, MeshStart, MeshStartError},
     reload::Reloader,
     state::{self, Opened},
 };
@@ -18,11 +19,11 @@ use crate::{
     api::{
         self, About, ApiState, ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources, Trials,
     },
-    config::{Config, LoadEnv, load_cluster_tls},
+    config::Config,
     history::HistoryLimits,
     io::{
-        Clock, GossipError, GossipOptions, GossipPort, Handle, Pool, Senders, Shell, Signals,
-        StateMachine, StoreError, channel, notify_socket, random_peer_name, random_seed,
+        Clock, Handle, MeshSockets, Pool, Senders, Shell, Signals, StateMachine, StoreError,
+        channel, notify_socket, random_seed,
         server::{
             self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
             WebFileError, bind, bind_systemd, raise_file_limit,
@@ -58,12 +59,9 @@ pub enum AppError {
         /// The system's words.
         source: io::Error,
     },
-    /// `--cluster.tls-config`
-    #[error("unable to initialize TLS transport configuration for gossip mesh: {0}")]
-    ClusterTls(String),
-    /// `--cluster.listen-address`
-    #[error("unable to initialize gossip mesh: {0}")]
-    Gossip(#[from] GossipError),
+    /// `--cluster.*`
+    #[error(transparent)]
+    Mesh(#[from] MeshStartError),
     /// `--config.file`
     #[error("error loading configuration file: {0}")]
     Config(#[from] ConfigError),
@@ -119,6 +117,21 @@ struct Starting<'o> {
     warnings: Vec<String>,
 }
 
+/// The mesh with this node's name.
+struct Joining {
+    start: MeshStart,
+    identity: Identity,
+}
+
+impl Joining {
+    fn cluster(&self) -> ClusterOfOne {
+        ClusterOfOne {
+            name: self.identity.name.to_string(),
+            address: self.start.port.advertised.clone(),
+        }
+    }
+}
+
 /// A node that serves.
 struct Running {
     signals: Arc<Signals>,
@@ -151,7 +164,8 @@ impl<'o> Starting<'o> {
     async fn start(mut self) -> Result<Running, AppError> {
         let options = self.options;
         let file_limit = raise_file_limit();
-        let mesh = self.join_mesh().await?;
+        let mesh = MeshStart::bind(&options.cluster).await?;
+        self.warn(mesh.iter().flat_map(MeshStart::warnings).collect());
         let file = ConfigFile::find(options, self.matcher_mode());
         tracing::info!(file = %file.path.display(), "Loading configuration file");
         let config = file.load_and_warn()?;
@@ -159,6 +173,7 @@ impl<'o> Starting<'o> {
 
         let opened = state::open(&options.storage_path)?;
         self.warnings.extend(opened.warnings.iter().cloned());
+        let mesh = self.identify(mesh, &opened).await;
         let web = match options.web_config_file.as_os_str().is_empty() {
             true => None,
             false => Some(Arc::new(WebFile::open(&options.web_config_file)?)),
@@ -185,17 +200,14 @@ impl<'o> Starting<'o> {
                 group_keys: self.features.group_key_in_metrics,
             },
         };
-        let peer_name = mesh
-            .as_ref()
-            .map(|mesh| mesh.name.clone())
-            .unwrap_or_default();
+        let cluster = mesh.as_ref().map(Joining::cluster);
         let senders = Arc::new(Senders::new(self.clock));
         let trials = Trials {
             senders: Arc::clone(&senders),
             external_url: url.text.as_str().into(),
             running: Arc::new(Semaphore::new(MAX_TRIALS)),
         };
-        let (node, looping) = self.start_node(config, opened, &peer_name, &url, senders)?;
+        let (node, looping) = self.start_node(config, opened, mesh, &url, senders)?;
         let reloader = Reloader::new(
             file,
             node.clone(),
@@ -203,7 +215,7 @@ impl<'o> Starting<'o> {
             reloads,
             self.runtime.clone(),
         );
-        let state = self.api_state(&node, mesh, sources).with_trials(trials);
+        let state = self.api_state(&node, cluster, sources).with_trials(trials);
         let serving = ServerOptions {
             route_prefix: prefix.clone(),
             get_concurrency: options.get_concurrency.unwrap_or_else(default_concurrency),
@@ -238,57 +250,30 @@ impl<'o> Starting<'o> {
         }
     }
 
-    async fn join_mesh(&mut self) -> Result<Option<ClusterOfOne>, AppError> {
-        let cluster = &self.options.cluster;
-        if !cluster.tls_config_file.as_os_str().is_empty() {
-            let path = &cluster.tls_config_file;
-            let bytes = fs::read(path).map_err(|error| {
-                AppError::ClusterTls(format!("open {}: {error}", path.display()))
-            })?;
-            load_cluster_tls(&bytes, &LoadEnv::for_file(&path.to_string_lossy()))
-                .map_err(|error| AppError::ClusterTls(error.to_string()))?;
-        }
-        if cluster.listen_address.is_empty() {
-            return Ok(None);
-        }
-        let port = GossipPort::bind(
-            GossipOptions {
-                listen: &cluster.listen_address,
-                advertise: &cluster.advertise_address,
-                allow_public: cluster.allow_public_address,
-            },
-            &self.runtime,
-        )
-        .await?;
-        if let Some(warning) = port.warning {
+    /// What is worth a warning goes to the log and the status page.
+    fn warn(&mut self, warnings: Vec<String>) {
+        for warning in warnings {
             tracing::warn!(component = "cluster", "{warning}");
             self.warnings.push(warning);
         }
-        if !cluster.peers.is_empty() {
-            let warning = "--cluster.peer is given, but nodes do not form a cluster yet: every node notifies alone, \
-                           and receivers are told by each of them";
-            tracing::warn!(
-                component = "cluster",
-                peers = cluster.peers.join(","),
-                "{warning}"
-            );
-            self.warnings.push(warning.to_owned());
-        }
-        let name = match cluster.peer_name.as_str() {
-            "" => random_peer_name(self.clock.now().wall),
-            name => name.to_owned(),
-        };
+    }
+
+    /// Who this node is in the mesh, once the store is open.
+    async fn identify(&mut self, mesh: Option<MeshStart>, opened: &Opened) -> Option<Joining> {
+        let start = mesh?;
+        let given = &self.options.cluster.peer_name;
+        let (identity, warning) = Identity::take(given, opened, self.clock.now().wall).await;
+        self.warn(warning.into_iter().collect());
         tracing::info!(
             component = "cluster",
-            name,
-            bound = %port.bound,
-            advertised = port.advertised,
-            "the mesh has its port; this node is a cluster of one"
+            name = &*identity.name,
+            run = identity.run,
+            bound = %start.port.bound,
+            advertised = start.port.advertised,
+            peers = self.options.cluster.peers.join(","),
+            "the mesh has its port"
         );
-        Ok(Some(ClusterOfOne {
-            name,
-            address: port.advertised,
-        }))
+        Some(Joining { start, identity })
     }
 
     async fn listen(&self) -> Result<Vec<Bound>, AppError> {
@@ -307,14 +292,15 @@ impl<'o> Starting<'o> {
         &self,
         config: Arc<Config>,
         opened: Opened,
-        peer_name: &str,
+        mesh: Option<Joining>,
         url: &ExternalUrl,
         senders: Arc<Senders>,
     ) -> Result<(Handle, thread::JoinHandle<()>), AppError> {
         let options = self.options;
+        let name = mesh.as_ref().map_or("", |mesh| &mesh.identity.name);
         let settings = TenantSettings {
             tenant: state::TENANT.into(),
-            node: peer_name.into(),
+            node: name.into(),
             retention: options.retention,
             maintenance_interval: options.maintenance_interval,
             gc_interval: options.alert_gc_interval,
@@ -339,8 +325,18 @@ impl<'o> Starting<'o> {
             loop_stats,
             ..
         } = opened;
-        let node = Node::new(settings, config, saved, random_seed(), self.clock.now());
+        let now = self.clock.now();
+        let mut node = Node::new(settings, config, saved, random_seed(), now);
         let (handle, inbox) = channel();
+        let mut sockets = None;
+        if let Some(Joining { start, identity }) = mesh {
+            let settings = start.settings(&options.cluster, &identity);
+            node = node.with_mesh(settings, identity.electors.as_deref(), random_seed(), now);
+            let (port, wanted) = start.sockets(&options.cluster);
+            let core = Arc::new(handle.results());
+            let started = MeshSockets::start(port, wanted, core, &self.runtime);
+            sockets = Some(started.map_err(MeshStartError::from)?);
+        }
         let threads = thread::available_parallelism().map_or(2, usize::from);
         let shell = Shell::new(
             store,
@@ -349,7 +345,8 @@ impl<'o> Starting<'o> {
             senders,
             self.runtime.clone(),
             handle.results(),
-        );
+        )
+        .with_mesh(sockets);
         let looping = crate::io::start(Driven(node), shell, self.clock, inbox, loop_stats)?;
         Ok((handle, looping))
     }

@@ -1,11 +1,11 @@
 //! What a node continues from: the store's records, and Alertmanager's own files where they are newer.
 
-use std::{path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use crate::{
-    io::{LoopStats, PortableFiles, Store, StoreError, StoreStats},
+    io::{LoopStats, PortableFiles, Record, Store, StoreError, StoreStats},
     node::PortableFile,
-    storage::{read_nflog_file, read_silences_file},
+    storage::{Key, Map, read_nflog_file, read_silences_file},
     tenant::Saved,
 };
 
@@ -17,6 +17,8 @@ pub(super) struct Opened {
     pub(super) store: Store,
     pub(super) files: PortableFiles,
     pub(super) saved: Saved,
+    /// Small facts about the node, by name.
+    pub(super) facts: BTreeMap<String, Vec<u8>>,
     pub(super) store_stats: Arc<StoreStats>,
     pub(super) loop_stats: Arc<LoopStats>,
     /// What an operator should know, for the log and the status page.
@@ -40,6 +42,7 @@ pub(super) fn open(storage_path: &Path) -> Result<Opened, StoreError> {
             )
         })
         .collect();
+    let facts = facts(&records);
     let (mut saved, damaged) = Saved::decode(records, TENANT);
     for record in &damaged {
         tracing::warn!(map = ?record.map, error = record.error, "a saved record cannot be read and is left out");
@@ -69,10 +72,19 @@ pub(super) fn open(storage_path: &Path) -> Result<Opened, StoreError> {
         store,
         files,
         saved,
+        facts,
         store_stats,
         loop_stats: Arc::default(),
         warnings,
     })
+}
+
+fn facts(records: &[Record]) -> BTreeMap<String, Vec<u8>> {
+    let fact = |(key, value): &Record| {
+        let key = Key::decode(key).filter(|key| key.map == Map::Facts && &*key.tenant == TENANT)?;
+        Some((String::from_utf8(key.id).ok()?, value.clone()))
+    };
+    records.iter().filter_map(fact).collect()
 }
 
 fn import(

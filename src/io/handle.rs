@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::mesh::{MeshInbox, TellMesh};
 use crate::{
+    cluster::MeshInput,
     node::{Input, Reply, Request},
     tenant::View,
 };
@@ -17,6 +19,7 @@ const MAX_REQUESTS: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Handle {
     queue: mpsc::UnboundedSender<Message>,
+    mesh: MeshInbox,
     permits: Arc<Permits>,
 }
 
@@ -56,12 +59,15 @@ impl Permits {
 #[derive(Debug, Clone)]
 pub struct Results {
     queue: mpsc::WeakUnboundedSender<Message>,
+    mesh: MeshInbox,
 }
 
 /// The loop's end of the queue.
 #[derive(Debug)]
 pub struct Inbox {
     pub(super) queue: mpsc::UnboundedReceiver<Message>,
+    /// What the mesh tells, taken before anything else.
+    pub(super) mesh: MeshInbox,
 }
 
 /// What waits for the loop.
@@ -77,17 +83,21 @@ pub(super) enum Message {
     Input(Box<Input>),
     /// Answered at once; shows that the loop turns.
     Ping(oneshot::Sender<()>),
+    /// The mesh has told something.
+    Mesh,
 }
 
 /// Makes the queue before the loop.
 #[must_use]
 pub fn channel() -> (Handle, Inbox) {
     let (sender, queue) = mpsc::unbounded_channel();
+    let mesh = MeshInbox::default();
     let handle = Handle {
         queue: sender,
+        mesh: mesh.clone(),
         permits: Arc::new(Permits::new()),
     };
-    (handle, Inbox { queue })
+    (handle, Inbox { queue, mesh })
 }
 
 impl Handle {
@@ -139,6 +149,7 @@ impl Handle {
     pub fn results(&self) -> Results {
         Results {
             queue: self.queue.downgrade(),
+            mesh: self.mesh.clone(),
         }
     }
 }
@@ -148,6 +159,17 @@ impl Results {
     pub fn send(&self, input: Input) {
         if let Some(queue) = self.queue.upgrade() {
             let _ = queue.send(Message::Input(Box::new(input)));
+        }
+    }
+}
+
+impl TellMesh for Results {
+    fn tell(&self, input: MeshInput, credit: Option<OwnedSemaphorePermit>) {
+        if self.mesh.push(input, credit)
+            && let Some(queue) = self.queue.upgrade()
+        {
+            // After the loop's end nobody needs it.
+            let _ = queue.send(Message::Mesh);
         }
     }
 }

@@ -10,10 +10,11 @@
 mod clock;
 mod entropy;
 mod glob;
-mod gossip;
+
 mod handle;
 mod http;
 pub mod log;
+mod mesh;
 pub mod notify_socket;
 mod perform;
 mod portable;
@@ -30,9 +31,12 @@ mod tokens;
 pub use clock::Clock;
 pub use entropy::{random_bytes, random_seed};
 pub use glob::glob;
-pub use gossip::{GossipError, GossipOptions, GossipPort, random_peer_name};
 pub use handle::{Handle, Inbox, Results, channel};
 pub use http::HttpClients;
+pub use mesh::{
+    GateError, GossipError, GossipOptions, GossipPort, MeshSecurity, MeshSocketStats, MeshSockets,
+    MeshSocketsOptions, PeerSpec, TellMesh, random_peer_name,
+};
 pub use perform::Shell;
 pub use portable::{FileMark, PortableFiles};
 pub use run::{StateMachine, World, start};

@@ -10,6 +10,7 @@ use tokio::runtime;
 
 use super::{
     handle::Results,
+    mesh::MeshSockets,
     portable::PortableFiles,
     run::World,
     senders::Senders,
@@ -30,6 +31,8 @@ pub struct Shell {
     senders: Arc<Senders>,
     runtime: runtime::Handle,
     results: Results,
+    /// `None` if clustering is switched off.
+    mesh: Option<MeshSockets>,
 }
 
 impl Shell {
@@ -50,7 +53,15 @@ impl Shell {
             senders,
             runtime,
             results,
+            mesh: None,
         }
+    }
+
+    /// The same, in a mesh.
+    #[must_use]
+    pub fn with_mesh(mut self, mesh: Option<MeshSockets>) -> Self {
+        self.mesh = mesh;
+        self
     }
 
     fn write_file(&self, file: PortableFile, bytes: Arc<[u8]>) {
@@ -104,12 +115,20 @@ impl World for Shell {
                 });
             }
             Effect::WriteFile { file, bytes } => self.write_file(file, bytes),
+            Effect::Mesh(effect) => {
+                if let Some(mesh) = &self.mesh {
+                    mesh.perform(effect);
+                }
+            }
             // The loop's own.
-            Effect::Reply { .. } | Effect::Mesh(_) | Effect::Stopped => {}
+            Effect::Reply { .. } | Effect::Stopped => {}
         }
     }
 
     fn finish(self) {
+        if let Some(mesh) = &self.mesh {
+            mesh.finish();
+        }
         self.store.close();
     }
 }

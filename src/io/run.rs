@@ -18,6 +18,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::{
     clock::Clock,
     handle::{Inbox, Message},
+    mesh::MeshInbox,
     stats::LoopStats,
     task,
 };
@@ -28,6 +29,9 @@ use crate::{
 
 /// Inputs that are taken per wake before the timers are looked at again.
 const INPUTS_PER_WAKE: usize = 256;
+
+/// Inputs of the mesh that are taken before each other one, and per wake without one.
+const MESH_INPUTS: usize = 64;
 
 /// A step that takes longer is told in the log.
 const STALL: Duration = Duration::from_millis(100);
@@ -123,16 +127,38 @@ impl<M: StateMachine, W: World> Loop<M, W> {
         self.perform_all()?;
         let wake = self.run_timers()?;
 
-        let receive = inbox.queue.recv_many(messages, INPUTS_PER_WAKE);
-        let received = match wake {
-            Some(at) => tokio::time::timeout_at(self.clock.instant(at), receive).await,
-            None => Ok(receive.await),
-        };
-        if received == Ok(0) {
-            return ControlFlow::Break(());
+        if inbox.mesh.is_empty() {
+            let receive = inbox.queue.recv_many(messages, INPUTS_PER_WAKE);
+            let received = match wake {
+                Some(at) => tokio::time::timeout_at(self.clock.instant(at), receive).await,
+                None => Ok(receive.await),
+            };
+            if received == Ok(0) {
+                return ControlFlow::Break(());
+            }
+        } else {
+            while messages.len() < INPUTS_PER_WAKE
+                && let Ok(message) = inbox.queue.try_recv()
+            {
+                messages.push(message);
+            }
         }
+        self.take_mesh(&inbox.mesh)?;
         for message in messages.drain(..) {
             self.take(message);
+            self.perform_all()?;
+            self.take_mesh(&inbox.mesh)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Other nodes wait for what the mesh brings, with notifications of theirs: it never stands behind clients.
+    fn take_mesh(&mut self, mesh: &MeshInbox) -> ControlFlow<()> {
+        for _ in 0..MESH_INPUTS {
+            let Some((input, _credit)) = mesh.pop() else {
+                break;
+            };
+            self.handle(Input::Mesh(input));
             self.perform_all()?;
         }
         ControlFlow::Continue(())
@@ -176,6 +202,7 @@ impl<M: StateMachine, W: World> Loop<M, W> {
                 let _ = answer.send(());
                 return;
             }
+            Message::Mesh => return,
             Message::Input(input) => *input,
             Message::Request {
                 request,
@@ -188,6 +215,10 @@ impl<M: StateMachine, W: World> Loop<M, W> {
                 Input::Command { request, reply_to }
             }
         };
+        self.handle(input);
+    }
+
+    fn handle(&mut self, input: Input) {
         let name = input.name();
         let now = self.clock.now();
         self.machine.handle(input, now);

@@ -15,7 +15,7 @@ mod observe;
 mod path;
 mod pipeline;
 mod respond;
-mod tls;
+pub(in crate::io) mod tls;
 mod tls_client;
 mod web_file;
 

@@ -121,7 +121,7 @@ pub(super) fn files(config: &ServerTlsConfig) -> Vec<PathBuf> {
 }
 
 /// Builds the TLS of a server; `None` if there is none.
-pub(super) fn server_config(
+pub(in crate::io) fn server_config(
     config: &ServerTlsConfig,
     http2: bool,
 ) -> Result<Option<Arc<ServerConfig>>, TlsError> {

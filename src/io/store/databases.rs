@@ -11,8 +11,12 @@ use super::{
     writer::{Saver, Writer},
 };
 use crate::{
-    io::{handle::Results, portable::FileMark, stats::StoreStats},
-    node::{PortableFile, SaveBatch},
+    io::{
+        handle::{Message, Results, channel},
+        portable::FileMark,
+        stats::StoreStats,
+    },
+    node::{Input, PortableFile, SaveBatch, StoreOp, Ticket},
     storage::Database,
 };
 
@@ -130,6 +134,28 @@ impl Store {
         writer.saver().save(batch, results.clone());
     }
 
+    /// Writes to the `state` database and waits until it is fsynced; for the start, before there is a loop.
+    ///
+    /// # Errors
+    /// With the store's words.
+    pub async fn save_now(&self, ops: Vec<StoreOp>) -> Result<(), String> {
+        let (handle, mut inbox) = channel();
+        let batch = SaveBatch {
+            ticket: Some(Ticket(0)),
+            durable: true,
+            ops,
+        };
+        self.save(batch, &handle.results());
+        let gone = || Err("the store is closed".to_owned());
+        let Some(Message::Input(input)) = inbox.queue.recv().await else {
+            return gone();
+        };
+        let Input::Saved { result, .. } = *input else {
+            return gone();
+        };
+        result
+    }
+
     /// The queue of the `state` database, for other threads; the store closes only after the last of them.
     #[must_use]
     pub(in crate::io) fn saver(&self) -> Saver {
@@ -148,11 +174,7 @@ mod tests {
     use std::{fs, ops::Range};
 
     use super::*;
-    use crate::{
-        io::handle::{Inbox, Message, channel},
-        node::{Input, StoreOp, Ticket},
-        rng::Rng,
-    };
+    use crate::{io::handle::Inbox, rng::Rng};
 
     /// A store with its ends for tests.
     struct Fixture {

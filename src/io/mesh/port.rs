@@ -1,24 +1,23 @@
 //! The port of the mesh: bound for UDP and TCP, with the address under which others reach it.
 //!
-//! Until nodes talk to each other, what arrives is thrown away, so that neither peers nor this node wait for it.
+//! It is bound before the configuration is read, so that a second process ends at once; connections wait in the
+//! system's queue until the node is there.
 
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket},
-    time::Duration,
 };
 
-use tokio::{
-    net::{TcpListener, UdpSocket},
-    runtime,
-};
+use tokio::net::{TcpListener, UdpSocket};
 
-use super::{
-    entropy::random_bytes,
-    server::{ListenError, split_host_port},
-    task,
+use super::peers;
+use crate::{
+    io::{
+        entropy::random_bytes,
+        server::{ListenError, split_host_port},
+    },
+    time::Timestamp,
 };
-use crate::time::Timestamp;
 
 /// What the flags say about the port.
 #[derive(Debug, Clone, Copy)]
@@ -40,6 +39,9 @@ pub enum GossipError {
     /// The address to advertise is none.
     #[error("invalid advertise address: {0}")]
     Advertise(ListenError),
+    /// A `--cluster.peer` is none.
+    #[error("resolve peers: {0}")]
+    Peer(String),
     /// The system refuses.
     #[error("could not set up network transport: failed to listen on {address}: {source}")]
     Bind {
@@ -59,23 +61,25 @@ pub struct GossipPort {
     pub advertised: String,
     /// What an operator should know about the address.
     pub warning: Option<String>,
+    pub(super) tcp: TcpListener,
+    pub(super) udp: UdpSocket,
 }
-
-/// Errors of a bound socket pass: too many open files, a peer that went away.
-const AFTER_ERROR: Duration = Duration::from_millis(100);
 
 /// Other ports are tried this often if port 0 gives one that only TCP or UDP has free.
 const TRIES: usize = 16;
 
 impl GossipPort {
-    /// Binds UDP and TCP and throws away what arrives, for as long as the runtime lives.
+    /// Whether only this host reaches it, and others are told so.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.bound.ip().is_loopback() && peers::is_loopback(&self.advertised)
+    }
+
+    /// Binds UDP and TCP.
     ///
     /// # Errors
     /// If an address is none or the system refuses it.
-    pub async fn bind(
-        options: GossipOptions<'_>,
-        runtime: &runtime::Handle,
-    ) -> Result<Self, GossipError> {
+    pub async fn bind(options: GossipOptions<'_>) -> Result<Self, GossipError> {
         let (host, port) = split_host_port(options.listen).map_err(GossipError::Listen)?;
         let host = if host.is_empty() {
             "0.0.0.0".to_owned()
@@ -96,21 +100,20 @@ impl GossipPort {
             address: options.listen.to_owned(),
             source,
         })?;
-        drain(tcp, udp, runtime);
         let (advertised, warning) = match advertised {
-            Some((host, port)) => {
-                let warning = host.parse::<IpAddr>().is_err().then(|| {
-                    format!("couldn't deduce an advertise address: failed to parse advertise addr '{host}'")
-                });
+            // Alertmanager wants an address; a name is as good here, since peers look it up again and again.
+            Some((host, port)) if !host.is_empty() => {
                 let port = if port == 0 { bound.port() } else { port };
-                (joined(&host, port), warning)
+                (joined(&host, port), None)
             }
-            None => deduced(bound, options.allow_public),
+            Some(_) | None => deduced(bound, options.allow_public),
         };
         Ok(Self {
             bound,
             advertised,
             warning,
+            tcp,
+            udp,
         })
     }
 }
@@ -127,26 +130,7 @@ async fn bind_both(host: &str, port: u16) -> io::Result<(TcpListener, UdpSocket)
     }
 }
 
-fn drain(tcp: TcpListener, udp: UdpSocket, runtime: &runtime::Handle) {
-    task::spawn(runtime, "gossip tcp", async move {
-        loop {
-            // Dropping the connection tells the peer at once.
-            if tcp.accept().await.is_err() {
-                tokio::time::sleep(AFTER_ERROR).await;
-            }
-        }
-    });
-    task::spawn(runtime, "gossip udp", async move {
-        let mut datagram = [0; 1500];
-        loop {
-            if udp.recv(&mut datagram).await.is_err() {
-                tokio::time::sleep(AFTER_ERROR).await;
-            }
-        }
-    });
-}
-
-fn joined(host: &str, port: u16) -> String {
+pub(super) fn joined(host: &str, port: u16) -> String {
     if host.contains(':') {
         format!("[{host}]:{port}")
     } else {
@@ -247,8 +231,7 @@ mod tests {
 
     #[tokio::test]
     async fn both_protocols_have_the_port_and_a_second_node_is_refused() {
-        let runtime = runtime::Handle::current();
-        let port = GossipPort::bind(options("[127.0.0.1]:0", ""), &runtime)
+        let port = GossipPort::bind(options("[127.0.0.1]:0", ""))
             .await
             .unwrap();
         assert_ne!(port.bound.port(), 0);
@@ -256,43 +239,32 @@ mod tests {
         tokio::net::TcpStream::connect(port.bound).await.unwrap();
         assert!(UdpSocket::bind(port.bound).await.is_err());
         let taken = port.bound.to_string();
-        let error = GossipPort::bind(options(&taken, ""), &runtime)
-            .await
-            .unwrap_err();
+        let error = GossipPort::bind(options(&taken, "")).await.unwrap_err();
         assert!(error.to_string().contains("failed to listen on"), "{error}");
     }
 
     #[tokio::test]
     async fn what_is_advertised_is_taken_or_found() {
-        let runtime = runtime::Handle::current();
-        let port = GossipPort::bind(options("127.0.0.1:0", "[10.0.0.7]:9094"), &runtime)
+        let port = GossipPort::bind(options("127.0.0.1:0", "[10.0.0.7]:9094"))
             .await
             .unwrap();
         assert_eq!(
             (port.advertised.as_str(), port.warning),
             ("10.0.0.7:9094", None)
         );
-        let port = GossipPort::bind(options("127.0.0.1:0", "node-1:9094"), &runtime)
-            .await
-            .unwrap();
-        assert!(
-            port.warning
-                .unwrap()
-                .contains("failed to parse advertise addr 'node-1'")
-        );
+        for named in ["node-1:9094", "[fd00::1]:9094"] {
+            let port = GossipPort::bind(options("127.0.0.1:0", named))
+                .await
+                .unwrap();
+            assert_eq!((port.advertised.as_str(), port.warning), (named, None));
+        }
         // What this host has is not known here: an address or a warning.
-        let port = GossipPort::bind(options("0.0.0.0:0", ""), &runtime)
-            .await
-            .unwrap();
+        let port = GossipPort::bind(options("0.0.0.0:0", "")).await.unwrap();
         let ip = port.advertised.parse::<SocketAddr>().unwrap().ip();
         assert_eq!(is_private(ip), port.warning.is_none());
         assert!(!port.advertised.starts_with('['), "{}", port.advertised);
         for wrong in ["9094", "127.0.0.1:x"] {
-            assert!(
-                GossipPort::bind(options(wrong, ""), &runtime)
-                    .await
-                    .is_err()
-            );
+            assert!(GossipPort::bind(options(wrong, "")).await.is_err());
         }
     }
 
