@@ -178,6 +178,7 @@ impl World {
             founding: 1,
             epoch: 1,
             names: (0..self.n).map(name).collect(),
+            at_least: 0,
         });
         for node in 0..self.n {
             let others = (0..self.n).filter(|other| *other != node);

@@ -84,6 +84,17 @@ pub(super) struct Host {
     pub run: u64,
 }
 
+impl Host {
+    pub(super) fn named(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            live: None,
+            disk: None,
+            run: 0,
+        }
+    }
+}
+
 pub(super) struct World {
     pub now: Duration,
     pub rng: Rng,
@@ -111,16 +122,10 @@ fn pair(a: usize, b: usize) -> (usize, usize) {
 
 impl World {
     pub(super) fn new(seed: u64, names: &str) -> Self {
-        let host = |name: &str| Host {
-            name: name.into(),
-            live: None,
-            disk: None,
-            run: 0,
-        };
         Self {
             now: Duration::ZERO,
             rng: Rng::from_seed(seed),
-            hosts: names.split_whitespace().map(host).collect(),
+            hosts: names.split_whitespace().map(Host::named).collect(),
             loss: 0.0,
             delay: ms(2),
             expected: None,

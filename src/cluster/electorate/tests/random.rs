@@ -1,1 +1,182 @@
-//! Seeds.
+//! Thousands of histories: whatever fails, of one founding there is one electorate per epoch, each one name away from
+//! the one before, and once everything works again all that live share one.
+
+use std::{fmt::Write as _, time::Duration};
+
+use super::{
+    Mutation,
+    network::{EVICT, World, ms},
+};
+
+const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
+
+/// Whether a host may lose its disk: as long as everything that it forgets is remembered by others, a majority of each
+/// electorate survives. Losing more than that is no fault that any protocol can hide.
+fn may_be_wiped(world: &World, host: usize) -> bool {
+    let Some(charter) = world
+        .machine(host)
+        .and_then(|machine| machine.charter.as_ref())
+    else {
+        return true;
+    };
+    let name = &world.hosts[host].name;
+    let others_remember = (0..world.hosts.len()).all(|other| {
+        other == host || !charter.has(&world.hosts[other].name) || world.is_whole(other)
+    });
+    let decides_alone = charter.names.len() == 1
+        || (charter.names.len() == 2 && charter.names.keys().next() == Some(name));
+    others_remember && !decides_alone
+}
+
+/// One random fault, join, leave or repair.
+fn disturb(world: &mut World) {
+    let count = u64::try_from(world.hosts.len()).unwrap();
+    let mut pick = || usize::try_from(world.below(count)).unwrap();
+    let (host, other) = (pick(), pick());
+    match world.below(15) {
+        0 | 1 => world.kill(host),
+        2 if may_be_wiped(world, host) => {
+            world.kill(host);
+            world.hosts[host].disk = None;
+        }
+        2..=6 => world.start(host),
+        7 => world.cut(host, other),
+        8 => {
+            // One against the rest.
+            for other in 0..world.hosts.len() {
+                world.cut(host, other);
+            }
+        }
+        9 => {
+            // Two sides.
+            let side = world.below(1 << count);
+            for a in 0..world.hosts.len() {
+                for b in 0..world.hosts.len() {
+                    if (side >> a) & 1 != (side >> b) & 1 {
+                        world.cut(a, b);
+                    }
+                }
+            }
+        }
+        10 => world.heal_pair(host, other),
+        11 => world.heal(),
+        12 => {
+            world.leave(host);
+            world.run(ms(500));
+            if world
+                .machine(host)
+                .is_some_and(super::super::Electorate::has_left)
+            {
+                world.kill(host);
+            }
+        }
+        13 => world.loss = 0.3 * world.rng.unit(),
+        _ => {
+            let most = [2, 20, 200, 600][usize::try_from(world.below(4)).unwrap()];
+            world.delay = ms(most);
+        }
+    }
+}
+
+/// Lets a seed's network suffer, then heals it for those that are left; tells what was wrong.
+fn suffer(seed: u64, mutation: Option<Mutation>) -> (World, Option<String>) {
+    let size = usize::try_from(1 + seed % 7).unwrap();
+    let mut world = World::new(seed, &NAMES[..size].join(" "));
+    world.mutation = mutation;
+    for host in 0..size {
+        if world.below(4) > 0 {
+            world.start(host);
+        }
+    }
+    let length = 10 + world.below(60);
+    // Faults come in bursts and with long pauses between them.
+    for _ in 0..length {
+        let wait = match world.below(12) {
+            0 => world.below(40_000),
+            1..4 => world.below(4000),
+            _ => world.below(60),
+        };
+        world.run(ms(wait));
+        disturb(&mut world);
+    }
+    world.heal();
+    world.loss = 0.0;
+    world.delay = ms(5);
+    // Those that leave are stopped, some that are dead stay dead.
+    for host in 0..size {
+        if world
+            .machine(host)
+            .is_some_and(|machine| machine.leaving.is_some())
+        {
+            world.kill(host);
+        }
+        if world.machine(host).is_none() && (host == 0 || world.below(4) > 0) {
+            world.start(host);
+        }
+    }
+    let alive = world.names_alive();
+    let healed = world.run_until(EVICT + ms(5000), |world| {
+        !world.wrong.is_empty() || world.shared().as_ref() == Some(&alive)
+    });
+    let mut problem = None;
+    if healed.is_none() {
+        problem = Some(format!(
+            "{alive} do not share one electorate\n{}",
+            world.describe()
+        ));
+    }
+    // And it stays so.
+    world.run(ms(3000));
+    if problem.is_none() && world.wrong.is_empty() && world.shared().as_ref() != Some(&alive) {
+        problem = Some(format!(
+            "{alive} do not stay together\n{}",
+            world.describe()
+        ));
+    }
+    world.check_steps();
+    for wrong in &world.wrong {
+        let _ = writeln!(problem.get_or_insert_default(), "{wrong}");
+    }
+    (world, problem)
+}
+
+/// `SEEDS=from..to` looks at others, or at one again.
+#[expect(clippy::disallowed_methods, reason = "chosen by whoever runs the test")]
+fn seeds() -> std::ops::Range<u64> {
+    std::env::var("SEEDS")
+        .ok()
+        .as_deref()
+        .and_then(|range| range.split_once(".."))
+        .map_or(0..1500, |(from, to)| from.parse().unwrap()..to.parse().unwrap())
+}
+
+#[test]
+fn whatever_fails_there_is_one_electorate_in_the_end() {
+    let mut longest = Duration::ZERO;
+    for seed in seeds() {
+        let (world, problem) = suffer(seed, None);
+        assert!(problem.is_none(), "seed {seed}: {}", problem.unwrap());
+        longest = longest.max(world.now);
+    }
+    assert!(longest > Duration::from_secs(60));
+}
+
+#[test]
+fn a_seed_gives_one_trace() {
+    for seed in [3, 4, 5, 6] {
+        assert_eq!(suffer(seed, None).0.trace, suffer(seed, None).0.trace);
+    }
+    assert_ne!(suffer(5, None).0.trace, suffer(6, None).0.trace);
+}
+
+#[test]
+fn the_network_finds_mistakes() {
+    for mutation in [
+        Mutation::VotesNotPersisted,
+        Mutation::MajorityOfNew,
+        Mutation::AdoptsLower,
+    ] {
+        let found = (0..3000).any(|seed| suffer(seed, Some(mutation)).1.is_some());
+        assert!(found, "{mutation:?} is not found");
+    }
+}

@@ -140,3 +140,170 @@ fn of_two_the_smaller_evicts_the_larger_and_the_larger_goes_on_without_a_majorit
         assert_eq!(world.machine(dead).unwrap().unsafe_electorates(), 0);
     }
 }
+
+#[test]
+fn two_hosts_that_found_apart_become_one() {
+    let mut world = World::new(7, "a b c");
+    for host in 1..3 {
+        world.cut(0, host);
+    }
+    for host in 0..3 {
+        world.start(host);
+    }
+    world.run(SETTLE + ms(4000));
+    assert_eq!(
+        (names(&world, "a").as_str(), names(&world, "b").as_str()),
+        ("a", "b c")
+    );
+    world.heal();
+    assert_becomes(&mut world, ms(2000), "a b c");
+}
+
+#[test]
+fn a_dead_member_is_removed_by_the_rest_and_added_when_it_comes_back() {
+    let mut world = World::formed(8, "a b c d");
+    world.kill(0);
+    world.run(EVICT - ms(500));
+    assert_eq!(names(&world, "b"), "a b c d");
+    assert_becomes(&mut world, ms(5000), "b c d");
+    world.start(0);
+    assert_becomes(&mut world, ms(1000), "a b c d");
+}
+
+#[test]
+fn the_side_with_the_majority_holds_after_a_long_cut() {
+    let mut world = World::formed(9, "a b c d e");
+    for a in 0..2 {
+        for b in 2..5 {
+            world.cut(a, b);
+        }
+    }
+    world.run(EVICT + ms(10_000));
+    assert_eq!(names(&world, "a"), "a b");
+    assert_eq!(names(&world, "c"), "c d e");
+    let safe = world.machine(2).unwrap().electors().unwrap().founding;
+    world.heal();
+    assert_becomes(&mut world, ms(3000), "a b c d e");
+    assert_eq!(world.machine(0).unwrap().electors().unwrap().founding, safe);
+}
+
+#[test]
+fn survivors_go_on_when_the_majority_is_gone_and_the_others_join_them() {
+    let mut world = World::formed(10, "a b c d e");
+    for dead in 0..3 {
+        world.kill(dead);
+    }
+    world.run(EVICT - ms(1000));
+    assert_eq!(names(&world, "d"), "a b c d e");
+    assert_becomes(&mut world, ms(6000), "d e");
+    assert_eq!(world.machine(3).unwrap().unsafe_electorates(), 1);
+    assert_eq!(world.machine(4).unwrap().unsafe_electorates(), 1);
+    for dead in 0..3 {
+        world.start(dead);
+    }
+    assert_becomes(&mut world, ms(2000), "a b c d e");
+}
+
+#[test]
+fn the_smallest_that_does_not_propose_is_overtaken() {
+    let mut world = World::formed(11, "a b c");
+    // d reaches b and c only: a never wants it.
+    world.hosts.push(super::network::Host::named("d"));
+    world.cut(0, 3);
+    world.start(3);
+    assert_becomes(&mut world, SETTLE + ms(4000), "a b c d");
+}
+
+#[test]
+fn whoever_lost_its_store_votes_after_a_lease_and_after_it_asked_all_others() {
+    let mut world = World::formed(12, "a b c");
+    world.kill(2);
+    world.hosts[2].disk = None;
+    world.start(2);
+    world.run(ms(14_000));
+    assert_becomes(&mut world, ms(100), "a b c");
+    let now = |world: &World| crate::time::Now {
+        mono: world.now,
+        wall: crate::time::Timestamp::ZERO,
+    };
+    let machine = world.machine(2).unwrap();
+    assert!(!machine.may_vote(now(&world)));
+    assert!(!machine.votes_now(now(&world)));
+    assert!(machine.whole);
+    world.run(ms(1000));
+    let machine = world.machine(2).unwrap();
+    assert!(machine.may_vote(now(&world)));
+    assert!(machine.votes_now(now(&world)));
+    // One that comes back with its store votes at once.
+    world.kill(1);
+    world.start(1);
+    world.run(ms(300));
+    assert!(world.machine(1).unwrap().may_vote(now(&world)));
+    // One that is new votes at once, too.
+    world.hosts.push(super::network::Host::named("d"));
+    world.start(3);
+    assert_becomes(&mut world, ms(1000), "a b c d");
+    assert!(world.machine(3).unwrap().may_vote(now(&world)));
+}
+
+#[test]
+fn of_two_each_may_lose_its_store() {
+    for wiped in 0..2 {
+        let mut world = World::formed(13, "a b");
+        world.kill(wiped);
+        world.hosts[wiped].disk = None;
+        world.start(wiped);
+        world.run(ms(15_500));
+        world.hosts.push(super::network::Host::named("c"));
+        world.start(2);
+        assert_becomes(&mut world, ms(1500), "a b c");
+    }
+}
+
+#[test]
+fn an_expected_size_is_waited_for_and_not_exceeded() {
+    let mut world = World::new(14, "a b c d");
+    world.expected = Some(3);
+    world.start(0);
+    world.start(1);
+    world.run(ms(20_000));
+    assert_eq!(names(&world, "a"), "");
+    world.start(2);
+    assert_becomes(&mut world, ms(1000), "a b c");
+    world.start(3);
+    world.run(ms(3000));
+    assert_becomes(&mut world, ms(100), "a b c");
+    assert!(
+        !world
+            .machine(3)
+            .unwrap()
+            .electors()
+            .unwrap()
+            .names
+            .contains("d")
+    );
+    // One leaves: there is room.
+    world.leave(0);
+    world.run(ms(500));
+    world.kill(0);
+    assert_becomes(&mut world, ms(1000), "b c d");
+    // Two dead of three: nobody goes on without a majority of three.
+    world.kill(1);
+    world.kill(2);
+    world.run(EVICT + ms(10_000));
+    assert_eq!(names(&world, "d"), "b c d");
+}
+
+#[test]
+fn nobody_leaves_for_ever_if_the_others_are_gone() {
+    let mut world = World::formed(15, "a b c");
+    world.kill(0);
+    world.kill(1);
+    world.run(ms(100));
+    world.leave(2);
+    assert!(
+        world
+            .run_until(ms(3500), |world| world.machine(2).unwrap().has_left())
+            .is_some()
+    );
+}
