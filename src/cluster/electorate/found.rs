@@ -20,7 +20,7 @@ use crate::{
     time::Now,
 };
 
-/// How long a node waits for all that it met to be ready, and for the smallest name to propose.
+/// How long a node waits for all that it met to be ready, and each for those with smaller names to propose.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// How long one asks, and for how long those who agreed agree to nothing else.
@@ -104,30 +104,32 @@ impl Electorate {
         if self.founding.is_some() || self.pledge.is_some() || self.leaving.is_some() {
             return;
         }
-        let Some(settled) = self.settled.filter(|_| self.is_ready()) else {
-            return;
-        };
-        let since = if self.charter.is_none() {
-            settled.at
-        } else if self.is_stranded(now) {
-            self.stranded_since
-                .map_or(now.mono, |since| since.saturating_add(self.evict_after))
-        } else {
-            return;
-        };
-        let patient = now.mono < since.saturating_add(PATIENCE);
-        let Some(others) = self.co_founders(patient) else {
+        let others = self.co_founders(now);
+        let Some(others) = others else {
+            self.able_since = None;
             return;
         };
         if others.is_empty() && self.charter.is_none() && self.must_wait_alone(now) {
             return;
         }
-        self.ask_to_found(others, now);
+        // The smallest name proposes; the others one after the other if it does not.
+        let since = *self.able_since.get_or_insert(now.mono);
+        let rank = others.keys().filter(|name| **name < self.name).count();
+        let wait = PATIENCE * u32::try_from(rank).unwrap_or(u32::MAX);
+        if now.mono >= since.saturating_add(wait) {
+            self.ask_to_found(others, now);
+        }
     }
 
-    /// Who founds with this node; `None` while it has to wait.
-    fn co_founders(&self, patient: bool) -> Option<BTreeMap<NodeName, u64>> {
+    /// Who founds with this node; `None` while nothing may be founded.
+    fn co_founders(&self, now: Now) -> Option<BTreeMap<NodeName, u64>> {
+        let settled = self.settled.filter(|_| self.is_ready())?;
         let id = self.id();
+        if id.is_some() && !self.is_stranded(now) {
+            return None;
+        }
+        let met = settled.at.max(self.joined_at);
+        let patient = now.mono < met.saturating_add(PATIENCE);
         let mut others = BTreeMap::new();
         for (name, peer) in self.peers.connected() {
             let Some(tell) = &peer.tell else {
@@ -147,9 +149,8 @@ impl Electorate {
                 return None;
             }
         }
-        let first = others.keys().next().is_none_or(|name| self.name < *name);
         let enough = self.expected.is_none_or(|size| others.len() + 1 >= size);
-        ((first || !patient) && enough).then_some(others)
+        enough.then_some(others)
     }
 
     /// A node that met nobody waits if somebody may be there.

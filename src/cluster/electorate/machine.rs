@@ -74,6 +74,10 @@ pub struct Electorate {
     pub(super) turn: Turn,
     pub(super) founding: Option<Founding>,
     pub(super) pledge: Option<Pledge>,
+    /// Since when this node could found.
+    pub(super) able_since: Option<Duration>,
+    /// When the last stream opened.
+    pub(super) joined_at: Duration,
     pub(super) recalling: Recalling,
     /// Since when no majority is in reach.
     pub(super) stranded_since: Option<Duration>,
@@ -127,6 +131,8 @@ impl Electorate {
             turn: Turn::default(),
             founding: None,
             pledge: saved.pledged_to.map(|to| Pledge::new(to, now.mono)),
+            able_since: None,
+            joined_at: now.mono,
             recalling: Recalling::default(),
             stranded_since: Some(now.mono),
             outputs: Outputs::default(),
@@ -208,6 +214,7 @@ impl Electorate {
         peer.founded = hello.is_some();
         peer.tell = None;
         peer.corrected_at = None;
+        self.joined_at = now.mono;
         self.tell(&name.clone(), now);
         self.drive(now);
     }
@@ -512,6 +519,7 @@ impl Electorate {
         self.turn = Turn::default();
         self.founding = None;
         self.pledge = None;
+        self.able_since = None;
         self.stranded_since = None;
         if let Some(electors) = self.public_electors() {
             self.save();

@@ -147,7 +147,9 @@ fn seeds() -> std::ops::Range<u64> {
         .ok()
         .as_deref()
         .and_then(|range| range.split_once(".."))
-        .map_or(0..1500, |(from, to)| from.parse().unwrap()..to.parse().unwrap())
+        .map_or(0..1500, |(from, to)| {
+            from.parse().unwrap()..to.parse().unwrap()
+        })
 }
 
 #[test]
