@@ -1,7 +1,7 @@
 //! All groups, the routes that make them, and their timers.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     sync::Arc,
     time::Duration,
 };
@@ -24,7 +24,7 @@ pub struct Dispatcher {
     pub(super) keys: HashMap<Arc<str>, u32>,
     pub(super) names: HashMap<GroupName, GroupId>,
     /// Schedules of groups that are not here yet.
-    pub(super) aside: BTreeMap<GroupName, Aside>,
+    pub(super) aside: OrdMap<GroupName, Aside>,
     pub(super) timers: BTreeSet<(Duration, GroupId)>,
     pub(super) next_id: u64,
     /// Groups whose schedule is not saved yet.
@@ -43,7 +43,7 @@ impl Dispatcher {
             index: HashMap::new(),
             keys: HashMap::new(),
             names: HashMap::new(),
-            aside: BTreeMap::new(),
+            aside: OrdMap::new(),
             timers: BTreeSet::new(),
             next_id: 0,
             unsaved: BTreeSet::new(),

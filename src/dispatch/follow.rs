@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use imbl::OrdMap;
+
 use super::{Dispatcher, Group, GroupId, GroupName};
 use crate::time::Now;
 
@@ -10,10 +12,11 @@ const MAX_ASIDE: usize = 10_000;
 
 /// The schedule of a group that is not here yet.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Aside {
-    flushes: u64,
+pub struct Aside {
+    /// How often the group was flushed.
+    pub flushes: u64,
     /// Monotonic time of the next flush; from then on it says nothing any more.
-    due: Duration,
+    pub due: Duration,
 }
 
 impl Aside {
@@ -46,7 +49,11 @@ impl Dispatcher {
             return true;
         }
         if self.aside.len() >= MAX_ASIDE {
-            self.aside.retain(|_, aside| aside.due > now.mono);
+            let aside = std::mem::take(&mut self.aside);
+            self.aside = aside
+                .into_iter()
+                .filter(|(_, aside)| aside.due > now.mono)
+                .collect();
         }
         let old = self.aside.get(&name).map_or(0, |aside| aside.flushes);
         if flushes > old && (old > 0 || self.aside.len() < MAX_ASIDE) {
@@ -54,6 +61,12 @@ impl Dispatcher {
             self.aside.insert(name, Aside { flushes, due });
         }
         false
+    }
+
+    /// Schedules of groups that are not here; cheap to clone.
+    #[must_use]
+    pub fn aside(&self) -> &OrdMap<GroupName, Aside> {
+        &self.aside
     }
 
     /// The group of that name.

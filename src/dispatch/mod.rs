@@ -8,6 +8,7 @@ mod reload;
 mod route;
 
 pub use dispatcher::Dispatcher;
+pub use follow::Aside;
 pub use group::{Flush, Group, GroupId, GroupName, LastDecision, Schedule};
 pub use members::Members;
 pub use reload::Snapshot;

@@ -147,11 +147,14 @@ impl Node {
         seed: u64,
         now: Now,
     ) -> Self {
-        self.tenant.join_mesh(MeshIdentity {
-            name: NodeName::clone(&settings.name),
-            run: settings.run,
-            pushpull_interval: settings.pushpull_interval,
-        });
+        self.tenant.join_mesh(
+            MeshIdentity {
+                name: NodeName::clone(&settings.name),
+                run: settings.run,
+                pushpull_interval: settings.pushpull_interval,
+            },
+            now,
+        );
         let rng = Rng::from_seed(seed).child("mesh");
         self.mesh = Some(MeshSide::new(Mesh::new(settings, saved, rng, now)));
         self

@@ -94,6 +94,9 @@ impl Node {
         let Some(side) = &mut self.mesh else {
             return false;
         };
+        if let Some(beat) = self.tenant.take_beat() {
+            side.mesh.set_beat(beat);
+        }
         while let Some(effect) = side.mesh.poll_effect() {
             self.effects.push_back(Effect::Mesh(effect));
         }
@@ -145,8 +148,8 @@ impl Node {
             MeshEvent::Room(name) => self.tell_room(&name, now),
             MeshEvent::Parted(name) => self.tenant.peer_parted(&name, now),
             MeshEvent::Save(bytes) => self.save_mesh(bytes),
-            MeshEvent::Beat { .. }
-            | MeshEvent::Ended { .. }
+            MeshEvent::Beat { from, bytes } => self.tenant.peer_beat(&from, &bytes, now),
+            MeshEvent::Ended { .. }
             | MeshEvent::Visible { .. }
             | MeshEvent::ElectorsChanged
             | MeshEvent::MetPeers => {}

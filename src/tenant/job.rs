@@ -5,6 +5,7 @@ use std::any::Any;
 use super::{
     export::{ExportInput, Exported},
     reload::{ReloadInput, ReloadOutcome},
+    replicate::{Index, IndexInput, Portion, PortionInput},
 };
 use crate::{
     dispatch::GroupId,
@@ -23,6 +24,10 @@ pub enum TenantJob {
     Export(Box<ExportInput>),
     /// Make an index of silences.
     Index(Box<IndexJob>),
+    /// Make hashes of everything, to be compared with another node's.
+    Digest(Box<IndexInput>),
+    /// Write what another node lacks.
+    Portion(Box<PortionInput>),
     /// Free memory that consists of many parts.
     Discard(Box<dyn Any + Send>),
 }
@@ -38,6 +43,10 @@ pub enum TenantJobName {
     Export,
     /// Make an index of silences.
     Index,
+    /// Make hashes of everything.
+    Digest,
+    /// Write what another node lacks, for this repair.
+    Portion(u64),
     /// Free memory.
     Discard,
 }
@@ -53,6 +62,10 @@ pub enum TenantJobDone {
     Exported(Exported),
     /// The index of silences.
     Indexed(Box<MadeIndex>),
+    /// Hashes of everything.
+    Digested(Box<Index>),
+    /// What another node lacks.
+    Portioned(Box<Portion>),
     /// Nothing.
     Discarded,
     /// None: the job has a bug.
@@ -68,6 +81,8 @@ impl TenantJob {
             Self::Reload(_) => TenantJobName::Reload,
             Self::Export(_) => TenantJobName::Export,
             Self::Index(_) => TenantJobName::Index,
+            Self::Digest(_) => TenantJobName::Digest,
+            Self::Portion(input) => TenantJobName::Portion(input.repair()),
             Self::Discard(_) => TenantJobName::Discard,
         }
     }
@@ -80,6 +95,8 @@ impl TenantJob {
             Self::Reload(input) => TenantJobDone::Reloaded(Box::new(input.run())),
             Self::Export(input) => TenantJobDone::Exported(input.run()),
             Self::Index(job) => TenantJobDone::Indexed(Box::new(job.run())),
+            Self::Digest(input) => TenantJobDone::Digested(Box::new(input.run())),
+            Self::Portion(input) => TenantJobDone::Portioned(Box::new(input.run())),
             Self::Discard(rubbish) => {
                 drop(rubbish);
                 TenantJobDone::Discarded

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use imbl::OrdMap;
+
 use super::{
     Exported, Saved, Stats, TenantJob, TenantJobDone, TenantJobName, TenantSettings, View,
     flush::RunningFlush, persist::Persistence, replicate::Replicator,
@@ -84,7 +86,7 @@ pub struct Tenant {
     pub(super) persistence: Persistence,
     pub(super) stats: Stats,
     /// Alerts that were restored as firing and were not posted since, with the beginning of the outage.
-    pub(super) unrefreshed: BTreeMap<Fingerprint, Timestamp>,
+    pub(super) unrefreshed: OrdMap<Fingerprint, Timestamp>,
     /// When the outage before this start began.
     pub(super) outage_began: Option<Timestamp>,
     pub(super) gc_due: Duration,
@@ -134,7 +136,7 @@ impl Tenant {
                 reloads: 1,
                 ..Stats::default()
             },
-            unrefreshed: BTreeMap::new(),
+            unrefreshed: OrdMap::new(),
             outage_began: None,
             gc_due: now.mono + settings.gc_interval,
             gc_cursor: None,
@@ -211,10 +213,14 @@ impl Tenant {
             TenantJobDone::Reloaded(outcome) => self.reloaded(*outcome, now),
             TenantJobDone::Exported(files) => self.exported(files),
             TenantJobDone::Indexed(made) => self.indexed(Some(*made), now),
+            TenantJobDone::Digested(index) => self.index_made(Some(*index), now),
+            TenantJobDone::Portioned(portion) => self.portion_made(*portion, now),
             TenantJobDone::Discarded => {}
             TenantJobDone::Panicked(TenantJobName::Decide(group)) => self.flush_lost(group, now),
             TenantJobDone::Panicked(TenantJobName::Export) => self.export_lost(),
             TenantJobDone::Panicked(TenantJobName::Index) => self.indexed(None, now),
+            TenantJobDone::Panicked(TenantJobName::Digest) => self.index_made(None, now),
+            TenantJobDone::Panicked(TenantJobName::Portion(repair)) => self.portion_lost(repair),
             TenantJobDone::Panicked(TenantJobName::Reload | TenantJobName::Discard) => {}
         }
     }

@@ -3,11 +3,14 @@
 //! Nothing here knows sockets: the mesh carries the messages, and says who is there.
 
 mod apply;
+mod digest;
 mod frame;
 mod parts;
 mod peer;
+mod portion;
 mod quarantine;
 mod refresh;
+mod repair;
 mod replicator;
 mod tell;
 #[cfg(test)]
@@ -15,6 +18,8 @@ mod tests;
 mod vector;
 mod version;
 
+pub use digest::{Index, IndexInput};
 pub use frame::REPLICATION_PAYLOAD;
+pub use portion::{Portion, PortionInput};
 pub use replicator::MeshIdentity;
 pub(super) use replicator::Replicator;

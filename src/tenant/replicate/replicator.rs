@@ -1,16 +1,16 @@
 //! What replication keeps of a tenant, and what the mesh tells it.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
+
+use prost::Message as _;
 
 use super::{
     frame::{Frame, RawRecord},
-    peer::Peer,
+    peer::{Peer, Peers},
     quarantine::Quarantine,
     refresh::Refreshes,
-    vector::Tracker,
+    repair::{Indexing, STUCK},
+    vector::{PbVector, Tracker, Vector},
 };
 use crate::{
     cluster::{Lane, NodeName},
@@ -45,14 +45,24 @@ pub(in crate::tenant) struct Replicator {
     /// Whether something changed while nobody was there to be told.
     pub(super) untold: bool,
     pub(super) refreshes: Refreshes,
-    pub(super) peers: BTreeMap<NodeName, Peer>,
+    pub(super) peers: Peers,
+    pub(super) indexing: Indexing,
+    /// Names repairs.
+    pub(super) next_repair: u64,
+    /// When digests are next compared with some peer.
+    pub(super) round_due: Option<Duration>,
+    /// With whom that was done last.
+    round: Option<NodeName>,
+    /// The vector of the last beat.
+    told_vector: Vector,
     /// Nodes with which a repair was completed since the start.
     pub(super) repaired: BTreeSet<NodeName>,
     pub(super) quarantine: Quarantine,
 }
 
 impl Replicator {
-    fn new(identity: MeshIdentity) -> Self {
+    fn new(identity: MeshIdentity, now: Now) -> Self {
+        let interval = identity.pushpull_interval;
         Self {
             identity,
             tracker: Tracker::default(),
@@ -61,7 +71,12 @@ impl Replicator {
             outbox: Vec::new(),
             untold: false,
             refreshes: Refreshes::default(),
-            peers: BTreeMap::new(),
+            peers: Peers::new(),
+            indexing: Indexing::default(),
+            next_repair: 0,
+            round_due: (!interval.is_zero()).then(|| now.mono + interval),
+            round: None,
+            told_vector: Vector::default(),
             repaired: BTreeSet::new(),
             quarantine: Quarantine::default(),
         }
@@ -69,26 +84,42 @@ impl Replicator {
 
     /// When something is due.
     pub(in crate::tenant) fn next_due(&self) -> Option<Duration> {
-        self.refreshes.due()
+        let running = self.peers.values().filter_map(|peer| peer.repair.as_ref());
+        let stuck = running.map(|repair| repair.touched + STUCK).min();
+        let round = self.round_due.filter(|_| !self.peers.is_empty());
+        let dues = [self.refreshes.due(), stuck, round];
+        dues.into_iter().flatten().min()
+    }
+
+    /// With whom digests are compared next: each in turn.
+    pub(super) fn next_in_round(&mut self) -> Option<NodeName> {
+        let last = self.round.take();
+        let mut names = self.peers.keys();
+        let next = names.find(|name| last.as_ref().is_none_or(|last| *name > last));
+        let next = next.or_else(|| self.peers.keys().next()).cloned();
+        self.round.clone_from(&next);
+        next
     }
 }
 
 impl Tenant {
     /// Has the tenant tell other nodes what changes, and follow them.
-    pub fn join_mesh(&mut self, identity: MeshIdentity) {
-        self.replicator = Some(Replicator::new(identity));
+    pub fn join_mesh(&mut self, identity: MeshIdentity, now: Now) {
+        self.replicator = Some(Replicator::new(identity, now));
     }
 
     /// A stream to another node is open.
-    pub fn peer_joined(&mut self, name: &NodeName, run: u64, _now: Now) {
+    pub fn peer_joined(&mut self, name: &NodeName, run: u64, now: Now) {
         let Some(replicator) = &mut self.replicator else {
             return;
         };
         replicator.tracker.forget(name, run);
-        replicator.repaired.insert(NodeName::clone(name));
-        replicator
-            .peers
-            .insert(NodeName::clone(name), Peer::new(run));
+        let begins = *replicator.identity.name < **name;
+        let peer = Peer::new(run);
+        replicator.peers.insert(NodeName::clone(name), peer);
+        if begins {
+            self.want_repair(name, now);
+        }
     }
 
     /// The stream to another node ended.
@@ -99,11 +130,50 @@ impl Tenant {
     }
 
     /// The mesh takes so many bytes of bulk payloads for a node now.
-    pub fn peer_room(&mut self, name: &NodeName, room: usize, _now: Now) {
+    pub fn peer_room(&mut self, name: &NodeName, room: usize, now: Now) {
         if let Some(replicator) = &mut self.replicator
             && let Some(peer) = replicator.peers.get_mut(name)
         {
             peer.room = room;
+            self.pump(name, now);
+        }
+    }
+
+    /// What this node knows, for the others, if that changed since it was last taken.
+    pub fn take_beat(&mut self) -> Option<Vec<u8>> {
+        let replicator = self.replicator.as_mut()?;
+        let vector = replicator.tracker.vector();
+        if *vector == replicator.told_vector {
+            return None;
+        }
+        replicator.told_vector = vector.clone();
+        Some(vector.to_pb().encode_to_vec())
+    }
+
+    /// Another node says what it knows. What it knows twice and this node does not, was lost: it is repaired.
+    pub fn peer_beat(&mut self, from: &NodeName, bytes: &[u8], now: Now) {
+        let vector = match PbVector::decode(bytes) {
+            Ok(vector) => Vector::from_pb(vector),
+            Err(error) => {
+                self.quarantine(from, "beat", bytes, &error.to_string());
+                return;
+            }
+        };
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        let behind = replicator.tracker.vector().lacks(&vector);
+        let Some(peer) = replicator.peers.get_mut(from) else {
+            return;
+        };
+        peer.behind = behind;
+        let twice = behind > 0 && peer.behind_beats > 0;
+        peer.behind_beats = if behind > 0 { peer.behind_beats + 1 } else { 0 };
+        let repairs = peer.repair.is_some();
+        let all = replicator.peers.values().map(|peer| peer.behind);
+        self.stats.replication.behind = all.max().unwrap_or_default();
+        if twice && !repairs {
+            self.want_repair(from, now);
         }
     }
 
@@ -165,7 +235,8 @@ impl Tenant {
             Frame::Answer(records) => {
                 self.apply(from, records, now);
             }
-            Frame::Want | Frame::Repair { .. } => {}
+            Frame::Want => self.want_repair(from, now),
+            Frame::Repair { session, step } => self.repair_step(from, session, step, now),
             // Parts of parts are never sent.
             Frame::Part(_) | Frame::Unknown => {}
         }
@@ -174,6 +245,7 @@ impl Tenant {
     /// Does what is due.
     pub(in crate::tenant) fn replicate(&mut self, now: Now) {
         self.tell_refreshes(now);
+        self.repair_in_time(now);
     }
 
     /// Takes note that an alert is gone.

@@ -174,6 +174,24 @@ impl Tenant {
         }
     }
 
+    /// Tells the others what a repair with one node brought, as an own change.
+    pub(super) fn relay(&mut self, from: &NodeName, records: Vec<RawRecord>) {
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        let number = replicator.count();
+        let names: Vec<_> = replicator.peers.keys().cloned().collect();
+        for name in names {
+            // Who has it only needs the number, lest it misses one.
+            let records = if name == *from {
+                Vec::new()
+            } else {
+                records.clone()
+            };
+            self.send(&name, Lane::Urgent, Frame::Delta { number, records });
+        }
+    }
+
     /// Sends a message to one node.
     pub(super) fn send(&mut self, to: &NodeName, lane: Lane, frame: Frame) {
         if let Some(replicator) = &mut self.replicator {

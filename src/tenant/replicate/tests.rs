@@ -108,11 +108,14 @@ impl Net {
         let (config, now) = (Arc::new(config()), self.now);
         let rng = Rng::from_seed(self.runs);
         let mut tenant = Tenant::new(settings(name), config, saved, rng, now);
-        tenant.join_mesh(MeshIdentity {
-            name: name.into(),
-            run: self.runs,
-            pushpull_interval: Duration::from_secs(60),
-        });
+        tenant.join_mesh(
+            MeshIdentity {
+                name: name.into(),
+                run: self.runs,
+                pushpull_interval: Duration::from_secs(60),
+            },
+            now,
+        );
         let member = Member {
             tenant,
             run: self.runs,
@@ -388,5 +391,67 @@ fn refreshes_travel_in_batches_and_only_if_nobody_told_them() {
     for name in ["a", "b"] {
         let replicator = net.tenant(name).replicator.as_ref().unwrap();
         assert!(replicator.refreshes.told().is_empty());
+    }
+}
+
+/// The digests of all maps.
+fn digests(net: &mut Net, name: &str) -> Vec<(u32, Vec<u64>)> {
+    let now = net.now;
+    let tenant = net.tenant(name);
+    let vector = crate::tenant::replicate::vector::Vector::default();
+    let index = tenant.index_input(vector, now).run();
+    index
+        .differing(&[])
+        .into_iter()
+        .map(|digests| (digests.map, digests.buckets))
+        .collect()
+}
+
+fn fill(tenant: &mut Tenant, now: Now, entries: usize, silences: usize, alerts: usize) {
+    for i in 0..entries {
+        tenant
+            .nflog
+            .log(entry(&format!("{{}}:{{i=\"{i}\"}}"), 1, now, 3));
+    }
+    for _ in 0..silences {
+        tenant.set_silence(draft(None, now, 9), now).unwrap();
+        while let Some(effect) = tenant.poll_effect() {
+            if let TenantEffect::Run(job) = effect {
+                tenant.job_done(job.run(), now);
+            }
+        }
+    }
+    for i in 0..alerts {
+        tenant.post(alert(&format!("A{i}"), now, 300), now);
+    }
+}
+
+#[test]
+fn a_fresh_node_gets_everything_in_bounded_frames() {
+    let mut net = Net::new(&["a", "b", "c"]);
+    let now = net.now;
+    let scale = if cfg!(debug_assertions) { 10 } else { 100 };
+    fill(net.tenant("b"), now, 1000 * scale, 100 * scale, 100 * scale);
+    let large = entry("large", 1, now, 50_000);
+    net.tenant("b").nflog.log(large);
+    let begun = std::time::Instant::now();
+    net.join_all();
+    assert!(!net.tenant("a").is_synchronised());
+    net.settle();
+    println!(
+        "{} entries, {} silences, {} alerts to two nodes: {:?}, {} frames, {} bytes",
+        1000 * scale,
+        100 * scale,
+        100 * scale,
+        begun.elapsed(),
+        net.carried,
+        net.carried_bytes
+    );
+    let expect = digests(&mut net, "b");
+    for name in ["a", "b", "c"] {
+        assert!(net.tenant(name).is_synchronised());
+        assert_eq!(digests(&mut net, name), expect);
+        assert_eq!(net.tenant(name).nflog.len(), 1000 * scale + 1);
+        assert_eq!(net.tenant(name).stats.replication.divergences, 0);
     }
 }

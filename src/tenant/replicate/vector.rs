@@ -83,7 +83,7 @@ impl Vector {
         let missing = all
             .iter()
             .map(|(name, run, upto)| upto - self.get(name, run));
-        missing.sum()
+        missing.fold(0, u64::saturating_add)
     }
 
     /// The bytes.
