@@ -3,6 +3,7 @@
 //! Shared by the tests beside it and by `examples/faults`, which runs every row and writes the table.
 
 pub(crate) mod cluster;
+mod delay;
 mod enclosure;
 mod lab;
 mod measures;

@@ -2,9 +2,11 @@
 //!
 //! Only for a process that runs enclosed: it makes a bridge in its own namespace, where receiver and source live.
 
-use std::{fs, net::Ipv4Addr, process::Command};
+use std::{fs, net::Ipv4Addr, process::Command, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
+
+use super::delay::delay;
 
 /// One namespace per node, and the bridge.
 pub(crate) struct Network {
@@ -53,14 +55,24 @@ impl Network {
 
     /// Drops what `matches` (in the words of iptables) of all traffic between nodes.
     pub(crate) fn drop_between(&self, matches: &str) -> Result<()> {
+        self.between(&format!("{matches} -j DROP"))
+    }
+
+    /// Everything between nodes takes this long, one way.
+    pub(crate) fn delay_between(&self, least: Duration, most: Duration) -> Result<()> {
+        for node in 0..self.nodes {
+            delay(node, least, most)?;
+        }
+        self.between("-j NFQUEUE --queue-num 0")
+    }
+
+    fn between(&self, rule: &str) -> Result<()> {
         let mut script = String::new();
         for node in 0..self.nodes {
             let inside = inside(node);
             for other in (0..self.nodes).filter(|other| *other != node) {
                 let from = address(other);
-                script.push_str(&format!(
-                    "{inside} iptables -w -A INPUT -s {from} {matches} -j DROP\n"
-                ));
+                script.push_str(&format!("{inside} iptables -w -A INPUT -s {from} {rule}\n"));
             }
         }
         run(&script)

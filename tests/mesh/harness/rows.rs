@@ -180,6 +180,14 @@ pub(crate) const ROWS: &[Row] = &[
             Ok(())
         },
     ),
+    Row::new("far", "100 to 200 ms between the nodes, each way", |lab| {
+        let (least, most) = (Duration::from_millis(100), Duration::from_millis(200));
+        lab.network.delay_between(least, most)?;
+        lab.wait(10 * SECOND);
+        lab.fire();
+        lab.watch();
+        Ok(())
+    }),
     Row::new("slow", "receiver answers after 20 s", |lab| {
         lab.answer_after(20 * SECOND);
         lab.fire();
