@@ -17,6 +17,7 @@ use crate::{
     alert::Alert,
     cluster::{Mesh, MeshSettings, NodeName},
     config::Config,
+    notify::claims::ClaimMessage,
     rng::Rng,
     silence::SilenceError,
     storage::Parts,
@@ -34,7 +35,7 @@ const ALERTS_PER_STEP: usize = 64;
 const ENDS_PER_STEP: usize = 64;
 
 /// How long a node that stops waits for notifications under way.
-const STOP_WITHIN: Duration = Duration::from_secs(5);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 /// The node.
 #[derive(Debug)]
@@ -72,6 +73,8 @@ pub(super) enum Waiting {
     Behind,
     /// Nobody, but a failure is worth a log line.
     Log,
+    /// A node that wants to notify.
+    Promise(Option<(NodeName, ClaimMessage)>),
     /// The mesh; kept to be saved again if it fails.
     Mesh(Vec<u8>),
 }
@@ -153,6 +156,12 @@ impl Node {
                 run: settings.run,
                 pushpull_interval: settings.pushpull_interval,
             },
+            now,
+        );
+        self.tenant.hand_over(
+            NodeName::clone(&settings.name),
+            settings.run,
+            settings.minority_delay,
             now,
         );
         let rng = Rng::from_seed(seed).child("mesh");
@@ -383,6 +392,15 @@ impl Node {
                     );
                 }
             }
+            (Some(Waiting::Promise(then)), result) => {
+                if let Some(error) = self.log_fails.began(result) {
+                    tracing::error!(
+                        err = error,
+                        "What was promised to other nodes is kept in memory only: the store does not take it"
+                    );
+                }
+                self.tenant.promise_saved(then, now);
+            }
             (Some(Waiting::Mesh(bytes)), result) => self.mesh_saved(bytes, result, now),
             (None, _) => {}
         }
@@ -419,6 +437,9 @@ impl Node {
                             memory: attempt.memory,
                             timeout: attempt.timeout,
                         })))
+                }
+                TenantEffect::SavePromise { record, then } => {
+                    self.save_for(Waiting::Promise(then), true, vec![record]);
                 }
                 TenantEffect::SaveDurably(records) => self.save_for(Waiting::Log, true, records),
                 TenantEffect::SaveBehind(records) => self.save_for(Waiting::Behind, false, records),

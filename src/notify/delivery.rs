@@ -57,6 +57,12 @@ impl Delivery {
         self.deadline.max(self.leader_deadline) + ANSWER_WITHIN
     }
 
+    /// When it is given up; monotonic.
+    #[must_use]
+    pub fn deadline(&self) -> Duration {
+        self.deadline
+    }
+
     pub(super) fn is_sending(&self) -> bool {
         matches!(self.state, State::Sending | State::Following)
     }

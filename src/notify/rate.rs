@@ -17,7 +17,7 @@ use crate::{
 
 /// What a limit counts for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Bucket {
+pub(in crate::notify) enum Bucket {
     /// One integration.
     Integration(ReceiverKey),
     /// An address at a vendor that counts by address, whichever receivers share it; hashed.
@@ -26,7 +26,7 @@ pub(super) enum Bucket {
 
 impl Bucket {
     /// The bucket of an integration.
-    pub(super) fn of(key: &ReceiverKey, integration: &Integration) -> Self {
+    pub(in crate::notify) fn of(key: &ReceiverKey, integration: &Integration) -> Self {
         match integration.settings.counted_address() {
             Some(address) => Self::Address(address),
             None => Self::Integration(key.clone()),

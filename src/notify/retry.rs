@@ -20,7 +20,7 @@ use super::{
 use crate::{
     config::{Integration, IntegrationKind},
     dispatch::GroupId,
-    nflog::ReceiverKey,
+    nflog::{LogKey, ReceiverKey},
     rng::Rng,
     time::Now,
 };
@@ -395,6 +395,52 @@ impl Deliveries {
         let delivery = self.running.remove(&id)?;
         self.timers.remove(&(delivery.answer_by(), id));
         Some(delivery)
+    }
+
+    /// What an attempt tells of: its own delivery first, then those that it takes along.
+    #[must_use]
+    pub fn keys_of(&self, attempt: u64) -> Vec<(LogKey, GroupId)> {
+        let leader = self.running.get(&attempt);
+        let followers = leader.into_iter().flat_map(|leader| &leader.followers);
+        let parts = followers.filter_map(|id| self.running.get(id));
+        let all = leader.into_iter().chain(parts);
+        all.map(|part| (part.plan.key.clone(), part.group))
+            .collect()
+    }
+
+    /// Takes out a delivery whose attempt was not made, since there is nothing to tell any more.
+    pub fn withdraw(&mut self, attempt: u64) -> Option<Delivery> {
+        self.remove(attempt)
+    }
+
+    /// Has an attempt that was not made yet tell something else.
+    pub fn replace_plan(&mut self, attempt: u64, mut plan: Plan) {
+        if let Some(delivery) = self.running.get_mut(&attempt) {
+            plan.integration = delivery.plan.integration.take();
+            delivery.plan = plan;
+        }
+    }
+
+    /// The group and plan of a delivery that waits for its next attempt.
+    #[must_use]
+    pub fn waiting_plan(&self, key: &LogKey) -> Option<(GroupId, &Plan)> {
+        let mut all = self.running.values();
+        let found = all.find(|delivery| delivery.plan.key == *key && !delivery.is_sending())?;
+        Some((found.group, &found.plan))
+    }
+
+    /// Takes out a delivery that waits for its next attempt.
+    pub fn give_back(&mut self, key: &LogKey) -> Option<Delivery> {
+        let found = self
+            .running
+            .iter()
+            .find_map(|(id, delivery)| match delivery.state {
+                State::Waiting(at) if delivery.plan.key == *key => Some((at, *id)),
+                State::Waiting(_) | State::Sending | State::Following => None,
+            });
+        let timer = found?;
+        self.timers.remove(&timer);
+        self.running.remove(&timer.1)
     }
 
     /// Follows a new configuration: the next attempts go where it says. What waits for an integration that is gone is

@@ -30,19 +30,22 @@ pub enum Map {
     History,
     /// When the node last lived.
     Heartbeat,
+    /// What was promised to other nodes, one value per group and integration.
+    Promises,
     /// Small facts about the node by name, such as which files were imported.
     Facts,
 }
 
 impl Map {
     /// Every map.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Silences,
         Self::Nflog,
         Self::Alerts,
         Self::Schedules,
         Self::History,
         Self::Heartbeat,
+        Self::Promises,
         Self::Facts,
     ];
 
@@ -50,7 +53,7 @@ impl Map {
     #[must_use]
     pub fn database(self) -> Database {
         match self {
-            Self::Silences | Self::Nflog | Self::Facts => Database::Durable,
+            Self::Silences | Self::Nflog | Self::Promises | Self::Facts => Database::Durable,
             Self::Alerts | Self::Schedules | Self::History | Self::Heartbeat => Database::Bulk,
         }
     }
@@ -72,6 +75,7 @@ impl Map {
             Self::Schedules => b'g',
             Self::History => b'h',
             Self::Heartbeat => b'b',
+            Self::Promises => b'p',
             Self::Facts => b'f',
         }
     }
@@ -101,6 +105,15 @@ impl Key {
     pub fn nflog(tenant: &Arc<str>, key: &crate::nflog::LogKey) -> Self {
         let hash = Sha256::digest(key.to_string().as_bytes());
         Self::new(Map::Nflog, tenant, hash[..16].to_vec())
+    }
+
+    /// The key of a promise about a notification-log entry.
+    #[must_use]
+    pub fn promise(tenant: &Arc<str>, key: &crate::nflog::LogKey) -> Self {
+        Self {
+            map: Map::Promises,
+            ..Self::nflog(tenant, key)
+        }
     }
 
     /// The key of a numbered batch.

@@ -54,11 +54,7 @@ impl Tenant {
         for _ in 0..PER_STEP {
             match self.deliveries.poll(now) {
                 None => return,
-                Some(Due::Attempt(attempt)) => {
-                    let texts = Arc::clone(&self.config.texts);
-                    self.effects
-                        .push_back(TenantEffect::Notify { attempt, texts });
-                }
+                Some(Due::Attempt(attempt)) => self.hold_back(attempt, now),
                 Some(Due::Ended(ended)) => self.delivery_ended(*ended, now),
                 Some(Due::Postponed) => {}
             }
@@ -81,10 +77,12 @@ impl Tenant {
                 .or_default()
                 .attempt(took, failed);
         }
+        let unreachable = self.note_attempt(attempt, &verdict, now);
         let ended = self.deliveries.finish(attempt, verdict, now);
         for ended in ended {
             self.delivery_ended(ended, now);
         }
+        self.pass_on(unreachable, now);
         // What the attempt told of as well may wait for another one now.
         if self.stopping {
             for ended in self.deliveries.cancel_waiting() {
@@ -105,6 +103,7 @@ impl Tenant {
             ..
         } = delivery;
         let failed = failure.is_some();
+        let key = plan.key.clone();
         match failure {
             None => {
                 let mut entry = plan.entry.clone();
@@ -130,6 +129,11 @@ impl Tenant {
                     now,
                 );
             }
+        }
+        if failed {
+            self.give_up_claim(&key, false, now);
+        } else {
+            self.finish_claim(&key, now);
         }
         if plan
             .data
@@ -181,7 +185,7 @@ impl Tenant {
     }
 
     /// Enters what was told into the log, with the time at which sending ended.
-    fn log_told(&mut self, entry: Option<NflogEntry>, now: Now) {
+    pub(super) fn log_told(&mut self, entry: Option<NflogEntry>, now: Now) {
         let Some(entry) = entry else { return };
         let expires_at = now.wall.plus(self.settings.retention);
         if let Some(entry) = self.nflog.log(NflogEntry {
@@ -203,7 +207,7 @@ impl Tenant {
         clippy::too_many_arguments,
         reason = "a record is made of all that is known of a notification"
     )]
-    fn record(
+    pub(super) fn record(
         &mut self,
         plan: &Plan,
         group: GroupId,

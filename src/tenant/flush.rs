@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::{Tenant, TenantEffect, TenantJob};
 use crate::{
     alert::Alert,
-    dispatch::{GroupId, LastDecision},
-    nflog::NflogStats,
-    notify::decide::{FlushInput, FlushOutcome, Plan},
+    dispatch::{Group, GroupId, LastDecision},
+    nflog::{NflogEntry, NflogStats},
+    notify::decide::{FlushInput, FlushOutcome, Plan, was_told_firing},
     time::{Now, Timestamp},
 };
 
@@ -30,23 +30,36 @@ pub(super) struct RunningFlush {
 impl Tenant {
     /// Hands groups that are due to workers.
     pub(super) fn begin_flushes(&mut self, now: Now) {
-        if now.mono < self.settings.start_delay {
+        if now.mono < self.settings.start_delay || !self.is_ready() {
             return;
         }
         for group in self.dispatcher.begin_flushes(PER_STEP, now) {
             self.tell_schedule(group.id, now);
-            let input = FlushInput {
-                group,
-                now,
-                config: Arc::clone(&self.config),
-                alerts: self.store.all().clone(),
-                silences: self.silences.clone(),
-                inhibitor: self.inhibitor.clone(),
-                nflog: self.nflog.clone(),
-                fixed: Arc::clone(&self.flush_settings),
-            };
+            let input = self.flush_input(group, now);
             self.effects
                 .push_back(TenantEffect::Run(TenantJob::Decide(Box::new(input))));
+        }
+    }
+
+    /// Everything that bears on a flush of a group, now.
+    pub(super) fn flush_input(&self, group: Arc<Group>, now: Now) -> FlushInput {
+        FlushInput {
+            group,
+            now,
+            config: Arc::clone(&self.config),
+            alerts: self.store.all().clone(),
+            silences: self.silences.clone(),
+            inhibitor: self.inhibitor.clone(),
+            nflog: self.nflog.clone(),
+            fixed: Arc::clone(&self.flush_settings),
+        }
+    }
+
+    /// Keeps the resolves of a flush that another node ended without telling them.
+    pub(super) fn keep_untold(&mut self, group: GroupId, entry: &NflogEntry) {
+        if let Some(flush) = self.flushes.get_mut(&group) {
+            let told = |alert: &Arc<Alert>| !was_told_firing(entry, alert.labels.log_hash());
+            flush.told.retain(told);
         }
     }
 
@@ -104,7 +117,11 @@ impl Tenant {
             if let Some(flush) = self.flushes.get_mut(&group) {
                 flush.open += 1;
             }
-            self.begin_delivery(group, plan, deadline, now);
+            if self.handover.is_some() {
+                self.begin_handover(group, plan, deadline, now);
+            } else {
+                self.begin_delivery(group, plan, deadline, now);
+            }
         }
         self.notification_ended(group, false, now);
     }

@@ -4,6 +4,7 @@ use std::any::Any;
 
 use super::{
     export::{ExportInput, Exported},
+    handover::{Recheck, RecheckInput, RecheckOutcome},
     reload::{ReloadInput, ReloadOutcome},
     replicate::{Index, IndexInput, Portion, PortionInput},
 };
@@ -28,6 +29,8 @@ pub enum TenantJob {
     Digest(Box<IndexInput>),
     /// Write what another node lacks.
     Portion(Box<PortionInput>),
+    /// Decide one notification anew.
+    Recheck(Box<RecheckInput>),
     /// Free memory that consists of many parts.
     Discard(Box<dyn Any + Send>),
 }
@@ -47,6 +50,8 @@ pub enum TenantJobName {
     Digest,
     /// Write what another node lacks, for this repair.
     Portion(u64),
+    /// Decide one notification anew.
+    Recheck(Recheck),
     /// Free memory.
     Discard,
 }
@@ -66,6 +71,8 @@ pub enum TenantJobDone {
     Digested(Box<Index>),
     /// What another node lacks.
     Portioned(Box<Portion>),
+    /// What one notification is now.
+    Rechecked(Box<RecheckOutcome>),
     /// Nothing.
     Discarded,
     /// None: the job has a bug.
@@ -83,6 +90,7 @@ impl TenantJob {
             Self::Index(_) => TenantJobName::Index,
             Self::Digest(_) => TenantJobName::Digest,
             Self::Portion(input) => TenantJobName::Portion(input.repair()),
+            Self::Recheck(input) => TenantJobName::Recheck(input.what()),
             Self::Discard(_) => TenantJobName::Discard,
         }
     }
@@ -97,6 +105,7 @@ impl TenantJob {
             Self::Index(job) => TenantJobDone::Indexed(Box::new(job.run())),
             Self::Digest(input) => TenantJobDone::Digested(Box::new(input.run())),
             Self::Portion(input) => TenantJobDone::Portioned(Box::new(input.run())),
+            Self::Recheck(input) => TenantJobDone::Rechecked(Box::new(input.run())),
             Self::Discard(rubbish) => {
                 drop(rubbish);
                 TenantJobDone::Discarded

@@ -2,9 +2,12 @@
 //! and left out.
 
 use super::Saved;
-use crate::storage::{
-    AlertJournal, Joiner, Key, Map, decode_heartbeat, decode_history, decode_nflog,
-    decode_schedules, decode_silence,
+use crate::{
+    notify::claims::Promise,
+    storage::{
+        AlertJournal, Joiner, Key, Map, decode_heartbeat, decode_history, decode_nflog,
+        decode_schedules, decode_silence,
+    },
 };
 
 /// A record that could not be read.
@@ -85,6 +88,10 @@ impl Saved {
                 let entries = decode_history(value).map_err(text)?;
                 self.history
                     .extend(key.batch_seq().map(|seq| (seq, entries)));
+            }
+            Map::Promises => {
+                let promise = Promise::decode(value).ok_or("damaged")?;
+                self.promises.push(promise);
             }
             Map::Heartbeat => self.heartbeat = Some(decode_heartbeat(value).map_err(text)?),
             // Alerts are read as a whole; facts belong to the shell.

@@ -6,6 +6,7 @@ mod deliver;
 mod explain;
 mod export;
 mod flush;
+mod handover;
 mod ingest;
 mod job;
 mod load;
@@ -20,6 +21,7 @@ mod view;
 
 pub use explain::{Explanation, GroupExplanation, RouteStep};
 pub use export::{ExportInput, Exported};
+pub use handover::{CLAIM_PAYLOAD, FACTS_PAYLOAD, Facts, Recheck, RecheckInput, RecheckOutcome};
 pub use job::{TenantJob, TenantJobDone, TenantJobName};
 pub use load::Damaged;
 pub use persist::Saved;

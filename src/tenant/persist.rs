@@ -13,8 +13,8 @@ use crate::{
     dispatch::Schedule,
     history::HistoryEntry,
     labels::Fingerprint,
-    nflog::NflogEntry,
-    notify::decide::was_told_firing,
+    nflog::{LogKey, NflogEntry},
+    notify::{claims::Promise, decide::was_told_firing},
     silence::Silence,
     storage::{
         AlertJournal, GroupSchedule, Heartbeat, JournalOp, Key, Map, Parts, encode_heartbeat,
@@ -54,6 +54,8 @@ pub struct Saved {
     pub history: Vec<(u64, Vec<HistoryEntry>)>,
     /// When the node last lived.
     pub heartbeat: Option<Heartbeat>,
+    /// What was promised to nodes that wanted to notify.
+    pub promises: Vec<(LogKey, Promise)>,
     /// Which of these are kept as several values.
     pub parts: Parts,
     /// Silences read from a file of Alertmanager that this node did not write.
@@ -315,6 +317,7 @@ impl Tenant {
     /// Continues from what was saved (`docs/architecture.md`, "Restart").
     pub(super) fn restore(&mut self, saved: Saved, now: Now) {
         self.restore_records(saved.silences, saved.nflog, now);
+        self.saved_promises = saved.promises;
         self.import(saved.imported_silences, saved.imported_nflog, now);
         let mut history = Vec::new();
         for (seq, entries) in saved.history {

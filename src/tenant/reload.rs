@@ -104,6 +104,7 @@ impl Tenant {
         let inhibitor = std::mem::replace(&mut self.inhibitor, outcome.inhibitor);
         self.discard((dispatcher, inhibitor));
         self.stats.reloads += 1;
+        self.describe_routes();
         let config = Arc::clone(&self.config);
         for ended in self
             .deliveries

@@ -10,7 +10,7 @@ use imbl::OrdMap;
 
 use super::{
     Exported, Saved, Stats, TenantJob, TenantJobDone, TenantJobName, TenantSettings, View,
-    flush::RunningFlush, persist::Persistence, replicate::Replicator,
+    flush::RunningFlush, handover::Handover, persist::Persistence, replicate::Replicator,
 };
 use crate::{
     alert::AlertStore,
@@ -23,6 +23,7 @@ use crate::{
     nflog::{LogKey, Nflog},
     notify::{
         Verdict,
+        claims::{ClaimMessage, Promise},
         decide::FlushSettings,
         retry::{Attempt, Deliveries},
     },
@@ -50,6 +51,13 @@ pub enum TenantEffect {
     SaveBehind(Vec<Record>),
     /// Replace the files that an Alertmanager would read.
     WriteFiles(Exported),
+    /// Save a promise, or delete it, and hand the rest back to [`Tenant::promise_saved`].
+    SavePromise {
+        /// The promise.
+        record: Record,
+        /// What may be said then, and to whom.
+        then: Option<(NodeName, ClaimMessage)>,
+    },
     /// Tell every node that is there, at once, what replication has to say.
     Tell(Vec<u8>),
     /// Tell one node what replication has to say.
@@ -101,6 +109,10 @@ pub struct Tenant {
     pub(super) stopping: bool,
     /// `None` outside a mesh.
     pub(super) replicator: Option<Replicator>,
+    /// `None` outside a mesh: this node notifies alone.
+    pub(super) handover: Option<Handover>,
+    /// Promises of the run before, until the mesh takes them.
+    pub(super) saved_promises: Vec<(LogKey, Promise)>,
     pub(super) effects: VecDeque<TenantEffect>,
     rng: Rng,
 }
@@ -146,6 +158,8 @@ impl Tenant {
             exporting: false,
             stopping: false,
             replicator: None,
+            handover: None,
+            saved_promises: Vec::new(),
             effects: VecDeque::new(),
             rng: rng.child("silences"),
             settings: Arc::new(settings),
@@ -158,6 +172,7 @@ impl Tenant {
 
     /// Does what is due, in bounded steps; call again while [`Self::poll_timeout`] is not in the future.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.poll_handover(now);
         self.poll_deliveries(now);
         self.end_flushes(now);
         if !self.stopping {
@@ -174,6 +189,7 @@ impl Tenant {
         let flush = self
             .dispatcher
             .next_due()
+            .filter(|_| self.is_ready())
             .map(|due| (due.max(self.settings.start_delay), "flush"));
         let collects = self.gc_cursor.is_some() || self.log_cursor.is_some() || self.silences_over;
         let gc = if collects {
@@ -193,7 +209,9 @@ impl Tenant {
         let replicator = self.replicator.as_ref();
         let replicate = replicator.and_then(|replicator| replicator.next_due());
         let replicate = replicate.map(|due| (due, "replicate"));
-        let always = [ending, delivery, save, replicate];
+        let handover = self.handover.as_ref().and_then(Handover::next_due);
+        let handover = handover.map(|due| (due, "hand over"));
+        let always = [ending, delivery, save, replicate, handover];
         running.chain(always.into_iter().flatten()).min()
     }
 
@@ -215,8 +233,14 @@ impl Tenant {
             TenantJobDone::Indexed(made) => self.indexed(Some(*made), now),
             TenantJobDone::Digested(index) => self.index_made(Some(*index), now),
             TenantJobDone::Portioned(portion) => self.portion_made(*portion, now),
+            TenantJobDone::Rechecked(outcome) => {
+                self.rechecked(outcome.what(), Some(*outcome), now);
+            }
             TenantJobDone::Discarded => {}
             TenantJobDone::Panicked(TenantJobName::Decide(group)) => self.flush_lost(group, now),
+            TenantJobDone::Panicked(TenantJobName::Recheck(what)) => {
+                self.rechecked(what, None, now)
+            }
             TenantJobDone::Panicked(TenantJobName::Export) => self.export_lost(),
             TenantJobDone::Panicked(TenantJobName::Index) => self.indexed(None, now),
             TenantJobDone::Panicked(TenantJobName::Digest) => self.index_made(None, now),
@@ -303,6 +327,7 @@ impl Tenant {
     /// Begins to stop: nothing new is flushed, what waits for a retry is given up, and the rest is saved.
     pub fn stop(&mut self, now: Now) {
         self.stopping = true;
+        self.stop_handover(now);
         for ended in self.deliveries.cancel_waiting() {
             self.delivery_ended(ended, now);
         }
@@ -316,6 +341,7 @@ impl Tenant {
         self.stopping
             && !self.exporting
             && self.deliveries.is_empty()
+            && self.handover.as_ref().is_none_or(Handover::is_idle)
             && self.ending.is_empty()
             && self.effects.is_empty()
             && self.persistence.is_clean(self)

@@ -26,6 +26,10 @@ pub struct Stats {
     pub notifications: BTreeMap<(IntegrationKind, Arc<str>), NotificationStats>,
     /// Notifications that may have reached the receiver although no answer came.
     pub ambiguous: u64,
+    /// Claims on notifications.
+    pub claims: ClaimStats,
+    /// Payloads about claims that could not be read.
+    pub malformed_claims: u64,
     /// Flushes that ended.
     pub flushes: u64,
     /// Writing back `nflog`.
@@ -66,6 +70,21 @@ pub struct ReplicaStats {
     pub heard: u64,
     /// Their bytes.
     pub heard_bytes: u64,
+}
+
+/// Counters of claims.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClaimStats {
+    /// Claims that were asked for.
+    pub asked: u64,
+    /// Claims that were held.
+    pub held: u64,
+    /// Of these, those that only a minority could acknowledge.
+    pub minority: u64,
+    /// Claims that another node had, or had told.
+    pub lost: u64,
+    /// Notifications taken over of which a node that is gone may have sent some.
+    pub takeovers: u64,
 }
 
 /// Counters of the files that are written back for Alertmanager.

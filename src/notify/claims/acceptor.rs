@@ -127,7 +127,7 @@ impl Acceptor {
                 attempt: promise.attempt,
             });
         }
-        let before = promise.started.take().or(promise.before.take());
+        let before = promise.started.take().or_else(|| promise.before.take());
         let before = before.filter(|_| promise.seq >= asked.seq);
         *promise = Promise::new(asked, before, now);
         Ok(Granted {

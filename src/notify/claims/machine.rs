@@ -45,6 +45,8 @@ pub struct Claims {
     acceptor: Acceptor,
     own: BTreeMap<LogKey, Own>,
     round: u64,
+    /// When some claim of this node is to be looked at, at the earliest.
+    wake: Duration,
     outputs: VecDeque<ClaimOutput>,
     events: VecDeque<ClaimEvent>,
 }
@@ -58,6 +60,7 @@ impl Claims {
             acceptor: Acceptor::default(),
             own: BTreeMap::new(),
             round: 0,
+            wake: Duration::MAX,
             outputs: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -96,6 +99,11 @@ impl Claims {
             own.due = own.due.min(now);
             own.asked_at = own.asked_at.min(now.saturating_sub(ASK_AGAIN));
         }
+        self.wake = if self.own.is_empty() {
+            Duration::MAX
+        } else {
+            now
+        };
     }
 
     /// Claims a notification; ends in [`ClaimEvent::Held`] or [`ClaimEvent::Lost`].
@@ -192,6 +200,7 @@ impl Claims {
         }
         own.stage = Stage::Finishing(now + FINISH);
         own.due = now + FINISH;
+        self.wake = self.wake.min(own.due);
         own.done_noted = [Arc::clone(&self.quorum.me)].into();
         self.broadcast(&ClaimMessage::Done {
             key: key.clone(),
@@ -233,12 +242,23 @@ impl Claims {
             own.due = own.due.min(now);
             own.asked_at = own.asked_at.min(now.saturating_sub(RENEW));
         }
+        self.wake = if self.own.is_empty() {
+            Duration::MAX
+        } else {
+            now
+        };
     }
 
     /// When something is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
-        self.own.values().map(|own| own.due).min()
+        (self.wake < Duration::MAX).then_some(self.wake)
+    }
+
+    /// Whether [`Self::poll_event`] has something.
+    #[must_use]
+    pub fn has_events(&self) -> bool {
+        !self.events.is_empty()
     }
 
     /// Asks again, renews, and goes on without those who are gone.
@@ -248,6 +268,8 @@ impl Claims {
         for key in due {
             self.look_at(&key, nflog, now);
         }
+        let dues = self.own.values().map(|own| own.due);
+        self.wake = dues.min().unwrap_or(Duration::MAX);
     }
 
     /// Forgets promises that nobody will ask for.
@@ -319,6 +341,7 @@ impl Claims {
         if let Some(until) = own.waits_until(&self.quorum).filter(|until| *until > now) {
             own.due = own.due.min(until);
         }
+        self.wake = self.wake.min(own.due);
         let message = ClaimMessage::Claim {
             key: key.clone(),
             seq: own.seq,
@@ -345,6 +368,7 @@ impl Claims {
             return;
         }
         own.due = own.due.min(now + ASK_AGAIN);
+        self.wake = self.wake.min(own.due);
         let (seq, attempt, round) = (own.seq, own.attempt, own.start_round);
         let idempotency_key = Arc::clone(&own.terms.idempotency_key);
         self.broadcast(&ClaimMessage::Starting {
@@ -532,6 +556,7 @@ impl Claims {
         own.minority = !self.quorum.is_majority(&own.promised);
         own.lease();
         own.due = own.due.max(now).min(own.asked_at + RENEW);
+        self.wake = self.wake.min(own.due);
         match own.stage {
             Stage::Asking => {
                 own.stage = Stage::Held;

@@ -21,7 +21,7 @@ pub use machine::{ClaimOutput, Claims};
 pub use message::{ClaimMessage, Refusal};
 pub use proposer::{ClaimEvent, Terms};
 pub use quorum::Quorum;
-pub use rank::rank;
+pub use rank::{rank, rank_key};
 
 /// How long a promise holds unless it is renewed.
 pub const LEASE: Duration = Duration::from_secs(15);

@@ -82,7 +82,11 @@ impl Tenant {
                 let record = self.log_record(&entry);
                 let before = self.nflog.get(&entry.key).cloned();
                 let told = before.is_none_or(|before| !before.tells_the_same(&entry));
+                let key = entry.key.clone();
                 if !over && self.nflog.merge(entry) {
+                    if let Some(handover) = &mut self.handover {
+                        handover.note_told(&key);
+                    }
                     applied.durable.push(record);
                     if told {
                         applied.diverged += 1;

@@ -119,6 +119,10 @@ impl Tenant {
 
     /// Tells the others that a group was flushed and when it is next due.
     pub(in crate::tenant) fn tell_schedule(&mut self, group: GroupId, now: Now) {
+        // Whoever goes first for a group says when it is due; the others would only say the same.
+        if !self.leads(group) {
+            return;
+        }
         if let Some(group) = self.dispatcher.groups().get(&group).map(Arc::clone) {
             self.tell(ReplicaMap::Schedules, |tenant| {
                 encode_schedules(&[schedule_of(&group, tenant, now)])

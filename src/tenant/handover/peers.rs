@@ -1,0 +1,289 @@
+//! What nodes know of each other: whether they are ready and how they define routes and receivers. From it follows who
+//! goes first.
+
+use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
+
+use prost::Message as _;
+use xxhash_rust::xxh64::xxh64;
+
+use super::{CLAIM_PAYLOAD, FACTS_PAYLOAD, state::Handover};
+use crate::{
+    cluster::{Lane, NodeName},
+    config::Config,
+    dispatch::{Group, GroupId, RouteTree},
+    notify::{
+        claims::{ClaimMessage, Claims, Quorum, rank, rank_key},
+        decide::Plan,
+    },
+    tenant::{Tenant, TenantEffect},
+    time::Now,
+};
+
+/// Routes that a node tells of at most; others think that it has no more.
+const MAX_ROUTES: usize = 10_000;
+
+/// What a node says of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether it notifies.
+    pub ready: bool,
+    /// How it defines each route with its receiver, hashed.
+    pub routes: BTreeSet<u64>,
+}
+
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct PbFacts {
+    #[prost(bool, tag = "1")]
+    ready: bool,
+    #[prost(fixed64, repeated, tag = "2")]
+    routes: Vec<u64>,
+}
+
+impl Facts {
+    /// Writes them, with the byte that names the kind of payload.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let pb = PbFacts {
+            ready: self.ready,
+            routes: self.routes.iter().copied().take(MAX_ROUTES).collect(),
+        };
+        let mut bytes = vec![FACTS_PAYLOAD];
+        pb.encode_raw(&mut bytes);
+        bytes
+    }
+
+    /// Reads what stands behind that byte.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let pb = PbFacts::decode(bytes).ok()?;
+        Some(Self {
+            ready: pb.ready,
+            routes: pb.routes.into_iter().take(MAX_ROUTES).collect(),
+        })
+    }
+}
+
+impl Tenant {
+    /// Has the tenant share its notifications with the other nodes of a mesh. It begins no flush before it is ready.
+    pub fn hand_over(
+        &mut self,
+        me: NodeName,
+        run: u64,
+        minority_delay: Option<Duration>,
+        now: Now,
+    ) {
+        let quorum = Quorum {
+            me,
+            run,
+            ..Quorum::default()
+        };
+        let mut claims = Claims::new(quorum);
+        for (key, promise) in std::mem::take(&mut self.saved_promises) {
+            let done = self.nflog.get(&key).map(|entry| entry.seq);
+            if done.is_none_or(|done| done < promise.seq) {
+                claims.restore(key, promise, now.mono);
+            }
+        }
+        self.handover = Some(Handover::new(claims, minority_delay));
+        self.describe_routes();
+    }
+
+    /// Takes in who votes and who is in reach.
+    pub fn set_quorum(&mut self, quorum: Quorum, now: Now) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        handover
+            .peers
+            .retain(|name, _| quorum.connected.contains_key(name));
+        let promises = quorum.clone();
+        handover.claims.set_quorum(promises, now.mono);
+        handover.ranks_changed = true;
+        self.send_claims(now);
+    }
+
+    /// A stream to a node is open: it is told how this one is.
+    pub fn greet(&mut self, name: &NodeName, now: Now) {
+        let Some(facts) = self.facts() else { return };
+        self.effects.push_back(TenantEffect::TellOne {
+            to: NodeName::clone(name),
+            lane: Lane::Urgent,
+            bytes: facts.encode(),
+        });
+        if let Some(handover) = &mut self.handover {
+            handover.claims.joined(now.mono);
+        }
+    }
+
+    /// Whether this node begins flushes from now on.
+    pub fn set_ready(&mut self, ready: bool) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        if handover.ready != ready {
+            handover.ready = ready;
+            handover.ranks_changed = true;
+            self.tell_facts();
+        }
+    }
+
+    /// Whether flushes may begin.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.handover.as_ref().is_none_or(|handover| handover.ready)
+    }
+
+    /// A payload about claims or facts came.
+    pub fn claim_payload(&mut self, from: &NodeName, bytes: &[u8], now: Now) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        match bytes.split_first() {
+            Some((&CLAIM_PAYLOAD, rest)) => match ClaimMessage::decode(rest) {
+                Some(message) => {
+                    handover.claims.handle(from, message, &self.nflog, now.mono);
+                    self.send_claims(now);
+                }
+                None => self.stats.malformed_claims += 1,
+            },
+            Some((&FACTS_PAYLOAD, rest)) => match Facts::decode(rest) {
+                Some(facts) => {
+                    handover.peers.insert(NodeName::clone(from), facts);
+                    handover.ranks_changed = true;
+                }
+                None => self.stats.malformed_claims += 1,
+            },
+            Some(_) | None => {}
+        }
+    }
+
+    /// Follows a new configuration.
+    pub(in crate::tenant) fn describe_routes(&mut self) {
+        let tree = self.dispatcher.tree();
+        let routes = tree_hashes(tree, &self.config);
+        if let Some(handover) = &mut self.handover {
+            handover.routes = routes;
+            handover.ranks_changed = true;
+            self.tell_facts();
+        }
+    }
+
+    /// How many nodes say that they define some route in another way, or that this node does not know.
+    #[must_use]
+    pub fn config_mismatches(&self) -> usize {
+        let Some(facts) = self.facts() else { return 0 };
+        let peers = self
+            .handover
+            .iter()
+            .flat_map(|handover| handover.peers.values());
+        peers.filter(|peer| peer.routes != facts.routes).count()
+    }
+
+    /// Whether this node goes first for a group, and so tells the others of its schedule.
+    pub(in crate::tenant) fn leads(&self, group: GroupId) -> bool {
+        let Some(handover) = &self.handover else {
+            return true;
+        };
+        let Some(group) = self.dispatcher.groups().get(&group) else {
+            return true;
+        };
+        handover.rank(group, group.key.as_bytes()) == 0
+    }
+
+    pub(super) fn rank_of(&self, group: GroupId, plan: &Plan) -> usize {
+        let Some(handover) = &self.handover else {
+            return 0;
+        };
+        let Some(group) = self.dispatcher.groups().get(&group) else {
+            return 0;
+        };
+        let what = rank_key(&plan.key, plan.integration.as_deref());
+        let failed = handover.unreachable.get(&plan.key);
+        let me = &handover.claims.quorum().me;
+        let all: Vec<&NodeName> = handover.eligible(group).collect();
+        let tried = |name: &NodeName| failed.is_some_and(|failed| failed.contains(name));
+        let fresh = all.iter().copied().filter(|name| !tried(name));
+        let ahead = rank(me, fresh.clone().map(|name| &**name), &what);
+        if !tried(me) {
+            return ahead;
+        }
+        // Whoever could not reach the receiver goes after all that did not try yet, unless nobody else is left.
+        let others_fresh = fresh.count();
+        let again = all.iter().copied().filter(|name| tried(name));
+        others_fresh + rank(me, again.map(|name| &**name), &what)
+    }
+
+    /// Whether another node that could tell this has not tried yet.
+    pub(super) fn has_untried(&self, group: GroupId, plan: &Plan) -> bool {
+        let Some(handover) = &self.handover else {
+            return false;
+        };
+        let Some(group) = self.dispatcher.groups().get(&group) else {
+            return false;
+        };
+        let failed = handover.unreachable.get(&plan.key);
+        handover
+            .eligible(group)
+            .any(|name| !failed.is_some_and(|failed| failed.contains(name)))
+    }
+
+    fn facts(&self) -> Option<Facts> {
+        let handover = self.handover.as_ref()?;
+        Some(Facts {
+            ready: handover.ready && !self.stopping,
+            routes: handover.routes.iter().copied().collect(),
+        })
+    }
+
+    pub(in crate::tenant) fn tell_facts(&mut self) {
+        if let Some(facts) = self.facts() {
+            self.effects.push_back(TenantEffect::Tell(facts.encode()));
+        }
+    }
+}
+
+impl Handover {
+    fn rank(&self, group: &Group, what: &[u8]) -> usize {
+        let others = self.eligible(group).map(|name| &**name);
+        rank(&self.claims.quorum().me, others, what)
+    }
+
+    /// Other nodes that are ready and define the group's route and receiver as this one does.
+    fn eligible(&self, group: &Group) -> impl Iterator<Item = &NodeName> + Clone {
+        let route = self.routes.get(group.route.index as usize).copied();
+        let quorum = self.claims.quorum();
+        self.peers
+            .iter()
+            .filter(move |(name, facts)| {
+                facts.ready
+                    && route.is_some_and(|route| facts.routes.contains(&route))
+                    && quorum.connected.contains_key(*name)
+                    && !quorum.down.contains(*name)
+            })
+            .map(|(name, _)| name)
+    }
+}
+
+/// One hash for each route: how it groups, when it tells, and whom, without secrets.
+fn tree_hashes(tree: &Arc<RouteTree>, config: &Config) -> Vec<u64> {
+    let hash = |node: &Arc<crate::dispatch::RouteNode>| {
+        let mut text = String::new();
+        let receiver = config.receiver(&node.receiver);
+        let parts = (
+            &node.key,
+            &node.group_by,
+            node.group_wait,
+            node.group_interval,
+            node.repeat_interval,
+        );
+        let muting = (
+            &node.mute_time_intervals,
+            &node.active_time_intervals,
+            &node.labels,
+        );
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{parts:?} {muting:?} {receiver:?}");
+        xxh64(text.as_bytes(), 0)
+    };
+    tree.nodes().iter().map(hash).collect()
+}

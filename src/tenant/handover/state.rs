@@ -1,0 +1,190 @@
+//! What is kept of notifications on their way to a node.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use super::peers::Facts;
+use crate::{
+    cluster::NodeName,
+    config::Texts,
+    dispatch::GroupId,
+    nflog::LogKey,
+    notify::{claims::Claims, decide::Plan, retry::Attempt},
+};
+
+/// A notification that this node decided on and that nobody is known to have told.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub(super) group: GroupId,
+    pub(super) plan: Plan,
+    pub(super) deadline: Duration,
+    /// When it was decided last; monotonic.
+    pub(super) decided: Duration,
+    /// When the flush came due; ranks count from here.
+    pub(super) since: Duration,
+    pub(super) state: PendingState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PendingState {
+    /// Others go first until then.
+    Watching(Duration),
+    /// A worker decides anew; the claim is held already or follows.
+    Checking {
+        /// Whether it is held.
+        held: bool,
+    },
+    /// The voters are asked.
+    Claiming,
+}
+
+/// A notification that this node holds and hands to its receiver.
+#[derive(Debug)]
+pub(super) struct Claimed {
+    /// Monotonic time of the decision.
+    pub(super) decided: Duration,
+    /// Whether an attempt may have been taken although no answer came: what is told stays as it is then.
+    pub(super) ambiguous: bool,
+    /// Attempts in a row that could not reach the receiver.
+    pub(super) unreachable: u32,
+}
+
+/// An attempt that waits until everything it tells of may be sent.
+#[derive(Debug)]
+pub(super) struct HeldBack {
+    pub(super) attempt: Attempt,
+    pub(super) texts: Arc<Texts>,
+    /// What is not acknowledged yet.
+    pub(super) missing: BTreeSet<LogKey>,
+    /// When it must have begun.
+    pub(super) until: Duration,
+}
+
+/// The handover of one tenant.
+#[derive(Debug)]
+pub(in crate::tenant) struct Handover {
+    pub(super) claims: Claims,
+    pub(super) pending: BTreeMap<u64, Pending>,
+    /// When watchers act and everything else is given up.
+    pub(super) timers: BTreeSet<(Duration, u64)>,
+    /// Pending notifications by what they tell of.
+    pub(super) by_key: BTreeSet<(LogKey, u64)>,
+    pub(super) next_id: u64,
+    /// `--cluster.minority-delay`; `None` waits for ever.
+    pub(super) minority_delay: Option<Duration>,
+    /// Which pending notification a claim is asked for.
+    pub(super) asking: BTreeMap<LogKey, u64>,
+    pub(super) claimed: BTreeMap<LogKey, Claimed>,
+    pub(super) held_back: BTreeMap<u64, HeldBack>,
+    pub(super) peers: BTreeMap<NodeName, Facts>,
+    /// Nodes that could not reach a receiver, by what they were to tell it.
+    pub(super) unreachable: BTreeMap<LogKey, BTreeSet<NodeName>>,
+    /// Entries that other nodes logged since this was last looked at.
+    pub(super) told: BTreeSet<LogKey>,
+    /// Whether this node may begin flushes.
+    pub(super) ready: bool,
+    /// What this node's configuration says of each route, by its place.
+    pub(super) routes: Vec<u64>,
+    /// Whether ranks may have changed.
+    pub(super) ranks_changed: bool,
+}
+
+impl Handover {
+    pub(super) fn new(claims: Claims, minority_delay: Option<Duration>) -> Self {
+        Self {
+            claims,
+            pending: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            by_key: BTreeSet::new(),
+            next_id: 0,
+            minority_delay,
+            asking: BTreeMap::new(),
+            claimed: BTreeMap::new(),
+            held_back: BTreeMap::new(),
+            peers: BTreeMap::new(),
+            unreachable: BTreeMap::new(),
+            told: BTreeSet::new(),
+            ready: false,
+            routes: Vec::new(),
+            ranks_changed: false,
+        }
+    }
+
+    /// When something is due.
+    pub(in crate::tenant) fn next_due(&self) -> Option<Duration> {
+        if self.claims.has_events() || !self.told.is_empty() || self.ranks_changed {
+            return Some(Duration::ZERO);
+        }
+        let timer = self.timers.first().map(|(at, _)| *at);
+        let held = self.held_back.values().map(|held| held.until).min();
+        [timer, held, self.claims.next_due()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether nothing is claimed and nothing waits.
+    pub(in crate::tenant) fn is_idle(&self) -> bool {
+        self.pending.is_empty() && self.claims.len().0 == 0
+    }
+
+    /// Takes note that another node logged something.
+    pub(in crate::tenant) fn note_told(&mut self, key: &LogKey) {
+        if !self.pending.is_empty() {
+            self.told.insert(key.clone());
+        }
+        self.unreachable.remove(key);
+    }
+
+    pub(super) fn set_state(&mut self, id: u64, state: PendingState) {
+        let Some(pending) = self.pending.get_mut(&id) else {
+            return;
+        };
+        self.timers.remove(&(pending.due(), id));
+        pending.state = state;
+        self.timers.insert((pending.due(), id));
+    }
+
+    /// Pending notifications of a key.
+    pub(super) fn with_key(&self, key: &LogKey) -> Vec<u64> {
+        let all = (key.clone(), 0)..=(key.clone(), u64::MAX);
+        self.by_key.range(all).map(|(_, id)| *id).collect()
+    }
+
+    pub(super) fn add(&mut self, pending: Pending) -> u64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.timers.insert((pending.due(), id));
+        self.by_key.insert((pending.plan.key.clone(), id));
+        self.pending.insert(id, pending);
+        id
+    }
+
+    pub(super) fn remove(&mut self, id: u64) -> Option<Pending> {
+        let pending = self.pending.remove(&id)?;
+        self.timers.remove(&(pending.due(), id));
+        self.by_key.remove(&(pending.plan.key.clone(), id));
+        if self.asking.get(&pending.plan.key) == Some(&id) {
+            self.asking.remove(&pending.plan.key);
+        }
+        Some(pending)
+    }
+}
+
+impl Pending {
+    /// When it is looked at, at the latest when its time is up.
+    pub(super) fn due(&self) -> Duration {
+        match self.state {
+            PendingState::Watching(at) => at.min(self.deadline),
+            PendingState::Checking { .. } | PendingState::Claiming => self.deadline,
+        }
+    }
+
+    /// The number that the notification will have.
+    pub(super) fn seq(&self) -> u64 {
+        self.plan.entry.as_ref().map_or(0, |entry| entry.seq)
+    }
+}

@@ -1,0 +1,296 @@
+//! Notifications that wait for their turn.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    FRESH, RANK_DELAY,
+    recheck::Recheck,
+    state::{Pending, PendingState},
+};
+use crate::{
+    dispatch::GroupId,
+    notify::{claims::Terms, decide::Plan},
+    tenant::Tenant,
+    time::Now,
+};
+
+/// A claim that failed is tried again after this, by whoever ranks first.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Pending notifications looked at in one step of the loop.
+const PER_STEP: usize = 64;
+
+impl Tenant {
+    /// Puts a notification in the line of this node and the others.
+    pub(in crate::tenant) fn begin_handover(
+        &mut self,
+        group: GroupId,
+        plan: Plan,
+        deadline: Duration,
+        now: Now,
+    ) {
+        let at = now.mono + self.delay(group, &plan);
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        let id = handover.add(Pending {
+            group,
+            plan,
+            deadline,
+            decided: now.mono,
+            since: now.mono,
+            state: PendingState::Watching(at),
+        });
+        if at <= now.mono {
+            self.try_claim(id, now);
+        }
+    }
+
+    /// Does what is due, in bounded steps.
+    pub(in crate::tenant) fn poll_handover(&mut self, now: Now) {
+        self.end_told(now);
+        self.rank_anew(now);
+        self.give_up_held_back(now);
+        for _ in 0..PER_STEP {
+            let Some(handover) = &mut self.handover else {
+                return;
+            };
+            let first = handover.timers.first().copied();
+            let Some((_, id)) = first.filter(|(at, _)| *at <= now.mono) else {
+                break;
+            };
+            let Some(pending) = handover.pending.get(&id) else {
+                handover.timers.pop_first();
+                continue;
+            };
+            if now.mono >= pending.deadline {
+                let key = pending.plan.key.clone();
+                if handover.asking.get(&key) == Some(&id) {
+                    self.give_up_claim(&key, false, now);
+                }
+                self.end_pending(id, true, now);
+            } else {
+                self.try_claim(id, now);
+            }
+        }
+        if let Some(handover) = &mut self.handover {
+            if handover
+                .claims
+                .next_due()
+                .is_some_and(|due| due <= now.mono)
+            {
+                handover.claims.handle_timeout(&self.nflog, now.mono);
+            }
+            self.send_claims(now);
+            self.take_claim_events(now);
+        }
+    }
+
+    fn delay(&self, group: GroupId, plan: &Plan) -> Duration {
+        RANK_DELAY
+            * u32::try_from(self.rank_of(group, plan))
+                .unwrap_or(u32::MAX)
+                .min(100)
+    }
+
+    /// Claims a notification, unless somebody told it, holds it, or it must be decided anew.
+    fn try_claim(&mut self, id: u64, now: Now) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        let Some(pending) = handover.pending.get(&id) else {
+            return;
+        };
+        let key = pending.plan.key.clone();
+        if self
+            .nflog
+            .get(&key)
+            .is_some_and(|entry| entry.seq >= pending.seq())
+        {
+            handover.told.insert(key);
+            self.end_told(now);
+            return;
+        }
+        let wait = if handover.asking.contains_key(&key) || handover.claimed.contains_key(&key) {
+            Some(now.mono + FRESH)
+        } else {
+            handover.claims.held_until(&key, now.mono)
+        };
+        if let Some(until) = wait {
+            handover.set_state(id, PendingState::Watching(until));
+            return;
+        }
+        let old = now.mono > pending.decided + FRESH;
+        let group = pending.group;
+        if !old {
+            self.claim(id, now);
+            return;
+        }
+        handover.set_state(id, PendingState::Checking { held: false });
+        if !self.recheck(Recheck::Pending(id), group, &key, now) {
+            self.end_pending(id, false, now);
+        }
+    }
+
+    /// Asks the voters.
+    pub(super) fn claim(&mut self, id: u64, now: Now) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        let Some(pending) = handover.pending.get(&id) else {
+            return;
+        };
+        let plan = &pending.plan;
+        let delivery = plan
+            .integration
+            .as_ref()
+            .map(|integration| integration.delivery);
+        let key = plan.key.clone();
+        let terms = Terms {
+            idempotency_key: plan
+                .data
+                .as_ref()
+                .map(|data| Arc::clone(&data.idempotency_key))
+                .unwrap_or_default(),
+            // What is only logged does no harm twice.
+            idempotent: plan.data.is_none() || delivery.is_some_and(|delivery| delivery.idempotent),
+            minority_delay: delivery
+                .and_then(|delivery| delivery.minority_delay)
+                .or(handover.minority_delay),
+        };
+        let seq = pending.seq();
+        handover.set_state(id, PendingState::Claiming);
+        handover.asking.insert(key.clone(), id);
+        handover
+            .claims
+            .claim(&key, seq, terms, &self.nflog, now.mono);
+        self.stats.claims.asked += 1;
+        self.send_claims(now);
+    }
+
+    /// A claim failed: others have it, or nobody.
+    pub(super) fn claim_lost(&mut self, id: u64, now: Now) {
+        let Some(handover) = &self.handover else {
+            return;
+        };
+        let Some(pending) = handover.pending.get(&id) else {
+            return;
+        };
+        let key = &pending.plan.key;
+        let held = handover.claims.held_until(key, now.mono);
+        let at = match held {
+            Some(until) => until,
+            None => now.mono + AGAIN + self.delay(pending.group, &pending.plan),
+        };
+        if let Some(handover) = &mut self.handover {
+            handover.set_state(id, PendingState::Watching(at));
+        }
+    }
+
+    /// Ends what another node told.
+    fn end_told(&mut self, now: Now) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        let told = std::mem::take(&mut handover.told);
+        if told.is_empty() {
+            return;
+        }
+        let nflog = &self.nflog;
+        let over = told.iter().flat_map(|key| handover.with_key(key));
+        let over = over.filter(|id| {
+            let pending = handover.pending.get(id);
+            pending.is_some_and(|pending| {
+                let entry = nflog.get(&pending.plan.key);
+                entry.is_some_and(|entry| entry.seq >= pending.seq())
+            })
+        });
+        let over: Vec<u64> = over.collect();
+        for id in over {
+            let Some(handover) = &mut self.handover else {
+                return;
+            };
+            let Some(pending) = handover.pending.get(&id) else {
+                continue;
+            };
+            let (key, group) = (pending.plan.key.clone(), pending.group);
+            if handover.asking.get(&key) == Some(&id) {
+                self.give_up_claim(&key, false, now);
+            }
+            if let Some(entry) = self.nflog.get(&key).cloned() {
+                self.keep_untold(group, &entry);
+            }
+            self.end_pending(id, false, now);
+        }
+    }
+
+    /// Ranks all that watch after nodes came or went.
+    fn rank_anew(&mut self, now: Now) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        if !std::mem::take(&mut handover.ranks_changed) {
+            return;
+        }
+        let watching = handover.pending.iter().filter_map(|(id, pending)| {
+            matches!(pending.state, PendingState::Watching(_)).then_some(*id)
+        });
+        let watching: Vec<u64> = watching.collect();
+        for id in watching {
+            self.rank_one(id, now);
+        }
+    }
+
+    /// Ranks one that watches.
+    pub(super) fn rank_one(&mut self, id: u64, now: Now) {
+        let Some(handover) = &self.handover else {
+            return;
+        };
+        let Some(pending) = handover.pending.get(&id) else {
+            return;
+        };
+        if !matches!(pending.state, PendingState::Watching(_)) {
+            return;
+        }
+        let turn = pending.since + self.delay(pending.group, &pending.plan);
+        let held = handover.claims.held_until(&pending.plan.key, now.mono);
+        let at = held.unwrap_or(turn).max(now.mono);
+        if let Some(handover) = &mut self.handover {
+            handover.set_state(id, PendingState::Watching(at));
+        }
+    }
+
+    /// Ends a notification that this node does not send.
+    pub(super) fn end_pending(&mut self, id: u64, failed: bool, now: Now) {
+        let removed = self
+            .handover
+            .as_mut()
+            .and_then(|handover| handover.remove(id));
+        if let Some(pending) = removed {
+            self.notification_ended(pending.group, failed, now);
+        }
+    }
+
+    /// Gives everything up that is not being sent: the node stops.
+    pub(in crate::tenant) fn stop_handover(&mut self, now: Now) {
+        self.tell_facts();
+        let ids = self
+            .handover
+            .iter()
+            .flat_map(|handover| handover.pending.keys());
+        let ids: Vec<u64> = ids.copied().collect();
+        for id in ids {
+            let Some(handover) = &mut self.handover else {
+                return;
+            };
+            let Some(pending) = handover.pending.get(&id) else {
+                continue;
+            };
+            let key = pending.plan.key.clone();
+            if handover.asking.get(&key) == Some(&id) {
+                self.give_up_claim(&key, false, now);
+            }
+            self.end_pending(id, true, now);
+        }
+    }
+}
