@@ -232,7 +232,10 @@ impl<'o> Starting<'o> {
             reloader.watch(options.auto_reload_interval);
         }
         notify_socket::watch(&self.runtime, node.clone());
-        notify_socket::ready();
+        // A node of a mesh says it itself, once it knows what its peers know.
+        if options.cluster.listen_address.is_empty() {
+            notify_socket::ready();
+        }
         say_how_to_begin(address, &prefix, tls);
         Ok(Running {
             signals: self.signals,

@@ -201,6 +201,12 @@ impl Mesh {
     /// Tells that what [`MeshEvent::Save`] asked for is durable.
     pub fn saved(&mut self, _now: Now) {}
 
+    /// Whether this node may vote and promise anything.
+    #[must_use]
+    pub fn may_vote(&self, now: Now) -> bool {
+        self.electorate.may_vote(now)
+    }
+
     /// Who votes; `None` before there is an electorate.
     #[must_use]
     pub fn electors(&self) -> Option<&Arc<Electors>> {

@@ -11,6 +11,7 @@ use tokio::runtime;
 use super::{
     handle::Results,
     mesh::MeshSockets,
+    notify_socket,
     portable::PortableFiles,
     run::World,
     senders::Senders,
@@ -121,6 +122,7 @@ impl World for Shell {
                 }
             }
             // The loop's own.
+            Effect::Ready => notify_socket::ready(),
             Effect::Reply { .. } | Effect::Stopped => {}
         }
     }

@@ -240,7 +240,8 @@ impl<M: StateMachine, W: World> Loop<M, W> {
                 | Effect::WriteFile { .. }
                 | Effect::Run(_)
                 | Effect::Notify(_)
-                | Effect::Mesh(_)) => self.world.perform(other),
+                | Effect::Mesh(_)
+                | Effect::Ready) => self.world.perform(other),
             }
         }
         ControlFlow::Continue(())

@@ -35,6 +35,8 @@ pub enum Effect {
     },
     /// Do something with the mesh's sockets.
     Mesh(MeshEffect),
+    /// The node notifies from now on: service managers and load balancers may be told.
+    Ready,
     /// Everything that was to be saved is saved: the loop may end. Nothing follows it.
     Stopped,
 }

@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     Effect, Input, NotifyAttempt, PortableFile, Reply, ReplyTo, Request, SaveBatch, StoreOp,
-    Ticket, mesh::MeshSide,
+    Ticket, mesh::MeshSide, phase::Rising,
 };
 use crate::{
     alert::Alert,
@@ -165,7 +165,14 @@ impl Node {
             now,
         );
         let rng = Rng::from_seed(seed).child("mesh");
-        self.mesh = Some(MeshSide::new(Mesh::new(settings, saved, rng, now)));
+        let rising = Rising::new(
+            NodeName::clone(&settings.name),
+            settings.run,
+            settings.settle_timeout,
+            now,
+        );
+        self.mesh = Some(MeshSide::new(Mesh::new(settings, saved, rng, now), rising));
+        self.refresh_quorum(now);
         self
     }
 
@@ -256,7 +263,13 @@ impl Node {
     fn command(&mut self, request: Request, reply_to: ReplyTo, now: Now) {
         match request {
             Request::View => {
-                let view = Arc::new(self.tenant.view(now));
+                let mut view = self.tenant.view(now);
+                view.phase = self.phase();
+                view.mesh = self
+                    .mesh
+                    .as_ref()
+                    .map(|side| Arc::new(side.mesh.status(now)));
+                let view = Arc::new(view);
                 self.reply(reply_to, Reply::View(view));
             }
             _ if self.stop != Stop::No => {
@@ -330,6 +343,10 @@ impl Node {
             self.effects
                 .push_back(Effect::Run(Box::new(TenantJob::Reload(Box::new(input)))));
         }
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop != Stop::No
     }
 
     /// Whether a worker applies a configuration: alerts and groups stay as they are until it has.
@@ -415,6 +432,12 @@ impl Node {
         if let Stop::Draining(until) = self.stop {
             let done =
                 self.tenant.is_stopped() && self.saving.is_empty() && self.files_in_flight == 0;
+            let done = done && self.leave_mesh(now);
+            while let Some(side) = &mut self.mesh
+                && let Some(effect) = side.mesh.poll_effect()
+            {
+                self.effects.push_back(Effect::Mesh(effect));
+            }
             if done || now.mono >= until {
                 self.stop = Stop::Stopped;
                 self.effects.push_back(Effect::Stopped);

@@ -2,11 +2,11 @@
 
 use std::{collections::VecDeque, time::Duration};
 
-use super::{Effect, Node, machine::Waiting};
+use super::{Effect, Node, machine::Waiting, phase::Rising};
 use crate::{
     cluster::{Lane, Mesh, MeshEvent, MeshInput, NodeName},
     storage::Key,
-    tenant::REPLICATION_PAYLOAD,
+    tenant::{CLAIM_PAYLOAD, FACTS_PAYLOAD, REPLICATION_PAYLOAD},
     time::Now,
 };
 
@@ -22,20 +22,25 @@ const SAVE_AGAIN: Duration = Duration::from_secs(1);
 /// The mesh and what the node keeps beside it.
 #[derive(Debug)]
 pub(super) struct MeshSide {
-    mesh: Mesh,
+    pub(super) mesh: Mesh,
+    pub(super) rising: Rising,
     /// Messages of replication that wait while a configuration is applied.
     waiting: VecDeque<(NodeName, Vec<u8>)>,
     waiting_bytes: usize,
     /// What could not be saved, and when it is tried again.
     unsaved: Option<(Duration, Vec<u8>)>,
     /// Whether the mesh knows that this node has what its peers have.
-    synchronised: bool,
+    pub(super) synchronised: bool,
+    /// Whether goodbye is being said.
+    leaving: bool,
 }
 
 impl MeshSide {
-    pub(super) fn new(mesh: Mesh) -> Self {
+    pub(super) fn new(mesh: Mesh, rising: Rising) -> Self {
         Self {
             mesh,
+            rising,
+            leaving: false,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
             unsaved: None,
@@ -85,7 +90,8 @@ impl Node {
         let waits = waits.then_some((Duration::ZERO, "take in changes of other nodes"));
         let unsaved = side.unsaved.as_ref();
         let unsaved = unsaved.map(|(due, _)| (*due, "save the mesh"));
-        let dues = [side.mesh.poll_timeout(), waits, unsaved];
+        let rising = side.rising.due().map(|due| (due, "be ready"));
+        let dues = [side.mesh.poll_timeout(), waits, unsaved, rising];
         dues.into_iter().flatten().min()
     }
 
@@ -106,6 +112,7 @@ impl Node {
             self.mesh_event(event, now);
         }
         self.check_synchronised(now);
+        self.check_phase(now);
         some
     }
 
@@ -143,23 +150,35 @@ impl Node {
             MeshEvent::Joined { name, run } => {
                 self.tenant.peer_joined(&name, run, now);
                 self.tell_room(&name, now);
+                self.refresh_quorum(now);
+                self.tenant.greet(&name, now);
             }
             MeshEvent::Payload { from, bytes } => self.payload(from, bytes, now),
             MeshEvent::Room(name) => self.tell_room(&name, now),
-            MeshEvent::Parted(name) => self.tenant.peer_parted(&name, now),
+            MeshEvent::Parted(name) => {
+                self.tenant.peer_parted(&name, now);
+                self.refresh_quorum(now);
+            }
+            MeshEvent::Ended { name, run, left: _ } => {
+                self.run_ended(name, run);
+                self.refresh_quorum(now);
+            }
+            MeshEvent::Visible { .. } | MeshEvent::ElectorsChanged => self.refresh_quorum(now),
             MeshEvent::Save(bytes) => self.save_mesh(bytes),
             MeshEvent::Beat { from, bytes } => self.tenant.peer_beat(&from, &bytes, now),
-            MeshEvent::Ended { .. }
-            | MeshEvent::Visible { .. }
-            | MeshEvent::ElectorsChanged
-            | MeshEvent::MetPeers => {}
+            MeshEvent::MetPeers => {}
         }
     }
 
     /// Hands a payload to its reader. Kinds that a later version knows are passed over.
     fn payload(&mut self, from: NodeName, bytes: Vec<u8>, now: Now) {
-        if bytes.first() != Some(&REPLICATION_PAYLOAD) {
-            return;
+        match bytes.first() {
+            Some(&REPLICATION_PAYLOAD) => {}
+            Some(&CLAIM_PAYLOAD | &FACTS_PAYLOAD) => {
+                self.tenant.claim_payload(&from, &bytes, now);
+                return;
+            }
+            Some(_) | None => return,
         }
         let reloads = self.is_reloading();
         let Some(side) = &mut self.mesh else { return };
@@ -190,7 +209,19 @@ impl Node {
         {
             side.synchronised = true;
             side.mesh.synchronised(now);
+            self.refresh_quorum(now);
         }
+    }
+
+    /// Says goodbye; tells whether it is said.
+    pub(super) fn leave_mesh(&mut self, now: Now) -> bool {
+        let Some(side) = &mut self.mesh else {
+            return true;
+        };
+        if !std::mem::replace(&mut side.leaving, true) {
+            side.mesh.leave(now);
+        }
+        side.mesh.has_left()
     }
 
     fn save_mesh(&mut self, bytes: Vec<u8>) {

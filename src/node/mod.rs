@@ -4,6 +4,7 @@ mod effect;
 mod input;
 mod machine;
 mod mesh;
+mod phase;
 
 pub use effect::{Effect, NotifyAttempt, PortableFile, SaveBatch, StoreOp};
 pub use input::{Input, Reply, ReplyTo, Request, Ticket};

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{NotificationStats, Tenant, TenantEffect};
+use super::{NotificationStats, Tenant};
 use crate::{
     alert::AlertStatus,
     dispatch::GroupId,

@@ -30,6 +30,7 @@ pub use replicate::{Index, IndexInput, MeshIdentity, Portion, PortionInput, REPL
 pub use settings::TenantSettings;
 pub use state::{Record, Tenant, TenantEffect};
 pub use stats::{
-    LATENCY_BOUNDS, NotificationStats, ReplicaStats, ReplicationStats, SnapshotStats, Stats,
+    ClaimStats, LATENCY_BOUNDS, NotificationStats, ReplicaStats, ReplicationStats, SnapshotStats,
+    Stats,
 };
-pub use view::View;
+pub use view::{Phase, View};

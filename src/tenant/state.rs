@@ -9,7 +9,7 @@ use std::{
 use imbl::OrdMap;
 
 use super::{
-    Exported, Saved, Stats, TenantJob, TenantJobDone, TenantJobName, TenantSettings, View,
+    Exported, Phase, Saved, Stats, TenantJob, TenantJobDone, TenantJobName, TenantSettings, View,
     flush::RunningFlush, handover::Handover, persist::Persistence, replicate::Replicator,
 };
 use crate::{
@@ -321,6 +321,9 @@ impl Tenant {
             groups: self.dispatcher.groups().clone(),
             deliveries: self.deliveries.len(),
             stats: self.stats.clone(),
+            phase: Phase::default(),
+            mesh: None,
+            config_mismatches: self.config_mismatches(),
         }
     }
 

@@ -7,6 +7,7 @@ use imbl::OrdMap;
 use super::Stats;
 use crate::{
     alert::Alert,
+    cluster::MeshStatus,
     config::Config,
     dispatch::{Group, GroupId, RouteTree},
     history::History,
@@ -17,6 +18,33 @@ use crate::{
     silence::Silences,
     time::Now,
 };
+
+/// Where a node is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// It looks for its peers.
+    Starting,
+    /// It takes over what they have.
+    Syncing,
+    /// It notifies.
+    #[default]
+    Ready,
+    /// It stops: what is under way ends, nothing new begins.
+    Draining,
+}
+
+impl Phase {
+    /// The word for status and metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Syncing => "syncing",
+            Self::Ready => "ready",
+            Self::Draining => "draining",
+        }
+    }
+}
 
 /// The snapshot.
 #[derive(Debug, Clone)]
@@ -45,6 +73,12 @@ pub struct View {
     pub deliveries: usize,
     /// Counters.
     pub stats: Stats,
+    /// Where the node is on its way.
+    pub phase: Phase,
+    /// The mesh; `None` if clustering is switched off.
+    pub mesh: Option<Arc<MeshStatus>>,
+    /// Nodes that define routes or receivers in another way.
+    pub config_mismatches: usize,
 }
 
 impl View {

@@ -712,6 +712,7 @@ impl World {
                 self.network.perform(host, life, effect, clock);
                 self.take_network();
             }
+            Effect::Ready => {}
             Effect::Stopped => {
                 self.trace.say(clock, || format!("stopped n{}", host + 1));
                 self.ledger.stopped(host, clock);

@@ -1,0 +1,111 @@
+//! Who votes and who is in reach, for claims; and whether this node may begin to notify.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{Effect, Node};
+use crate::{cluster::NodeName, notify::claims::Quorum, tenant::Phase, time::Now};
+
+/// What the node keeps of its way up.
+#[derive(Debug)]
+pub(super) struct Rising {
+    pub(super) phase: Phase,
+    /// Runs of other nodes that are over, by name: the highest.
+    ended: BTreeMap<NodeName, u64>,
+    /// Monotonic time at which the node is ready, whatever it knows by then.
+    by: Duration,
+    /// Who this node is.
+    me: NodeName,
+    run: u64,
+}
+
+impl Rising {
+    pub(super) fn new(me: NodeName, run: u64, settle: Duration, now: Now) -> Self {
+        Self {
+            phase: Phase::Starting,
+            ended: BTreeMap::new(),
+            by: now.mono + settle,
+            me,
+            run,
+        }
+    }
+
+    /// When the node is ready at the latest.
+    pub(super) fn due(&self) -> Option<Duration> {
+        matches!(self.phase, Phase::Starting | Phase::Syncing).then_some(self.by)
+    }
+}
+
+impl Node {
+    /// A run of another node is over.
+    pub(super) fn run_ended(&mut self, name: NodeName, run: u64) {
+        if let Some(side) = &mut self.mesh {
+            let known = side.rising.ended.entry(name).or_default();
+            *known = (*known).max(run);
+        }
+    }
+
+    /// Tells the tenant who votes and who is in reach now.
+    pub(super) fn refresh_quorum(&mut self, now: Now) {
+        let Some(side) = &self.mesh else { return };
+        let mesh = &side.mesh;
+        let connected: BTreeMap<NodeName, u64> = mesh
+            .connected()
+            .filter_map(|name| Some((NodeName::clone(name), mesh.run_of(name)?)))
+            .collect();
+        let electors = mesh.electors().cloned();
+        let names = electors.iter().flat_map(|electors| &electors.names);
+        let down = names.filter(|name| mesh.is_down(name)).cloned().collect();
+        let quorum = Quorum {
+            me: Arc::clone(&side.rising.me),
+            run: side.rising.run,
+            down,
+            connected,
+            ended: side.rising.ended.clone(),
+            may_vote: mesh.may_vote(now),
+            lost_since: None,
+            electors,
+        };
+        self.tenant.set_quorum(quorum, now);
+    }
+
+    /// Moves on to the next phase if it is time.
+    pub(super) fn check_phase(&mut self, now: Now) {
+        let stopping = self.is_stopping();
+        let Some(side) = &mut self.mesh else { return };
+        let before = side.rising.phase;
+        let settled = side.synchronised && side.mesh.electors().is_some();
+        let phase = match before {
+            _ if stopping => Phase::Draining,
+            Phase::Starting | Phase::Syncing if settled || now.mono >= side.rising.by => {
+                Phase::Ready
+            }
+            Phase::Starting if side.mesh.has_met_peers() => Phase::Syncing,
+            Phase::Starting | Phase::Syncing | Phase::Ready | Phase::Draining => before,
+        };
+        if phase == before {
+            return;
+        }
+        side.rising.phase = phase;
+        tracing::info!(
+            component = "cluster",
+            from = before.as_str(),
+            to = phase.as_str(),
+            "Phase"
+        );
+        if phase == Phase::Ready {
+            self.refresh_quorum(now);
+            self.effects.push_back(Effect::Ready);
+        }
+        self.tenant.set_ready(phase == Phase::Ready);
+    }
+
+    /// Where the node is on its way.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match &self.mesh {
+            _ if self.is_stopping() => Phase::Draining,
+            Some(side) => side.rising.phase,
+            None => Phase::Ready,
+        }
+    }
+}
