@@ -192,6 +192,7 @@ impl Net {
                     TenantEffect::SaveBehind(_) => member.tenant.saved_behind(),
                     TenantEffect::Notify { .. }
                     | TenantEffect::SaveDurably(_)
+                    | TenantEffect::SavePromise { .. }
                     | TenantEffect::WriteFiles(_) => {}
                 }
             }
