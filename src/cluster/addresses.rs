@@ -56,6 +56,8 @@ pub(super) struct Target {
 pub(super) struct Addresses {
     targets: BTreeMap<Arc<str>, Target>,
     peers: Vec<GivenPeer>,
+    /// The addresses of each of `peers` as texts.
+    given: Vec<Vec<Arc<str>>>,
     resolved_once: bool,
 }
 
@@ -65,14 +67,17 @@ impl Addresses {
         for target in self.targets.values_mut() {
             target.given = false;
         }
-        for peer in &peers {
-            for address in &peer.addresses {
-                let target = self
-                    .targets
-                    .entry(address.to_string().into())
-                    .or_insert_with(|| Target::at(now));
-                target.given = true;
-            }
+        let text = |address: &std::net::SocketAddr| Arc::from(address.to_string());
+        self.given = peers
+            .iter()
+            .map(|peer| peer.addresses.iter().map(text).collect())
+            .collect();
+        for address in self.given.iter().flatten() {
+            let target = self
+                .targets
+                .entry(Arc::clone(address))
+                .or_insert_with(|| Target::at(now));
+            target.given = true;
         }
         self.targets
             .retain(|_, target| target.given || target.name.is_some());
@@ -208,11 +213,19 @@ impl Addresses {
 
     /// Whether every given peer has an address that answered, refused, or is our own.
     pub(super) fn has_met_all(&self) -> bool {
-        let met = |address: &std::net::SocketAddr| {
-            self.get(&address.to_string())
-                .is_some_and(|target| target.met)
-        };
-        self.resolved_once && self.peers.iter().all(|peer| peer.addresses.iter().any(met))
+        self.resolved_once && self.given.iter().all(|peer| self.has_met(peer))
+    }
+
+    /// Whether a given peer has addresses of which none answered or refused.
+    pub(super) fn has_unreached(&self) -> bool {
+        self.given
+            .iter()
+            .any(|peer| !peer.is_empty() && !self.has_met(peer))
+    }
+
+    fn has_met(&self, addresses: &[Arc<str>]) -> bool {
+        let target = |address: &Arc<str>| self.get(address).is_some_and(|target| target.met);
+        addresses.iter().any(target)
     }
 
     /// Given addresses without a stream, and why.

@@ -6,6 +6,7 @@ use super::{
     CloseReason, ConnId, Mesh, MeshEffect, MeshEvent,
     addresses::{Outcome, Target},
     peer::{Phase, Stream},
+    swim::SILENCE_OF_DEAD,
 };
 use crate::time::Now;
 
@@ -16,7 +17,7 @@ const DIALLING: Duration = Duration::from_secs(30);
 /// How long the other side may take to say who it is.
 const GREETING: Duration = Duration::from_secs(5);
 /// How long a stream may be silent; every node speaks every two seconds.
-pub(super) const SILENCE: Duration = Duration::from_secs(8);
+const SILENCE: Duration = Duration::from_secs(8);
 
 impl Mesh {
     /// Whether an address is to be dialled: nobody is known to be there, or whoever is has no stream to us or was never
@@ -105,7 +106,7 @@ impl Mesh {
             self.log_failure(address, why);
         }
         if matches!(why, CloseReason::Refused(_)) {
-            self.refused_by_host(address, since);
+            self.refused_by_host(address, since, now);
         }
     }
 
@@ -143,7 +144,7 @@ impl Mesh {
     }
 
     /// A refusal after the stream ended, from the very address that spoke in this run: the process is gone.
-    fn refused_by_host(&mut self, address: &Arc<str>, since: Duration) {
+    fn refused_by_host(&mut self, address: &Arc<str>, since: Duration, now: Now) {
         let Some(name) = self
             .addresses
             .get(address)
@@ -164,12 +165,12 @@ impl Mesh {
                 address = &**address,
                 "The process of a peer has ended without saying goodbye; others take over what it held"
             );
-            self.ended(&name, false);
+            self.ended(&name, false, now);
         }
     }
 
     /// Tells once that the process of a node is gone.
-    pub(super) fn ended(&mut self, name: &str, left: bool) {
+    pub(super) fn ended(&mut self, name: &str, left: bool, now: Now) {
         let Some((name, peer)) = self
             .peers
             .get_key_value(name)
@@ -182,19 +183,30 @@ impl Mesh {
             peer.gone = true;
             self.out.stats.left += 1;
             let run = peer.run;
-            self.out.event(MeshEvent::Ended { name, run, left });
+            let event = MeshEvent::Ended {
+                name: Arc::clone(&name),
+                run,
+                left,
+            };
+            self.out.event(event);
+            self.electorate.peer_down(&name, now);
+            self.membership.declare_down(&name, now.mono);
+            self.carry_out(None, now);
         }
     }
 
     pub(super) fn next_silence(&self) -> Option<Duration> {
-        self.streams.values().filter_map(deadline).min()
+        self.streams
+            .values()
+            .filter_map(|stream| self.deadline(stream))
+            .min()
     }
 
     pub(super) fn end_silent_streams(&mut self, now: Now) {
         let silent: Vec<ConnId> = self
             .streams
             .iter()
-            .filter(|(_, stream)| deadline(stream).is_some_and(|at| at <= now.mono))
+            .filter(|(_, stream)| self.deadline(stream).is_some_and(|at| at <= now.mono))
             .map(|(conn, _)| *conn)
             .collect();
         for conn in silent {
@@ -210,13 +222,22 @@ impl Mesh {
             self.out.effects.push_back(MeshEffect::Close { conn });
         }
     }
-}
 
-/// When a stream is given up unless something is heard.
-fn deadline(stream: &Stream) -> Option<Duration> {
-    match stream.phase {
-        Phase::Dialling => Some(stream.since + DIALLING),
-        Phase::Greeting | Phase::Offered => Some(stream.since + GREETING),
-        Phase::Open => Some(stream.heard + SILENCE),
+    /// When a stream is given up unless something is heard.
+    fn deadline(&self, stream: &Stream) -> Option<Duration> {
+        match stream.phase {
+            Phase::Dialling => Some(stream.since + DIALLING),
+            Phase::Greeting | Phase::Offered => Some(stream.since + GREETING),
+            Phase::Open => {
+                let name = stream.name.as_deref();
+                let peer = name.and_then(|name| self.peers.get(name));
+                let silence = if peer.is_some_and(|peer| peer.down) {
+                    SILENCE_OF_DEAD
+                } else {
+                    SILENCE
+                };
+                Some(stream.heard + silence)
+            }
+        }
     }
 }

@@ -19,6 +19,8 @@ const BULK: u8 = 6;
 const CREDIT: u8 = 7;
 const BEAT: u8 = 8;
 const MEMBERS: u8 = 9;
+const SWIM: u8 = 10;
+const VOTE: u8 = 11;
 
 /// Why a node does not want another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,6 +87,10 @@ pub(super) enum Frame {
     Credit(u64),
     /// Said every two seconds.
     Beat(Beat),
+    /// A packet of the membership protocol.
+    Swim(Vec<u8>),
+    /// A message of the electorate.
+    Vote(Vec<u8>),
     /// Nodes that the sender has streams to.
     Members(Vec<Member>),
 }
@@ -108,6 +114,8 @@ impl Frame {
             }
             Self::Urgent(bytes) => return tagged(bytes, URGENT),
             Self::Bulk(bytes) => return tagged(bytes, BULK),
+            Self::Swim(bytes) => return tagged(bytes, SWIM),
+            Self::Vote(bytes) => return tagged(bytes, VOTE),
             Self::Credit(bytes) => {
                 out.number(bytes).byte(CREDIT);
             }
@@ -134,6 +142,8 @@ impl Frame {
             GOODBYE => Some(Self::Goodbye),
             URGENT => Some(Self::Urgent(bytes)),
             BULK => Some(Self::Bulk(bytes)),
+            SWIM => Some(Self::Swim(bytes)),
+            VOTE => Some(Self::Vote(bytes)),
             CREDIT => from.number().map(Self::Credit),
             BEAT => Beat::read(&mut from).map(Self::Beat),
             MEMBERS => read_members(&mut from).map(Self::Members),
@@ -180,6 +190,12 @@ mod tests {
             version: "1.2".into(),
             dial: 3,
             members: vec![member.clone()],
+            electors: Some(Arc::new(crate::cluster::Electors {
+                founding: 7,
+                epoch: 300,
+                names: ["a".into(), "b".into()].into(),
+                at_least: 3,
+            })),
         };
         vec![
             Frame::Hello(hello),
@@ -203,6 +219,8 @@ mod tests {
                 payload: vec![1, 2, 3],
             }),
             Frame::Beat(Beat::default()),
+            Frame::Swim(vec![1]),
+            Frame::Vote(vec![2, 3]),
         ]
     }
 
@@ -221,7 +239,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_and_mutations_never_panic(
-            which in 0_usize..10, at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+            which in 0_usize..12, at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
             garbage in proptest::collection::vec(any::<u8>(), 0..60), kind in 0_u8..20,
         ) {
             let mut bytes = frames().swap_remove(which).encode();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    NodeName,
+    Electors, NodeName,
     settings::MAX_NODES,
     wire::{Reader, Writer},
 };
@@ -35,6 +35,8 @@ pub(super) struct Hello {
     pub(super) version: Arc<str>,
     /// Counts the streams that its sender dialled in this run; 0 on those that it accepted.
     pub(super) dial: u64,
+    /// Who votes, as its sender knows.
+    pub(super) electors: Option<Arc<Electors>>,
     /// Whom its sender knows.
     pub(super) members: Vec<Member>,
 }
@@ -49,12 +51,13 @@ impl Hello {
             .text(&self.version)
             .number(self.dial);
         write_members(&self.members, out);
+        write_electors(self.electors.as_deref(), out);
     }
 
     /// Reads one; what later versions append is passed over.
     pub(super) fn read(from: &mut Reader<'_>) -> Option<Self> {
         let protocol = (from.number()?, from.number()?);
-        let hello = Self {
+        let mut hello = Self {
             protocol,
             name: read_name(from)?,
             run: from.number()?,
@@ -63,7 +66,9 @@ impl Hello {
             version: from.text()?,
             dial: from.number()?,
             members: read_members(from)?,
+            electors: None,
         };
+        hello.electors = read_electors(from)?.map(Arc::new);
         Some(hello)
     }
 
@@ -71,6 +76,39 @@ impl Hello {
     pub(super) fn is_understood(&self) -> bool {
         self.protocol.0 <= PROTOCOL.1 && PROTOCOL.0 <= self.protocol.1
     }
+}
+
+fn write_electors(electors: Option<&Electors>, out: &mut Writer) {
+    let Some(electors) = electors else {
+        out.byte(0);
+        return;
+    };
+    let number = |size: usize| u64::try_from(size).unwrap_or(0);
+    let count = electors.names.len().min(MAX_NODES);
+    out.byte(1).number(electors.founding).number(electors.epoch);
+    out.number(number(electors.at_least)).number(number(count));
+    for name in electors.names.iter().take(count) {
+        out.text(name);
+    }
+}
+
+fn read_electors(from: &mut Reader<'_>) -> Option<Option<Electors>> {
+    if from.byte()? == 0 {
+        return Some(None);
+    }
+    let (founding, epoch) = (from.number()?, from.number()?);
+    let at_least = usize::try_from(from.number()?).ok()?;
+    let count = usize::try_from(from.number()?).ok()?;
+    if count > MAX_NODES {
+        return None;
+    }
+    let names = (0..count).map(|_| read_name(from)).collect::<Option<_>>()?;
+    Some(Some(Electors {
+        founding,
+        epoch,
+        names,
+        at_least,
+    }))
 }
 
 pub(super) fn write_members(members: &[Member], out: &mut Writer) {

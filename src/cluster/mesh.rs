@@ -1,6 +1,7 @@
 //! The mesh as one state machine: what it is given, what it asks for, what it knows.
 //!
-//! Streams are in `streams`, dials in `dials`, beats in `beats`.
+//! Streams are in `streams`, dials in `dials`, beats in `beats`, the membership
+//! protocol in `swim`, the electorate in `votes`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -9,10 +10,11 @@ use std::{
 };
 
 use super::{
-    CloseReason, ConnId, Electorate, Electors, Lane, MeshEffect, MeshEvent, MeshInput,
-    MeshSettings, MeshStatus, NodeName, PeerState, PeerStatus,
+    CloseReason, ConnId, Electorate, Lane, MeshEffect, MeshEvent, MeshInput, MeshSettings,
+    MeshStatus, NodeName, PeerState, PeerStatus,
     addresses::Addresses,
     frame::Frame,
+    membership::Membership,
     outbox::Outbox,
     peer::{Peer, Phase, Stream},
     port::MAX_FRAME,
@@ -39,13 +41,18 @@ pub struct Mesh {
     pub(super) streams: BTreeMap<ConnId, Stream>,
     pub(super) peers: BTreeMap<NodeName, Peer>,
     pub(super) addresses: Addresses,
+    pub(super) membership: Membership,
+    /// When missing nodes are called again.
+    pub(super) next_announce: Duration,
+    /// What the electorate was told of the peers that were given: whether one could not be reached.
+    pub(super) settled: Option<bool>,
     /// Counts the streams dialled.
     pub(super) dials: u64,
     /// What beats carry.
     pub(super) beat: Vec<u8>,
     /// Refusals that the log has told: of whom, and why.
     pub(super) refusals: BTreeSet<(Arc<str>, &'static str)>,
-    started: Duration,
+    pub(super) started: Duration,
     met: bool,
     leaving: Option<Duration>,
     left: bool,
@@ -61,6 +68,9 @@ impl Mesh {
             streams: BTreeMap::new(),
             peers: BTreeMap::new(),
             addresses: Addresses::default(),
+            membership: Membership::new(&settings, rng.child("membership")),
+            next_announce: now.mono,
+            settled: None,
             dials: 0,
             beat: Vec::new(),
             refusals: BTreeSet::new(),
@@ -70,6 +80,7 @@ impl Mesh {
             left: false,
             settings,
         };
+        mesh.await_electors();
         mesh.meet(now);
         mesh
     }
@@ -87,7 +98,7 @@ impl Mesh {
                 }
                 self.closed(conn, &why, now);
             }
-            MeshInput::Datagram { bytes, .. } => self.out.received(bytes.len()),
+            MeshInput::Datagram { conn, bytes } => self.datagram(conn, &bytes, now),
         }
         self.handle_timeout(now);
     }
@@ -95,11 +106,17 @@ impl Mesh {
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
         self.end_silent_streams(now);
-        self.send_beats(now);
+        if !self.left {
+            self.swim_due(now);
+            self.send_beats(now);
+            self.give_up_absent(now);
+        }
         if self.leaving.is_none() {
             self.dial_due(now);
         }
         self.meet(now);
+        self.electorate.handle_timeout(now);
+        self.carry_out_votes();
         self.finish_leaving(now);
     }
 
@@ -109,13 +126,23 @@ impl Mesh {
         let dial = self.next_dial().filter(|_| self.leaving.is_none());
         let settle = (!self.met).then(|| (self.started + self.settle_timeout(), "mesh settle"));
         let leave = self.leaving.filter(|_| !self.left);
+        let lives = !self.left;
         [
+            self.next_swim()
+                .filter(|_| lives)
+                .map(|at| (at, "mesh membership")),
+            self.next_absent()
+                .filter(|_| lives)
+                .map(|at| (at, "mesh absence")),
             dial.map(|at| (at, "mesh dial")),
             self.next_beat().map(|at| (at, "mesh beat")),
             self.next_silence().map(|at| (at, "mesh silence")),
             settle,
             leave.map(|at| (at + LEAVE_TIMEOUT, "mesh leave")),
-            self.electorate.next_due().map(|at| (at, "mesh electorate")),
+            self.electorate
+                .next_due()
+                .filter(|_| lives)
+                .map(|at| (at, "mesh electorate")),
         ]
         .into_iter()
         .flatten()
@@ -198,21 +225,6 @@ impl Mesh {
         self.beat = bytes;
     }
 
-    /// Tells that what [`MeshEvent::Save`] asked for is durable.
-    pub fn saved(&mut self, _now: Now) {}
-
-    /// Whether this node may vote and promise anything.
-    #[must_use]
-    pub fn may_vote(&self, now: Now) -> bool {
-        self.electorate.may_vote(now)
-    }
-
-    /// Who votes; `None` before there is an electorate.
-    #[must_use]
-    pub fn electors(&self) -> Option<&Arc<Electors>> {
-        self.electorate.electors()
-    }
-
     /// Whether every given peer has answered or refused, or time is up.
     #[must_use]
     pub fn has_met_peers(&self) -> bool {
@@ -229,25 +241,31 @@ impl Mesh {
             self.met = true;
             self.out.event(MeshEvent::MetPeers);
         }
+        self.settle(now);
     }
-
-    /// Tells that this node's state covers that of every peer it met (`true` once it is synchronised): it may vote and
-    /// found an electorate from now on.
-    pub fn synchronised(&mut self, _now: Now) {}
 
     /// Says goodbye: the electorate is left, peers are told, streams end.
     pub fn leave(&mut self, now: Now) {
         if self.leaving.is_none() {
             self.leaving = Some(now.mono);
+            self.electorate.leave(now);
+            self.carry_out_votes();
             self.finish_leaving(now);
         }
     }
 
-    fn finish_leaving(&mut self, _now: Now) {
-        if self.leaving.is_none() || self.left {
+    fn finish_leaving(&mut self, now: Now) {
+        let Some(since) = self.leaving.filter(|_| !self.left) else {
+            return;
+        };
+        let is_late = now.mono.saturating_sub(since) >= LEAVE_TIMEOUT;
+        let nobody_hears = self.connected().next().is_none();
+        if !is_late && !nobody_hears && !self.electorate.has_left() {
             return;
         }
         self.left = true;
+        self.membership.leave(now.mono);
+        self.carry_out(None, now);
         for conn in self.open_streams() {
             self.out.frame(conn, Frame::Goodbye);
         }
@@ -287,7 +305,8 @@ impl Mesh {
     /// Whether a node is held for dead, or its process is known to be gone.
     #[must_use]
     pub fn is_down(&self, name: &str) -> bool {
-        self.peers.get(name).is_some_and(|peer| peer.gone)
+        let peer = self.peers.get(name);
+        peer.is_some_and(|peer| peer.gone || peer.down)
     }
 
     /// A snapshot for status and metrics.
@@ -297,32 +316,40 @@ impl Mesh {
             .peers
             .iter()
             .filter(|(_, peer)| peer.is_met())
-            .map(|(name, peer)| (Arc::clone(name), self.peer_status(peer)))
+            .map(|(name, peer)| (Arc::clone(name), self.peer_status(name, peer)))
             .collect();
+        let mut stats = self.out.stats.clone();
+        stats.unsafe_electorates = self.electorate.unsafe_electorates();
+        stats.malformed += self.electorate.malformed();
+        let electors = self.electorate.electors();
         MeshStatus {
             name: Arc::clone(&self.settings.name),
             advertise: Arc::clone(&self.settings.advertise),
             unreached: self.addresses.unreached(&peers),
             peers,
-            stats: self.out.stats.clone(),
-            ..MeshStatus::default()
+            electors: electors.map_or_else(Vec::new, |electors| {
+                electors.names.iter().map(Arc::clone).collect()
+            }),
+            epoch: electors.map_or(0, |electors| electors.epoch),
+            has_quorum: electors.is_some_and(|electors| self.has_quorum(electors)),
+            stats,
         }
     }
 
-    fn peer_status(&self, peer: &Peer) -> PeerStatus {
+    fn peer_status(&self, name: &str, peer: &Peer) -> PeerStatus {
         PeerStatus {
             address: Arc::clone(&peer.address),
             run: peer.run,
             version: Arc::clone(&peer.version),
-            state: if peer.gone {
+            state: if peer.gone || peer.down {
                 PeerState::Down
             } else {
-                PeerState::Alive
+                self.membership.state_of(name).unwrap_or_default()
             },
             connected: peer.stream.is_some(),
+            udp_blocked: peer.datagrams.blocked,
             round_trip: peer.clock.round_trip(),
             clock_ahead: peer.clock.ahead(),
-            ..PeerStatus::default()
         }
     }
 

@@ -12,6 +12,8 @@ mod electorate;
 mod event;
 mod frame;
 mod hello;
+mod identity;
+mod membership;
 mod mesh;
 mod outbox;
 mod peer;
@@ -19,8 +21,10 @@ mod port;
 mod settings;
 mod status;
 mod streams;
+mod swim;
 #[cfg(test)]
 mod tests;
+mod votes;
 mod wire;
 
 pub use electorate::{Electorate, ElectorateOutput, Electors, Visible};

@@ -27,6 +27,12 @@ impl Outbox {
         });
     }
 
+    pub(super) fn datagram(&mut self, conn: ConnId, to: Arc<str>, bytes: Vec<u8>) {
+        count(&mut self.stats.sent, bytes.len());
+        self.effects
+            .push_back(MeshEffect::Datagram { conn, to, bytes });
+    }
+
     pub(super) fn event(&mut self, event: MeshEvent) {
         self.events.push_back((event, None));
     }

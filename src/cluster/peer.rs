@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{ConnId, NodeName, clock::PeerClock};
+use super::{ConnId, Electors, NodeName, clock::PeerClock, swim::Datagrams};
 
 /// Another node.
 #[derive(Debug, Default)]
@@ -28,6 +28,24 @@ pub(super) struct Peer {
     pub(super) beats: u32,
     pub(super) next_beat: Duration,
     pub(super) clock: PeerClock,
+    /// The membership protocol holds it for dead.
+    pub(super) down: bool,
+    pub(super) datagrams: Datagrams,
+}
+
+impl Peer {
+    /// A node that is expected.
+    pub(super) fn missing_since(since: Duration) -> Self {
+        Self {
+            parted: since,
+            ..Self::default()
+        }
+    }
+
+    /// Whether anything was ever heard from this node.
+    pub(super) fn is_met(&self) -> bool {
+        self.run != 0
+    }
 }
 
 /// How far a stream is.
@@ -57,6 +75,8 @@ pub(super) struct Stream {
     pub(super) generation: u64,
     pub(super) address: Arc<str>,
     pub(super) version: Arc<str>,
+    /// Who votes, as it says.
+    pub(super) electors: Option<Arc<Electors>>,
     /// The other side's number of it.
     pub(super) theirs: u64,
     /// Where it comes from or goes to, for logs.
@@ -91,6 +111,7 @@ impl Stream {
             generation: 0,
             address: Arc::from(""),
             version: Arc::from(""),
+            electors: None,
             theirs: 0,
             remote,
             since: now,

@@ -9,10 +9,12 @@ use std::{net::SocketAddr, sync::Arc};
 
 use super::{
     CloseReason, ConnId, Lane, Mesh, MeshEffect, MeshEvent, NodeName,
+    clock::PeerClock,
     frame::{Frame, Refusal},
     hello::{Hello, Member, PROTOCOL},
-    peer::{Peer, Phase, Stream},
+    peer::{Phase, Stream},
     settings::MAX_NODES,
+    swim::Datagrams,
 };
 use crate::time::Now;
 
@@ -53,7 +55,8 @@ impl Mesh {
             protocol: PROTOCOL,
             name: Arc::clone(&self.settings.name),
             run: self.settings.run,
-            generation: self.settings.run,
+            generation: self.membership.generation(),
+            electors: self.electorate.electors().map(Arc::clone),
             advertise: Arc::clone(&self.settings.advertise),
             version: Arc::clone(&self.settings.version),
             dial,
@@ -128,6 +131,11 @@ impl Mesh {
             Frame::Goodbye => self.said_goodbye(&name, now),
             Frame::Members(members) => self.learn(&members, now),
             Frame::Beat(beat) => self.beat_heard(&name, beat, now),
+            Frame::Swim(bytes) => self.swim_frame(conn, &name, &bytes, now),
+            Frame::Vote(bytes) => {
+                self.electorate.handle(&name, &bytes, now);
+                self.carry_out_votes();
+            }
             Frame::Hello(_) | Frame::Adopt { .. } | Frame::Refused { .. } => {
                 self.out.stats.malformed += 1;
             }
@@ -156,6 +164,7 @@ impl Mesh {
         stream.generation = hello.generation;
         stream.address = Arc::clone(&hello.advertise);
         stream.version = Arc::clone(&hello.version);
+        stream.electors = hello.electors.clone();
         stream.theirs = hello.dial;
         stream.phase = Phase::Offered;
         let dialled = stream.dialled.clone();
@@ -359,10 +368,13 @@ impl Mesh {
         }
         peer.run = run;
         peer.gone = false;
+        peer.down = false;
+        peer.datagrams = Datagrams::default();
+        peer.clock = PeerClock::default();
         peer.generation = stream.generation;
         peer.version = Arc::clone(&stream.version);
         peer.address = Arc::clone(&stream.address);
-        let address = Arc::clone(&peer.address);
+        let (address, electors) = (Arc::clone(&peer.address), stream.electors.clone());
         match (is_new, is_other) {
             (true, _) => self.out.stats.joined += 1,
             (false, true) => self.out.stats.updated += 1,
@@ -387,7 +399,11 @@ impl Mesh {
             run,
         });
         self.tell_others_of(&name, &address);
+        self.tell_its_generation(&name);
         self.begin_beats(&name, now);
+        self.call(&name, now);
+        self.electorate.peer_joined(&name, electors, now);
+        self.carry_out_votes();
     }
 
     /// Another process of a name is there: the one before it is gone.
@@ -406,7 +422,26 @@ impl Mesh {
             self.close(conn);
             self.part(name, "another process took its name", now);
         }
-        self.ended(name, false);
+        self.ended(name, false, now);
+    }
+
+    /// A process that has a lower generation than what is remembered of its name would stay dead to all.
+    fn tell_its_generation(&mut self, name: &NodeName) {
+        let (Some(peer), Some(generation)) =
+            (self.peers.get(name), self.membership.generation_of(name))
+        else {
+            return;
+        };
+        if generation > peer.generation
+            && let Some(conn) = peer.stream
+        {
+            let member = Member {
+                name: Arc::clone(name),
+                generation,
+                address: Arc::clone(&peer.address),
+            };
+            self.out.frame(conn, Frame::Members(vec![member]));
+        }
     }
 
     /// Others may not know of a node that joined; it may not be able to reach them.
@@ -429,12 +464,16 @@ impl Mesh {
 
     fn learn(&mut self, members: &[Member], now: Now) {
         for member in members {
+            if member.name == self.settings.name {
+                self.membership.exceed(member.generation, now.mono);
+            }
             if member.name == self.settings.name || self.stream_to(&member.name).is_some() {
                 continue;
             }
             self.addresses
                 .learn(&member.name, &member.address, now.mono);
         }
+        self.carry_out(None, now);
     }
 
     pub(super) fn closed(&mut self, conn: ConnId, why: &CloseReason, now: Now) {
@@ -471,6 +510,7 @@ impl Mesh {
             );
         }
         self.out.event(MeshEvent::Parted(Arc::clone(name)));
+        self.electorate.peer_parted(name, now);
         self.addresses.hurry(Some(name), now.mono);
     }
 
@@ -502,13 +542,8 @@ impl Mesh {
         }
         tracing::info!(peer = &**name, "A peer left the mesh");
         self.out.event(MeshEvent::Parted(Arc::clone(name)));
-        self.ended(name, true);
-    }
-}
-
-impl Peer {
-    /// Whether anything was ever heard from this node.
-    pub(super) fn is_met(&self) -> bool {
-        self.run != 0
+        self.electorate.peer_parted(name, now);
+        self.electorate.peer_left(name, now);
+        self.ended(name, true, now);
     }
 }
