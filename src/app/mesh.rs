@@ -9,8 +9,8 @@ use super::{
 use crate::{
     cluster::MeshSettings,
     io::{
-        GateError, GossipError, GossipOptions, GossipPort, MeshSecurity, MeshSocketsOptions,
-        PeerSpec, random_peer_name,
+        GateError, GossipError, GossipOptions, GossipPort, MeshSecurity, MeshSocketStats,
+        MeshSocketsOptions, PeerSpec, random_peer_name,
     },
     node::StoreOp,
     storage::Key,
@@ -25,14 +25,13 @@ const ELECTORS: &str = "electors";
 /// How long the start waits for the store.
 const SAVE: Duration = Duration::from_secs(5);
 
-/// `--cluster.minority-delay` from here on is for ever; the flag's text for it is `inf`.
-const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-
 /// The mesh before the store is open.
 pub(super) struct MeshStart {
     pub(super) port: GossipPort,
     peers: Vec<PeerSpec>,
     security: MeshSecurity,
+    /// What its sockets will count.
+    pub(super) stats: Arc<MeshSocketStats>,
 }
 
 /// Who this node is in the mesh.
@@ -77,6 +76,7 @@ impl MeshStart {
             port,
             peers,
             security,
+            stats: Arc::default(),
         }))
     }
 
@@ -111,7 +111,7 @@ impl MeshStart {
             reconnect_timeout: cluster.reconnect_timeout,
             settle_timeout: cluster.settle_timeout,
             expected_size: cluster.expected_size,
-            minority_delay: (delay < FOR_EVER).then_some(delay),
+            minority_delay: (delay < Duration::MAX).then_some(delay),
             evict_after: cluster.evict_after,
         }
     }
@@ -124,6 +124,7 @@ impl MeshStart {
             tcp_timeout: cluster.tcp_timeout,
             peers: self.peers,
             resolve_timeout: cluster.peers_resolve_timeout,
+            stats: Arc::clone(&self.stats),
         };
         (self.port, options)
     }
@@ -171,5 +172,71 @@ impl Identity {
             electors: fact(ELECTORS).cloned(),
         };
         (identity, warning)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::state;
+
+    async fn take(path: &std::path::Path, given: &str, at: i64) -> (String, u64) {
+        let opened = state::open(path).unwrap();
+        let now = Timestamp::from_millis(at);
+        let (identity, warning) = Identity::take(given, &opened, now).await;
+        assert_eq!(warning, None);
+        opened.store.close();
+        (identity.name.to_string(), identity.run)
+    }
+
+    #[tokio::test]
+    async fn a_drawn_name_is_kept_and_each_run_is_higher() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let (name, run) = take(path, "", 1_000_000).await;
+        assert_eq!((name.len(), run), (26, 1_000_000));
+        assert_eq!(take(path, "", 2_000_000).await, (name.clone(), 2_000_000));
+        // The clock was set back.
+        assert_eq!(take(path, "", 500_000).await, (name.clone(), 2_000_001));
+        assert_eq!(
+            take(path, "given", 0).await,
+            ("given".to_owned(), 2_000_002)
+        );
+        assert_eq!(take(path, "", 0).await, (name, 2_000_003));
+    }
+
+    async fn warnings(listen: &str, peers: &[&str]) -> Vec<String> {
+        let start = MeshStart {
+            port: GossipPort::bind(GossipOptions {
+                listen,
+                advertise: "",
+                allow_public: true,
+            })
+            .await
+            .unwrap(),
+            peers: peers
+                .iter()
+                .map(|peer| PeerSpec::parse(peer).unwrap())
+                .collect(),
+            security: MeshSecurity::open("".as_ref(), "".as_ref()).unwrap(),
+            stats: Arc::default(),
+        };
+        start.warnings()
+    }
+
+    #[tokio::test]
+    async fn an_open_mesh_is_warned_of() {
+        let none: [String; 0] = [];
+        assert_eq!(warnings("127.0.0.1:0", &[]).await, none);
+        assert_eq!(warnings("127.0.0.1:0", &["localhost:1"]).await, none);
+        for (listen, peers) in [("127.0.0.1:0", &["am-1:9094"][..]), ("0.0.0.0:0", &[])] {
+            let told = warnings(listen, peers).await;
+            assert!(
+                told.last()
+                    .unwrap()
+                    .contains("can inject and silence alerts"),
+                "{told:?}"
+            );
+        }
     }
 }

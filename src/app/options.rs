@@ -106,7 +106,7 @@ pub struct ClusterOptions {
     pub secret_file: PathBuf,
     /// `--cluster.expected-size`; `None` if it is not known.
     pub expected_size: Option<usize>,
-    /// `--cluster.minority-delay`
+    /// `--cluster.minority-delay`; `Duration::MAX` is `inf`.
     pub minority_delay: Duration,
     /// `--cluster.evict-after`
     pub evict_after: Duration,

@@ -194,6 +194,7 @@ impl<'o> Starting<'o> {
             loop_stats: Arc::clone(&opened.loop_stats),
             store: Arc::clone(&opened.store_stats),
             reloads: Arc::clone(&reloads),
+            mesh: mesh.as_ref().map(|mesh| Arc::clone(&mesh.start.stats)),
             labels: MetricLabels {
                 alert_names: self.features.alert_names_in_metrics,
                 receiver_names: self.features.receiver_name_in_metrics,

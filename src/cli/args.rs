@@ -36,6 +36,8 @@ pub(crate) enum Kind {
     Texts,
     /// A Go duration, with `d` and `w`.
     Duration,
+    /// A duration, or `inf`: [`Duration::MAX`].
+    DurationOrInf,
     /// A Go duration with a sign that matters.
     SignedDuration,
     /// A Go duration, or a whole number of seconds (prometheus-operator writes `--web.timeout=30`).
@@ -275,6 +277,8 @@ fn read(kind: Kind, text: &str) -> Result<Value, UsageError> {
         Kind::Switch => Value::Switch(text == "true"),
         Kind::Text | Kind::Texts => Value::Text(text.to_owned()),
         Kind::Duration => duration(text)?,
+        Kind::DurationOrInf if text == "inf" => Value::Duration(Duration::MAX, false),
+        Kind::DurationOrInf => duration(text)?,
         Kind::SignedDuration => {
             let (magnitude, _) = parse_go_duration(text.strip_prefix('-').unwrap_or(text), true)?;
             Value::Duration(magnitude, text.starts_with('-'))

@@ -157,25 +157,25 @@ pub(super) const SERVE: &[Flag] = &[
         "cluster.advertise-address",
         Kind::Text,
         "",
-        "Address under which other nodes reach this one.",
+        "Address under which other nodes reach this one; the host may be a name.",
     ),
     flag(
         "cluster.peer-name",
         Kind::Text,
         "",
-        "Name of this node in the mesh; random if it is not given.",
+        "Name of this node in the mesh; drawn at the first start and kept if it is not given.",
     ),
     flag(
         "cluster.peer",
         Kind::Texts,
         "",
-        "Another node of the mesh. Repeatable.",
+        "Another node of the mesh: host:port, an SRV name, or file:PATH with one of these per line. Repeatable.",
     ),
     flag(
         "cluster.peer-timeout",
         Kind::Duration,
         "15s",
-        "How long a node waits for the one before it to notify.",
+        "Accepted for Alertmanager's sake and without effect: nodes agree on who notifies.",
     ),
     flag(
         "cluster.peers-resolve-timeout",
@@ -193,13 +193,13 @@ pub(super) const SERVE: &[Flag] = &[
         "cluster.pushpull-interval",
         Kind::Duration,
         "1m0s",
-        "Interval between full exchanges of state.",
+        "How often nodes compare all of their state.",
     ),
     flag(
         "cluster.tcp-timeout",
         Kind::Duration,
         "10s",
-        "At most this long to connect to a peer, and for a read or a write.",
+        "At most this long to connect to a peer, and for a write to be taken.",
     ),
     flag(
         "cluster.probe-timeout",
@@ -223,7 +223,7 @@ pub(super) const SERVE: &[Flag] = &[
         "cluster.reconnect-interval",
         Kind::Duration,
         "10s",
-        "Interval between attempts to reach a lost peer.",
+        "Longest wait between two attempts to reach a lost peer.",
     ),
     flag(
         "cluster.reconnect-timeout",
@@ -314,7 +314,7 @@ pub(super) const SERVE: &[Flag] = &[
         "cluster.secret-file",
         Kind::Text,
         "",
-        "File with the secret that nodes of the mesh share.",
+        "File with the keys that nodes of the mesh share; the first seals, all open.",
     ),
     flag(
         "cluster.expected-size",
@@ -324,9 +324,9 @@ pub(super) const SERVE: &[Flag] = &[
     ),
     flag(
         "cluster.minority-delay",
-        Kind::Duration,
+        Kind::DurationOrInf,
         "30s",
-        "How long a node that sees no majority waits before it notifies anyway.",
+        "How long a node that sees no majority waits before it notifies anyway; inf waits for ever.",
     ),
     flag(
         "cluster.evict-after",

@@ -41,6 +41,7 @@ fn signature(flag: &Flag) -> String {
         Kind::Text => format!("{short}--{name}=\"{}\"", flag.default),
         Kind::Texts => format!("{short}--{name}={} ...", flag.default),
         Kind::Duration
+        | Kind::DurationOrInf
         | Kind::SignedDuration
         | Kind::Seconds
         | Kind::Int

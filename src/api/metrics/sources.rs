@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use crate::{
-    io::{LoopStats, StoreStats},
+    io::{LoopStats, MeshSocketStats, StoreStats},
     time::Timestamp,
 };
 
@@ -19,6 +19,8 @@ pub struct Sources {
     pub store: Arc<StoreStats>,
     /// Of reloads.
     pub reloads: Arc<ReloadStats>,
+    /// Of the sockets of the mesh; `None` if clustering is switched off.
+    pub mesh: Option<Arc<MeshSocketStats>>,
     /// Which labels were asked for.
     pub labels: MetricLabels,
 }

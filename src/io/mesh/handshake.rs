@@ -135,7 +135,16 @@ async fn greet(tcp: &mut TcpStream, side: Side<'_>, gate: &Gate) -> Result<Greet
     };
     let our_bytes = ours.encode();
     tcp.write_all(&our_bytes).await.map_err(broken)?;
-    let (theirs, their_bytes) = Preamble::read(tcp).await?;
+    let (theirs, their_bytes) = match (Preamble::read(tcp).await?, side) {
+        (Some(read), _) => read,
+        (None, Side::Dialer(_)) => return Err(without_a_word()),
+        // Whoever looks whether the port is open.
+        (None, Side::Acceptor) => {
+            return Err(Failure::Broken(
+                "it closed the connection without a word".to_owned(),
+            ));
+        }
+    };
     let verdict = ours.agree(&theirs);
     let words = verdict.as_ref().err().map(ToString::to_string);
     tell_verdict(tcp, words.as_deref().unwrap_or_default()).await?;
@@ -155,6 +164,14 @@ async fn greet(tcp: &mut TcpStream, side: Side<'_>, gate: &Gate) -> Result<Greet
         hash: hash.finalize().into(),
         keys,
     })
+}
+
+fn without_a_word() -> Failure {
+    Failure::refused(
+        Refusal::Garbage,
+        "it closed the connection without a word: it is no Watchfire (an Alertmanager does that: see docs/ha.md), or it has \
+         too many connections",
+    )
 }
 
 /// One byte of length and so many of text; no text is consent.

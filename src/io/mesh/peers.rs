@@ -1,6 +1,7 @@
 //! `--cluster.peer`: addresses, SRV names and files of them, looked up at the start and for ever.
 
 use std::{
+    collections::BTreeSet,
     fs,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
@@ -112,47 +113,82 @@ pub(super) fn is_loopback(address: &str) -> bool {
 
 /// Looks all peers up, again and again, and tells what came of it.
 pub(super) async fn keep_looking(peers: Vec<PeerSpec>, within: Duration, core: Arc<dyn TellMesh>) {
+    let tell = |peers: &[GivenPeer]| core.tell(MeshInput::Peers(peers.to_vec()), None);
+    // The first time, what resolves does not wait for what does not.
+    let mut known = look_up_all(peers.clone(), within, tell).await;
+    let mut failing = BTreeSet::new();
     loop {
-        let given = look_up_all(peers.clone(), within).await;
-        for peer in &given {
-            if let Some(error) = &peer.error {
-                tracing::debug!(component = "cluster", peer = %peer.given, error, "a peer cannot be resolved");
-            }
-        }
-        core.tell(MeshInput::Peers(given), None);
+        report(&known, &mut failing);
+        tell(&known);
         tokio::time::sleep(LOOK_EVERY).await;
+        known = look_up_all(peers.clone(), within, |_| {}).await;
     }
 }
 
-/// Looks all peers up at once; those that take too long have failed.
-pub(super) async fn look_up_all(peers: Vec<PeerSpec>, within: Duration) -> Vec<GivenPeer> {
+/// Logs which peers do not resolve, once each.
+fn report(peers: &[GivenPeer], failing: &mut BTreeSet<Arc<str>>) {
+    for peer in peers {
+        match &peer.error {
+            Some(error) if failing.insert(Arc::clone(&peer.given)) => tracing::warn!(
+                component = "cluster",
+                peer = &*peer.given,
+                error,
+                "a --cluster.peer does not resolve; it is looked up again every {} s",
+                LOOK_EVERY.as_secs()
+            ),
+            None if failing.remove(&peer.given) => {
+                tracing::info!(
+                    component = "cluster",
+                    peer = &*peer.given,
+                    "a --cluster.peer resolves now"
+                );
+            }
+            Some(_) | None => {}
+        }
+    }
+    failing.retain(|given| peers.iter().any(|peer| peer.given == *given));
+}
+
+/// Looks all peers up at once and shows what is known whenever one is found; those that take too long have failed.
+async fn look_up_all(
+    peers: Vec<PeerSpec>,
+    within: Duration,
+    show: impl Fn(&[GivenPeer]),
+) -> Vec<GivenPeer> {
     let read = tokio::task::spawn_blocking(move || with_files(peers)).await;
     let mut lookups = JoinSet::new();
+    let mut known = Vec::new();
     for (place, peer) in read.unwrap_or_default().into_iter().enumerate() {
-        lookups.spawn(async move {
-            let (given, result) = match peer {
-                Ok(spec) => {
-                    let result = tokio::time::timeout(within, spec.look_up()).await;
-                    let late = |_elapsed| Err(format!("no answer within {within:?}"));
-                    (spec.given(), result.unwrap_or_else(late))
-                }
-                Err((given, error)) => (given, Err(error)),
-            };
-            let (addresses, error) = match result {
-                Ok(addresses) => (addresses, None),
-                Err(error) => (Vec::new(), Some(error)),
-            };
-            let peer = GivenPeer {
-                given,
-                addresses,
-                error,
-            };
-            (place, peer)
+        let (given, error) = match &peer {
+            Ok(spec) => (spec.given(), "it is being looked up"),
+            Err((given, error)) => (Arc::clone(given), error.as_str()),
+        };
+        known.push(GivenPeer {
+            given,
+            addresses: Vec::new(),
+            error: Some(error.to_owned()),
         });
+        if let Ok(spec) = peer {
+            lookups.spawn(async move {
+                let found = tokio::time::timeout(within, spec.look_up()).await;
+                let late = |_elapsed| Err(format!("no answer within {within:?}"));
+                (place, found.unwrap_or_else(late))
+            });
+        }
     }
-    let mut found = lookups.join_all().await;
-    found.sort_by_key(|(place, _)| *place);
-    found.into_iter().map(|(_, peer)| peer).collect()
+    while let Some(done) = lookups.join_next().await {
+        let Ok((place, found)) = done else { continue };
+        let peer = &mut known[place];
+        match found {
+            Ok(addresses) => {
+                peer.addresses = addresses;
+                peer.error = None;
+                show(&known);
+            }
+            Err(error) => peer.error = Some(error),
+        }
+    }
+    known
 }
 
 /// A peer, or what is wrong with it.
@@ -232,7 +268,7 @@ mod tests {
             PeerSpec::parse("@/does/not/exist").unwrap(),
             PeerSpec::parse("does-not-exist.invalid:1").unwrap(),
         ];
-        let found = look_up_all(peers, Duration::from_secs(10)).await;
+        let found = look_up_all(peers, Duration::from_secs(10), |_| {}).await;
         let given: Vec<&str> = found.iter().map(|peer| &*peer.given).collect();
         assert_eq!(
             given,

@@ -93,17 +93,21 @@ impl Preamble {
         [&MAGIC[..], &length.to_be_bytes(), &body].concat()
     }
 
-    /// Reads what the other side says; also gives its bytes.
+    /// Reads what the other side says; also gives its bytes. `None` if it says nothing and closes.
     pub(super) async fn read(
         from: &mut (impl AsyncRead + Unpin),
-    ) -> Result<(Self, Vec<u8>), Failure> {
+    ) -> Result<Option<(Self, Vec<u8>)>, Failure> {
         let broken = |error: std::io::Error| Failure::Broken(error.to_string());
         let mut head = [0; MAGIC.len() + 2];
         let mut have = 0;
         while have < head.len() {
             let read = from.read(&mut head[have..]).await.map_err(broken)?;
+            if read == 0 && have == 0 {
+                return Ok(None);
+            }
             if read == 0 {
-                return Err(ended(have));
+                let text = "it closed the connection in the middle of the greeting";
+                return Err(Failure::Broken(text.to_owned()));
             }
             have += read;
             if have >= 2 && head[..2] != MAGIC[..2] {
@@ -122,7 +126,7 @@ impl Preamble {
                 "what it says of itself cannot be read: it is no Watchfire, or one of a much later version",
             )
         })?;
-        Ok((preamble, [&head[..], &body].concat()))
+        Ok(Some((preamble, [&head[..], &body].concat())))
     }
 
     fn decode(body: &[u8]) -> Option<Self> {
@@ -186,17 +190,6 @@ impl Preamble {
     }
 }
 
-fn ended(have: usize) -> Failure {
-    if have == 0 {
-        return Failure::refused(
-            Refusal::Garbage,
-            "it closed the connection without a word: it is no Watchfire (an Alertmanager does that: see docs/ha.md), or it \
-             has too many connections",
-        );
-    }
-    Failure::Broken("it closed the connection in the middle of the greeting".to_owned())
-}
-
 fn stranger(start: [u8; 2]) -> Failure {
     match Speaker::of_stream(start) {
         Some(speaker) if speaker.is_alertmanager() => {
@@ -214,7 +207,7 @@ mod tests {
     use super::*;
 
     #[expect(clippy::unwrap_in_result, reason = "a runtime can be had")]
-    fn read(mut bytes: &[u8]) -> Result<(Preamble, Vec<u8>), Failure> {
+    fn read(mut bytes: &[u8]) -> Result<Option<(Preamble, Vec<u8>)>, Failure> {
         tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap()
@@ -283,16 +276,16 @@ mod tests {
         wire.extend_from_slice(b"more");
         let length = u16::try_from(wire.len() - 10).unwrap();
         wire[8..10].copy_from_slice(&length.to_be_bytes());
-        let (read, bytes) = read(&wire).unwrap();
+        let (read, bytes) = read(&wire).unwrap().unwrap();
         assert_eq!((read, bytes), (preamble(), wire));
     }
 
     #[test]
     fn strangers_are_named() {
+        assert_eq!(read(b""), Ok(None));
         for (bytes, expect) in [
             (&b"\x09\x82\xa4Algo"[..], "it is an Alertmanager"),
             (b"GET / HTTP/1.1\r\n", "it speaks HTTP"),
-            (b"", "without a word"),
             (b"W\xF1M", "in the middle"),
             (b"hello", "it is no Watchfire"),
             (b"W\xF1MESH\r\n\xFF\xFF", "it is no Watchfire"),
@@ -307,7 +300,7 @@ mod tests {
         #[test]
         fn it_comes_back(label in "[a-z]{0,255}", keys in prop::collection::vec(any::<KeyId>(), 0..=16), nonce: [u8; 32], session: [u8; 8]) {
             let said = Preamble { label, keys, nonce, session, ..preamble() };
-            prop_assert_eq!(read(&said.encode()).unwrap().0, said);
+            prop_assert_eq!(read(&said.encode()).unwrap().unwrap().0, said);
         }
 
         #[test]

@@ -76,6 +76,8 @@ pub struct MeshSocketsOptions {
     pub peers: Vec<PeerSpec>,
     /// `--cluster.peers-resolve-timeout`
     pub resolve_timeout: Duration,
+    /// Where to count.
+    pub stats: Arc<MeshSocketStats>,
 }
 
 /// The sockets of the mesh. Cheap to clone.
@@ -141,7 +143,7 @@ impl MeshSockets {
         let gate = Gate {
             label: options.label,
             security: options.security.0,
-            stats: Arc::default(),
+            stats: options.stats,
             timeout: options.tcp_timeout,
             versions,
         };
@@ -166,12 +168,6 @@ impl MeshSockets {
         );
         task::spawn(runtime, "mesh peers", peers);
         Ok(Self { inner })
-    }
-
-    /// What the sockets count.
-    #[must_use]
-    pub fn stats(&self) -> &Arc<MeshSocketStats> {
-        &self.inner.gate.stats
     }
 
     /// Carries out what the core asks; does not wait.

@@ -22,8 +22,8 @@ use tokio::{
 };
 
 use super::{
-    GossipOptions, GossipPort, MeshSecurity, MeshSockets, MeshSocketsOptions, PeerSpec, TellMesh,
-    preamble::VERSIONS,
+    GossipOptions, GossipPort, MeshSecurity, MeshSocketStats, MeshSockets, MeshSocketsOptions,
+    PeerSpec, TellMesh, preamble::VERSIONS,
 };
 use crate::cluster::{CloseReason, ConnId, MeshEffect, MeshInput};
 
@@ -85,6 +85,7 @@ impl Given {
 /// A shell and the double of its core.
 struct Node {
     sockets: MeshSockets,
+    stats: Arc<MeshSocketStats>,
     address: Arc<str>,
     told: mpsc::UnboundedReceiver<Told>,
     /// Inputs that others waited past.
@@ -103,12 +104,14 @@ impl Node {
         .unwrap();
         let address = port.advertised.as_str().into();
         let (core, told) = mpsc::unbounded_channel();
+        let stats = Arc::<MeshSocketStats>::default();
         let options = MeshSocketsOptions {
             label: given.label,
             security: MeshSecurity::open(&given.secret, &given.tls).unwrap(),
             tcp_timeout: given.timeout,
             peers: given.peers,
             resolve_timeout: Duration::from_secs(5),
+            stats: Arc::clone(&stats),
         };
         let runtime = runtime::Handle::current();
         let core = Arc::new(Core(core));
@@ -116,6 +119,7 @@ impl Node {
             MeshSockets::start_with(port, options, core, &runtime, given.versions).unwrap();
         Self {
             sockets,
+            stats,
             address,
             told,
             passed: VecDeque::new(),
@@ -214,12 +218,12 @@ impl Node {
     }
 
     fn refused(&self, why: &str) -> u64 {
-        let mut counts = self.sockets.stats().refused();
+        let mut counts = self.stats.refused();
         counts.find(|(of, _)| *of == why).unwrap().1
     }
 
     fn dropped(&self, why: &str) -> u64 {
-        let mut counts = self.sockets.stats().dropped();
+        let mut counts = self.stats.dropped();
         counts.find(|(of, _)| *of == why).unwrap().1
     }
 }

@@ -79,7 +79,7 @@ async fn who_speaks_something_else_is_named() {
         let mut rest = Vec::new();
         let _ = tcp.read_to_end(&mut rest).await;
     }
-    assert_eq!(a.sockets.stats().foreign(), 3);
+    assert_eq!(a.stats.foreign(), 3);
     assert!(a.told.len() <= 1, "only the peers are told");
 }
 
