@@ -27,6 +27,8 @@ pub struct Delivery {
     pub last_error: String,
     /// What the receiver said when it took it.
     pub receipt: Receipt,
+    /// Whether an attempt may have been taken although no answer came.
+    pub ambiguous: bool,
     pub(super) last_reason: FailureReason,
     pub(super) deadline: Duration,
     pub(super) attempt_started: Duration,

@@ -114,6 +114,7 @@ impl Deliveries {
                          or its rate limit is used up"
                 .to_owned(),
             receipt: Receipt::default(),
+            ambiguous: false,
             last_reason: FailureReason::RateLimited,
             deadline,
             attempt_started: now.mono,
@@ -312,12 +313,18 @@ impl Deliveries {
                 after,
                 reason,
                 error,
-                ambiguous: _,
+                ambiguous,
             } => {
+                leader.ambiguous |= ambiguous;
                 let mut at = started + jittered(leader.wait, self.rng.unit());
                 if let Some(after) = after {
                     at = at.max(now.mono + after);
                     self.rates.pause(&bucket, now.mono + after);
+                }
+                for id in &followers {
+                    if let Some(follower) = self.running.get_mut(id) {
+                        follower.ambiguous |= ambiguous;
+                    }
                 }
                 let all = [attempt].into_iter().chain(followers);
                 all.filter_map(|id| self.wait_or_give_up(id, at.max(now.mono), reason, &error))

@@ -1,6 +1,10 @@
 //! Notifications: attempts out, verdicts in, then the log, the history and the counters.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{NotificationStats, Tenant};
 use crate::{
@@ -100,6 +104,7 @@ impl Tenant {
             started,
             attempts,
             receipt,
+            ambiguous,
             ..
         } = delivery;
         let failed = failure.is_some();
@@ -115,6 +120,9 @@ impl Tenant {
                 self.record(&plan, group, Outcome::Sent, attempts, &note, started, now);
             }
             Some((reason, error)) => {
+                if ambiguous && let Some(entry) = &plan.entry {
+                    self.log_perhaps_told(entry, now);
+                }
                 if let Some(stats) = self.notification_stats(&plan) {
                     *stats.failed.entry(reason).or_default() += 1;
                 }
@@ -192,6 +200,48 @@ impl Tenant {
             timestamp: now.wall,
             expires_at,
             ..entry
+        }) {
+            self.save_log_entry(&entry);
+        }
+    }
+
+    /// Enters that the receiver may have been told although no answer came: it is told again, and of the end even if
+    /// that comes first. The next notification has the same number, so that a receiver that knows it can tell.
+    pub(super) fn log_perhaps_told(&mut self, entry: &NflogEntry, now: Now) {
+        let before = self
+            .nflog
+            .get(&entry.key)
+            .map(|before| NflogEntry::clone(before));
+        if before
+            .as_ref()
+            .is_some_and(|before| before.seq >= entry.seq)
+        {
+            return;
+        }
+        let before = before.unwrap_or_else(|| NflogEntry {
+            seq: entry.seq.saturating_sub(1),
+            timestamp: now.wall,
+            firing: Arc::default(),
+            resolved: Arc::default(),
+            held: Arc::default(),
+            receiver_data: BTreeMap::new(),
+            expires_at: now.wall.plus(self.settings.retention),
+            ..entry.clone()
+        });
+        let new = entry
+            .firing
+            .iter()
+            .filter(|hash| !before.has_firing([**hash]));
+        let held: BTreeSet<u64> = before.held.iter().chain(new).copied().collect();
+        if held.len() == before.held.len() {
+            return;
+        }
+        let edit = before.edit + 1;
+        let held = held.into_iter().collect();
+        if let Some(entry) = self.nflog.log(NflogEntry {
+            held,
+            edit,
+            ..before
         }) {
             self.save_log_entry(&entry);
         }

@@ -228,3 +228,33 @@ fn a_template_that_failed_is_counted_and_shown() {
     assert_eq!(stats.template_failures, 1);
     assert_eq!(stats.template_problems, "", "the next one was well");
 }
+
+#[test]
+fn what_was_perhaps_told_is_told_to_be_over() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = Behaviour::Unknown;
+    world.fire("A");
+    world.run_to(40);
+    world.resolve("A");
+    world.run_to(75);
+    let attempts = world.told.len();
+    assert!(attempts > 0);
+    world.behaviour = Behaviour::Accept(Duration::ZERO);
+    world.run_to(200);
+    let accepted = world.accepted();
+    assert_eq!(accepted.len(), 1, "{accepted:?}");
+    assert!(accepted[0].ends_with("resolved A"), "{accepted:?}");
+}
+
+#[test]
+fn what_was_perhaps_told_is_told_again_under_its_name() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    world.behaviour = Behaviour::Unknown;
+    world.fire("A");
+    world.run_to(75);
+    world.behaviour = Behaviour::Accept(Duration::ZERO);
+    world.run_to(200);
+    let names: std::collections::BTreeSet<_> = world.told.iter().map(|told| &told.key).collect();
+    assert_eq!(names.len(), 1, "{:?}", world.told);
+    assert!(world.told.iter().filter(|told| told.accepted).count() == 1);
+}

@@ -230,6 +230,13 @@ impl Claims {
         self.own.get(key).is_some_and(|own| own.holds(now))
     }
 
+    /// Whether somebody said that this was about to be sent, and nothing definite since.
+    #[must_use]
+    pub fn may_have_been_sent(&self, key: &LogKey, seq: u64) -> bool {
+        let promise = self.acceptor.get(key).filter(|promise| promise.seq == seq);
+        promise.is_some_and(|promise| promise.started.is_some() || promise.before.is_some())
+    }
+
     /// Until when another node holds this, as far as this one knows.
     #[must_use]
     pub fn held_until(&self, key: &LogKey, now: Duration) -> Option<Duration> {

@@ -121,6 +121,12 @@ impl Tenant {
         match plan {
             Some((_, None)) => {
                 let key = pending.plan.key.clone();
+                let entry = pending.plan.entry.clone();
+                let entry =
+                    entry.filter(|entry| handover.claims.may_have_been_sent(&key, entry.seq));
+                if let Some(entry) = entry {
+                    self.log_perhaps_told(&entry, now);
+                }
                 if held {
                     self.give_up_claim(&key, false, now);
                 }

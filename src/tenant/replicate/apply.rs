@@ -224,6 +224,11 @@ impl Tenant {
             route_id: schedule.route_id,
             group_key: schedule.group_key,
         };
+        // Alerts travel before the schedule of their group, so a group that is not here is over. Only a node on its way up
+        // may still have to learn of its alerts.
+        if self.is_ready() && self.dispatcher.find(&name).is_none() {
+            return false;
+        }
         let due_in: Duration = schedule.next_flush_in;
         let news = self.dispatcher.follow(name, schedule.flushes, due_in, now);
         if news {
