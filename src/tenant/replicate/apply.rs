@@ -18,7 +18,7 @@ use crate::{
     labels::Fingerprint,
     silence::Silence,
     storage::{AlertCopy, GroupSchedule, Refresh, Replica, ReplicaMap, decode_replica},
-    tenant::{Record, Tenant, TenantEffect, maintain::KEEP_RESOLVED},
+    tenant::{Record, Tenant, TenantEffect, maintain::KEEP_RESOLVED, persist::is_refresh},
     time::{Now, Timestamp},
 };
 
@@ -95,8 +95,12 @@ impl Tenant {
                 }
             }
             Replica::Alert(copy) => {
+                let stored = self.store.get(copy.alert.fingerprint).cloned();
+                // Refreshes are told late, but whoever repairs gets them at once.
+                let refreshes =
+                    stored.is_some_and(|stored| is_refresh(&stored, &copy.alert, now.wall));
                 if self.merge_alert(copy, now) {
-                    applied.diverged += 1;
+                    applied.diverged += u64::from(!refreshes);
                     applied.changed.push(raw);
                 }
             }
