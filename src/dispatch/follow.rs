@@ -75,3 +75,126 @@ impl Dispatcher {
         self.names.get(name).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        alert::Alert,
+        config::{GroupBy, Route},
+        dispatch::RouteTree,
+        labels::LabelSet,
+        time::Timestamp,
+    };
+
+    fn now(seconds: u64) -> Now {
+        Now {
+            mono: Duration::from_secs(seconds),
+            wall: Timestamp::from_unix(1_795_000_000, 0).plus(Duration::from_secs(seconds)),
+        }
+    }
+
+    fn dispatcher() -> Dispatcher {
+        let route = Route {
+            receiver: "page".into(),
+            group_by: GroupBy::Labels(Arc::default()),
+            group_wait: Duration::from_secs(10),
+            group_interval: Duration::from_secs(60),
+            repeat_interval: Duration::from_secs(600),
+            ..Route::default()
+        };
+        Dispatcher::new(Arc::new(RouteTree::new(&route)))
+    }
+
+    fn insert(dispatcher: &mut Dispatcher, at: u64) -> GroupName {
+        let labels = LabelSet::from_pairs([("alertname", "A")]);
+        let alert = Alert {
+            fingerprint: labels.fingerprint(),
+            labels,
+            annotations: LabelSet::empty(),
+            generator_url: "".into(),
+            starts_at: now(at).wall,
+            ends_at: now(at + 300).wall,
+            updated_at: now(at).wall,
+            timeout: false,
+        };
+        dispatcher.insert(&Arc::new(alert), now(at));
+        let group = dispatcher.groups().values().next();
+        group.unwrap().name()
+    }
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    #[test]
+    fn who_was_flushed_more_often_says_when_the_next_flush_is_due() {
+        let mut dispatcher = dispatcher();
+        let name = insert(&mut dispatcher, 0);
+        assert_eq!(dispatcher.next_due(), Some(seconds(10)));
+        assert!(dispatcher.follow(name.clone(), 2, seconds(45), now(5)));
+        assert_eq!(dispatcher.next_due(), Some(seconds(50)));
+        for flushes in [1, 2] {
+            assert!(!dispatcher.follow(name.clone(), flushes, seconds(1), now(6)));
+        }
+        // Nobody postpones it for longer than the route does.
+        assert!(dispatcher.follow(name, 3, seconds(4000), now(6)));
+        assert_eq!(dispatcher.next_due(), Some(seconds(66)));
+        assert_eq!(dispatcher.begin_flushes(9, now(66))[0].flushes, 4);
+    }
+
+    #[test]
+    fn a_schedule_waits_for_its_group_until_it_is_due() {
+        for (comes_at, expect) in [(5, (45, 7)), (50, (60, 0))] {
+            let name = insert(&mut dispatcher(), 0);
+            let mut dispatcher = dispatcher();
+            assert!(!dispatcher.follow(name.clone(), 7, seconds(45), now(0)));
+            assert!(!dispatcher.follow(name, 6, seconds(20), now(0)));
+            insert(&mut dispatcher, comes_at);
+            let due = dispatcher.next_due().unwrap().as_secs();
+            let flushes = dispatcher.groups().values().next().unwrap().flushes;
+            assert_eq!((due, flushes), expect);
+        }
+    }
+
+    #[test]
+    fn schedules_of_groups_that_are_not_here_are_bounded() {
+        let mut dispatcher = dispatcher();
+        let name = |i: usize| GroupName {
+            route_id: "r".into(),
+            group_key: i.to_string().into(),
+        };
+        for i in 0..MAX_ASIDE + 10 {
+            dispatcher.follow(name(i), 1, seconds(60), now(0));
+        }
+        assert_eq!(dispatcher.aside().len(), MAX_ASIDE);
+        dispatcher.follow(name(0), 2, seconds(60), now(61));
+        assert_eq!(dispatcher.aside().len(), 1);
+    }
+
+    proptest! {
+        #[test]
+        fn following_does_not_depend_on_order_or_repetition(
+            (schedules, shuffled) in prop::collection::vec(0..9_u64, 1..9)
+                .prop_flat_map(|all| (Just(all.clone()), Just(all).prop_shuffle())),
+        ) {
+            let end = |schedules: &[u64]| {
+                let mut dispatcher = dispatcher();
+                let name = insert(&mut dispatcher, 0);
+                for flushes in schedules {
+                    // What a node tells of one flush is always the same.
+                    dispatcher.follow(name.clone(), *flushes, seconds(10 + flushes), now(0));
+                }
+                let group = dispatcher.groups().values().next().unwrap();
+                (dispatcher.next_due(), group.flushes)
+            };
+            let again: Vec<_> = shuffled.iter().chain(&schedules).copied().collect();
+            prop_assert_eq!(end(&schedules), end(&shuffled));
+            prop_assert_eq!(end(&schedules), end(&again));
+        }
+    }
+}

@@ -18,7 +18,7 @@ use crate::{
     labels::Fingerprint,
     silence::Silence,
     storage::{AlertCopy, GroupSchedule, Refresh, Replica, ReplicaMap, decode_replica},
-    tenant::{Record, Tenant, TenantEffect, maintain::KEEP_RESOLVED, persist::is_refresh},
+    tenant::{Record, Tenant, TenantEffect, maintain::KEEP_RESOLVED},
     time::{Now, Timestamp},
 };
 
@@ -97,8 +97,8 @@ impl Tenant {
             Replica::Alert(copy) => {
                 let stored = self.store.get(copy.alert.fingerprint).cloned();
                 // Refreshes are told late, but whoever repairs gets them at once.
-                let refreshes =
-                    stored.is_some_and(|stored| is_refresh(&stored, &copy.alert, now.wall));
+                let contents = alert_contents(&copy.alert);
+                let refreshes = stored.is_some_and(|stored| alert_contents(&stored) == contents);
                 if self.merge_alert(copy, now) {
                     applied.diverged += u64::from(!refreshes);
                     applied.changed.push(raw);

@@ -113,3 +113,74 @@ impl Hasher {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::labels::Fingerprint;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix(1_795_000_000 + seconds, 0)
+    }
+
+    fn any_copy() -> impl Strategy<Value = AlertCopy> {
+        let times = (0..3_i64, 0..2_i64, 0..3_i64);
+        (times, any::<bool>(), 0..2_u8, prop::option::of(0..2_i64)).prop_map(
+            |((updated, starts, ends), timeout, text, outage)| AlertCopy {
+                alert: Alert {
+                    labels: LabelSet::empty(),
+                    annotations: LabelSet::from_pairs([("n", text.to_string())]),
+                    generator_url: "".into(),
+                    starts_at: at(starts),
+                    ends_at: at(ends),
+                    updated_at: at(updated),
+                    timeout,
+                    fingerprint: Fingerprint(1),
+                },
+                outage: outage.map(at),
+            },
+        )
+    }
+
+    fn merged(copies: &[AlertCopy]) -> Alert {
+        let best = copies.iter().max_by_key(|copy| AlertVersion::of(copy));
+        best.unwrap().alert.clone()
+    }
+
+    proptest! {
+        #[test]
+        fn merging_does_not_depend_on_order_or_repetition(
+            (copies, shuffled) in prop::collection::vec(any_copy(), 1..8)
+                .prop_flat_map(|copies| (Just(copies.clone()), Just(copies).prop_shuffle())),
+            repeat in any::<prop::sample::Index>(),
+        ) {
+            let expect = merged(&copies);
+            prop_assert_eq!(&merged(&shuffled), &expect);
+            let mut again = shuffled;
+            again.push(copies[repeat.index(copies.len())].clone());
+            prop_assert_eq!(&merged(&again), &expect);
+        }
+    }
+
+    #[test]
+    fn who_heard_of_an_alert_knows_its_end_better_than_who_was_down() {
+        let alert = Alert {
+            labels: LabelSet::empty(),
+            annotations: LabelSet::empty(),
+            generator_url: "".into(),
+            starts_at: at(0),
+            ends_at: at(300),
+            updated_at: at(0),
+            timeout: false,
+            fingerprint: Fingerprint(1),
+        };
+        let heard = AlertVersion::new(&alert, None);
+        let guessed = Alert {
+            ends_at: at(600),
+            ..alert
+        };
+        assert!(heard > AlertVersion::new(&guessed, Some(at(-60))));
+    }
+}
