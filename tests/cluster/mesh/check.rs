@@ -67,6 +67,7 @@ impl World {
             self.judge_group(*integration, group, told, &mut findings);
         }
         self.judge_last_words(&visible, &mut findings);
+        self.judge_silences(&visible, &mut findings);
         findings
     }
 
@@ -121,6 +122,32 @@ impl World {
                 state.insert(name, (*fires, sent));
             }
             last = Some(sent);
+        }
+    }
+
+    /// Nobody is told that an alert fires which is silenced on all nodes.
+    fn judge_silences(&self, visible: &[&Sent], findings: &mut Findings) {
+        let known_after = Duration::from_secs(1) + self.slack();
+        for hush in &self.hushes {
+            let Some((set, _)) = hush.set else { continue };
+            let known = set + known_after;
+            // Streams need a moment after whatever was wrong.
+            let since = set.saturating_sub(Duration::from_secs(20));
+            if self.ledger.disturbed_within((since, known)) {
+                continue;
+            }
+            let told = visible.iter().find(|sent| {
+                sent.began > known
+                    && sent.began < hush.ended
+                    && sent.alerts.get(&hush.name).is_some_and(|it| it.0)
+            });
+            if let Some(sent) = told {
+                findings.wrong(format!(
+                    "silenced since {:.3}, told all the same: {}",
+                    set.as_secs_f64(),
+                    sent.text()
+                ));
+            }
         }
     }
 

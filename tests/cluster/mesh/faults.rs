@@ -5,7 +5,7 @@
     reason = "most particulars concern one kind of fault only"
 )]
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{chance::Chance, receiver::Answer, world::World};
 
@@ -34,6 +34,8 @@ pub(crate) enum Kind {
     ReceiverFails,
     ReceiverUnclear,
     ReceiverSlow,
+    Reload,
+    Silence,
 }
 
 /// One fault.
@@ -50,7 +52,7 @@ pub(crate) struct Fault {
 }
 
 impl Fault {
-    pub(crate) const KINDS: [Kind; 18] = [
+    pub(crate) const KINDS: [Kind; 20] = [
         Kind::Kill,
         Kind::KillAll,
         Kind::PowerOff,
@@ -69,6 +71,8 @@ impl Fault {
         Kind::ReceiverFails,
         Kind::ReceiverUnclear,
         Kind::ReceiverSlow,
+        Kind::Reload,
+        Kind::Silence,
     ];
 
     /// Draws the particulars.
@@ -116,6 +120,16 @@ impl Fault {
         match self.kind {
             Kind::Swizzle => self.plan_swizzle(world, at, until),
             Kind::RollingRestart => self.plan_rolling(world, at),
+            Kind::Reload => self.plan_reload(world, at),
+            Kind::Silence => {
+                let host = self.hosts[0];
+                world.at(at, move |world| {
+                    let names: Vec<_> = world.sources[0].alerts.keys().cloned().collect();
+                    if let Some(name) = names.first() {
+                        world.hush(host, name);
+                    }
+                });
+            }
             _ => {
                 let begin = self.clone();
                 world.at(at, move |world| begin.begin(world));
@@ -150,6 +164,18 @@ impl Fault {
         }
     }
 
+    /// Every node gets another configuration, one after the other; some a little late.
+    fn plan_reload(self, world: &mut World, at: Duration) {
+        let config = Arc::clone(&world.setup.other);
+        let all: Vec<usize> = self.hosts.iter().chain(&self.others).copied().collect();
+        let mut at = at;
+        for (index, host) in all.into_iter().enumerate() {
+            let config = Arc::clone(&config);
+            world.at(at, move |world| world.reload(host, &config));
+            at += self.gaps[index];
+        }
+    }
+
     fn begin(&self, world: &mut World) {
         let (hosts, others) = (&self.hosts, &self.others);
         let (kind, lasts) = (self.kind, self.lasts);
@@ -180,7 +206,7 @@ impl Fault {
             Kind::ReceiverFails | Kind::ReceiverUnclear | Kind::ReceiverSlow => {
                 world.receivers[self.receiver].answer = self.answer;
             }
-            Kind::Swizzle | Kind::RollingRestart => {}
+            Kind::Swizzle | Kind::RollingRestart | Kind::Reload | Kind::Silence => {}
         }
     }
 
@@ -205,7 +231,7 @@ impl Fault {
             Kind::ReceiverFails | Kind::ReceiverUnclear | Kind::ReceiverSlow => {
                 world.receivers[self.receiver].answer = Answer::Accept(Duration::from_millis(5));
             }
-            Kind::Swizzle | Kind::RollingRestart => {}
+            Kind::Swizzle | Kind::RollingRestart | Kind::Reload | Kind::Silence => {}
         }
     }
 }
@@ -224,5 +250,10 @@ pub(crate) fn heal(world: &mut World) {
         world.hosts[host].skew = 0;
         world.resume(host);
         world.start(host);
+        let config = Arc::clone(&world.setup.config);
+        if !Arc::ptr_eq(&world.hosts[host].config, &config) {
+            world.reload(host, &config);
+        }
     }
+    world.unhush();
 }

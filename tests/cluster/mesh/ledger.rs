@@ -22,6 +22,8 @@ struct Page {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pages: Vec<Page>,
+    disturbed_since: Option<Duration>,
+    disturbed: Vec<Span>,
     /// When the last copy of something may have been lost: a disk was lost while another host could not answer.
     pub(crate) forgotten: Vec<Duration>,
 }
@@ -38,6 +40,23 @@ impl Ledger {
     pub(crate) fn majority(&mut self, host: usize, sees: bool, now: Duration) {
         let page = &mut self.pages[host];
         note(&mut page.minority_since, &mut page.minority, !sees, now);
+    }
+
+    /// Whether a host is down, stands still or is cut off from another, from now on.
+    pub(crate) fn disturbed(&mut self, disturbed: bool, now: Duration) {
+        note(
+            &mut self.disturbed_since,
+            &mut self.disturbed,
+            disturbed,
+            now,
+        );
+    }
+
+    /// Whether anything was out of order at some time.
+    pub(crate) fn disturbed_within(&self, span: Span) -> bool {
+        let open = self.disturbed_since.map(|since| (since, Duration::MAX));
+        let mut spans = self.disturbed.iter().copied().chain(open);
+        spans.any(|(began, ended)| began <= span.1 && span.0 <= ended)
     }
 
     pub(crate) fn paused(&mut self, host: usize, paused: bool, now: Duration) {

@@ -54,6 +54,7 @@ impl Plot {
         let group_interval = secs(chance.pick(&[10, 10, 15, 30]));
         let config = config(group_wait, group_interval);
         let mut setup = Setup::new(nodes, seed, config);
+        setup.other = self::config(group_wait, group_interval + secs(5));
         let slowest = chance.pick(&[1, 1, 1, 5, 50, 500]);
         let latency = chance.spread(Duration::from_micros(100), Duration::from_millis(slowest));
         setup.link = Link {

@@ -35,6 +35,8 @@ pub(crate) struct Setup {
     pub(crate) nodes: usize,
     pub(crate) seed: u64,
     pub(crate) config: Arc<Config>,
+    /// What a reload puts into force.
+    pub(crate) other: Arc<Config>,
     pub(crate) link: Link,
     /// The peers that each node is given, by index; beyond its end: all nodes.
     pub(crate) peers: Vec<Vec<usize>>,
@@ -50,6 +52,7 @@ impl Setup {
         Self {
             nodes,
             seed,
+            other: Arc::clone(&config),
             config,
             link: Link {
                 latency: Duration::from_micros(300),
@@ -64,6 +67,16 @@ impl Setup {
             job_time: Duration::from_millis(1),
         }
     }
+}
+
+/// A silence that was asked for.
+#[derive(Debug, Clone)]
+pub(crate) struct Hush {
+    asked: ReplyTo,
+    pub(crate) name: String,
+    /// When it was acknowledged.
+    pub(crate) set: Option<(Duration, Arc<str>)>,
+    pub(crate) ended: Duration,
 }
 
 enum Event {
@@ -120,6 +133,7 @@ pub(crate) struct World {
     pub(crate) chance: Chance,
     replies: BTreeMap<ReplyTo, Reply>,
     next_reply: u64,
+    pub(crate) hushes: Vec<Hush>,
     pub(crate) trace: Trace,
     pub(crate) ledger: Ledger,
     /// Steps taken.
@@ -150,6 +164,7 @@ impl World {
             setup,
             replies: BTreeMap::new(),
             next_reply: 0,
+            hushes: Vec::new(),
             trace: Trace::new(),
             ledger: Ledger::new(nodes),
             steps: 0,
@@ -301,6 +316,9 @@ impl World {
     /// Notes which hosts see a majority.
     fn note(&mut self) {
         let count = self.hosts.len();
+        let wrong = self.hosts.iter().any(|host| !host.is_up() || host.paused)
+            || pairs_of(count).iter().any(|(a, b)| self.is_cut(*a, *b));
+        self.ledger.disturbed(wrong, self.clock);
         for host in 0..count {
             let answers = |other: &usize| {
                 self.hosts[*other].is_up()
@@ -492,9 +510,17 @@ impl World {
         name: &str,
         length: Duration,
     ) -> Option<Arc<str>> {
+        let draft = self.draft(host, name, length);
+        match self.request(host, Request::SetSilence(draft)) {
+            Some(Reply::SilenceSet(Ok(id))) => Some(id),
+            _ => None,
+        }
+    }
+
+    fn draft(&self, host: usize, name: &str, length: Duration) -> SilenceDraft {
         let matcher = Matcher::new(MatchOp::Equal, "alertname", name).unwrap();
         let now = self.hosts[host].wall(self.clock);
-        let draft = SilenceDraft {
+        SilenceDraft {
             id: None,
             matcher_sets: [vec![matcher]].into(),
             starts_at: now,
@@ -502,11 +528,55 @@ impl World {
             created_by: "test".to_owned(),
             comment: "test".to_owned(),
             annotations: BTreeMap::new(),
-        };
-        match self.request(host, Request::SetSilence(draft)) {
-            Some(Reply::SilenceSet(Ok(id))) => Some(id),
-            _ => None,
         }
+    }
+
+    /// Silences alerts of that name at one node for a day, until everything heals.
+    pub(crate) fn hush(&mut self, host: usize, name: &str) {
+        if !self.hosts[host].is_up() || self.hosts[host].paused || self.hosts[host].skew != 0 {
+            return;
+        }
+        self.trace
+            .say(self.clock, || format!("silence {name} at n{}", host + 1));
+        let draft = self.draft(host, name, Duration::from_secs(24 * 3600));
+        let asked = self.command(host, Request::SetSilence(draft));
+        self.hushes.push(Hush {
+            asked,
+            name: name.to_owned(),
+            set: None,
+            ended: Duration::MAX,
+        });
+        // The answer may have come already.
+        if let Some(Reply::SilenceSet(Ok(id))) = self.replies.remove(&asked)
+            && let Some(hush) = self.hushes.last_mut()
+        {
+            hush.set = Some((self.clock, id));
+        }
+    }
+
+    /// Ends all silences, wherever they can be ended.
+    pub(crate) fn unhush(&mut self) {
+        for index in 0..self.hushes.len() {
+            self.hushes[index].ended = self.clock;
+            let Some((_, id)) = self.hushes[index].set.clone() else {
+                continue;
+            };
+            for host in 0..self.hosts.len() {
+                let request = Request::ExpireSilence(Arc::clone(&id));
+                let reply = self.request(host, request);
+                if matches!(reply, Some(Reply::SilenceExpired(Ok(())))) {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Puts a configuration into force at one node, and for its later processes.
+    pub(crate) fn reload(&mut self, host: usize, config: &Arc<Config>) {
+        self.trace
+            .say(self.clock, || format!("reload n{}", host + 1));
+        self.hosts[host].config = Arc::clone(config);
+        self.command(host, Request::Reload(Arc::clone(config)));
     }
 
     /// The true time.
@@ -680,8 +750,13 @@ impl World {
         let clock = self.clock;
         match effect {
             Effect::Reply { to, reply } => {
-                if !matches!(reply, Reply::AlertsStored) {
-                    self.replies.insert(to, reply);
+                let hush = self.hushes.iter_mut().find(|hush| hush.asked == to);
+                match (hush, reply) {
+                    (_, Reply::AlertsStored) => {}
+                    (Some(hush), Reply::SilenceSet(Ok(id))) => hush.set = Some((clock, id)),
+                    (_, reply) => {
+                        self.replies.insert(to, reply);
+                    }
                 }
             }
             Effect::Save(batch) => {
