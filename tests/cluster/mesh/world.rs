@@ -24,7 +24,7 @@ use super::{
 };
 
 /// More steps of a node at one instant are a loop that does not advance.
-const MAX_STEPS: u32 = 100_000;
+const MAX_STEPS: u32 = 10_000;
 
 /// How often the peers of the command line are looked up.
 const LOOK_UP: Duration = Duration::from_secs(15);
