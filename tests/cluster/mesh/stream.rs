@@ -11,6 +11,8 @@ pub(crate) enum Item {
     Frame {
         lane: usize,
         place: u64,
+        /// Urgent frames before it; it overtakes none of them.
+        after: u64,
         bytes: Arc<[u8]>,
     },
     /// Nothing more comes after so many frames on each lane.
@@ -36,7 +38,8 @@ pub(crate) struct End {
     /// Frames sent to this end, by lane.
     pub(crate) sent: [u64; 2],
     taken: [u64; 2],
-    early: [BTreeMap<u64, Arc<[u8]>>; 2],
+    /// What came too early, by place, with what must come before it.
+    early: [BTreeMap<u64, (u64, Arc<[u8]>)>; 2],
     ends_after: Option<[u64; 2]>,
 }
 
@@ -66,19 +69,25 @@ impl End {
     /// Gives a frame for this end its place.
     pub(crate) fn number(&mut self, urgent: bool, bytes: &Arc<[u8]>) -> Item {
         let lane = usize::from(!urgent);
-        let place = self.sent[lane];
+        let (place, after) = (self.sent[lane], self.sent[0]);
         self.sent[lane] += 1;
         Item::Frame {
             lane,
             place,
+            after,
             bytes: Arc::clone(bytes),
         }
     }
 
     pub(crate) fn take(&mut self, item: Item) {
         match item {
-            Item::Frame { lane, place, bytes } => {
-                self.early[lane].insert(place, bytes);
+            Item::Frame {
+                lane,
+                place,
+                after,
+                bytes,
+            } => {
+                self.early[lane].insert(place, (after, bytes));
             }
             Item::End(after) => self.ends_after = Some(after),
             Item::Reset => {}
@@ -89,9 +98,13 @@ impl End {
     pub(crate) fn ready(&mut self) -> Vec<Arc<[u8]>> {
         let mut ready = Vec::new();
         for lane in 0..2 {
-            while let Some(bytes) = self.early[lane].remove(&self.taken[lane]) {
+            while let Some(first) = self.early[lane].first_entry() {
+                let is_next = *first.key() == self.taken[lane];
+                if !is_next || (lane == 1 && first.get().0 > self.taken[0]) {
+                    break;
+                }
+                ready.push(first.remove().1);
                 self.taken[lane] += 1;
-                ready.push(bytes);
             }
         }
         ready
