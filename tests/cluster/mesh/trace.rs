@@ -27,7 +27,10 @@ impl Trace {
     pub(crate) fn new() -> Self {
         Self {
             hash: 0xcbf2_9ce4_8422_2325,
-            prints: std::env::var_os("SEED").is_some(),
+            prints: std::env::var_os("SEED").is_some_and(|_| {
+                print_the_log();
+                true
+            }),
             steps: std::env::var_os("STEPS").is_some(),
         }
     }
@@ -100,7 +103,7 @@ impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Print {
 }
 
 /// Prints the logs of all nodes from now on.
-pub(crate) fn print_the_log() {
+fn print_the_log() {
     use tracing_subscriber::layer::SubscriberExt as _;
     // Another test may have done so already.
     let _ = tracing::subscriber::set_global_default(tracing_subscriber::registry().with(Print));

@@ -12,7 +12,10 @@ fn rehearsed(nodes: usize) -> World {
     world.fire_all(&names());
     world.run_for(secs(20));
     world.resolve_all(&names());
-    world.run_for(secs(40));
+    world.run_for(secs(15));
+    // Ends that are posted again would keep the groups.
+    world.sources[0].alerts.clear();
+    world.run_for(secs(45));
     world
 }
 
@@ -185,5 +188,16 @@ fn a_pause_of_whoever_tells_repeats_nothing() {
         world.resume(host);
         world.run_for(secs(60));
         world.assert_once(&names(), true, since, secs(10));
+    }
+}
+
+#[test]
+fn a_second_incident_is_told_as_soon_as_the_first() {
+    for nodes in [1, 3] {
+        let mut world = rehearsed(nodes);
+        let since = world.clock;
+        world.fire_all(&names());
+        world.run_for(secs(60));
+        world.assert_once(&names(), true, since, millis(1_100));
     }
 }
