@@ -60,8 +60,7 @@ fn number(name: &str) -> Option<u64> {
 /// Plays a story, with as many nodes as `NODES` says.
 fn play_one(seed: u64) -> Ending {
     story::play_with(seed, |setup| {
-        let nodes = number("NODES").unwrap_or(1);
-        if nodes > 0 {
+        if let Some(nodes) = number("NODES") {
             setup.nodes = usize::try_from(nodes).unwrap();
         }
     })

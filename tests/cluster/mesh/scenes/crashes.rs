@@ -28,7 +28,6 @@ fn of_host(world: &World, host: usize) -> Vec<String> {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_process_that_dies_just_before_costs_half_a_second() {
     for host in 0..3 {
         let mut world = rehearsed(3);
@@ -42,7 +41,6 @@ fn a_process_that_dies_just_before_costs_half_a_second() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_process_that_dies_when_it_was_to_tell_costs_half_a_second() {
     for host in 0..3 {
         let mut world = rehearsed(3);
@@ -57,7 +55,6 @@ fn a_process_that_dies_when_it_was_to_tell_costs_half_a_second() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_host_that_dies_just_before_costs_four_seconds() {
     for host in 0..3 {
         let mut world = rehearsed(3);
@@ -71,7 +68,6 @@ fn a_host_that_dies_just_before_costs_four_seconds() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_process_that_died_long_before_costs_nothing() {
     for host in 0..3 {
         let mut world = rehearsed(3);
@@ -88,7 +84,6 @@ fn a_process_that_died_long_before_costs_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_process_that_dies_while_it_sends_repeats_at_most_what_was_in_flight() {
     for host in 0..3 {
         let mut world = rehearsed(3);
@@ -108,7 +103,6 @@ fn a_process_that_dies_while_it_sends_repeats_at_most_what_was_in_flight() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_process_that_dies_after_the_last_answer_repeats_nothing() {
     for host in 0..3 {
         let mut world = rehearsed(3);
@@ -136,7 +130,6 @@ fn a_process_that_dies_after_the_last_answer_repeats_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn two_of_three_may_die() {
     let mut world = rehearsed(3);
     world.power_off(0);
@@ -154,7 +147,6 @@ fn two_of_three_may_die() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn two_of_three_that_die_together_cost_the_minority_delay_once() {
     let mut world = rehearsed(3);
     world.power_off(0);
@@ -175,7 +167,6 @@ fn two_of_three_that_die_together_cost_the_minority_delay_once() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_pause_of_whoever_tells_repeats_nothing() {
     for host in 0..3 {
         let mut world = ready_with(Setup::new(3, 1, config_with(1, 60)));

@@ -21,7 +21,6 @@ fn one_node_tells_once() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_mesh_tells_once() {
     for nodes in [2, 3, 5, 7] {
         let mut world = ready(nodes);
@@ -38,7 +37,6 @@ fn a_mesh_tells_once() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_mesh_of_which_the_first_was_given_no_peer_tells_once() {
     let mut setup = Setup::new(3, 1, config());
     setup.peers = vec![vec![], vec![0], vec![0]];
@@ -61,7 +59,6 @@ fn words(world: &World) -> Vec<(String, String, u64, String)> {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn one_node_and_three_tell_the_same() {
     let [one, three] = [1, 3].map(|nodes| {
         let mut world = ready(nodes);
@@ -100,7 +97,6 @@ fn an_alert_that_reached_one_node_is_told_by_whoever_is_to_tell_it() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn blocked_datagrams_change_nothing() {
     let mut world = ready(3);
     world.block_datagrams(true);

@@ -4,7 +4,6 @@ use super::score::{KEYED, PLAIN, names, ready, secs};
 use crate::mesh::check::Exception;
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_short_partition_repeats_nothing() {
     for alone in 0..3 {
         let rest: Vec<usize> = (0..3).filter(|host| *host != alone).collect();
@@ -23,7 +22,6 @@ fn a_short_partition_repeats_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_long_partition_repeats_at_most_once_per_side() {
     let mut world = ready(3);
     world.cut(&[0], &[1, 2]);
@@ -49,7 +47,6 @@ fn a_long_partition_repeats_at_most_once_per_side() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn nodes_that_are_all_apart_wait_for_the_delay() {
     let mut world = ready(3);
     for (one, others) in [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])] {
@@ -74,7 +71,6 @@ fn nodes_that_are_all_apart_wait_for_the_delay() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_short_partition_into_single_nodes_repeats_nothing() {
     let mut world = ready(3);
     for (one, others) in [(0, [1, 2]), (1, [0, 2]), (2, [0, 1])] {
@@ -89,7 +85,6 @@ fn a_short_partition_into_single_nodes_repeats_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_one_way_cut_repeats_nothing() {
     for (from, to) in [(0, 1), (1, 0), (2, 1)] {
         let mut world = ready(3);
@@ -104,7 +99,6 @@ fn a_one_way_cut_repeats_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn resolves_cross_a_healed_partition() {
     let mut world = ready(3);
     world.fire_all(&names());

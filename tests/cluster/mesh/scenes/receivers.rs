@@ -4,7 +4,6 @@ use super::score::{KEYED, PLAIN, config_with, names, ready_with, secs};
 use crate::mesh::{receiver::Answer, world::Setup};
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_slow_receiver_is_told_once() {
     let mut world = ready_with(Setup::new(3, 1, config_with(1, 60)));
     world.answer(Answer::Accept(secs(20)));
@@ -32,7 +31,6 @@ fn a_receiver_that_fails_for_a_while_is_told_once_soon_after() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn another_node_tells_where_the_first_cannot_reach_the_receiver() {
     for host in 0..3 {
         let mut world = ready_with(Setup::new(3, 1, config_with(1, 60)));
@@ -45,7 +43,6 @@ fn another_node_tells_where_the_first_cannot_reach_the_receiver() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn an_answer_that_never_comes_repeats_only_where_keys_are_not_known() {
     for answer in [Answer::ResetAfterAccept, Answer::SilentAfterAccept] {
         let mut world = ready_with(Setup::new(3, 1, config_with(1, 20)));
@@ -78,7 +75,6 @@ fn what_was_perhaps_told_is_told_before_its_end() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_slow_receiver_does_not_delay_another() {
     let mut world = ready_with(Setup::new(3, 1, config_with(1, 60)));
     world.receivers[PLAIN].answer = Answer::Accept(secs(20));

@@ -4,7 +4,6 @@ use super::score::{KEYED, PLAIN, config_with, millis, names, ready, ready_with, 
 use crate::mesh::world::Setup;
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_rolling_restart_repeats_and_delays_nothing() {
     for wipe in [false, true] {
         let mut world = ready(3);
@@ -33,7 +32,6 @@ fn a_rolling_restart_repeats_and_delays_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn all_nodes_killed_at_once_repeat_nothing() {
     let mut world = ready(3);
     let since = world.clock;
@@ -55,7 +53,6 @@ fn all_nodes_killed_at_once_repeat_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn an_alert_that_resolves_while_it_is_told_is_told_in_order() {
     let mut world = ready_with(Setup::new(3, 1, config_with(5, 12)));
     let since = world.clock;
@@ -96,21 +93,18 @@ fn missed_resolve(nodes: usize, resent: bool) {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_resolve_that_nobody_heard_is_told_and_so_is_the_next_incident() {
     missed_resolve(1, false);
     missed_resolve(3, false);
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_resolve_that_is_sent_again_after_a_restart_is_told_once() {
     missed_resolve(1, true);
     missed_resolve(3, true);
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_mesh_may_grow_and_shrink() {
     let mut world = crate::mesh::world::World::new(Setup::new(5, 1, super::score::config()));
     world.add_source(crate::mesh::source::Source::new(

@@ -3,7 +3,6 @@
 use super::score::{KEYED, PLAIN, millis, names, ready, secs};
 
 #[test]
-#[ignore = "claims are to come"]
 fn the_larger_name_of_two_may_die() {
     for power in [false, true] {
         let mut world = ready(2);
@@ -24,7 +23,6 @@ fn the_larger_name_of_two_may_die() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn the_smaller_name_of_two_may_die_and_costs_the_minority_delay() {
     for power in [false, true] {
         let mut world = ready(2);
@@ -53,7 +51,6 @@ fn the_smaller_name_of_two_may_die_and_costs_the_minority_delay() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_short_partition_of_two_repeats_nothing() {
     let mut world = ready(2);
     world.cut(&[0], &[1]);
@@ -66,7 +63,6 @@ fn a_short_partition_of_two_repeats_nothing() {
 }
 
 #[test]
-#[ignore = "claims are to come"]
 fn a_rolling_restart_of_two_repeats_nothing() {
     let mut world = ready(2);
     let since = world.clock;
