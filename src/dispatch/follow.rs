@@ -10,6 +10,10 @@ use crate::time::Now;
 /// Schedules kept for groups that are not here yet; more are forgotten.
 const MAX_ASIDE: usize = 10_000;
 
+/// A flush that is due here so soon is not left to others, who may not be those that are to tell: each node decides what
+/// it knows, within the time after which the second in rank acts.
+const AT_HAND: Duration = Duration::from_secs(3);
+
 /// The schedule of a group that is not here yet.
 #[derive(Debug, Clone, Copy)]
 pub struct Aside {
@@ -40,6 +44,10 @@ impl Dispatcher {
                 return false;
             }
             self.reschedule(id, |group| {
+                if group.due <= now.mono + AT_HAND {
+                    group.flushes = flushes.saturating_sub(1);
+                    return;
+                }
                 // Nobody may postpone a page beyond what the route allows.
                 let longest = group.route.group_interval.max(group.route.group_wait);
                 group.due = now.mono + due_in.min(longest);
@@ -145,6 +153,16 @@ mod tests {
         assert!(dispatcher.follow(name, 3, seconds(4000), now(6)));
         assert_eq!(dispatcher.next_due(), Some(seconds(66)));
         assert_eq!(dispatcher.begin_flushes(9, now(66))[0].flushes, 4);
+    }
+
+    #[test]
+    fn a_flush_at_hand_is_not_left_to_others() {
+        let mut dispatcher = dispatcher();
+        let name = insert(&mut dispatcher, 0);
+        dispatcher.follow(name.clone(), 4, seconds(60), now(9));
+        assert_eq!(dispatcher.next_due(), Some(seconds(10)));
+        assert_eq!(dispatcher.begin_flushes(9, now(10))[0].flushes, 4);
+        assert!(!dispatcher.follow(name, 4, seconds(60), now(10)));
     }
 
     #[test]
