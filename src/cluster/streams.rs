@@ -1,6 +1,6 @@
 //! Streams: who is at the other end, and which of two is used.
 //!
-//! Both sides say Hello. Whoever dialled then decides: it adopts the stream, or closes it because it has one with that
+//! Whoever dialled says Hello, and is answered with one or refused. It then decides: it adopts the stream, or closes it because it has one with that
 //! node already and only wanted to know who answers at an address. Of two that both sides adopted at the same time the one
 //! dialled by the smaller name stays. If the other side dials again although we hold a stream that it knew of, it has lost
 //! that one.
@@ -36,7 +36,6 @@ impl Mesh {
         }
         let stream = Stream::new(None, from.to_string().into(), 0, now.mono);
         self.streams.insert(conn, stream);
-        self.say_hello(conn, 0);
     }
 
     pub(super) fn dialed(&mut self, conn: ConnId, now: Now) {
@@ -175,8 +174,9 @@ impl Mesh {
             return;
         }
         self.learn(&hello.members, now);
-        if let Some(address) = dialled {
-            self.decide(conn, &address, now);
+        match dialled {
+            Some(address) => self.decide(conn, &address, now),
+            None => self.say_hello(conn, 0),
         }
     }
 
@@ -216,18 +216,23 @@ impl Mesh {
             if let Some(address) = stream.dialled.clone() {
                 tracing::debug!(address = &*address, "A peer's address is this node's own");
                 self.addresses.answered(&address, None);
+            } else {
+                self.say_hello(conn, 0);
             }
             self.close(conn);
             return;
         }
+        let was_accepted = stream.dialled.is_none();
         if hello.run < self.settings.run {
             let text = format!(
                 "another process named {} at {} started later",
                 self.settings.name, self.settings.advertise
             );
             self.refuse(conn, Refusal::NameTaken, &text);
+        } else if was_accepted {
+            // The older of the two says who it is and is told so by the other.
+            self.say_hello(conn, 0);
         }
-        // The older of the two is told so by the other.
     }
 
     /// Tells the other side that it is not wanted, and why.

@@ -63,6 +63,8 @@ pub(super) struct Host {
     pub(super) advertise: Arc<str>,
     pub(super) name: String,
     pub(super) run: u64,
+    /// When its process started.
+    pub(super) begun: Duration,
     pub(super) given: Vec<usize>,
     /// The machine is gone, not only the process.
     pub(super) lost: bool,
@@ -140,6 +142,8 @@ impl Net {
         let host = &mut self.hosts[index];
         host.run = run.max(host.run + 1);
         host.lost = false;
+        host.begun = self.now;
+        host.events.clear();
         let mut settings = settings(
             &host.name,
             host.run,
@@ -535,6 +539,7 @@ fn host(index: usize, count: usize) -> Host {
         advertise: address.to_string().into(),
         name: format!("n{index}"),
         run: 0,
+        begun: Duration::ZERO,
         given: (0..count).filter(|other| *other != index).collect(),
         lost: false,
         paused: false,
