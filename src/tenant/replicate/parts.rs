@@ -89,12 +89,12 @@ mod tests {
             let mut arrived = Vec::new();
             for frame in cut(message(length), 7) {
                 assert!(frame.len() < 64 * 1024);
-                match Frame::decode(&frame).unwrap() {
-                    Frame::Part(part) => {
-                        let whole = assembler.push(part);
-                        arrived.extend(whole.map(|bytes| Frame::decode(&bytes).unwrap()));
-                    }
-                    whole => arrived.push(whole),
+                let frame = Frame::decode(&frame).unwrap();
+                if let Frame::Part(part) = frame {
+                    let whole = assembler.push(part);
+                    arrived.extend(whole.map(|bytes| Frame::decode(&bytes).unwrap()));
+                } else {
+                    arrived.push(frame);
                 }
             }
             assert_eq!(arrived, [message(length)]);

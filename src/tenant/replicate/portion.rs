@@ -167,7 +167,7 @@ impl Writer {
                         map: map.number(),
                         keys: keys.to_vec(),
                     };
-                    self.bytes += keys.len() * size_of::<u64>();
+                    self.bytes += size_of_val(keys);
                     self.frame(step);
                 }
                 None

@@ -487,6 +487,11 @@ fn a_fresh_node_gets_everything_in_bounded_frames() {
     fill(net.tenant("b"), now, 1000 * scale, 100 * scale, 100 * scale);
     let large = entry("large", 1, now, 50_000);
     net.tenant("b").nflog.log(large);
+    #[expect(
+        clippy::disallowed_methods,
+        clippy::disallowed_types,
+        reason = "shows how long it takes"
+    )]
     let begun = std::time::Instant::now();
     net.join_all();
     assert!(!net.tenant("a").is_synchronised());
