@@ -12,7 +12,7 @@ use crate::{
         GateError, GossipError, GossipOptions, GossipPort, MeshSecurity, MeshSocketStats,
         MeshSocketsOptions, PeerSpec, random_peer_name,
     },
-    node::StoreOp,
+    node::{MESH_FACT, StoreOp},
     storage::Key,
     time::Timestamp,
 };
@@ -20,7 +20,6 @@ use crate::{
 /// Facts in the store.
 const NAME: &str = "peer-name";
 const RUN: &str = "mesh-run";
-const ELECTORS: &str = "electors";
 
 /// How long the start waits for the store.
 const SAVE: Duration = Duration::from_secs(5);
@@ -169,7 +168,7 @@ impl Identity {
         let identity = Self {
             name: name.into(),
             run,
-            electors: fact(ELECTORS).cloned(),
+            electors: fact(MESH_FACT).cloned(),
         };
         (identity, warning)
     }

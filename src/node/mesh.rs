@@ -10,6 +10,9 @@ use crate::{
     time::Now,
 };
 
+/// The name of the fact that holds what the mesh saved last; it is handed to [`Node::with_mesh`] at the next start.
+pub const MESH_FACT: &str = "mesh";
+
 /// Payloads taken in by one step of the loop, of those that had to wait for a new configuration.
 const PAYLOADS_PER_STEP: usize = 16;
 
@@ -225,7 +228,7 @@ impl Node {
     }
 
     fn save_mesh(&mut self, bytes: Vec<u8>) {
-        let key = Key::fact(self.tenant.name(), "mesh");
+        let key = Key::fact(self.tenant.name(), MESH_FACT);
         let record = (key, Some(bytes.clone()));
         self.save_for(Waiting::Mesh(bytes), true, vec![record]);
     }

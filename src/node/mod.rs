@@ -9,3 +9,4 @@ mod phase;
 pub use effect::{Effect, NotifyAttempt, PortableFile, SaveBatch, StoreOp};
 pub use input::{Input, Reply, ReplyTo, Request, Ticket};
 pub use machine::Node;
+pub use mesh::MESH_FACT;

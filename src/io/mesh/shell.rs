@@ -5,7 +5,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::{Duration, Instant},
 };
@@ -104,6 +104,8 @@ struct Inner {
     streams: Mutex<BTreeMap<ConnId, Entry>>,
     sessions: Mutex<BTreeMap<[u8; SESSION], Arc<Stream>>>,
     names: Mutex<BTreeMap<Arc<str>, Name>>,
+    /// Whether the node is at its end: nothing new is opened.
+    ending: AtomicBool,
 }
 
 enum Entry {
@@ -158,6 +160,7 @@ impl MeshSockets {
             streams: Mutex::default(),
             sessions: Mutex::default(),
             names: Mutex::default(),
+            ending: AtomicBool::new(false),
         });
         task::spawn(runtime, "mesh accept", Arc::clone(&inner).accept(port.tcp));
         task::spawn(runtime, "mesh datagrams", Arc::clone(&inner).receive());
@@ -186,6 +189,7 @@ impl MeshSockets {
 
     /// Closes all streams and waits a moment until what was sent is written. Must not be called within a runtime.
     pub fn finish(&self) {
+        self.inner.ending.store(true, Relaxed);
         let conns: Vec<ConnId> = self.inner.streams().keys().copied().collect();
         for conn in conns {
             self.inner.close(conn);
@@ -225,6 +229,9 @@ impl Inner {
     }
 
     fn accepted(self: &Arc<Self>, tcp: TcpStream, from: SocketAddr) {
+        if self.ending.load(Relaxed) {
+            return;
+        }
         let place = Arc::clone(&self.half_open).try_acquire_owned();
         let Ok(place) = place.map_err(drop).and_then(|place| {
             let is_full = self.streams().len() >= MAX_STREAMS;
@@ -274,8 +281,10 @@ impl Inner {
         let core = Arc::clone(&self.core);
         let stream = Arc::new(Stream::new(conn, peer, dialed, datagrams, core));
         let mut streams = self.streams();
-        if dialed && !streams.contains_key(&conn) {
-            // The core closed it meanwhile.
+        let is_unwanted = dialed && !streams.contains_key(&conn);
+        if is_unwanted || self.ending.load(Relaxed) {
+            // The core closed it meanwhile, or is gone.
+            streams.remove(&conn);
             return;
         }
         streams.insert(conn, Entry::Open(Arc::clone(&stream)));
