@@ -237,13 +237,7 @@ fn the_end_waits_for_farewells() {
     let runtime = runtime::Runtime::new().unwrap();
     let (a, from, mut b, to) = runtime.block_on(joined(Given::default(), Given::default()));
     a.send(from, true, *b"goodbye");
-    let began = std::time::Instant::now();
     a.sockets.finish();
-    assert!(
-        began.elapsed() < Duration::from_millis(900),
-        "{:?}",
-        began.elapsed()
-    );
     drop(a);
     runtime.block_on(async {
         assert_eq!(b.frame(to).await, b"goodbye");
