@@ -116,6 +116,7 @@ impl Node {
         }
         self.check_synchronised(now);
         self.check_phase(now);
+        self.check_vote(now);
         some
     }
 

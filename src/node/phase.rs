@@ -1,6 +1,10 @@
 //! Who votes and who is in reach, for claims; and whether this node may begin to notify.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Effect, Node};
 use crate::{cluster::NodeName, notify::claims::Quorum, tenant::Phase, time::Now};
@@ -16,6 +20,8 @@ pub(super) struct Rising {
     /// Who this node is.
     me: NodeName,
     run: u64,
+    /// Whether this node may vote.
+    votes: bool,
 }
 
 impl Rising {
@@ -26,6 +32,7 @@ impl Rising {
             by: now.mono + settle,
             me,
             run,
+            votes: false,
         }
     }
 
@@ -48,6 +55,7 @@ impl Node {
     pub(super) fn refresh_quorum(&mut self, now: Now) {
         let Some(side) = &self.mesh else { return };
         let mesh = &side.mesh;
+        let may_vote = mesh.may_vote(now);
         let connected: BTreeMap<NodeName, u64> = mesh
             .connected()
             .filter_map(|name| Some((NodeName::clone(name), mesh.run_of(name)?)))
@@ -61,11 +69,23 @@ impl Node {
             down,
             connected,
             ended: side.rising.ended.clone(),
-            may_vote: mesh.may_vote(now),
+            silent: BTreeSet::new(),
+            may_vote,
             lost_since: None,
             electors,
         };
         self.tenant.set_quorum(quorum, now);
+        if let Some(side) = &mut self.mesh {
+            side.rising.votes = may_vote;
+        }
+    }
+
+    /// Takes note when this node may begin, or must cease, to vote.
+    pub(super) fn check_vote(&mut self, now: Now) {
+        let Some(side) = &self.mesh else { return };
+        if side.mesh.may_vote(now) != side.rising.votes {
+            self.refresh_quorum(now);
+        }
     }
 
     /// Moves on to the next phase if it is time.

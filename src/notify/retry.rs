@@ -1,6 +1,7 @@
 //! Notifications under way: attempts, waits between them, and the deadline (`notify/retry_stage.go`).
 //!
-//! Backoff is that of upstream (`cenkalti/backoff` v5): 0.5 s, times 1.5, half of jitter, at most a minute, each wait
+//! Backoff is that of upstream (`cenkalti/backoff` v5): 0.5 s, times 1.5, half of jitter; but at most 8 s, so that a receiver that recovers is
+//! told soon; each wait
 //! counted from the start of the attempt before. A receiver that asks for a pause is given it, by every group, and so is
 //! one that may be told only so often; what piles up meanwhile goes out as one digest.
 
@@ -26,7 +27,7 @@ use crate::{
 };
 
 const FIRST_WAIT: Duration = Duration::from_millis(500);
-const LONGEST_WAIT: Duration = Duration::from_mins(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(8);
 const GROWTH: f64 = 1.5;
 const JITTER: f64 = 0.5;
 

@@ -23,6 +23,8 @@ pub struct Quorum {
     pub down: BTreeSet<NodeName>,
     /// Runs that are over, by name: the highest.
     pub ended: BTreeMap<NodeName, u64>,
+    /// Nodes with a stream that may not promise anything yet.
+    pub silent: BTreeSet<NodeName>,
     /// Whether this node may promise anything.
     pub may_vote: bool,
     /// Since when no majority is in reach; `None` while one is.
@@ -74,7 +76,7 @@ impl Quorum {
         })
     }
 
-    /// The voters in reach, this node included.
+    /// The voters in reach that may promise something, this node included.
     pub fn visible_voters(&self) -> impl Iterator<Item = &NodeName> {
         let names = self.electors.iter().flat_map(|electors| &electors.names);
         names.filter(|name| self.sees(name))
@@ -91,6 +93,9 @@ impl Quorum {
     }
 
     fn sees(&self, name: &str) -> bool {
-        *name == *self.me || self.connected.contains_key(name)
+        if *name == *self.me {
+            return self.may_vote;
+        }
+        self.connected.contains_key(name) && !self.silent.contains(name)
     }
 }

@@ -199,6 +199,7 @@ impl World {
                 ended: dead
                     .map(|other| (name(*other), self.nodes[*other].run))
                     .collect(),
+                silent: BTreeSet::new(),
                 may_vote: true,
                 lost_since: None,
             };

@@ -27,6 +27,8 @@ const MAX_ROUTES: usize = 10_000;
 pub struct Facts {
     /// Whether it notifies.
     pub ready: bool,
+    /// Whether it may promise anything.
+    pub votes: bool,
     /// How it defines each route with its receiver, hashed.
     pub routes: BTreeSet<u64>,
 }
@@ -37,6 +39,8 @@ struct PbFacts {
     ready: bool,
     #[prost(fixed64, repeated, tag = "2")]
     routes: Vec<u64>,
+    #[prost(bool, tag = "3")]
+    votes: bool,
 }
 
 impl Facts {
@@ -45,6 +49,7 @@ impl Facts {
     pub fn encode(&self) -> Vec<u8> {
         let pb = PbFacts {
             ready: self.ready,
+            votes: self.votes,
             routes: self.routes.iter().copied().take(MAX_ROUTES).collect(),
         };
         let mut bytes = vec![FACTS_PAYLOAD];
@@ -58,6 +63,7 @@ impl Facts {
         let pb = PbFacts::decode(bytes).ok()?;
         Some(Self {
             ready: pb.ready,
+            votes: pb.votes,
             routes: pb.routes.into_iter().take(MAX_ROUTES).collect(),
         })
     }
@@ -89,16 +95,22 @@ impl Tenant {
     }
 
     /// Takes in who votes and who is in reach.
-    pub fn set_quorum(&mut self, quorum: Quorum, now: Now) {
+    pub fn set_quorum(&mut self, mut quorum: Quorum, now: Now) {
         let Some(handover) = &mut self.handover else {
             return;
         };
         handover
             .peers
             .retain(|name, _| quorum.connected.contains_key(name));
-        let promises = quorum.clone();
-        handover.claims.set_quorum(promises, now.mono);
+        let silent = handover.peers.iter().filter(|(_, facts)| !facts.votes);
+        quorum.silent = silent.map(|(name, _)| NodeName::clone(name)).collect();
+        let voted = handover.claims.quorum().may_vote;
+        let votes = quorum.may_vote;
+        handover.claims.set_quorum(quorum, now.mono);
         handover.ranks_changed = true;
+        if voted != votes {
+            self.tell_facts();
+        }
         self.send_claims(now);
     }
 
@@ -150,6 +162,8 @@ impl Tenant {
                 Some(facts) => {
                     handover.peers.insert(NodeName::clone(from), facts);
                     handover.ranks_changed = true;
+                    let quorum = handover.claims.quorum().clone();
+                    self.set_quorum(quorum, now);
                 }
                 None => self.stats.malformed_claims += 1,
             },
@@ -231,6 +245,7 @@ impl Tenant {
         let handover = self.handover.as_ref()?;
         Some(Facts {
             ready: handover.ready && !self.stopping,
+            votes: handover.claims.quorum().may_vote,
             routes: handover.routes.iter().copied().collect(),
         })
     }
