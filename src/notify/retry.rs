@@ -1,9 +1,9 @@
 //! Notifications under way: attempts, waits between them, and the deadline (`notify/retry_stage.go`).
 //!
-//! Backoff is that of upstream (`cenkalti/backoff` v5): 0.5 s, times 1.5, half of jitter; but at most 8 s, so that a receiver that recovers is
-//! told soon; each wait
-//! counted from the start of the attempt before. A receiver that asks for a pause is given it, by every group, and so is
-//! one that may be told only so often; what piles up meanwhile goes out as one digest.
+//! Backoff is that of upstream (`cenkalti/backoff` v5): 0.5 s, times 1.5, half of jitter, each wait counted from the start
+//! of the attempt before; but at most 8 s, so that a receiver that recovers is told soon. A receiver that asks for a pause
+//! is given it, by every group, and so is one that may be told only so often; what piles up meanwhile goes out as one
+//! digest.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
