@@ -148,6 +148,7 @@ async fn answers() -> Vec<(String, String, String)> {
     for (path, ask) in [
         ("/status", "/status".to_owned()),
         ("/receivers", "/receivers".to_owned()),
+        ("/cluster", "/cluster".to_owned()),
         ("/alerts", "/alerts".to_owned()),
         ("/alerts/groups", "/alerts/groups".to_owned()),
         ("/silences", "/silences".to_owned()),
@@ -206,7 +207,7 @@ async fn answers_keep_upstreams_contract() {
 
 #[tokio::test]
 async fn an_explanation_tells_route_group_and_timers() {
-    let (_, _, explained) = answers().await.swap_remove(8);
+    let (_, _, explained) = answers().await.swap_remove(9);
     let explained: Value = serde_json::from_str(&explained).unwrap();
     assert_eq!(
         explained["alert"]["status"]["inhibitedBy"][0],

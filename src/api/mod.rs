@@ -22,6 +22,6 @@ mod pairs;
 #[cfg(test)]
 mod testing;
 
-pub use metrics::{ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources};
+pub use metrics::{HttpStats, MetricLabels, ReloadStats, Sources};
 pub use router::router;
 pub use state::{About, ApiState, Backend, Trials};

@@ -11,7 +11,7 @@ use axum::{
 use http_body::Body as _;
 
 use super::{error::json_response, state::ApiState, v2};
-use crate::{io::server::text, web};
+use crate::{io::server::text, tenant::Phase, web};
 
 /// What Alertmanager answers where its API v1 was.
 const V1_GONE: &str = "{\"status\":\"deprecated\",\"error\":\"The Alertmanager v1 API was deprecated in version 0.16.0 \
@@ -48,13 +48,19 @@ async fn v2_entry(State(state): State<ApiState>, request: Request) -> Response<B
     v2::handle(state, request).await
 }
 
-/// Ready is a node whose loop answers; state and configuration are loaded before anything listens.
-async fn ready(State(state): State<ApiState>) -> Result<&'static str, StatusCode> {
-    if state.about().ready_always || state.view().await.is_ok() {
-        Ok("OK")
-    } else {
-        Err(StatusCode::SERVICE_UNAVAILABLE)
+/// Ready is a node that notifies: its loop answers, and it knows what its peers know.
+async fn ready(State(state): State<ApiState>) -> Result<&'static str, Response<Body>> {
+    if state.about().ready_always {
+        return Ok("OK");
     }
+    let why = match state.view().await.map(|view| view.phase) {
+        Ok(Phase::Ready) => return Ok("OK"),
+        Ok(Phase::Starting) => "starting: the node looks for its peers\n",
+        Ok(Phase::Syncing) => "syncing: the node takes over what its peers know\n",
+        Ok(Phase::Draining) => "draining: the node stops\n",
+        Err(_) => "the node does not answer\n",
+    };
+    Err(text(StatusCode::SERVICE_UNAVAILABLE, why))
 }
 
 /// Go's mux sends `/api/v2` to `/api/v2/`; a relative address holds under any prefix.

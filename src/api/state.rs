@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     error::ApiError,
-    metrics::{ClusterOfOne, HttpStats, Renderer, Sources},
+    metrics::{HttpStats, Renderer, Sources},
     stream::Writers,
 };
 use crate::{
@@ -40,8 +40,6 @@ pub struct About {
     pub warnings: Vec<String>,
     /// `--web.ready-always`: ready even while the node is not.
     pub ready_always: bool,
-    /// This node in its cluster; `None` if `--cluster.listen-address` is empty.
-    pub cluster: Option<ClusterOfOne>,
 }
 
 /// What trying a receiver out needs.

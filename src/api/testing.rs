@@ -14,14 +14,15 @@ use axum::{
 };
 use tower::ServiceExt;
 
-use super::{About, ApiState, Backend, ClusterOfOne, Sources, router};
+use super::{About, ApiState, Backend, Sources, router};
 use crate::{
+    cluster::MeshStatus,
     config::{Config, GroupBy, InhibitRule, Receiver, Route},
     labels::{MatchOp, Matcher, MatcherMode},
     node::{Reply, Request},
     rng::Rng,
     silence::SilenceLimits,
-    tenant::{Saved, Tenant, TenantSettings},
+    tenant::{Saved, Tenant, TenantSettings, View},
     time::{Now, Timestamp},
 };
 
@@ -33,11 +34,27 @@ pub(super) fn now() -> Now {
     }
 }
 
-pub(super) struct TestNode(pub(super) Mutex<Tenant>);
+pub(super) struct TestNode {
+    pub(super) tenant: Mutex<Tenant>,
+    /// Changes views before they are handed out.
+    pub(super) adorn: fn(&mut View),
+}
+
+/// A node alone in its mesh.
+pub(super) fn alone(view: &mut View) {
+    view.mesh = Some(Arc::new(MeshStatus {
+        name: "n1".into(),
+        advertise: "127.0.0.1:9094".into(),
+        electors: vec!["n1".into()],
+        epoch: 1,
+        has_quorum: true,
+        ..MeshStatus::default()
+    }));
+}
 
 impl Backend for TestNode {
     fn request(&self, request: Request) -> Pin<Box<dyn Future<Output = Reply> + Send + '_>> {
-        let mut tenant = self.0.lock().unwrap();
+        let mut tenant = self.tenant.lock().unwrap();
         let reply = match request {
             Request::PostAlerts { alerts, .. } => {
                 for alert in alerts {
@@ -51,7 +68,11 @@ impl Backend for TestNode {
             Request::ExpireSilence(id) => {
                 Reply::SilenceExpired(tenant.expire_silence(&id, now()).map(|_| ()))
             }
-            Request::View => Reply::View(Arc::new(tenant.view(now()))),
+            Request::View => {
+                let mut view = tenant.view(now());
+                (self.adorn)(&mut view);
+                Reply::View(Arc::new(view))
+            }
             Request::Reload(_) => Reply::Refused("not here".to_owned()),
         };
         Box::pin(std::future::ready(reply))
@@ -112,18 +133,26 @@ pub(super) fn tenant(config: Config) -> Tenant {
 
 /// The whole API over a tenant.
 pub(super) fn api_over(tenant: Tenant) -> (ApiState, Router) {
+    api_with_views(tenant, alone, false)
+}
+
+/// The whole API over a tenant whose views are changed; `ready_always` as the flag.
+pub(super) fn api_with_views(
+    tenant: Tenant,
+    adorn: fn(&mut View),
+    ready_always: bool,
+) -> (ApiState, Router) {
     let about = About {
         started_at: now().wall,
         matcher_mode: MatcherMode::Fallback,
         warnings: vec!["a warning".to_owned()],
-        ready_always: false,
-        cluster: Some(ClusterOfOne {
-            name: "n1".to_owned(),
-            address: "127.0.0.1:9094".to_owned(),
-        }),
+        ready_always,
     };
     let state = ApiState::new(
-        Arc::new(TestNode(Mutex::new(tenant))),
+        Arc::new(TestNode {
+            tenant: Mutex::new(tenant),
+            adorn,
+        }),
         now,
         about,
         Sources::default(),

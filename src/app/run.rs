@@ -16,9 +16,7 @@ use super::{
     state::{self, Opened},
 };
 use crate::{
-    api::{
-        self, About, ApiState, ClusterOfOne, HttpStats, MetricLabels, ReloadStats, Sources, Trials,
-    },
+    api::{self, About, ApiState, HttpStats, MetricLabels, ReloadStats, Sources, Trials},
     config::Config,
     history::HistoryLimits,
     io::{
@@ -123,15 +121,6 @@ struct Joining {
     identity: Identity,
 }
 
-impl Joining {
-    fn cluster(&self) -> ClusterOfOne {
-        ClusterOfOne {
-            name: self.identity.name.to_string(),
-            address: self.start.port.advertised.clone(),
-        }
-    }
-}
-
 /// A node that serves.
 struct Running {
     signals: Arc<Signals>,
@@ -201,7 +190,6 @@ impl<'o> Starting<'o> {
                 group_keys: self.features.group_key_in_metrics,
             },
         };
-        let cluster = mesh.as_ref().map(Joining::cluster);
         let senders = Arc::new(Senders::new(self.clock));
         let trials = Trials {
             senders: Arc::clone(&senders),
@@ -216,7 +204,7 @@ impl<'o> Starting<'o> {
             reloads,
             self.runtime.clone(),
         );
-        let state = self.api_state(&node, cluster, sources).with_trials(trials);
+        let state = self.api_state(&node, sources).with_trials(trials);
         let serving = ServerOptions {
             route_prefix: prefix.clone(),
             get_concurrency: options.get_concurrency.unwrap_or_else(default_concurrency),
@@ -355,12 +343,7 @@ impl<'o> Starting<'o> {
         Ok((handle, looping))
     }
 
-    fn api_state(
-        &self,
-        node: &Handle,
-        cluster: Option<ClusterOfOne>,
-        sources: Sources,
-    ) -> ApiState {
+    fn api_state(&self, node: &Handle, sources: Sources) -> ApiState {
         let clock = self.clock;
         ApiState::new(
             Arc::new(node.clone()),
@@ -370,7 +353,6 @@ impl<'o> Starting<'o> {
                 matcher_mode: self.matcher_mode(),
                 warnings: self.warnings.clone(),
                 ready_always: self.options.ready_always,
-                cluster,
             },
             sources,
         )

@@ -20,6 +20,9 @@ impl Outbox {
 
     pub(super) fn bytes(&mut self, conn: ConnId, urgent: bool, bytes: Arc<[u8]>) {
         count(&mut self.stats.sent, bytes.len());
+        if !urgent {
+            count(&mut self.stats.sent_bulk, bytes.len());
+        }
         self.effects.push_back(MeshEffect::Frame {
             conn,
             urgent,
@@ -41,7 +44,10 @@ impl Outbox {
     pub(super) fn payload(&mut self, event: MeshEvent, conn: ConnId, lane: Lane, size: usize) {
         let credit = match lane {
             Lane::Urgent => None,
-            Lane::Bulk => Some((conn, size)),
+            Lane::Bulk => {
+                count(&mut self.stats.received_bulk, size);
+                Some((conn, size))
+            }
         };
         self.events.push_back((event, credit));
     }

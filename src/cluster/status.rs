@@ -85,4 +85,8 @@ pub struct MeshStats {
     pub received: (u64, u64),
     /// Datagrams and frames sent, and their bytes.
     pub sent: (u64, u64),
+    /// Of those received, the ones that repair, and their bytes.
+    pub received_bulk: (u64, u64),
+    /// Of those sent, the ones that repair, and their bytes.
+    pub sent_bulk: (u64, u64),
 }

@@ -30,7 +30,7 @@ pub use replicate::{Index, IndexInput, MeshIdentity, Portion, PortionInput, REPL
 pub use settings::TenantSettings;
 pub use state::{Record, Tenant, TenantEffect};
 pub use stats::{
-    ClaimStats, LATENCY_BOUNDS, NotificationStats, ReplicaStats, ReplicationStats, SnapshotStats,
-    Stats,
+    CLAIM_BOUNDS_MS, ClaimStats, LATENCY_BOUNDS, NotificationStats, ReplicaStats, ReplicationStats,
+    SnapshotStats, Stats,
 };
-pub use view::{Phase, View};
+pub use view::{PeerFacts, Phase, View};

@@ -323,7 +323,7 @@ impl Tenant {
             stats: self.stats.clone(),
             phase: Phase::default(),
             mesh: None,
-            config_mismatches: self.config_mismatches(),
+            peers: self.peer_facts(),
         }
     }
 

@@ -11,6 +11,9 @@ use crate::{
 /// Upper bounds of `alertmanager_notification_latency_seconds`, in seconds.
 pub const LATENCY_BOUNDS: [u64; 5] = [1, 5, 10, 15, 20];
 
+/// Upper bounds of `watchfire_claim_seconds`, in milliseconds.
+pub const CLAIM_BOUNDS_MS: [u64; 10] = [1, 2, 5, 10, 20, 50, 100, 500, 3000, 30_000];
+
 /// Counters since the start.
 #[derive(Debug, Clone, Default)]
 pub struct Stats {
@@ -85,6 +88,23 @@ pub struct ClaimStats {
     pub lost: u64,
     /// Notifications taken over of which a node that is gone may have sent some.
     pub takeovers: u64,
+    /// Claims that were held at most [`CLAIM_BOUNDS_MS`]`[i]` after they were asked for; not cumulative, the last beyond all.
+    pub took: [u64; CLAIM_BOUNDS_MS.len() + 1],
+    /// Time from asking to holding, all together.
+    pub took_sum: Duration,
+}
+
+impl ClaimStats {
+    /// Counts a claim that is held `took` after it was asked for.
+    pub(super) fn count_held(&mut self, took: Duration, minority: bool) {
+        self.held += 1;
+        self.minority += u64::from(minority);
+        self.took_sum += took;
+        let bucket = CLAIM_BOUNDS_MS
+            .iter()
+            .position(|bound| took <= Duration::from_millis(*bound));
+        self.took[bucket.unwrap_or(CLAIM_BOUNDS_MS.len())] += 1;
+    }
 }
 
 /// Counters of the files that are written back for Alertmanager.

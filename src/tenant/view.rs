@@ -1,13 +1,13 @@
 //! A consistent snapshot of a tenant, for reads; it shares structure with the live state and costs nothing to make.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use imbl::OrdMap;
 
 use super::Stats;
 use crate::{
     alert::Alert,
-    cluster::MeshStatus,
+    cluster::{MeshStatus, NodeName},
     config::Config,
     dispatch::{Group, GroupId, RouteTree},
     history::History,
@@ -46,6 +46,15 @@ impl Phase {
     }
 }
 
+/// What another node says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerFacts {
+    /// Whether it notifies.
+    pub ready: bool,
+    /// Whether it defines some route or receiver in another way, or has other ones.
+    pub differs: bool,
+}
+
 /// The snapshot.
 #[derive(Debug, Clone)]
 pub struct View {
@@ -77,8 +86,8 @@ pub struct View {
     pub phase: Phase,
     /// The mesh; `None` if clustering is switched off.
     pub mesh: Option<Arc<MeshStatus>>,
-    /// Nodes that define routes or receivers in another way.
-    pub config_mismatches: usize,
+    /// What other nodes with a stream say of themselves.
+    pub peers: BTreeMap<NodeName, PeerFacts>,
 }
 
 impl View {

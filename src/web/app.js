@@ -735,7 +735,7 @@ async function statusPage() {
   const box = el("div", {});
   show("Status", box);
   await live(box, async () => {
-    const status = await api("status");
+    const [status, mesh] = await Promise.all([api("status"), api("cluster")]);
     const own = status.watchfire || { warnings: [] };
     const facts = [
       ["Version", `${own.version} (stands in for Alertmanager ${status.versionInfo.version}, revision ${status.versionInfo.revision})`],
@@ -743,14 +743,57 @@ async function statusPage() {
       ["Cluster", badge(status.cluster.status)],
     ];
     if (status.cluster.name) facts.push(["Name", status.cluster.name]);
-    for (const peer of status.cluster.peers || []) facts.push(["Member", `${peer.name} at ${peer.address}`]);
     return [
       own.warnings.map((warning) => note("warn", warning)),
       el("section", { className: "card pad" }, el("dl", {}, facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))),
+      meshPanel(mesh),
       el("h2", {}, "Configuration in force"),
       el("section", { className: "card" }, el("pre", { tabIndex: 0 }, status.config.original)),
     ].flat();
   });
+}
+
+/** How this node sees its mesh; nothing if clustering is off. */
+function meshPanel(mesh) {
+  if (!mesh.enabled) return [];
+  const votes = mesh.electorate.names;
+  const majority = mesh.electorate.quorum ? badge("ready", "majority in reach") : badge("failed", "no majority in reach");
+  const columns = ["Name", "Address", "State", "Vote", "Round trip", "Clock", "Version", "Started"];
+  const repaired = mesh.replication.repaired;
+  return [
+    el("h2", {}, "Mesh"),
+    mesh.problems.map((problem) => note("warn", problem)),
+    el("section", { className: "card scroll" }, el("table", {},
+      el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, mesh.members.map((member) => memberRow(member, votes.includes(member.name)))))),
+    el("section", { className: "card pad" }, el("dl", {},
+      el("dt", {}, "Votes"), el("dd", {}, majority, ` ${votes.length} node${votes.length === 1 ? "" : "s"}, epoch ${mesh.electorate.epoch}`),
+      el("dt", {}, "Notifications"), el("dd", {}, `${mesh.claims.held} told by this node, ${mesh.claims.lost} left to others, ${mesh.claims.minority} without a majority`),
+      el("dt", {}, "Replication"), el("dd", {}, `${mesh.replication.behind} changes behind, ${mesh.replication.repairs} comparisons brought ${repaired} record${repaired === 1 ? "" : "s"}`))),
+  ].flat();
+}
+
+function memberRow(member, votes) {
+  const states = [];
+  if (member.self) states.push(badge(member.ready ? "ready" : "settling", member.ready ? "this node" : "this node, not ready"));
+  else if (member.state === "down") states.push(badge("failed", "down"));
+  else if (!member.connected) states.push(badge("failed", "no stream"));
+  else if (!member.ready) states.push(badge("settling", "not ready"));
+  else states.push(badge("ready"));
+  if (member.state === "suspect") states.push(" ", badge("pending", "suspect"));
+  if (member.udpBlocked) states.push(" ", badge("pending", "UDP blocked"));
+  if (member.configMismatch) states.push(" ", badge("pending", "other configuration"));
+  const ahead = member.clockAheadMs || 0;
+  const clock = Math.abs(ahead) < 10 ? "same" : `${(Math.abs(ahead) / 1000).toFixed(2)} s ${ahead > 0 ? "ahead" : "behind"}`;
+  return el("tr", {},
+    el("td", {}, member.name),
+    el("td", {}, member.address),
+    el("td", {}, states),
+    el("td", {}, votes ? "yes" : "no"),
+    el("td", {}, member.roundTripMicros === undefined ? "" : `${(member.roundTripMicros / 1000).toFixed(2)} ms`),
+    el("td", {}, member.clockAheadMs === undefined ? "" : clock),
+    el("td", {}, member.version),
+    el("td", {}, member.run ? when(new Date(member.run).toISOString()) : ""));
 }
 
 // --- Start ---------------------------------------------------------------------------------------------------------

@@ -145,3 +145,8 @@ fn metric(labels: Labels<'_>) -> Metric {
     };
     Metric::from_label(labels.iter().map(pair).collect())
 }
+
+/// A count as metrics have it.
+pub(super) fn as_u64(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}

@@ -7,6 +7,7 @@ mod alerts;
 mod cluster;
 mod family;
 mod http;
+mod mesh;
 mod node;
 mod own;
 mod process;
@@ -21,13 +22,10 @@ use axum::{
     http::{HeaderValue, Response, header},
 };
 pub use http::HttpStats;
-pub use sources::{ClusterOfOne, MetricLabels, ReloadStats, Sources};
+pub use sources::{MetricLabels, ReloadStats, Sources};
 
 use self::{alerts::AlertCounter, family::Page};
-use super::{
-    error::ApiError,
-    state::{About, ApiState},
-};
+use super::{error::ApiError, state::ApiState};
 use crate::{tenant::View, time::Now};
 
 /// What the page remembers between scrapes.
@@ -40,7 +38,6 @@ impl Renderer {
     fn render(
         &self,
         view: &View,
-        about: &About,
         sources: &Sources,
         http: &HttpStats,
         clock: &dyn Fn() -> Now,
@@ -50,7 +47,8 @@ impl Renderer {
         self.alerts.add(&mut page, view, labels.group_keys, clock);
         node::add(&mut page, view, http, labels);
         stores::add(&mut page, view, sources);
-        cluster::add(&mut page, about.cluster.as_ref());
+        cluster::add(&mut page, view, sources);
+        mesh::add(&mut page, view, sources);
         http::add(&mut page, http);
         own::add(&mut page, view, sources);
         process::add(&mut page);
@@ -82,10 +80,10 @@ async fn page(state: &ApiState) -> Result<String, ApiError> {
     let state = state.clone();
     let rendered = tokio::task::spawn_blocking(move || {
         let clock = || state.now();
-        let (about, sources) = (state.about(), state.sources());
+        let sources = state.sources();
         state
             .renderer()
-            .render(&view, about, sources, state.http_stats(), &clock)
+            .render(&view, sources, state.http_stats(), &clock)
     });
     match rendered.await {
         Ok(Ok(text)) => Ok(text),

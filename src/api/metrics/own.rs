@@ -6,11 +6,7 @@ use super::{
     family::{Observed, Page},
     sources::Sources,
 };
-use crate::{
-    api::build,
-    io::{Histogram, MeshSocketStats},
-    tenant::View,
-};
+use crate::{api::build, io::Histogram, tenant::View};
 
 pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
     page.gauge(
@@ -124,43 +120,6 @@ fn add_shell(page: &mut Page, sources: &Sources) {
         ),
     ] {
         page.gauge(name, help).count(&[], value).end();
-    }
-    if let Some(sockets) = &sources.mesh {
-        mesh(page, sockets);
-    }
-}
-
-/// Who was refused by the mesh's sockets, and what was dropped.
-fn mesh(page: &mut Page, sockets: &MeshSocketStats) {
-    let mut refused = page.counter(
-        "watchfire_cluster_connections_refused_total",
-        "Connections of the mesh that were refused, by what differs on the other side.",
-    );
-    for (reason, count) in sockets.refused() {
-        refused = refused.count(&[("reason", reason)], count);
-    }
-    refused.end();
-    let mut dropped = page.counter(
-        "watchfire_cluster_datagrams_dropped_total",
-        "Datagrams of the mesh that were dropped before they were looked into.",
-    );
-    for (reason, count) in sockets.dropped() {
-        dropped = dropped.count(&[("reason", reason)], count);
-    }
-    dropped.end();
-    for (name, help, count) in [
-        (
-            "watchfire_cluster_foreign_total",
-            "Connections and datagrams of Alertmanagers, which cannot join.",
-            sockets.foreign(),
-        ),
-        (
-            "watchfire_cluster_streams_overflowed_total",
-            "Streams that were closed because the other node did not take what was sent.",
-            sockets.overflowed(),
-        ),
-    ] {
-        page.counter(name, help).count(&[], count).end();
     }
 }
 

@@ -67,12 +67,3 @@ impl ReloadStats {
         (self.failed.load(Relaxed), at)
     }
 }
-
-/// This node as the only member of its cluster.
-#[derive(Debug, Clone)]
-pub struct ClusterOfOne {
-    /// `--cluster.peer-name`, or what was drawn.
-    pub name: String,
-    /// `IP:port` that peers would dial.
-    pub address: String,
-}

@@ -1,11 +1,12 @@
 //! `alertmanager_nflog_*`, `alertmanager_silences_*` and `alertmanager_config_*`.
 
 use super::{
-    family::{Observed, Page},
+    family::{Observed, Page, as_u64},
     http::DURATION_BUCKETS,
     sources::Sources,
 };
 use crate::{
+    storage::ReplicaMap,
     tenant::{SnapshotStats, View},
     time::Timestamp,
 };
@@ -87,8 +88,8 @@ fn add_nflog(page: &mut Page, view: &View) {
         ),
         (
             "alertmanager_nflog_gossip_messages_propagated_total",
-            "Number of received gossip messages that have been further gossiped.",
-            0,
+            "Number of changes of the notification log that this node told the others.",
+            told(view, ReplicaMap::Log),
         ),
     ] {
         page.counter(name, help).count(&[], value).end();
@@ -143,8 +144,8 @@ fn add_silences(page: &mut Page, view: &View) {
         ),
         (
             "alertmanager_silences_gossip_messages_propagated_total",
-            "Number of received gossip messages that have been further gossiped.",
-            0,
+            "Number of changes of silences that this node told the others.",
+            told(view, ReplicaMap::Silences),
         ),
     ] {
         page.counter(name, help).count(&[], value).end();
@@ -217,6 +218,8 @@ fn add_snapshots(page: &mut Page, store: &str, what: &str, stats: &SnapshotStats
     .end();
 }
 
-fn as_u64(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
+/// How many changes this node told the others.
+fn told(view: &View, map: ReplicaMap) -> u64 {
+    let stats = view.stats.replication.maps.get(&map);
+    stats.map_or(0, |stats| stats.told)
 }

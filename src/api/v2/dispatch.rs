@@ -8,7 +8,8 @@ use axum::{
 use http_body::Body as _;
 
 use super::{
-    alerts, explain, groups, notifications, post_alerts, receivers, silences, status, trial,
+    alerts, cluster, explain, groups, notifications, post_alerts, receivers, silences, status,
+    trial,
 };
 use crate::api::{
     error::ApiError,
@@ -21,6 +22,7 @@ use crate::api::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Path<'p> {
     Status,
+    Cluster,
     Receivers,
     Silences,
     Silence(&'p str),
@@ -40,6 +42,7 @@ impl<'p> Path<'p> {
         let rest = rest.trim_end_matches('/');
         match rest {
             "status" => Some(Self::Status),
+            "cluster" => Some(Self::Cluster),
             "receivers" => Some(Self::Receivers),
             "silences" => Some(Self::Silences),
             "alerts" => Some(Self::Alerts),
@@ -74,6 +77,7 @@ impl<'p> Path<'p> {
             Self::Silence(_) => "DELETE,GET",
             Self::TestRoutes | Self::TestReceiver(_) | Self::RenderTemplate => "POST",
             Self::Status
+            | Self::Cluster
             | Self::Receivers
             | Self::Groups
             | Self::Explain(_)
@@ -85,6 +89,7 @@ impl<'p> Path<'p> {
     fn label(&self) -> &'static str {
         match self {
             Self::Status => "/api/v2/status",
+            Self::Cluster => "/api/v2/cluster",
             Self::Receivers => "/api/v2/receivers",
             Self::Silences => "/api/v2/silences",
             Self::Silence(_) => "/api/v2/silence/{silenceID}",
@@ -144,6 +149,7 @@ async fn answer(state: &ApiState, request: Request<Body>) -> Result<Response<Bod
     let posted = parts.method == Method::POST;
     match path {
         Path::Status => status::get(state).await,
+        Path::Cluster => cluster::get(state).await,
         Path::Receivers => receivers::get(state, &query).await,
         Path::Silences if posted => silences::post(state, body).await,
         Path::Silences => silences::list(state, &query).await,

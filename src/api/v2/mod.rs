@@ -1,6 +1,7 @@
 //! Alertmanager's API v2 and what is added to it.
 
 mod alerts;
+mod cluster;
 mod dispatch;
 mod explain;
 mod groups;

@@ -1,22 +1,28 @@
 //! `GET /api/v2/status`.
 
+use std::{collections::BTreeMap, sync::Arc};
+
 use axum::{
     body::Body,
     http::{Response, StatusCode},
 };
 
-use crate::api::{
-    ClusterOfOne, build,
-    error::{ApiError, json_response},
-    state::ApiState,
-    write,
+use crate::{
+    api::{
+        build,
+        error::{ApiError, json_response},
+        state::ApiState,
+        write,
+    },
+    cluster::{MeshStatus, NodeName, PeerState},
+    tenant::{Phase, View},
 };
 
 pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
     let view = state.view().await?;
     let mut out = String::with_capacity(view.config.original.len() + 1024);
     out.push_str("{\"cluster\":");
-    write_cluster(&mut out, state.about().cluster.as_ref());
+    write_cluster(&mut out, &view);
     out.push_str(",\"config\":{");
     write::member(&mut out, "original", &view.config.original);
     out.push_str("},\"uptime\":");
@@ -61,16 +67,40 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
     Ok(json_response(StatusCode::OK, out))
 }
 
-/// A node alone has nobody to wait for, so it is ready at once.
-fn write_cluster(out: &mut String, cluster: Option<&ClusterOfOne>) {
-    let Some(ClusterOfOne { name, address }) = cluster else {
+/// This node and its mesh in upstream's words.
+fn write_cluster(out: &mut String, view: &View) {
+    let Some(mesh) = &view.mesh else {
         out.push_str("{\"peers\":[],\"status\":\"disabled\"}");
         return;
     };
     out.push('{');
-    write::member(out, "name", name);
-    out.push_str(",\"peers\":[{");
-    write::member(out, "address", address);
-    write::member(out, "name", name);
-    out.push_str("}],\"status\":\"ready\"}");
+    write::member(out, "name", &mesh.name);
+    out.push_str(",\"peers\":");
+    write::list(out, members(mesh), |out, (name, address)| {
+        out.push('{');
+        write::member(out, "address", address);
+        write::member(out, "name", name);
+        out.push('}');
+    });
+    let status = match view.phase {
+        Phase::Starting | Phase::Syncing => "settling",
+        Phase::Ready | Phase::Draining => "ready",
+    };
+    write::member(out, "status", status);
+    out.push('}');
+}
+
+/// Names and addresses of all that take part, this node included, by name. Those under suspicion do, as with memberlist.
+fn members(mesh: &MeshStatus) -> BTreeMap<&NodeName, &Arc<str>> {
+    let takes_part = |state: PeerState| match state {
+        PeerState::Alive | PeerState::Suspect => true,
+        PeerState::Down => false,
+    };
+    let peers = mesh.peers.iter();
+    let peers = peers.filter(|(_, peer)| takes_part(peer.state));
+    let own = (&mesh.name, &mesh.advertise);
+    peers
+        .map(|(name, peer)| (name, &peer.address))
+        .chain([own])
+        .collect()
 }

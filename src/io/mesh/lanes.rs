@@ -2,7 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
 };
 
 use tokio::sync::Notify;
@@ -18,6 +21,8 @@ const CHUNK: usize = 64 << 10;
 pub(super) struct Lanes {
     state: Mutex<State>,
     wake: Notify,
+    /// Frames that wait on all streams.
+    queued: Arc<AtomicU64>,
 }
 
 #[derive(Debug, Default)]
@@ -33,6 +38,15 @@ struct State {
 pub(super) struct Overflow;
 
 impl Lanes {
+    /// Lanes whose waiting frames are counted in `queued`.
+    pub(super) fn counted_in(queued: &Arc<AtomicU64>) -> Self {
+        Self {
+            queued: Arc::clone(queued),
+            state: Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
     /// Queues a frame; nothing is queued behind [`Self::close`].
     pub(super) fn push(&self, urgent: bool, frame: Arc<[u8]>) -> Result<(), Overflow> {
         let mut state = self.lock();
@@ -48,6 +62,7 @@ impl Lanes {
         } else {
             state.bulk.push_back(frame);
         }
+        self.queued.fetch_add(1, Relaxed);
         drop(state);
         self.wake.notify_one();
         Ok(())
@@ -66,6 +81,7 @@ impl Lanes {
                 let mut state = self.lock();
                 let frames = state.take();
                 if !frames.is_empty() {
+                    self.queued.fetch_sub(count(frames.len()), Relaxed);
                     return Some(frames);
                 }
                 if state.closing {
@@ -79,6 +95,18 @@ impl Lanes {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Lanes {
+    fn drop(&mut self) {
+        let state = self.lock();
+        let left = count(state.urgent.len() + state.bulk.len());
+        self.queued.fetch_sub(left, Relaxed);
+    }
+}
+
+fn count(frames: usize) -> u64 {
+    u64::try_from(frames).unwrap_or(u64::MAX)
 }
 
 impl State {
@@ -120,6 +148,21 @@ mod tests {
         lanes.push(false, frame(2, 10)).unwrap();
         assert_eq!(lanes.take().await.unwrap().len(), 1);
         assert_eq!(lanes.take().await, None);
+    }
+
+    #[tokio::test]
+    async fn what_waits_is_counted_until_it_is_taken_or_the_stream_ends() {
+        let queued = Arc::default();
+        let (one, other) = (Lanes::counted_in(&queued), Lanes::counted_in(&queued));
+        for _ in 0..3 {
+            one.push(true, frame(0, 1)).unwrap();
+        }
+        other.push(false, frame(0, 1)).unwrap();
+        assert_eq!(queued.load(Relaxed), 4);
+        one.take().await.unwrap();
+        assert_eq!(queued.load(Relaxed), 1);
+        drop(other);
+        assert_eq!(queued.load(Relaxed), 0);
     }
 
     #[tokio::test]

@@ -279,7 +279,14 @@ impl Inner {
         } = link;
         let datagrams = DatagramSession::new(datagrams);
         let core = Arc::clone(&self.core);
-        let stream = Arc::new(Stream::new(conn, peer, dialed, datagrams, core));
+        let stream = Arc::new(Stream::new(
+            conn,
+            peer,
+            dialed,
+            datagrams,
+            core,
+            &self.gate.stats,
+        ));
         let mut streams = self.streams();
         let is_unwanted = dialed && !streams.contains_key(&conn);
         if is_unwanted || self.ending.load(Relaxed) {

@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
     sync::{
-        Mutex, PoisonError,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -17,6 +17,7 @@ pub struct MeshSocketStats {
     refused: [AtomicU64; Refusal::ALL.len()],
     dropped: [AtomicU64; Dropped::ALL.len()],
     overflowed: AtomicU64,
+    queued: Arc<AtomicU64>,
     told: Mutex<BTreeMap<IpAddr, BTreeSet<Refusal>>>,
 }
 
@@ -54,6 +55,16 @@ impl MeshSocketStats {
     #[must_use]
     pub fn overflowed(&self) -> u64 {
         self.overflowed.load(Relaxed)
+    }
+
+    /// Frames that wait to be written.
+    #[must_use]
+    pub fn queued(&self) -> u64 {
+        self.queued.load(Relaxed)
+    }
+
+    pub(super) fn queue(&self) -> &Arc<AtomicU64> {
+        &self.queued
     }
 
     pub(super) fn count_overflow(&self) {

@@ -18,6 +18,7 @@ use super::{
     frame::{FrameReader, FrameWriter},
     lanes::Lanes,
     shell::TellMesh,
+    stats::MeshSocketStats,
 };
 use crate::cluster::{CloseReason, ConnId, MeshInput};
 
@@ -51,12 +52,13 @@ impl Stream {
         dialed: bool,
         datagrams: DatagramSession,
         core: Arc<dyn TellMesh>,
+        stats: &MeshSocketStats,
     ) -> Self {
         Self {
             conn,
             peer,
             dialed,
-            lanes: Lanes::default(),
+            lanes: Lanes::counted_in(stats.queue()),
             datagrams,
             core,
             credit: Arc::new(Semaphore::new(MAX_UNREAD)),

@@ -114,8 +114,8 @@ impl Tenant {
         let Some(pending) = handover.pending.get(&id) else {
             return;
         };
-        self.stats.claims.held += 1;
-        self.stats.claims.minority += u64::from(minority);
+        let took = now.mono.saturating_sub(pending.asked);
+        self.stats.claims.count_held(took, minority);
         let old = now.mono > pending.decided + FRESH;
         let (group, sends) = (pending.group, pending.plan.data.is_some());
         if let Some(earlier) = earlier.filter(|_| sends) {

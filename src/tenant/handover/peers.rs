@@ -1,7 +1,12 @@
 //! What nodes know of each other: whether they are ready and how they define routes and receivers. From it follows who
 //! goes first.
 
-use std::{collections::BTreeSet, fmt::Write as _, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::Arc,
+    time::Duration,
+};
 
 use prost::Message as _;
 use xxhash_rust::xxh64::xxh64;
@@ -15,7 +20,7 @@ use crate::{
         claims::{ClaimMessage, Claims, Quorum, rank, rank_key},
         decide::Plan,
     },
-    tenant::{Tenant, TenantEffect},
+    tenant::{PeerFacts, Tenant, TenantEffect},
     time::Now,
 };
 
@@ -182,15 +187,20 @@ impl Tenant {
         }
     }
 
-    /// How many nodes say that they define some route in another way, or that this node does not know.
-    #[must_use]
-    pub fn config_mismatches(&self) -> usize {
-        let Some(facts) = self.facts() else { return 0 };
-        let peers = self
-            .handover
-            .iter()
-            .flat_map(|handover| handover.peers.values());
-        peers.filter(|peer| peer.routes != facts.routes).count()
+    /// What other nodes say of themselves, held against what this one says.
+    pub(in crate::tenant) fn peer_facts(&self) -> BTreeMap<NodeName, PeerFacts> {
+        let Some(handover) = self.handover.as_ref().filter(|it| !it.peers.is_empty()) else {
+            return BTreeMap::new();
+        };
+        let own: BTreeSet<u64> = handover.routes.iter().copied().take(MAX_ROUTES).collect();
+        let held = |facts: &Facts| PeerFacts {
+            ready: facts.ready,
+            differs: facts.routes != own,
+        };
+        let peers = handover.peers.iter();
+        peers
+            .map(|(name, facts)| (NodeName::clone(name), held(facts)))
+            .collect()
     }
 
     /// Whether this node goes first for a group, and so tells the others of its schedule.

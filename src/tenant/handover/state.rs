@@ -23,6 +23,8 @@ pub(super) struct Pending {
     pub(super) deadline: Duration,
     /// When it was decided last; monotonic.
     pub(super) decided: Duration,
+    /// When the voters were asked last; monotonic.
+    pub(super) asked: Duration,
     /// When the flush came due; ranks count from here.
     pub(super) since: Duration,
     pub(super) state: PendingState,

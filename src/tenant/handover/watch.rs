@@ -38,6 +38,7 @@ impl Tenant {
             plan,
             deadline,
             decided: now.mono,
+            asked: now.mono,
             since: now.mono,
             state: PendingState::Watching(at),
         });
@@ -137,9 +138,10 @@ impl Tenant {
         let Some(handover) = &mut self.handover else {
             return;
         };
-        let Some(pending) = handover.pending.get(&id) else {
+        let Some(pending) = handover.pending.get_mut(&id) else {
             return;
         };
+        pending.asked = now.mono;
         let plan = &pending.plan;
         let delivery = plan
             .integration
