@@ -108,7 +108,6 @@ fn one_mail(mailbox: &Mailbox, port: u16, told: usize, patience: Duration) {
 }
 
 #[test]
-#[ignore = "until nodes talk to each other"]
 fn one_mail_per_alert_with_three_two_and_one_node() {
     if !possible() || Program::find("prometheus").is_err() {
         eprintln!("SKIPPED: the classic exercise needs namespaces and prometheus");

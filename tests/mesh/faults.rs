@@ -65,7 +65,6 @@ fn inside() {
 }
 
 #[test]
-#[ignore = "until nodes talk to each other"]
 fn every_alert_is_told_once_whatever_happens() {
     if !possible() {
         return;

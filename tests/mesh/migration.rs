@@ -16,7 +16,6 @@ use crate::{
 const UPSTREAM: &str = "prometheus-alertmanager";
 
 #[test]
-#[ignore = "until nodes talk to each other"]
 fn from_alertmanager_to_watchfire_and_back() {
     if !possible() || Program::find(UPSTREAM).is_err() {
         eprintln!("SKIPPED: moving between programs needs namespaces and {UPSTREAM}");
