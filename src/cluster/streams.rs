@@ -185,6 +185,7 @@ impl Mesh {
         let Some((name, run)) = self.identity_of(conn) else {
             return false;
         };
+        self.forget_longest_missing();
         let known = self.peers.get(&name);
         let is_connected = known.is_some_and(|peer| peer.stream.is_some());
         if is_connected && known.is_some_and(|peer| run < peer.run) {
@@ -200,6 +201,21 @@ impl Mesh {
             return false;
         }
         true
+    }
+
+    /// Makes room for a node that was never met; names that were drawn anew at each start would fill it up.
+    fn forget_longest_missing(&mut self) {
+        if self.peers.len() < MAX_PEERS {
+            return;
+        }
+        let electors = self.electorate.electors();
+        let missing = self.peers.iter().filter(|(name, peer)| {
+            peer.stream.is_none() && electors.is_none_or(|electors| !electors.names.contains(*name))
+        });
+        let longest = missing.min_by_key(|(_, peer)| peer.parted);
+        if let Some(name) = longest.map(|(name, _)| Arc::clone(name)) {
+            self.peers.remove(&name);
+        }
     }
 
     fn identity_of(&self, conn: ConnId) -> Option<(NodeName, u64)> {
