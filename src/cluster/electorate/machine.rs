@@ -573,12 +573,8 @@ impl Electorate {
 
     fn watch_leaving(&mut self, now: Now) {
         let Some(since) = self.leaving else { return };
-        let alone = self
-            .charter
-            .as_ref()
-            .is_none_or(|charter| !charter.has(&self.name) || charter.names.len() == 1);
-        let nothing_to_do = alone && self.wish(now).is_none();
-        if nothing_to_do
+        if !self.is_member()
+            || self.wish(now).is_none()
             || self.peers.connected().next().is_none()
             || now.mono >= since.saturating_add(LEAVE_PATIENCE)
         {

@@ -68,25 +68,24 @@ impl Electorate {
             .map_or(MAX_NODES, |expected| expected.min(MAX_NODES))
     }
 
-    /// The largest name that leaves; this node itself only after all others.
+    /// The largest name that leaves; this node itself only after all others, and not if none of them is in reach to go on.
     fn leaver(&self, charter: &Charter) -> Option<NodeName> {
         if charter.names.len() < 2 {
             return None;
         }
-        let leaves = |name: &&NodeName| {
+        let leaves = |name: &NodeName| {
             self.peers
                 .get(name)
                 .is_some_and(|peer| peer.left || peer.live().is_some_and(|tell| tell.leaving))
         };
-        charter
-            .names
-            .keys()
-            .rev()
-            .find(leaves)
-            .cloned()
-            .or_else(|| {
-                (self.leaving.is_some() && charter.has(&self.name)).then(|| self.name.clone())
-            })
+        let stays = |name: &NodeName| {
+            !leaves(name) && self.peers.get(name).is_some_and(|peer| peer.connected)
+        };
+        if let Some(name) = charter.names.keys().rev().find(|name| leaves(name)) {
+            return Some(name.clone());
+        }
+        let own = self.leaving.is_some() && charter.has(&self.name);
+        (own && charter.names.keys().any(stays)).then(|| self.name.clone())
     }
 
     /// Nodes that want to be added: they hold this charter, know what the others know, and do not vote yet.

@@ -10,7 +10,7 @@ use std::{
 use xxhash_rust::xxh64::xxh64;
 
 use super::{
-    super::{Electorate, ElectorateOutput, Electors, saved::Saved},
+    super::{Electorate, ElectorateOutput, Electors, charter::Charter, saved::Saved},
     Mutation,
 };
 use crate::{
@@ -507,7 +507,7 @@ impl World {
             .history
             .entry(key)
             .or_insert_with(|| electors.names.clone());
-        if *held != electors.names {
+        if *held != electors.names && self.wrong.len() < 5 {
             let text = format!(
                 "{:?} at {}: epoch {} of {:x} is {:?} and {held:?}",
                 self.now, self.hosts[host].name, key.1, key.0, electors.names
@@ -593,6 +593,19 @@ impl World {
                 disk: Some(disk), ..
             } => Saved::decode(disk).is_ok_and(|saved| saved.whole),
             Host { .. } => false,
+        }
+    }
+
+    /// The charter that a host keeps: in its process, or on its disk.
+    pub(super) fn charter(&self, host: usize) -> Option<Charter> {
+        match &self.hosts[host] {
+            Host {
+                live: Some(live), ..
+            } => live.machine.charter.clone(),
+            Host {
+                disk: Some(disk), ..
+            } => Saved::decode(disk).ok()?.charter,
+            Host { .. } => None,
         }
     }
 

@@ -25,7 +25,13 @@ fn may_be_wiped(world: &World, host: usize) -> bool {
     });
     let decides_alone = charter.names.len() == 1
         || (charter.names.len() == 2 && charter.names.keys().next() == Some(name));
-    others_remember && !decides_alone
+    let known_to_others = (0..world.hosts.len()).any(|other| {
+        other != host
+            && world
+                .charter(other)
+                .is_some_and(|theirs| theirs.line == charter.line && theirs.epoch >= charter.epoch)
+    });
+    others_remember && known_to_others && !decides_alone
 }
 
 /// One random fault, join, leave or repair.
