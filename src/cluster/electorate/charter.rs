@@ -113,6 +113,50 @@ impl Charter {
     }
 }
 
+/// The lines of which the latest charter is remembered.
+const MAX_LINES: usize = 8;
+
+/// The latest charter of each line that was ever told.
+#[derive(Debug, Default)]
+pub(super) struct Known(BTreeMap<u64, Charter>);
+
+impl Known {
+    pub(super) fn new(saved: Vec<Charter>, own: Option<&Charter>) -> Self {
+        let mut known = Self::default();
+        for charter in saved.iter().chain(own) {
+            known.learn(charter, own);
+        }
+        known
+    }
+
+    /// Notes a charter; `false` if a later one of its line is known. The line of `own` is not forgotten to make room.
+    pub(super) fn learn(&mut self, charter: &Charter, own: Option<&Charter>) -> bool {
+        let current = self.later(charter).is_none();
+        if current {
+            self.0.insert(charter.line, charter.clone());
+        }
+        if self.0.len() > MAX_LINES {
+            let other =
+                |line: &u64| *line != charter.line && own.is_none_or(|own| own.line != *line);
+            let least = self.0.iter().filter(|(line, _)| other(line));
+            let least = least.min_by(|(_, a), (_, b)| a.compare(b));
+            if let Some(line) = least.map(|(line, _)| *line) {
+                self.0.remove(&line);
+            }
+        }
+        current
+    }
+
+    /// A later charter of the line.
+    pub(super) fn later(&self, charter: &Charter) -> Option<&Charter> {
+        self.0.get(&charter.line).filter(|held| held.beats(charter))
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Charter> {
+        self.0.values()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,7 +7,7 @@ use xxhash_rust::xxh64::xxh64;
 use super::{
     ElectorateOutput, Electors,
     ballot::{Attempt, Votes},
-    charter::{Charter, CharterId},
+    charter::{Charter, CharterId, Known},
     found::{Founding, Pledge},
     outputs::Outputs,
     peers::Peers,
@@ -57,6 +57,7 @@ pub struct Electorate {
     run: u64,
     pub(super) started: Duration,
     pub(super) charter: Option<Charter>,
+    known: Known,
     pub(super) votes: Votes,
     /// See [`Saved::whole`].
     pub(super) whole: bool,
@@ -116,6 +117,7 @@ impl Electorate {
             rng,
             run: settings.run,
             started: now.mono,
+            known: Known::new(saved.known, saved.charter.as_ref()),
             charter: saved.charter,
             votes: saved.votes,
             whole: saved.whole,
@@ -174,6 +176,7 @@ impl Electorate {
         }
         match message {
             Message::Tell(tell) => self.told_by(from, tell, now),
+            Message::Known { charter } => self.consider(charter, now),
             Message::Prepare { charter, ballot } => self.prepare(from, charter, &ballot, now),
             Message::Promise {
                 base,
@@ -404,6 +407,7 @@ impl Electorate {
             votes: self.kept_votes(),
             whole: self.whole,
             recalled: self.recalled,
+            known: self.known.all().cloned().collect(),
             pledged_to: self.pledge.as_ref().map(|pledge| pledge.to.clone()),
         };
         self.outputs.save(saved.encode());
@@ -449,45 +453,59 @@ impl Electorate {
             return;
         };
         peer.tell = Some(tell);
-        match theirs {
-            Some(charter) => self.consider(from, charter, now),
-            None if self.charter.is_some() => self.correct(from, now),
-            None => {}
+        if let Some(theirs) = theirs {
+            self.consider(theirs, now);
         }
     }
 
-    /// Takes over a charter that holds against the own one, or tells its sender of the own one that does.
-    pub(super) fn consider(&mut self, from: &NodeName, theirs: Charter, now: Now) {
-        let Some(own) = &self.charter else {
-            self.adopt(theirs, now);
-            return;
-        };
-        if self.holds_against(&theirs, own) {
-            self.adopt(theirs, now);
-        } else if *own != theirs {
-            self.correct(from, now);
-        }
-    }
-
-    fn holds_against(&self, theirs: &Charter, own: &Charter) -> bool {
+    /// Takes over a charter if it holds against the own one. One of which a later of its line is known is outdated,
+    /// whatever it is compared with: without that, three charters of two lines could each beat the next.
+    pub(super) fn consider(&mut self, theirs: Charter, now: Now) {
         #[cfg(test)]
         if self.mutation == Some(super::tests::Mutation::AdoptsLower) {
-            return theirs != own;
+            if self.charter.as_ref() != Some(&theirs) {
+                self.adopt(theirs, now);
+            }
+            return;
         }
-        theirs.beats(own)
+        let current = self.known.learn(&theirs, self.charter.as_ref());
+        let holds = self.charter.as_ref().is_none_or(|own| theirs.beats(own));
+        if current && holds {
+            self.adopt(theirs, now);
+        }
     }
 
-    fn correct(&mut self, to: &NodeName, now: Now) {
-        let Some(peer) = self.peers.get_mut(to) else {
-            return;
-        };
-        let due = peer
-            .corrected_at
-            .is_none_or(|at| now.mono >= at.saturating_add(CORRECT_EVERY));
-        if due {
-            peer.corrected_at = Some(now.mono);
-            self.tell(to, now);
+    /// Tells those that hold another charter of the own one, and of one that shows theirs to be outdated.
+    fn correct_all(&mut self, now: Now) {
+        let Some(own) = &self.charter else { return };
+        let mut due = Vec::new();
+        for (name, peer) in self.peers.all_mut() {
+            let Some(tell) = peer.live() else { continue };
+            let waited = peer
+                .corrected_at
+                .is_none_or(|at| now.mono >= at.saturating_add(CORRECT_EVERY));
+            if waited && tell.charter.as_ref() != Some(own) {
+                let theirs = tell.charter.as_ref();
+                let later = theirs.and_then(|theirs| self.known.later(theirs)).cloned();
+                due.push((name.clone(), later));
+                peer.corrected_at = Some(now.mono);
+            }
         }
+        for (name, later) in due {
+            if let Some(charter) = later {
+                self.send(&name, &Message::Known { charter });
+            }
+            self.tell(&name, now);
+        }
+    }
+
+    fn disagrees(&self) -> bool {
+        self.charter.is_some()
+            && self
+                .peers
+                .connected()
+                .filter_map(|(_, peer)| peer.tell.as_ref())
+                .any(|tell| tell.charter != self.charter)
     }
 
     /// Takes over a charter: it is saved, told to everyone, and the votes on the one after the old are forgotten.
@@ -511,6 +529,7 @@ impl Electorate {
                 .as_ref()
                 .is_some_and(|own| own.founding != charter.founding && own.line == charter.line);
         self.forced += u64::from(forced && self.founds_now(&charter));
+        self.known.learn(&charter, None);
         self.charter = Some(charter);
         self.votes = Votes::default();
         self.recalled = false;
@@ -565,6 +584,7 @@ impl Electorate {
             self.watch_majority(now);
         }
         self.watch_leaving(now);
+        self.correct_all(now);
         let tell = self.current_tell(now);
         if tell != self.told || now.mono >= self.told_at.saturating_add(TELL_EVERY) {
             self.tell_all(tell, now);
@@ -589,6 +609,7 @@ impl Electorate {
             || self.pledge.is_some()
             || self.turn.is_pending()
             || self.leaving.is_some()
+            || self.disagrees()
             || (self.is_member() && !self.whole && !self.recalled)
     }
 }

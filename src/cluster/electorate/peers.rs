@@ -58,6 +58,11 @@ impl Peers {
         self.0.iter().filter(|(_, peer)| peer.connected)
     }
 
+    /// All of them, to change.
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = (&NodeName, &mut Peer)> {
+        self.0.iter_mut()
+    }
+
     /// All of them.
     pub(super) fn all(&self) -> impl Iterator<Item = (&NodeName, &Peer)> {
         self.0.iter()

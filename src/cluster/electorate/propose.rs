@@ -260,7 +260,7 @@ impl Electorate {
     /// Somebody proposes a change after `charter`.
     pub(super) fn prepare(&mut self, from: &NodeName, charter: Charter, ballot: &Ballot, now: Now) {
         let base = charter.id();
-        self.consider(from, charter, now);
+        self.consider(charter, now);
         if !self.may_answer(from, base, ballot, now) {
             return;
         }

@@ -23,6 +23,8 @@ pub(super) struct Saved {
     pub whole: bool,
     /// The votes on the next charter are remembered or were recalled.
     pub recalled: bool,
+    /// The latest charters of other lines.
+    pub known: Vec<Charter>,
     /// To whom this node said that it will found with it.
     pub pledged_to: Option<NodeName>,
 }
@@ -52,6 +54,8 @@ struct PbSaved {
     recalled: bool,
     #[prost(string, tag = "5")]
     pledged_to: String,
+    #[prost(message, repeated, tag = "6")]
+    known: Vec<PbCharter>,
 }
 
 impl Saved {
@@ -61,6 +65,7 @@ impl Saved {
             votes: Some((&self.votes).into()),
             whole: self.whole,
             recalled: self.recalled,
+            known: self.known.iter().map(Into::into).collect(),
             pledged_to: self
                 .pledged_to
                 .as_deref()
@@ -98,6 +103,11 @@ impl Saved {
                 .unwrap_or_default(),
             whole: pb.whole,
             recalled: pb.recalled,
+            known: pb
+                .known
+                .into_iter()
+                .map(TryInto::try_into)
+                .collect::<Result<_, _>>()?,
             pledged_to: Some(pb.pledged_to)
                 .filter(|name| !name.is_empty())
                 .map(Into::into),

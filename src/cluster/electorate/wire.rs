@@ -42,6 +42,10 @@ impl Tell {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Message {
     Tell(Tell),
+    /// The latest charter of a line, for those that hold an earlier one.
+    Known {
+        charter: Charter,
+    },
     /// Phase one of a change after `charter`.
     Prepare {
         charter: Charter,
@@ -173,6 +177,7 @@ const FOUND: u32 = 7;
 const FOUNDING: u32 = 8;
 const RECALL: u32 = 9;
 const RECALLED: u32 = 10;
+const KNOWN: u32 = 11;
 
 const READY: u32 = 1;
 const VOTING: u32 = 2;
@@ -191,6 +196,10 @@ impl Message {
                     | u32::from(tell.voting) * VOTING
                     | u32::from(tell.stranded) * STRANDED
                     | u32::from(tell.leaving) * LEAVING;
+            }
+            Self::Known { charter } => {
+                pb.kind = KNOWN;
+                pb.charter = Some(charter.into());
             }
             Self::Prepare { charter, ballot } => {
                 pb.kind = PREPARE;
@@ -255,6 +264,9 @@ impl Message {
                 stranded: pb.flags & STRANDED != 0,
                 leaving: pb.flags & LEAVING != 0,
             }),
+            KNOWN => Self::Known {
+                charter: needed(pb.charter)?.try_into()?,
+            },
             PREPARE => Self::Prepare {
                 ballot: needed(pb.ballot)?.try_into()?,
                 charter: needed(pb.charter)?.try_into()?,

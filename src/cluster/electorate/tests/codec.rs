@@ -87,6 +87,7 @@ fn a_message() -> impl Strategy<Value = Message> {
         (prop::option::of(an_id()), a_charter())
             .prop_map(|(base, charter)| Message::Found { base, charter }),
         any::<u64>().prop_map(|founding| Message::Founding { founding }),
+        a_charter().prop_map(|charter| Message::Known { charter }),
         an_id().prop_map(|base| Message::Recall { base }),
         (an_id(), votes()).prop_map(|(base, votes)| Message::Recalled { base, votes }),
     ]
@@ -147,7 +148,8 @@ proptest! {
         pledged_to in prop::option::of(a_name()),
         changes in changes(),
     ) {
-        let saved = Saved { charter, votes, whole: flags[0], recalled: flags[1], pledged_to };
+        let known = charter.iter().cloned().collect();
+        let saved = Saved { known, charter, votes, whole: flags[0], recalled: flags[1], pledged_to };
         let bytes = saved.encode();
         prop_assert_eq!(&Saved::decode(&bytes).unwrap(), &saved);
         let damaged = mutated(bytes.clone(), &changes);

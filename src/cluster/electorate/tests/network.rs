@@ -113,6 +113,8 @@ pub(super) struct World {
     /// Every electorate that ever was, by founding and epoch.
     pub history: BTreeMap<(u64, u64), BTreeSet<NodeName>>,
     pub wrong: Vec<String>,
+    /// A disk was lost.
+    pub wiped: bool,
     pub trace: u64,
 }
 
@@ -138,6 +140,7 @@ impl World {
             cuts: BTreeSet::new(),
             history: BTreeMap::new(),
             wrong: Vec::new(),
+            wiped: false,
             trace: 0,
         }
     }

@@ -4,6 +4,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{
+    super::machine::LEASE,
     Mutation,
     network::{EVICT, World, ms},
 };
@@ -44,6 +45,7 @@ fn disturb(world: &mut World) {
         2 if may_be_wiped(world, host) => {
             world.kill(host);
             world.hosts[host].disk = None;
+            world.wiped = true;
         }
         2..=6 => world.start(host),
         7 => world.cut(host, other),
@@ -121,7 +123,9 @@ fn suffer(seed: u64, mutation: Option<Mutation>) -> (World, Option<String>) {
         }
     }
     let alive = world.names_alive();
-    let healed = world.run_until(EVICT + ms(5000), |world| {
+    // Whoever lost its store votes a lease later, and may only then be known to be one too many that did.
+    let lease = if world.wiped { LEASE } else { ms(0) };
+    let healed = world.run_until(lease + EVICT + ms(5000), |world| {
         !world.wrong.is_empty() || world.shared().as_ref() == Some(&alive)
     });
     let mut problem = None;
