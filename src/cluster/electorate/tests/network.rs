@@ -10,7 +10,9 @@ use std::{
 use xxhash_rust::xxh64::xxh64;
 
 use super::{
-    super::{Electorate, ElectorateOutput, Electors, charter::Charter, saved::Saved},
+    super::{
+        Electorate, ElectorateOutput, Electors, charter::Charter, saved::Saved, wire::Message,
+    },
     Mutation,
 };
 use crate::{
@@ -113,6 +115,8 @@ pub(super) struct World {
     /// Every electorate that ever was, by founding and epoch.
     pub history: BTreeMap<(u64, u64), BTreeSet<NodeName>>,
     pub wrong: Vec<String>,
+    /// Prints what happens: for one seed that is looked at.
+    pub loud: bool,
     /// A disk was lost.
     pub wiped: bool,
     pub trace: u64,
@@ -140,6 +144,7 @@ impl World {
             cuts: BTreeSet::new(),
             history: BTreeMap::new(),
             wrong: Vec::new(),
+            loud: false,
             wiped: false,
             trace: 0,
         }
@@ -199,6 +204,7 @@ impl World {
         }
         self.hosts[host].run += 1;
         let run = self.hosts[host].run;
+        self.say(host, || format!("starts, run {run}"));
         let settings = MeshSettings {
             name: self.hosts[host].name.clone(),
             run,
@@ -224,6 +230,7 @@ impl World {
 
     /// Ends the process; what is being written reaches the disk or does not.
     pub(super) fn kill(&mut self, host: usize) {
+        self.say(host, || "is killed".to_owned());
         let Some(live) = self.hosts[host].live.take() else {
             return;
         };
@@ -392,6 +399,9 @@ impl World {
         self.trace = xxh64(&seed, self.trace);
         let now = self.at();
         let name = self.hosts[from].name.clone();
+        self.say(to, || {
+            format!("hears from {name}: {:?}", Message::decode(bytes))
+        });
         if let Some(live) = &mut self.hosts[to].live {
             live.machine.handle(&name, bytes, now);
             self.pump(to);
@@ -482,6 +492,12 @@ impl World {
         }
     }
 
+    pub(super) fn say(&self, host: usize, text: impl FnOnce() -> String) {
+        if self.loud {
+            println!("{:?} {} {}", self.now, self.hosts[host].name, text());
+        }
+    }
+
     fn send(&mut self, from: usize, to: &str, bytes: Vec<u8>) {
         let to = self.host(to);
         assert!(bytes.len() <= 16 * 1024);
@@ -506,6 +522,7 @@ impl World {
     /// Of one founding there is one electorate in each epoch.
     fn note(&mut self, host: usize, electors: &Electors) {
         let key = (electors.founding, electors.epoch);
+        self.say(host, || format!("{key:x?} is {:?}", electors.names));
         let held = self
             .history
             .entry(key)

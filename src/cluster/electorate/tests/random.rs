@@ -14,10 +14,7 @@ const NAMES: [&str; 7] = ["a", "b", "c", "d", "e", "f", "g"];
 /// Whether a host may lose its disk: as long as everything that it forgets is remembered by others, a majority of each
 /// electorate survives. Losing more than that is no fault that any protocol can hide.
 fn may_be_wiped(world: &World, host: usize) -> bool {
-    let Some(charter) = world
-        .machine(host)
-        .and_then(|machine| machine.charter.as_ref())
-    else {
+    let Some(charter) = world.charter(host) else {
         return true;
     };
     let name = &world.hosts[host].name;
@@ -45,6 +42,7 @@ fn disturb(world: &mut World) {
         2 if may_be_wiped(world, host) => {
             world.kill(host);
             world.hosts[host].disk = None;
+            world.say(host, || "loses its disk".to_owned());
             world.wiped = true;
         }
         2..=6 => world.start(host),
@@ -91,6 +89,7 @@ fn suffer(seed: u64, mutation: Option<Mutation>) -> (World, Option<String>) {
     let size = usize::try_from(1 + seed % 7).unwrap();
     let mut world = World::new(seed, &NAMES[..size].join(" "));
     world.mutation = mutation;
+    world.loud = mutation.is_none() && seeds().count() == 1;
     for host in 0..size {
         if world.below(4) > 0 {
             world.start(host);
@@ -150,7 +149,7 @@ fn suffer(seed: u64, mutation: Option<Mutation>) -> (World, Option<String>) {
     (world, problem)
 }
 
-/// `SEEDS=from..to` looks at others, or at one again.
+/// `SEEDS=from..to` looks at others, or at one again: then it tells what happens.
 #[expect(clippy::disallowed_methods, reason = "chosen by whoever runs the test")]
 fn seeds() -> std::ops::Range<u64> {
     std::env::var("SEEDS")
