@@ -130,6 +130,10 @@ impl Electorate {
         }
         let met = settled.at.max(self.joined_at);
         let patient = now.mono < met.saturating_add(PATIENCE);
+        if patient && id.is_some() {
+            // Whoever just came may bring a majority with it.
+            return None;
+        }
         let mut others = BTreeMap::new();
         for (name, peer) in self.peers.connected() {
             let Some(tell) = &peer.tell else {
@@ -237,7 +241,7 @@ impl Electorate {
             && charter.has(from)
             && charter.names.get(&self.name) == Some(&self.ticket)
             && charter.forced == base.is_some()
-            && (base.is_none() || self.is_stranded(now))
+            && (base.is_none() || self.stranded_since.is_some())
             && self.is_ready()
             && self.leaving.is_none();
         let free = self.pledge.as_ref().is_none_or(|pledge| pledge.to == *from)

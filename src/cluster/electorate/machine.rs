@@ -427,7 +427,7 @@ impl Electorate {
             ticket: self.ticket,
             ready: self.is_ready(),
             voting: self.votes_now(now),
-            stranded: self.is_stranded(now),
+            stranded: self.stranded_since.is_some(),
             leaving: self.leaving.is_some(),
         }
     }

@@ -5,10 +5,17 @@
 //! asks for promises and its own vote before it asks for votes, and of every majority that this node was part of there is
 //! another member, which remembers. If none of them ever accepted anything, this node cannot have decided a charter that
 //! they do not know, and from then on its votes are whole again; otherwise it asks once more after the next change.
+//! One that may have decided alone (the only member, the smaller of two) cannot know: it waits, with all others, until
+//! the majority counts as gone for good.
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{Electorate, ballot::Votes, charter::CharterId, wire::Message};
+use super::{
+    Electorate,
+    ballot::Votes,
+    charter::{Charter, CharterId},
+    wire::Message,
+};
 use crate::{cluster::NodeName, time::Now};
 
 /// How often those are asked who did not answer yet.
@@ -26,6 +33,9 @@ impl Electorate {
     pub(super) fn recall(&mut self, now: Now) {
         let Some(charter) = &self.charter else { return };
         if self.whole || self.recalled || !charter.has(&self.name) {
+            return;
+        }
+        if self.could_decide_alone(charter) {
             return;
         }
         let missing: Vec<NodeName> = charter
@@ -49,6 +59,13 @@ impl Electorate {
                 self.send(&name, &Message::Recall { base });
             }
         }
+    }
+
+    /// Whether this node alone may have been a majority. Then nobody else knows for sure what it decided.
+    fn could_decide_alone(&self, charter: &Charter) -> bool {
+        charter
+            .electors(self.expected.unwrap_or(0))
+            .is_majority(|name| *name == *self.name, |_| true)
     }
 
     fn take_over_votes(&mut self) {

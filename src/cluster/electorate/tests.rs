@@ -5,7 +5,7 @@ mod network;
 mod random;
 mod scripted;
 
-/// Mistakes that the random network must find.
+/// Mistakes that the tests must find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mutation {
     VotesNotPersisted,

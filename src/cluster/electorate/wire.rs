@@ -26,7 +26,7 @@ pub(super) struct Tell {
     pub ready: bool,
     /// It votes on the next charter.
     pub voting: bool,
-    /// No majority was in its reach for as long as it takes to give one up.
+    /// No majority is in its reach.
     pub stranded: bool,
     /// It is about to leave.
     pub leaving: bool,

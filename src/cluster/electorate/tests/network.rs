@@ -169,7 +169,7 @@ impl World {
         most.mul_f64(self.rng.unit())
     }
 
-    fn at(&self) -> Now {
+    pub(super) fn at(&self) -> Now {
         Now {
             mono: self.now,
             wall: Timestamp::ZERO,

@@ -1,6 +1,11 @@
 //! One story each.
 
-use super::network::{EVICT, SETTLE, World, ms};
+use super::{
+    super::{Electorate, ElectorateOutput, ballot::Ballot, wire::Message},
+    Mutation,
+    network::{EVICT, Host, SETTLE, World, ms},
+};
+use crate::{cluster::MeshSettings, rng::Rng};
 
 fn names(world: &World, host: &str) -> String {
     let electors = world.machine(world.host(host)).unwrap().electors();
@@ -208,7 +213,7 @@ fn survivors_go_on_when_the_majority_is_gone_and_the_others_join_them() {
 fn the_smallest_that_does_not_propose_is_overtaken() {
     let mut world = World::formed(11, "a b c");
     // d reaches b and c only: a never wants it.
-    world.hosts.push(super::network::Host::named("d"));
+    world.hosts.push(Host::named("d"));
     world.cut(0, 3);
     world.start(3);
     assert_becomes(&mut world, SETTLE + ms(4000), "a b c d");
@@ -240,23 +245,24 @@ fn whoever_lost_its_store_votes_after_a_lease_and_after_it_asked_all_others() {
     world.run(ms(300));
     assert!(world.machine(1).unwrap().may_vote(now(&world)));
     // One that is new votes at once, too.
-    world.hosts.push(super::network::Host::named("d"));
+    world.hosts.push(Host::named("d"));
     world.start(3);
     assert_becomes(&mut world, ms(1000), "a b c d");
     assert!(world.machine(3).unwrap().may_vote(now(&world)));
 }
 
 #[test]
-fn of_two_each_may_lose_its_store() {
-    for wiped in 0..2 {
+fn of_two_the_larger_may_lose_its_store_and_the_smaller_is_given_up() {
+    for (wiped, wait, forced) in [(1, ms(15_500), 0), (0, EVICT, 1)] {
         let mut world = World::formed(13, "a b");
         world.kill(wiped);
         world.hosts[wiped].disk = None;
         world.start(wiped);
-        world.run(ms(15_500));
-        world.hosts.push(super::network::Host::named("c"));
+        world.run(wait);
+        world.hosts.push(Host::named("c"));
         world.start(2);
-        assert_becomes(&mut world, ms(1500), "a b c");
+        assert_becomes(&mut world, ms(4500), "a b c");
+        assert_eq!(world.machine(0).unwrap().unsafe_electorates(), forced);
     }
 }
 
@@ -306,4 +312,72 @@ fn nobody_leaves_for_ever_if_the_others_are_gone() {
             .run_until(ms(3500), |world| world.machine(2).unwrap().has_left())
             .is_some()
     );
+}
+
+/// Whether a member that voted and restarted tells the next proposer what it voted for.
+fn a_vote_survives(mutation: Option<Mutation>) -> bool {
+    let mut world = World::formed(16, "a b c");
+    let now = world.at();
+    let mut machine = world.hosts[0].live.take().unwrap().machine;
+    machine.mutation = mutation;
+    let charter = machine.charter.clone().unwrap();
+    let value = charter.with(&"d".into(), 7);
+    let ballot = |round, name: &str| Ballot {
+        round,
+        name: name.into(),
+    };
+    let vote = Message::Accept {
+        base: charter.id(),
+        ballot: ballot(50, "b"),
+        value: value.clone(),
+    };
+    machine.handle(&"b".into(), &vote.encode(), now);
+    let mut disk = None;
+    let mut answered = false;
+    while let Some(output) = machine.poll() {
+        match output {
+            ElectorateOutput::Save(bytes) => {
+                assert_eq!(machine.poll(), None, "nothing is said before it is durable");
+                disk = Some(bytes);
+                machine.saved(now);
+            }
+            ElectorateOutput::Send { bytes, .. } => {
+                let message = Message::decode(&bytes).unwrap().unwrap();
+                if matches!(message, Message::Accepted { .. }) {
+                    assert!(disk.is_some(), "answered before it is durable");
+                    answered = true;
+                }
+            }
+            ElectorateOutput::Changed => {}
+        }
+    }
+    assert!(answered);
+    let settings = MeshSettings {
+        name: "a".into(),
+        run: 2,
+        ..world.settings.clone()
+    };
+    let mut machine = Electorate::new(&settings, disk.as_deref(), Rng::from_seed(1), now);
+    machine.peer_joined(&"c".into(), None, now);
+    machine.synchronised(now);
+    let prepare = Message::Prepare {
+        charter,
+        ballot: ballot(60, "c"),
+    };
+    machine.handle(&"c".into(), &prepare.encode(), now);
+    while let Some(output) = machine.poll() {
+        machine.saved(now);
+        if let ElectorateOutput::Send { bytes, .. } = output
+            && let Some(Message::Promise { accepted, .. }) = Message::decode(&bytes).unwrap()
+        {
+            return accepted == Some((ballot(50, "b"), value));
+        }
+    }
+    panic!("no answer");
+}
+
+#[test]
+fn a_vote_is_durable_before_it_is_told_and_known_after_a_restart() {
+    assert!(a_vote_survives(None));
+    assert!(!a_vote_survives(Some(Mutation::VotesNotPersisted)));
 }
