@@ -40,6 +40,7 @@ pub(super) struct Remedies {
     /// Timers of refuted suspicions are dropped.
     pub(super) drops_stale_suspicions: bool,
     /// News is sent ten times.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only a test turns it off"))]
     pub(super) transmits_often: bool,
     /// Nodes that are connected but not seen are called every second.
     pub(super) announces_again: bool,
@@ -183,12 +184,14 @@ impl Membership {
         bytes: &[u8],
         now: Duration,
     ) -> Result<Option<u8>, Error> {
-        let answered = match PacketCodec.decode_header(bytes) {
-            Ok(header) => match header.message {
-                Message::Ack(number) => Some(number),
-                _ => None,
-            },
-            Err(_unreadable) => None,
+        let message = PacketCodec
+            .decode_header(bytes)
+            .ok()
+            .map(|header| header.message);
+        let answered = if let Some(Message::Ack(number)) = message {
+            Some(number)
+        } else {
+            None
         };
         if let Some(number) = answered
             && self.pings.get(from).is_some_and(|ping| ping.0 == number)

@@ -143,10 +143,10 @@ pub(super) fn decode_record(bytes: &[u8]) -> Result<Option<AlertRecord>, prost::
 impl PbRecord {
     fn into_record(self) -> Option<AlertRecord> {
         match self {
-            PbRecord {
+            Self {
                 full: Some(full), ..
             } => Some(AlertRecord::Full(full.into())),
-            PbRecord {
+            Self {
                 refresh: Some(refresh),
                 ..
             } => Some(AlertRecord::Refresh {
@@ -155,7 +155,7 @@ impl PbRecord {
                 ends_at: Timestamp::from_unix(refresh.ends_at, refresh.ends_at_nanos),
                 timeout: refresh.timeout,
             }),
-            PbRecord { removed, .. } => {
+            Self { removed, .. } => {
                 removed.map(|fingerprint| AlertRecord::Removed(Fingerprint(fingerprint)))
             }
         }

@@ -192,10 +192,10 @@ impl Message {
                 pb.kind = TELL;
                 pb.charter = tell.charter.as_ref().map(Into::into);
                 pb.number = tell.ticket;
-                pb.flags = u32::from(tell.ready) * READY
-                    | u32::from(tell.voting) * VOTING
-                    | u32::from(tell.stranded) * STRANDED
-                    | u32::from(tell.leaving) * LEAVING;
+                pb.flags = (u32::from(tell.ready) * READY)
+                    | (u32::from(tell.voting) * VOTING)
+                    | (u32::from(tell.stranded) * STRANDED)
+                    | (u32::from(tell.leaving) * LEAVING);
             }
             Self::Known { charter } => {
                 pb.kind = KNOWN;

@@ -43,7 +43,14 @@ fn joins_and_parts_alternate(net: &Net, host: usize, seed: u64) {
                     "seed {seed} at {at:?}: {name} was not there"
                 );
             }
-            _ => {}
+            MeshEvent::Payload { .. }
+            | MeshEvent::Beat { .. }
+            | MeshEvent::Room(_)
+            | MeshEvent::Ended { .. }
+            | MeshEvent::Visible { .. }
+            | MeshEvent::ElectorsChanged
+            | MeshEvent::MetPeers
+            | MeshEvent::Save(_) => {}
         }
     }
 }

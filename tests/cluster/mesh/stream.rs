@@ -39,9 +39,12 @@ pub(crate) struct End {
     pub(crate) sent: [u64; 2],
     taken: [u64; 2],
     /// What came too early, by place, with what must come before it.
-    early: [BTreeMap<u64, (u64, Arc<[u8]>)>; 2],
+    early: [Early; 2],
     ends_after: Option<[u64; 2]>,
 }
+
+/// Frames by place, each with what must come before it.
+type Early = BTreeMap<u64, (u64, Arc<[u8]>)>;
 
 /// A stream.
 #[derive(Debug)]

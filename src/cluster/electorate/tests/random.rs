@@ -89,7 +89,7 @@ fn suffer(seed: u64, mutation: Option<Mutation>) -> (World, Option<String>) {
     let size = usize::try_from(1 + seed % 7).unwrap();
     let mut world = World::new(seed, &NAMES[..size].join(" "));
     world.mutation = mutation;
-    world.loud = mutation.is_none() && seeds().count() == 1;
+    world.loud = mutation.is_none() && SEEDS.count() == 1;
     for host in 0..size {
         if world.below(4) > 0 {
             world.start(host);
@@ -153,22 +153,13 @@ fn suffer(seed: u64, mutation: Option<Mutation>) -> (World, Option<String>) {
     (world, problem)
 }
 
-/// `SEEDS=from..to` looks at others, or at one again: then it tells what happens.
-#[expect(clippy::disallowed_methods, reason = "chosen by whoever runs the test")]
-fn seeds() -> std::ops::Range<u64> {
-    std::env::var("SEEDS")
-        .ok()
-        .as_deref()
-        .and_then(|range| range.split_once(".."))
-        .map_or(0..1000, |(from, to)| {
-            from.parse().unwrap()..to.parse().unwrap()
-        })
-}
+/// Histories that are played; 4,000 were, once. One seed alone is played again by naming it here.
+const SEEDS: std::ops::Range<u64> = 0..400;
 
 #[test]
 fn whatever_fails_there_is_one_electorate_in_the_end() {
     let mut longest = Duration::ZERO;
-    for seed in seeds() {
+    for seed in SEEDS {
         let (world, problem) = suffer(seed, None);
         assert!(problem.is_none(), "seed {seed}: {}", problem.unwrap());
         longest = longest.max(world.now);
