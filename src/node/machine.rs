@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    Effect, Input, NotifyAttempt, PortableFile, Reply, ReplyTo, Request, SaveBatch, StoreOp,
-    Ticket, mesh::MeshSide, phase::Rising,
+    Effect, Input, Mutations, NotifyAttempt, PortableFile, Reply, ReplyTo, Request, SaveBatch,
+    StoreOp, Ticket, mesh::MeshSide, phase::Rising,
 };
 use crate::{
     alert::Alert,
@@ -57,6 +57,7 @@ pub struct Node {
     pub(super) effects: VecDeque<Effect>,
     /// `None` if clustering is switched off.
     pub(super) mesh: Option<MeshSide>,
+    pub(super) mutations: Mutations,
 }
 
 #[derive(Debug)]
@@ -138,6 +139,7 @@ impl Node {
             files_in_flight: 0,
             effects: VecDeque::new(),
             mesh: None,
+            mutations: Mutations::default(),
         }
     }
 

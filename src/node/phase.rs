@@ -60,7 +60,13 @@ impl Node {
             .connected()
             .filter_map(|name| Some((NodeName::clone(name), mesh.run_of(name)?)))
             .collect();
-        let electors = mesh.electors().cloned();
+        let mut electors = mesh.electors().cloned();
+        if self.mutations.electorate_differs
+            && let Some(electors) = &mut electors
+        {
+            let me = &side.rising.me;
+            Arc::make_mut(electors).names.retain(|name| name == me);
+        }
         let names = electors.iter().flat_map(|electors| &electors.names);
         let down = names.filter(|name| mesh.is_down(name)).cloned().collect();
         let quorum = Quorum {

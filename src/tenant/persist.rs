@@ -56,6 +56,9 @@ pub struct Saved {
     pub heartbeat: Option<Heartbeat>,
     /// What was promised to nodes that wanted to notify.
     pub promises: Vec<(LogKey, Promise)>,
+    /// Alerts are not given the time of the outage, as tests must notice.
+    #[doc(hidden)]
+    pub without_grace: bool,
     /// Which of these are kept as several values.
     pub parts: Parts,
     /// Silences read from a file of Alertmanager that this node did not write.
@@ -334,7 +337,10 @@ impl Tenant {
         self.journal = saved.journal;
         let lived = self.last_sign_of_life(saved.heartbeat, &saved.alerts, now.wall);
         self.outage_began = lived;
-        let outage = lived.map(|lived| now.wall.since(lived)).unwrap_or_default();
+        let outage = lived.filter(|_| !saved.without_grace);
+        let outage = outage
+            .map(|lived| now.wall.since(lived))
+            .unwrap_or_default();
         for alert in saved.alerts {
             self.restore_alert(alert, lived, outage, now);
         }

@@ -23,7 +23,7 @@ use crate::{
     nflog::{LogKey, Nflog},
     notify::{
         Verdict,
-        claims::{ClaimMessage, Promise},
+        claims::{ClaimMessage, Promise, Skips},
         decide::FlushSettings,
         retry::{Attempt, Deliveries},
     },
@@ -118,6 +118,15 @@ pub struct Tenant {
 }
 
 impl Tenant {
+    /// Leaves parts of the protocol out, as tests must notice.
+    #[doc(hidden)]
+    pub fn leave_out(&mut self, skips: Skips, seq_by_clock: bool) {
+        if let Some(handover) = &mut self.handover {
+            handover.skip(skips);
+        }
+        Arc::make_mut(&mut self.flush_settings).seq_by_clock = seq_by_clock;
+    }
+
     /// Makes a tenant of its configuration and what was saved of it.
     #[must_use]
     pub fn new(
@@ -131,6 +140,7 @@ impl Tenant {
             external_url: Arc::clone(&settings.external_url),
             cluster_label: Arc::clone(&settings.cluster_label),
             retention: settings.retention,
+            seq_by_clock: false,
         });
         let mut tenant = Self {
             store: AlertStore::new(settings.per_alertname_limit),

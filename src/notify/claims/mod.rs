@@ -17,7 +17,7 @@ mod tests;
 use std::time::Duration;
 
 pub use acceptor::{Earlier, Promise};
-pub use machine::{ClaimOutput, Claims};
+pub use machine::{ClaimOutput, Claims, Skips};
 pub use message::{ClaimMessage, Refusal};
 pub use proposer::{ClaimEvent, Terms};
 pub use quorum::Quorum;

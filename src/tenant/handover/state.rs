@@ -12,7 +12,11 @@ use crate::{
     config::Texts,
     dispatch::GroupId,
     nflog::LogKey,
-    notify::{claims::Claims, decide::Plan, retry::Attempt},
+    notify::{
+        claims::{Claims, Skips},
+        decide::Plan,
+        retry::Attempt,
+    },
 };
 
 /// A notification that this node decided on and that nobody is known to have told.
@@ -95,6 +99,11 @@ pub(in crate::tenant) struct Handover {
 }
 
 impl Handover {
+    /// Leaves parts of the protocol out.
+    pub(in crate::tenant) fn skip(&mut self, skips: Skips) {
+        self.claims.skip(skips);
+    }
+
     pub(super) fn new(claims: Claims, minority_delay: Option<Duration>) -> Self {
         Self {
             claims,

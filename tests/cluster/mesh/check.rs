@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{receiver::Sent, world::World};
+use super::{receiver::Sent, source::Targets, world::World};
 
 /// How long a lease lasts.
 const LEASE: Duration = Duration::from_secs(15);
@@ -68,6 +68,7 @@ impl World {
         }
         self.judge_last_words(&visible, &mut findings);
         self.judge_silences(&visible, &mut findings);
+        self.judge_resolves(&visible, &mut findings);
         findings
     }
 
@@ -125,6 +126,46 @@ impl World {
         }
     }
 
+    /// Whether the last word on an alert may be missing: its outcome was unknown, and that counts as taken.
+    fn may_be_dropped(&self, integration: usize, name: &str) -> bool {
+        let about =
+            |sent: &&Sent| sent.integration == integration && sent.alerts.contains_key(name);
+        self.receivers[integration].drops
+            && self
+                .sent
+                .iter()
+                .filter(about)
+                .any(|sent| sent.taken.is_none() || sent.unknown || sent.answered.is_none())
+    }
+
+    /// Nobody is told that an alert is resolved which fired all the time.
+    fn judge_resolves(&self, visible: &[&Sent], findings: &mut Findings) {
+        for source in self
+            .sources
+            .iter()
+            .filter(|source| !matches!(source.targets, Targets::Some(_)))
+        {
+            for (name, alert) in source
+                .alerts
+                .iter()
+                .filter(|(_, alert)| alert.ended.is_none())
+            {
+                let wrong = visible.iter().find(|sent| {
+                    let told = sent.alerts.get(name);
+                    sent.began > alert.since + Duration::from_secs(5)
+                        && told.is_some_and(|(fires, since)| !fires && *since == alert.starts_at)
+                });
+                if let Some(sent) = wrong {
+                    findings.wrong(format!(
+                        "resolved, although it fires since {:.3}: {}",
+                        alert.since.as_secs_f64(),
+                        sent.text()
+                    ));
+                }
+            }
+        }
+    }
+
     /// Nobody is told that an alert fires which is silenced on all nodes.
     fn judge_silences(&self, visible: &[&Sent], findings: &mut Findings) {
         let known_after = Duration::from_secs(1) + self.slack();
@@ -153,6 +194,16 @@ impl World {
 
     /// Why `second` may repeat `first`.
     fn exception(&self, first: &Sent, second: &Sent) -> Option<Exception> {
+        let exception = self.excuse(first, second)?;
+        // Where what is unknown counts as taken, a crash is no excuse.
+        let unknown = matches!(
+            exception,
+            Exception::CrashInFlight | Exception::OutcomeUnknown
+        );
+        (!unknown || !self.receivers[first.integration].drops).then_some(exception)
+    }
+
+    fn excuse(&self, first: &Sent, second: &Sent) -> Option<Exception> {
         let slack = self.slack();
         let answered = first.answered.unwrap_or(Duration::MAX / 4);
         let window = (first.began, answered.saturating_add(slack));
@@ -221,7 +272,8 @@ impl World {
                 for name in source.alerts.keys() {
                     let told = last.get(name.as_str());
                     let fires = source.fires(name);
-                    if told.is_some_and(|(told, _)| *told) != fires {
+                    let dropped = || self.may_be_dropped(integration, name);
+                    if told.is_some_and(|(told, _)| *told) != fires && !dropped() {
                         let word = told.map(|(_, sent)| sent.text());
                         let word = word.unwrap_or_else(|| "none".to_owned());
                         let truth = if fires { "fires" } else { "is resolved" };

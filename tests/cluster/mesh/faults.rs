@@ -106,7 +106,7 @@ impl Fault {
             others,
             lasts: chance.spread(Duration::from_millis(100), most.max(secs(1))),
             jump: chance.pick(&[-3600, -600, -30, 30, 600, 3600]),
-            receiver: chance.index(2),
+            receiver: chance.index(3),
             answer,
             gaps: (0..nodes * 2)
                 .map(|_| chance.between(Duration::ZERO, secs(4)))

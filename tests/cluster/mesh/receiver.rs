@@ -148,14 +148,17 @@ pub(crate) struct Receiver {
     pub(crate) answer: Answer,
     /// Recognises keys it has seen.
     pub(crate) idempotent: bool,
+    /// A request whose outcome is unknown counts as taken.
+    pub(crate) drops: bool,
     seen: BTreeSet<String>,
 }
 
 impl Receiver {
-    pub(crate) fn new(idempotent: bool) -> Self {
+    pub(crate) fn new(idempotent: bool, drops: bool) -> Self {
         Self {
             answer: Answer::Accept(Duration::from_millis(5)),
             idempotent,
+            drops,
             seen: BTreeSet::new(),
         }
     }

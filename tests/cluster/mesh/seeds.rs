@@ -15,6 +15,7 @@ use std::{
 use super::{
     check::Exception,
     story::{self, Ending},
+    world::Setup,
 };
 
 /// What many stories came to.
@@ -66,7 +67,13 @@ fn play_one(seed: u64) -> Ending {
     })
 }
 
+/// Plays stories until twenty failed.
 fn play_all(seeds: Range<u64>) -> Sum {
+    play_until(seeds, 20, &play_one)
+}
+
+/// Plays stories on two threads until so many failed.
+fn play_until(seeds: Range<u64>, most: usize, play: &(dyn Fn(u64) -> Ending + Sync)) -> Sum {
     let next = AtomicU64::new(seeds.start);
     let sum: Mutex<Sum> = Mutex::default();
     thread::scope(|scope| {
@@ -74,12 +81,11 @@ fn play_all(seeds: Range<u64>) -> Sum {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Relaxed);
-                    // Whoever has many to mend needs no longer list.
-                    let enough = sum.lock().unwrap().failed.len() >= 20;
+                    let enough = sum.lock().unwrap().failed.len() >= most;
                     if seed >= seeds.end || enough {
                         return;
                     }
-                    let ending = catch_unwind(AssertUnwindSafe(|| play_one(seed)));
+                    let ending = catch_unwind(AssertUnwindSafe(|| play(seed)));
                     sum.lock().unwrap().add(seed, ending);
                 }
             });
@@ -121,4 +127,48 @@ fn a_mesh_seed_gives_one_trace() {
             "seed {seed}"
         );
     }
+}
+
+/// A mistake in the protocols makes some story fail that does not fail without it.
+fn is_noticed(mutate: impl Fn(&mut Setup) + Sync) {
+    let play = |seed: u64| story::play_with(seed, &mutate);
+    let first = number("SEED").unwrap_or(0);
+    let sum = play_until(first..first + 200, 1, &play);
+    let (seed, texts) = sum.failed.first_key_value().expect("no story notices");
+    println!("after {} stories, seed {seed}: {texts:?}", sum.stories);
+    let before = story::play(*seed).violations;
+    assert!(before.is_empty(), "seed {seed} fails anyway: {before:?}");
+}
+
+#[test]
+fn ignored_claims_are_noticed() {
+    is_noticed(|setup| setup.mutations.claims_ignored = true);
+}
+
+#[test]
+fn one_acknowledgement_of_the_start_is_noticed() {
+    is_noticed(|setup| {
+        setup.nodes = 5;
+        setup.mutations.started_by_one = true;
+    });
+}
+
+#[test]
+fn leases_that_are_not_renewed_are_noticed() {
+    is_noticed(|setup| setup.mutations.lease_not_renewed = true);
+}
+
+#[test]
+fn electorates_that_differ_are_noticed() {
+    is_noticed(|setup| setup.mutations.electorate_differs = true);
+}
+
+#[test]
+fn numbers_by_the_clock_are_noticed() {
+    is_noticed(|setup| setup.mutations.seq_by_clock = true);
+}
+
+#[test]
+fn alerts_without_grace_after_an_outage_are_noticed() {
+    is_noticed(|setup| setup.without_grace = true);
 }

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use watchfire::config::{Config, IntegrationKind};
+use watchfire::config::{Ambiguous, Config, IntegrationKind};
 
 use super::{
     chance::Chance,
@@ -160,10 +160,16 @@ impl Plot {
 }
 
 fn config(group_wait: Duration, group_interval: Duration) -> Arc<Config> {
-    let list = [false, true].into_iter().zip(0..);
-    let list = list.map(|(idempotent, index)| {
+    let classes = [
+        (false, Ambiguous::Retry),
+        (true, Ambiguous::Retry),
+        (false, Ambiguous::Drop),
+    ];
+    let list = classes.into_iter().zip(0..);
+    let list = list.map(|((idempotent, ambiguous), index)| {
         let mut webhook = integration(IntegrationKind::Webhook, index);
         webhook.delivery.idempotent = idempotent;
+        webhook.delivery.ambiguous = ambiguous;
         webhook
     });
     ConfigBuilder::new()

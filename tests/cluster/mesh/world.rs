@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use watchfire::{
     cluster::{MeshInput, MeshSettings},
-    config::Config,
+    config::{Ambiguous, Config},
     labels::{MatchOp, Matcher},
-    node::{Effect, Input, Node, NotifyAttempt, Reply, ReplyTo, Request},
+    node::{Effect, Input, Mutations, Node, NotifyAttempt, Reply, ReplyTo, Request},
     notify::{FailureReason, Verdict},
     silence::SilenceDraft,
     tenant::{TenantJobDone, View},
@@ -45,6 +45,10 @@ pub(crate) struct Setup {
     pub(crate) meshed: bool,
     /// How long jobs take on their workers, at most.
     pub(crate) job_time: Duration,
+    /// Mistakes that every node makes.
+    pub(crate) mutations: Mutations,
+    /// Restarts give alerts no time for the outage.
+    pub(crate) without_grace: bool,
 }
 
 impl Setup {
@@ -65,6 +69,8 @@ impl Setup {
             minority_delay: Some(Duration::from_secs(30)),
             meshed: true,
             job_time: Duration::from_millis(1),
+            mutations: Mutations::default(),
+            without_grace: false,
         }
     }
 }
@@ -157,7 +163,10 @@ impl World {
             network: Network::new(setup.nodes, setup.link, setup.seed),
             sources: Vec::new(),
             receivers: receivers
-                .map(|integration| Receiver::new(integration.delivery.idempotent))
+                .map(|integration| {
+                    let drops = integration.delivery.ambiguous == Ambiguous::Drop;
+                    Receiver::new(integration.delivery.idempotent, drops)
+                })
                 .collect(),
             sent: Vec::new(),
             chance: Chance::new(setup.seed, "world"),
@@ -214,7 +223,8 @@ impl World {
         let (life, now) = (it.life, it.now(clock));
         let run = it.next_run(clock);
         let it = &mut self.hosts[host];
-        let saved = it.disk.load();
+        let mut saved = it.disk.load();
+        saved.without_grace = self.setup.without_grace;
         let mut settings = tenant_settings(&it.name);
         settings.start_delay = Duration::ZERO;
         let mut node = Node::new(settings, Arc::clone(&it.config), saved, seed, now);
@@ -223,6 +233,7 @@ impl World {
             let settings = self.mesh_settings(host, run, !peers.is_empty());
             let mesh = self.hosts[host].disk.mesh();
             node = node.with_mesh(settings, mesh.as_deref(), seed, now);
+            node = node.with_mutations(self.setup.mutations);
         }
         self.hosts[host].node = Some(node);
         self.network.process_started(host, life);

@@ -1,0 +1,37 @@
+//! Mistakes that tests put into the protocols on purpose: a suite that does not notice them proves nothing.
+
+use super::Node;
+use crate::notify::claims::Skips;
+
+/// The mistakes; none by default.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Mutations {
+    /// Nobody is asked before a node notifies.
+    pub claims_ignored: bool,
+    /// That something is started needs one acknowledgement only.
+    pub started_by_one: bool,
+    /// A lease is not renewed while a request is in flight.
+    pub lease_not_renewed: bool,
+    /// Each node counts its own vote only.
+    pub electorate_differs: bool,
+    /// Notifications are numbered by the clock.
+    pub seq_by_clock: bool,
+}
+
+impl Node {
+    /// Puts mistakes into a node that knows its mesh.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_mutations(mut self, mutations: Mutations) -> Self {
+        self.mutations = mutations;
+        let skips = Skips {
+            asking: mutations.claims_ignored,
+            started: mutations.started_by_one,
+            renewal: mutations.lease_not_renewed,
+        };
+        self.tenant.leave_out(skips, mutations.seq_by_clock);
+        self
+    }
+}
