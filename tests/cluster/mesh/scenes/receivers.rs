@@ -87,3 +87,15 @@ fn a_slow_receiver_does_not_delay_another() {
         "{keyed:?}"
     );
 }
+
+#[test]
+fn a_lease_that_is_not_renewed_while_a_receiver_is_slow_is_noticed() {
+    let mut setup = Setup::new(3, 1, config_with(1, 60));
+    setup.mutations.lease_not_renewed = true;
+    let mut world = ready_with(setup);
+    world.answer(Answer::Accept(secs(20)));
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(120));
+    assert!(world.score(PLAIN, &names(), true, since).twice > 0);
+}
