@@ -1,4 +1,4 @@
-//! A thousand random histories on two threads: nothing is lost, and nothing is told twice but for what no protocol can
+//! Random histories on two threads: nothing is lost, and nothing is told twice but for what no protocol can
 //! know.
 
 use std::{
@@ -19,6 +19,9 @@ use super::{
     story::{self, Ending},
     world::Setup,
 };
+
+/// Stories of one run of the suite; without optimisation, one takes about two seconds of CPU time.
+const STORIES: u64 = 24;
 
 /// What many stories came to.
 #[derive(Debug, Default)]
@@ -100,7 +103,7 @@ fn play_until(seeds: Range<u64>, most: usize, play: &(dyn Fn(u64) -> Ending + Sy
 fn the_mesh_loses_nothing_and_tells_nothing_twice() {
     let seeds = match number("SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("SEEDS").unwrap_or(200),
+        None => 0..number("SEEDS").unwrap_or(STORIES),
     };
     let sum = play_all(seeds);
     println!(
