@@ -334,6 +334,8 @@ impl Tenant {
             phase: Phase::default(),
             mesh: None,
             peers: self.peer_facts(),
+            has_majority: self.has_majority(),
+            may_vote: self.may_vote(),
         }
     }
 

@@ -51,6 +51,8 @@ impl Phase {
 pub struct PeerFacts {
     /// Whether it notifies.
     pub ready: bool,
+    /// Whether it may acknowledge claims now.
+    pub votes: bool,
     /// Whether it defines some route or receiver in another way, or has other ones.
     pub differs: bool,
 }
@@ -88,6 +90,10 @@ pub struct View {
     pub mesh: Option<Arc<MeshStatus>>,
     /// What other nodes with a stream say of themselves.
     pub peers: BTreeMap<NodeName, PeerFacts>,
+    /// Whether a majority of those that vote can acknowledge claims now.
+    pub has_majority: bool,
+    /// Whether this node may acknowledge claims now.
+    pub may_vote: bool,
 }
 
 impl View {

@@ -12,7 +12,7 @@ use crate::{
 
 pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
     if let Some(mesh) = &view.mesh {
-        add_mesh(page, mesh);
+        add_mesh(page, view, mesh);
         add_peers(page, mesh);
         add_replication(page, view);
         add_phase(page, view);
@@ -23,12 +23,12 @@ pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
     }
 }
 
-fn add_mesh(page: &mut Page, mesh: &MeshStatus) {
+fn add_mesh(page: &mut Page, view: &View, mesh: &MeshStatus) {
     for (name, help, value) in [
         (
             "watchfire_cluster_quorum",
-            "1 if a majority of those that vote is in reach; 0 delays notifications by the minority delay.",
-            u64::from(mesh.has_quorum),
+            "1 if a majority of those that vote can be asked; 0 delays notifications by the minority delay.",
+            u64::from(view.has_majority),
         ),
         (
             "watchfire_cluster_electors",

@@ -29,7 +29,7 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
     write::member(&mut out, "phase", view.phase.as_str());
     if let Some(mesh) = &view.mesh {
         write::member(&mut out, "name", &mesh.name);
-        write_electorate(&mut out, mesh);
+        write_electorate(&mut out, &view, mesh);
         write_members(&mut out, &view, mesh);
         out.push_str(",\"unreached\":");
         write::list(&mut out, &mesh.unreached, |out, (address, reason)| {
@@ -58,9 +58,9 @@ fn boolean(out: &mut String, name: &str, value: bool) {
     write::number(out, name, flag(value));
 }
 
-fn write_electorate(out: &mut String, mesh: &MeshStatus) {
+fn write_electorate(out: &mut String, view: &View, mesh: &MeshStatus) {
     out.push_str(",\"electorate\":{\"quorum\":");
-    out.push_str(flag(mesh.has_quorum));
+    out.push_str(flag(view.has_majority));
     write::number(out, "epoch", mesh.epoch);
     out.push_str(",\"names\":");
     write::list(out, &mesh.electors, |out, name| write::string(out, name));
@@ -78,7 +78,7 @@ fn write_members(out: &mut String, view: &View, mesh: &MeshStatus) {
         out.push('{');
         write::member(out, "name", name);
         match peer {
-            Some(peer) => write_peer(out, view, name, peer),
+            Some(peer) => write_peer(out, view, mesh, (name, peer)),
             None => write_self(out, view, mesh),
         }
         out.push('}');
@@ -92,11 +92,22 @@ fn write_self(out: &mut String, view: &View, mesh: &MeshStatus) {
     write::member(out, "state", "alive");
     boolean(out, "connected", true);
     boolean(out, "ready", view.phase == Phase::Ready);
+    boolean(
+        out,
+        "votes",
+        view.may_vote && mesh.electors.contains(&mesh.name),
+    );
     boolean(out, "udpBlocked", false);
     boolean(out, "configMismatch", false);
 }
 
-fn write_peer(out: &mut String, view: &View, name: &NodeName, peer: &PeerStatus) {
+fn write_peer(
+    out: &mut String,
+    view: &View,
+    mesh: &MeshStatus,
+    (name, peer): (&NodeName, &PeerStatus),
+) {
+    let is_elector = mesh.electors.contains(name);
     let facts = view.peers.get(name).filter(|_| peer.connected);
     boolean(out, "self", false);
     write::member(out, "address", &peer.address);
@@ -110,6 +121,11 @@ fn write_peer(out: &mut String, view: &View, name: &NodeName, peer: &PeerStatus)
     write::member(out, "state", state);
     boolean(out, "connected", peer.connected);
     boolean(out, "ready", facts.is_some_and(|facts| facts.ready));
+    boolean(
+        out,
+        "votes",
+        is_elector && facts.is_some_and(|facts| facts.votes),
+    );
     boolean(out, "udpBlocked", peer.udp_blocked);
     boolean(
         out,
@@ -176,13 +192,17 @@ fn problems(view: &View, mesh: &MeshStatus) -> Vec<String> {
             .push("this node takes over what its peers know and does not notify yet".to_owned()),
         Phase::Draining => problems.push("this node stops".to_owned()),
     }
-    if !mesh.has_quorum {
+    if !view.has_majority {
         problems.push(without_quorum(view, mesh));
     }
     for (name, peer) in &mesh.peers {
         problems.extend(of_peer(view, mesh, name, peer));
     }
+    let of_members: BTreeSet<_> = mesh.peers.values().map(|peer| &peer.address).collect();
     for (address, reason) in &mesh.unreached {
+        if of_members.contains(address) {
+            continue;
+        }
         problems.push(format!("no stream to {address}: {reason}"));
     }
     let diverged = view.stats.replication.divergences;
@@ -214,14 +234,21 @@ fn without_quorum(view: &View, mesh: &MeshStatus) -> String {
         .electors
         .iter()
         .filter(|name| **name != mesh.name)
-        .filter(|name| mesh.peers.get(*name).is_none_or(|peer| !peer.connected))
+        .filter(|name| {
+            let connected = mesh.peers.get(*name).is_some_and(|peer| peer.connected);
+            !connected || view.peers.get(*name).is_some_and(|facts| !facts.votes)
+        })
         .map(|name| &**name)
         .collect();
     let missing: Vec<&str> = missing.into_iter().collect();
+    let missing = match missing.is_empty() {
+        true => String::new(),
+        false => format!(" (not {})", missing.join(", ")),
+    };
     format!(
-        "no majority of those that vote is in reach, {} missing: notifications wait once for the minority delay and may \
+        "no majority of those that vote can be asked{}: notifications wait once for the minority delay and may \
          then be sent by each part of the mesh",
-        missing.join(", ")
+        missing
     )
 }
 
@@ -232,10 +259,14 @@ fn of_peer(view: &View, mesh: &MeshStatus, name: &Arc<str>, peer: &PeerStatus) -
     } else {
         ""
     };
+    let reason = mesh.unreached.get(&peer.address);
+    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
     match (peer.state, peer.connected) {
-        (PeerState::Down, _) => problems.push(format!("{name} at {} is down{votes}", peer.address)),
+        (PeerState::Down, _) => {
+            problems.push(format!("{name} at {} is down{votes}{why}", peer.address))
+        }
         (PeerState::Alive | PeerState::Suspect, false) => problems.push(format!(
-            "there is no stream to {name} at {}{votes}",
+            "there is no stream to {name} at {}{votes}{why}",
             peer.address
         )),
         (PeerState::Suspect, true) => {
@@ -264,6 +295,11 @@ fn of_peer(view: &View, mesh: &MeshStatus, name: &Arc<str>, peer: &PeerStatus) -
             problems.push(format!(
                 "{name} defines routes or receivers in another way: what differs is told by the nodes that define it the \
                  same way, separately"
+            ));
+        }
+        if !facts.votes && mesh.electors.contains(name) {
+            problems.push(format!(
+                "{name} does not vote yet: it has lost what it promised, or has not caught up"
             ));
         }
         if !facts.ready {
@@ -303,9 +339,14 @@ mod tests {
         ]
         .into();
         mesh.electors = vec!["n0".into(), "n1".into(), "n2".into()];
-        mesh.unreached = [("10.0.0.3:9094".into(), "connection refused".to_owned())].into();
+        mesh.unreached = [
+            ("10.0.0.3:9094".into(), "connection refused".to_owned()),
+            ("am-9:9094".into(), "resolves to no address".to_owned()),
+        ]
+        .into();
         let facts = PeerFacts {
             ready: false,
+            votes: true,
             differs: true,
         };
         view.peers = [("n2".into(), facts)].into();
@@ -314,7 +355,7 @@ mod tests {
     fn syncing(view: &mut View) {
         three(view);
         view.phase = Phase::Syncing;
-        Arc::make_mut(view.mesh.as_mut().unwrap()).has_quorum = false;
+        view.has_majority = false;
     }
 
     fn draining(view: &mut View) {
@@ -337,12 +378,12 @@ mod tests {
         let problems: Vec<_> = problems.iter().map(|text| text.as_str().unwrap()).collect();
         expect_test::expect![[r#"
             [
-                "n0 at 10.0.0.3:9094 is down (it still has a vote)",
+                "n0 at 10.0.0.3:9094 is down (it still has a vote): connection refused",
                 "datagrams to n2 go unanswered: is UDP to 10.0.0.2:9094 let through? The mesh works without, over TCP alone",
                 "the clock of n2 is 4 s behind this node's",
                 "n2 defines routes or receivers in another way: what differs is told by the nodes that define it the same way, separately",
                 "n2 is not ready and does not notify",
-                "no stream to 10.0.0.3:9094: connection refused",
+                "no stream to am-9:9094: resolves to no address",
             ]
         "#]]
         .assert_debug_eq(&problems);
@@ -406,7 +447,7 @@ mod tests {
             "alertmanager_cluster_peer_info{peer=\"n2\"} 1",
             "watchfire_cluster_quorum 0",
             "watchfire_cluster_electors 3",
-            "watchfire_cluster_unreached 1",
+            "watchfire_cluster_unreached 2",
             "watchfire_cluster_udp_blocked{peer=\"n2\"} 1",
             "watchfire_cluster_connected{peer=\"n0\"} 0",
             "watchfire_cluster_clock_drift_seconds{peer=\"n2\"} -4.2",

@@ -195,12 +195,25 @@ impl Tenant {
         let own: BTreeSet<u64> = handover.routes.iter().copied().take(MAX_ROUTES).collect();
         let held = |facts: &Facts| PeerFacts {
             ready: facts.ready,
+            votes: facts.votes,
             differs: facts.routes != own,
         };
         let peers = handover.peers.iter();
         peers
             .map(|(name, facts)| (NodeName::clone(name), held(facts)))
             .collect()
+    }
+
+    /// Whether claims can be acknowledged by a majority now.
+    pub(in crate::tenant) fn has_majority(&self) -> bool {
+        let handover = self.handover.as_ref();
+        handover.is_none_or(|handover| handover.claims.quorum().in_reach())
+    }
+
+    /// Whether this node may acknowledge claims now.
+    pub(in crate::tenant) fn may_vote(&self) -> bool {
+        let handover = self.handover.as_ref();
+        handover.is_none_or(|handover| handover.claims.quorum().may_vote)
     }
 
     /// Whether this node goes first for a group, and so tells the others of its schedule.
