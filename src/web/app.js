@@ -769,7 +769,7 @@ function meshPanel(mesh) {
     el("section", { className: "card pad" }, el("dl", {},
       el("dt", {}, "Votes"), el("dd", {}, majority, ` ${votes.length} node${votes.length === 1 ? "" : "s"}, epoch ${mesh.electorate.epoch}`),
       el("dt", {}, "Notifications"), el("dd", {}, `${mesh.claims.held} told by this node, ${mesh.claims.lost} left to others, ${mesh.claims.minority} without a majority`),
-      el("dt", {}, "Replication"), el("dd", {}, `${mesh.replication.behind} changes behind, ${mesh.replication.repairs} comparisons brought ${repaired} record${repaired === 1 ? "" : "s"}`))),
+      el("dt", {}, "Replication"), el("dd", {}, `${mesh.replication.behind} changes behind, comparisons of all state: ${mesh.replication.repairs}, which brought ${repaired} record${repaired === 1 ? "" : "s"}`))),
   ].flat();
 }
 

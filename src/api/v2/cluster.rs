@@ -198,6 +198,13 @@ fn problems(view: &View, mesh: &MeshStatus) -> Vec<String> {
     for (name, peer) in &mesh.peers {
         problems.extend(of_peer(view, mesh, name, peer));
     }
+    for name in &mesh.electors {
+        if *name != mesh.name && !mesh.peers.contains_key(name) {
+            problems.push(format!(
+                "{name} votes and was not met since this node started"
+            ));
+        }
+    }
     let of_members: BTreeSet<_> = mesh.peers.values().map(|peer| &peer.address).collect();
     for (address, reason) in &mesh.unreached {
         if of_members.contains(address) {
@@ -338,7 +345,7 @@ mod tests {
             ("n0".into(), peer("10.0.0.3:9094", PeerState::Down, false)),
         ]
         .into();
-        mesh.electors = vec!["n0".into(), "n1".into(), "n2".into()];
+        mesh.electors = vec!["n0".into(), "n1".into(), "n2".into(), "n8".into()];
         mesh.unreached = [
             ("10.0.0.3:9094".into(), "connection refused".to_owned()),
             ("am-9:9094".into(), "resolves to no address".to_owned()),
@@ -383,6 +390,7 @@ mod tests {
                 "the clock of n2 is 4 s behind this node's",
                 "n2 defines routes or receivers in another way: what differs is told by the nodes that define it the same way, separately",
                 "n2 is not ready and does not notify",
+                "n8 votes and was not met since this node started",
                 "no stream to am-9:9094: resolves to no address",
             ]
         "#]]
@@ -446,7 +454,7 @@ mod tests {
             "alertmanager_peer_position 0",
             "alertmanager_cluster_peer_info{peer=\"n2\"} 1",
             "watchfire_cluster_quorum 0",
-            "watchfire_cluster_electors 3",
+            "watchfire_cluster_electors 4",
             "watchfire_cluster_unreached 2",
             "watchfire_cluster_udp_blocked{peer=\"n2\"} 1",
             "watchfire_cluster_connected{peer=\"n0\"} 0",
