@@ -80,7 +80,7 @@ impl Mesh {
             left: false,
             settings,
         };
-        mesh.await_electors();
+        mesh.call_electors();
         mesh.meet(now);
         mesh
     }

@@ -20,7 +20,7 @@ impl Mesh {
                 }
                 ElectorateOutput::Save(bytes) => self.out.event(MeshEvent::Save(bytes)),
                 ElectorateOutput::Changed => {
-                    self.await_electors();
+                    self.call_electors();
                     self.out.event(MeshEvent::ElectorsChanged);
                 }
             }
@@ -28,7 +28,7 @@ impl Mesh {
     }
 
     /// Notes who votes, so that those who never come are held for dead in time.
-    pub(super) fn await_electors(&mut self) {
+    pub(super) fn call_electors(&mut self) {
         let Some(electors) = self.electorate.electors().map(Arc::clone) else {
             return;
         };
