@@ -203,5 +203,8 @@ pub(crate) fn name_of(program: &Program) -> Result<String> {
     } else {
         "Alertmanager"
     };
-    Ok(format!("{name} {}", version.unwrap_or_default()))
+    let directories = program.path().components();
+    let is_debug = directories.rev().any(|part| part.as_os_str() == "debug");
+    let build = if is_debug { " (debug build)" } else { "" };
+    Ok(format!("{name} {}{build}", version.unwrap_or_default()))
 }
