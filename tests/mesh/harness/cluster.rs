@@ -167,6 +167,16 @@ impl Cluster {
         for node in 0..self.len() {
             self.ready(node, self.len())?;
         }
+        // Watchfire's nodes take each other among those that vote one by one.
+        let started = Instant::now();
+        let all = f64::from(u32::try_from(self.len() * self.len())?);
+        while self.program.is_watchfire() && self.metric("watchfire_cluster_electors") < all {
+            ensure!(
+                started.elapsed() < BOUND,
+                "not all nodes vote within {BOUND:?}"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
         self.nodes.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(())
     }
