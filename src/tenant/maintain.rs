@@ -23,6 +23,7 @@ impl Tenant {
         if now.mono >= self.gc_due {
             self.gc_due = now.mono + self.settings.gc_interval;
             self.gc_cursor.get_or_insert(Fingerprint(0));
+            self.collect_claims(now);
         }
         if let Some(cursor) = self.gc_cursor.take() {
             self.gc_cursor = self.collect_alerts(cursor, ALERTS_PER_STEP, now);

@@ -57,6 +57,8 @@ pub struct Claims {
     acceptor: Acceptor,
     own: BTreeMap<LogKey, Own>,
     round: u64,
+    /// How many answers about each promise wait for the disk.
+    saving: BTreeMap<LogKey, u32>,
     /// When some claim of this node is to be looked at, at the earliest.
     wake: Duration,
     skips: Skips,
@@ -73,6 +75,7 @@ impl Claims {
             acceptor: Acceptor::default(),
             own: BTreeMap::new(),
             round: 0,
+            saving: BTreeMap::new(),
             wake: Duration::MAX,
             skips: Skips::default(),
             outputs: VecDeque::new(),
@@ -139,7 +142,7 @@ impl Claims {
             self.hold_alone(key);
             return;
         }
-        self.ask(key, nflog, now);
+        self.ask(key, nflog, now, true);
     }
 
     /// With nobody else there is nothing to ask; what a run before this one may have sent is still known.
@@ -183,7 +186,7 @@ impl Claims {
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
-        if own.stage == Stage::Started {
+        if matches!(own.stage, Stage::Started | Stage::Starting) {
             own.stage = Stage::Held;
         }
         if own.terms.idempotent || own.lease_until == Duration::MAX {
@@ -299,6 +302,16 @@ impl Claims {
         self.wake = dues.min().unwrap_or(Duration::MAX);
     }
 
+    /// A promise is durable, or never will be: what was to be said then is said.
+    pub fn saved(&mut self, key: &LogKey) {
+        if let Some(count) = self.saving.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.saving.remove(key);
+            }
+        }
+    }
+
     /// Forgets promises that nobody will ask for.
     pub fn collect(&mut self, now: Duration) {
         for key in self.acceptor.collect(now) {
@@ -337,12 +350,13 @@ impl Claims {
             own.due = Duration::MAX;
             return;
         }
-        let wait = if own.holds(now) { RENEW } else { ASK_AGAIN };
-        let skips = self.skips.renewal && own.holds(now);
-        if now >= own.asked_at + wait && !skips {
-            self.ask(key, nflog, now);
+        let holds = own.holds(now);
+        let skips = self.skips.renewal && holds;
+        let anew = now >= own.asked_at + RENEW;
+        if (anew || !holds) && !skips {
+            self.ask(key, nflog, now, anew);
         } else {
-            own.due = (own.asked_at + wait).max(now + ASK_AGAIN);
+            own.due = (own.asked_at + RENEW).max(now + ASK_AGAIN);
         }
         if self
             .own
@@ -353,17 +367,20 @@ impl Claims {
         }
     }
 
-    /// Asks everybody for the promise, this node's own acceptor first.
-    fn ask(&mut self, key: &LogKey, nflog: &Nflog, now: Duration) {
-        self.round += 1;
+    /// Asks everybody for the promise, this node's own acceptor first. Within a round answers add up, however slow they
+    /// are; the lease counts from its beginning.
+    fn ask(&mut self, key: &LogKey, nflog: &Nflog, now: Duration, anew: bool) {
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
-        own.round = self.round;
-        own.asked_at = now;
-        own.promised.clear();
-        own.refused.clear();
-        own.held_elsewhere = Duration::ZERO;
+        if anew {
+            self.round += 1;
+            own.round = self.round;
+            own.asked_at = now;
+            own.promised.clear();
+            own.refused.clear();
+            own.held_elsewhere = Duration::ZERO;
+        }
         own.due = now + if own.holds(now) { RENEW } else { ASK_AGAIN };
         // Whoever may not wait longer for a majority is looked at then.
         if let Some(until) = own.waits_until(&self.quorum).filter(|until| *until > now) {
@@ -380,6 +397,8 @@ impl Claims {
         self.broadcast(&message);
         let me = Arc::clone(&self.quorum.me);
         self.handle(&me, message, nflog, now);
+        // With nobody in reach that may promise anything there is no answer to wait for.
+        self.check_held(key, now);
     }
 
     fn tell_start(&mut self, key: &LogKey, now: Duration) {
@@ -414,6 +433,7 @@ impl Claims {
             idempotency_key,
         };
         self.note_starting(&me, key, seq, round, started);
+        self.check_started(key, now);
     }
 
     /// Takes in a message, from another node or from this one's own acceptor.
@@ -550,7 +570,8 @@ impl Claims {
                 false,
             ),
         };
-        if changed {
+        let promises = matches!(message, ClaimMessage::Promised { .. });
+        if changed || (promises && self.saving.contains_key(key)) {
             self.save(key, Some((Arc::clone(asked.owner), message)));
         } else if *asked.owner == self.quorum.me {
             let me = Arc::clone(&self.quorum.me);
@@ -575,9 +596,17 @@ impl Claims {
             return;
         }
         own.promised.insert(Arc::clone(from));
+        own.refused.remove(from);
         if earlier.as_ref().map(|e| e.attempt) > own.earlier.as_ref().map(|e| e.attempt) {
             own.earlier = earlier;
         }
+        self.check_held(key, now);
+    }
+
+    fn check_held(&mut self, key: &LogKey, now: Duration) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
         if !own.is_enough(&own.promised, &self.quorum, now) {
             return;
         }
@@ -619,21 +648,27 @@ impl Claims {
             Refusal::Held {
                 owner: _,
                 remaining,
-            } => {
-                own.refused.insert(Arc::clone(from));
-                own.held_elsewhere = own.held_elsewhere.max(remaining);
-                if own.is_hopeless(&self.quorum) {
-                    let again_in = own.held_elsewhere.min(super::LEASE);
-                    self.lose(key, Some(again_in));
-                }
+            } => self.held_by_another(from, key, remaining),
+            Refusal::Outbid { attempt } if own.stage == Stage::Asking => {
+                own.attempt = own.attempt.max(attempt) + 1;
+                self.ask(key, nflog, now, true);
             }
-            Refusal::Outbid { attempt } => {
-                if own.stage == Stage::Asking {
-                    own.attempt = own.attempt.max(attempt) + 1;
-                    self.ask(key, nflog, now);
-                }
-            }
+            // Somebody had it since: what this node held is over.
+            Refusal::Outbid { .. } => self.held_by_another(from, key, Duration::ZERO),
             Refusal::NotVoting => {}
+        }
+    }
+
+    fn held_by_another(&mut self, from: &NodeName, key: &LogKey, remaining: Duration) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        own.promised.remove(from);
+        own.refused.insert(Arc::clone(from));
+        own.held_elsewhere = own.held_elsewhere.max(remaining);
+        if own.is_hopeless(&self.quorum) {
+            let again_in = own.held_elsewhere.min(super::LEASE);
+            self.lose(key, Some(again_in));
         }
     }
 
@@ -668,8 +703,10 @@ impl Claims {
         };
         match self.acceptor.starting(key, started, seq) {
             None => {}
-            Some(true) => self.save(key, Some((Arc::clone(from), message))),
-            Some(false) => self.send(from, message),
+            Some(changed) if changed || self.saving.contains_key(key) => {
+                self.save(key, Some((Arc::clone(from), message)));
+            }
+            Some(_) => self.send(from, message),
         }
     }
 
@@ -739,6 +776,9 @@ impl Claims {
 
     fn save(&mut self, key: &LogKey, then: Option<(NodeName, ClaimMessage)>) {
         let promise = self.acceptor.get(key).map(|promise| promise.encode(key));
+        if then.is_some() {
+            *self.saving.entry(key.clone()).or_default() += 1;
+        }
         self.outputs.push_back(ClaimOutput::Save {
             key: key.clone(),
             promise,

@@ -13,6 +13,9 @@ use crate::{
 /// The longest message in bytes; group keys are the bulk of it.
 const MAX_BYTES: usize = 100 * 1024;
 
+/// More attempts than any notification sees.
+const MAX_ATTEMPT: u64 = u32::MAX as u64;
+
 /// One message; who sent it is known from the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ClaimMessage {
@@ -311,6 +314,9 @@ impl ClaimMessage {
             return None;
         }
         let pb = Pb::decode(bytes).ok()?;
+        if pb.attempt > MAX_ATTEMPT || (pb.kind == 3 && pb.why == 3 && pb.round > MAX_ATTEMPT) {
+            return None;
+        }
         let key = LogKey {
             group_key: pb.group_key.into(),
             receiver: ReceiverKey {

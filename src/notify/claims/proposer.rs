@@ -144,13 +144,14 @@ impl Own {
         Some(quorum.lost_since? + self.terms.minority_delay?)
     }
 
-    /// Whether no majority can come together any more.
+    /// Whether those in reach that did not refuse cannot be enough.
     pub(super) fn is_hopeless(&self, quorum: &Quorum) -> bool {
-        let Some(electors) = &quorum.electors else {
+        if self.refused.is_empty() {
             return false;
-        };
-        let possible = electors.names.difference(&self.refused).cloned().collect();
-        !self.refused.is_empty() && !quorum.is_majority(&possible)
+        }
+        let possible = quorum.visible_voters();
+        let possible = possible.filter(|name| !self.refused.contains(*name));
+        !quorum.in_reach() || !quorum.is_majority(&possible.cloned().collect())
     }
 
     pub(super) fn holds(&self, now: Duration) -> bool {

@@ -546,3 +546,17 @@ proptest::proptest! {
         let _ = Promise::decode(&bytes);
     }
 }
+
+#[test]
+fn two_that_claim_at_once_while_a_third_is_gone_do_not_wait_for_each_other() {
+    for seed in 0..50 {
+        let mut world = World::new(3, seed);
+        world.events.clear();
+        world.nodes[0].claims = None;
+        world.topology();
+        world.attempt(1);
+        world.attempt(2);
+        world.run_to(Duration::from_secs(5));
+        assert!(world.starts > 0, "seed {seed}");
+    }
+}

@@ -77,6 +77,7 @@ impl Tenant {
                 handover.held_back.remove(&id);
                 if let Some(delivery) = self.deliveries.withdraw(id) {
                     let key = delivery.plan.key.clone();
+                    self.keep_what_is_owed(delivery.group, &key, delivery.plan.entry.as_ref(), now);
                     self.give_up_claim(&key, false, now);
                     self.notification_ended(delivery.group, false, now);
                 }
@@ -167,6 +168,14 @@ impl Tenant {
     }
 
     fn attempt_not_made(&mut self, id: u64, why: &str, now: Now) {
+        for (key, _) in self.deliveries.keys_of(id) {
+            if let Some(handover) = &mut self.handover {
+                let ambiguous = handover.claimed.get(&key).is_some_and(|c| c.ambiguous);
+                if !ambiguous {
+                    handover.claims.not_taken(&key);
+                }
+            }
+        }
         let verdict = Verdict::Retry {
             after: None,
             reason: FailureReason::Other,

@@ -45,6 +45,9 @@ impl Tenant {
     /// A promise is durable, or the store does not take it: then it holds in memory, since paging goes on.
     pub fn promise_saved(&mut self, then: Option<(NodeName, ClaimMessage)>, now: Now) {
         if let Some((to, message)) = then {
+            if let Some(handover) = &mut self.handover {
+                handover.claims.saved(message.key());
+            }
             self.say(&to, message, now);
             self.send_claims(now);
         }
@@ -246,6 +249,19 @@ impl Tenant {
             }
             self.send_claims(now);
         }
+    }
+
+    /// Forgets what nobody will ask for any more.
+    pub(in crate::tenant) fn collect_claims(&mut self, now: Now) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        let dispatcher = &self.dispatcher;
+        handover
+            .unreachable
+            .retain(|key, _| dispatcher.has_key(&key.group_key));
+        handover.claims.collect(now.mono);
+        self.send_claims(now);
     }
 
     fn freed(&mut self, key: LogKey, by: NodeName, unreachable: bool, now: Now) {

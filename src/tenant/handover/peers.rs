@@ -20,6 +20,7 @@ use crate::{
         claims::{ClaimMessage, Claims, Quorum, rank, rank_key},
         decide::Plan,
     },
+    storage::Key,
     tenant::{PeerFacts, Tenant, TenantEffect},
     time::Now,
 };
@@ -93,6 +94,10 @@ impl Tenant {
             let done = self.nflog.get(&key).map(|entry| entry.seq);
             if done.is_none_or(|done| done < promise.seq) {
                 claims.restore(key, promise, now.mono);
+            } else {
+                let record = (Key::promise(&self.settings.tenant, &key), None);
+                self.effects
+                    .push_back(TenantEffect::SavePromise { record, then: None });
             }
         }
         self.handover = Some(Handover::new(claims, minority_delay));

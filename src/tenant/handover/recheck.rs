@@ -6,7 +6,7 @@ use super::state::PendingState;
 use crate::{
     config::Config,
     dispatch::GroupId,
-    nflog::LogKey,
+    nflog::{LogKey, NflogEntry},
     notify::decide::{FlushInput, Plan},
     tenant::{Tenant, TenantEffect, TenantJob},
     time::Now,
@@ -99,12 +99,51 @@ impl Tenant {
     ) {
         let plan = match outcome {
             None => None,
-            Some(outcome) if !Arc::ptr_eq(&outcome.config, &self.config) => None,
+            Some(outcome) if !Arc::ptr_eq(&outcome.config, &self.config) => {
+                // Another configuration came into force meanwhile.
+                match self.recheck_target(what) {
+                    Some((group, key)) if self.recheck(what, group, &key, now) => return,
+                    Some(_) | None => Some((now.mono, None)),
+                }
+            }
             Some(outcome) => Some((outcome.decided, outcome.plan)),
         };
         match what {
             Recheck::Pending(id) => self.pending_rechecked(id, plan, now),
             Recheck::Attempt(attempt) => self.attempt_rechecked(attempt, plan, now),
+        }
+    }
+
+    fn recheck_target(&self, what: Recheck) -> Option<(GroupId, LogKey)> {
+        match what {
+            Recheck::Pending(id) => {
+                let pending = self.handover.as_ref()?.pending.get(&id)?;
+                Some((pending.group, pending.plan.key.clone()))
+            }
+            Recheck::Attempt(attempt) => {
+                let mut keys = self.deliveries.keys_of(attempt).into_iter();
+                keys.next().map(|(key, group)| (group, key))
+            }
+        }
+    }
+
+    /// Before a notification ends without being told: what somebody may have told, and what is still owed, stays known.
+    pub(super) fn keep_what_is_owed(
+        &mut self,
+        group: GroupId,
+        key: &LogKey,
+        entry: Option<&NflogEntry>,
+        now: Now,
+    ) {
+        let claims = self.handover.as_ref().map(|handover| &handover.claims);
+        let sent = |entry: &&NflogEntry| {
+            claims.is_some_and(|claims| claims.may_have_been_sent(key, entry.seq))
+        };
+        if let Some(entry) = entry.filter(sent) {
+            self.log_perhaps_told(entry, now);
+        }
+        if let Some(entry) = self.nflog.get(key).cloned() {
+            self.keep_untold(group, &entry);
         }
     }
 
@@ -122,11 +161,8 @@ impl Tenant {
             Some((_, None)) => {
                 let key = pending.plan.key.clone();
                 let entry = pending.plan.entry.clone();
-                let entry =
-                    entry.filter(|entry| handover.claims.may_have_been_sent(&key, entry.seq));
-                if let Some(entry) = entry {
-                    self.log_perhaps_told(&entry, now);
-                }
+                let group = pending.group;
+                self.keep_what_is_owed(group, &key, entry.as_ref(), now);
                 if held {
                     self.give_up_claim(&key, false, now);
                 }

@@ -29,6 +29,10 @@ impl Tenant {
         deadline: Duration,
         now: Now,
     ) {
+        if self.stopping {
+            self.notification_ended(group, true, now);
+            return;
+        }
         let at = now.mono + self.delay(group, &plan);
         let Some(handover) = &mut self.handover else {
             return;
@@ -94,6 +98,16 @@ impl Tenant {
                 .min(100)
     }
 
+    fn delay_of(&self, id: u64) -> Duration {
+        let pending = self
+            .handover
+            .as_ref()
+            .and_then(|handover| handover.pending.get(&id));
+        pending.map_or(Duration::ZERO, |pending| {
+            self.delay(pending.group, &pending.plan)
+        })
+    }
+
     /// Claims a notification, unless somebody told it, holds it, or it must be decided anew.
     fn try_claim(&mut self, id: u64, now: Now) {
         let Some(handover) = &mut self.handover else {
@@ -117,17 +131,26 @@ impl Tenant {
         } else {
             handover.claims.held_until(&key, now.mono)
         };
+        let group = pending.group;
+        // It may have been decided before the last word on this was known here.
+        let last = self.nflog.get(&key);
+        let old = now.mono > pending.decided + FRESH
+            || last.is_some_and(|last| last.seq + 1 != pending.seq());
         if let Some(until) = wait {
-            handover.set_state(id, PendingState::Watching(until));
+            // In order, so that those who wait for the same end do not hinder each other.
+            let delay = self.delay_of(id);
+            if let Some(handover) = &mut self.handover {
+                handover.set_state(id, PendingState::Watching(until + delay));
+            }
             return;
         }
-        let old = now.mono > pending.decided + FRESH;
-        let group = pending.group;
         if !old {
             self.claim(id, now);
             return;
         }
-        handover.set_state(id, PendingState::Checking { held: false });
+        if let Some(handover) = &mut self.handover {
+            handover.set_state(id, PendingState::Checking { held: false });
+        }
         if !self.recheck(Recheck::Pending(id), group, &key, now) {
             self.end_pending(id, false, now);
         }
@@ -251,12 +274,17 @@ impl Tenant {
         let Some(pending) = handover.pending.get(&id) else {
             return;
         };
-        if !matches!(pending.state, PendingState::Watching(_)) {
+        let PendingState::Watching(before) = pending.state else {
             return;
-        }
-        let turn = pending.since + self.delay(pending.group, &pending.plan);
+        };
+        let delay = self.delay(pending.group, &pending.plan);
         let held = handover.claims.held_until(&pending.plan.key, now.mono);
-        let at = held.unwrap_or(turn).max(now.mono);
+        let at = match held {
+            Some(until) => until + delay,
+            None if pending.since + delay > now.mono => pending.since + delay,
+            // Its turn was before; others may have the same thought now, so in order again.
+            None => (now.mono + delay).min(before.max(now.mono)),
+        };
         if let Some(handover) = &mut self.handover {
             handover.set_state(id, PendingState::Watching(at));
         }

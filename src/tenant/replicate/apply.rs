@@ -16,6 +16,8 @@ use crate::{
     dispatch::GroupName,
     history::HistoryEntry,
     labels::Fingerprint,
+    nflog::NflogEntry,
+    notify::decide::was_told_firing,
     silence::Silence,
     storage::{AlertCopy, GroupSchedule, Refresh, Replica, ReplicaMap, decode_replica},
     tenant::{Record, Tenant, TenantEffect, maintain::KEEP_RESOLVED},
@@ -203,7 +205,30 @@ impl Tenant {
         self.store.replace(Arc::clone(&alert));
         self.inhibitor.update(&alert, previous);
         self.dispatcher.insert(&alert, now);
+        if !self.is_ready() && alert.is_resolved_at(now.wall) {
+            self.leave_out_told(&alert);
+        }
         self.mark_saved_later(&alert, previous, now);
+    }
+
+    /// Takes an alert that resolved before this node came out of the groups whose receivers know that, as a restart does.
+    fn leave_out_told(&mut self, alert: &Arc<Alert>) {
+        let hash = alert.labels.log_hash();
+        let tree = Arc::clone(self.dispatcher.tree());
+        for route in tree.matching(&alert.labels) {
+            let group_key = route.group_key(&route.group_labels(&alert.labels));
+            let told = |entry: &Arc<NflogEntry>| {
+                entry.key.receiver.group_name == route.receiver && was_told_firing(entry, hash)
+            };
+            let owed = self.nflog.of_group(&group_key).any(|entry| told(entry));
+            let name = GroupName {
+                route_id: Arc::clone(&route.id),
+                group_key,
+            };
+            if !owed && let Some(id) = self.dispatcher.find(&name) {
+                self.dispatcher.forget(id, std::slice::from_ref(alert));
+            }
+        }
     }
 
     /// Takes note that others have an older copy of an alert than this node.
