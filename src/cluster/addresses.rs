@@ -8,6 +8,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::{CloseReason, GivenPeer, MeshSettings, NodeName, PeerStatus};
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
+/// How long the process of a node may live on after its goodbye.
+const AFTER_GOODBYE: Duration = Duration::from_secs(3);
+
 const SECOND: Duration = Duration::from_secs(1);
 /// How long a missing node is looked for every second.
 const EAGER: Duration = Duration::from_mins(1);
@@ -197,6 +200,15 @@ impl Addresses {
             if name.is_none() || target.name.as_deref() == name {
                 target.next = now;
                 target.delay = FIRST_DELAY;
+            }
+        }
+    }
+
+    /// Leaves the addresses of a node that said goodbye alone until its process is gone.
+    pub(super) fn rest(&mut self, name: &str, now: Duration) {
+        for target in self.targets.values_mut() {
+            if target.name.as_deref() == Some(name) {
+                target.next = now + AFTER_GOODBYE;
             }
         }
     }

@@ -117,6 +117,15 @@ impl Mesh {
             .and_then(|target| target.name.as_deref());
         let peer = name.and_then(|name| self.peers.get(name));
         let err = why.text();
+        if peer.is_some_and(|peer| peer.gone) {
+            tracing::debug!(
+                peer = name,
+                address = &**address,
+                err,
+                "A peer that ended is not back yet"
+            );
+            return;
+        }
         match why {
             CloseReason::Rejected(_) => tracing::error!(
                 address = &**address,

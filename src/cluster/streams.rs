@@ -561,6 +561,7 @@ impl Mesh {
             peer.stream = None;
             peer.parted = now.mono;
         }
+        self.addresses.rest(name, now.mono);
         tracing::info!(peer = &**name, "A peer left the mesh");
         self.out.event(MeshEvent::Parted(Arc::clone(name)));
         self.electorate.peer_parted(name, now);

@@ -220,7 +220,7 @@ impl Tenant {
             let told = |entry: &Arc<NflogEntry>| {
                 entry.key.receiver.group_name == route.receiver && was_told_firing(entry, hash)
             };
-            let owed = self.nflog.of_group(&group_key).any(|entry| told(entry));
+            let owed = self.nflog.of_group(&group_key).any(told);
             let name = GroupName {
                 route_id: Arc::clone(&route.id),
                 group_key,
