@@ -152,7 +152,7 @@ fn is_noticed(mutate: impl Fn(&mut Setup) + Sync) {
     };
     let first = number("SEED").unwrap_or(0);
     let sum = play_until(first..first + 200, 1, &play);
-    let (seed, texts) = sum.failed.first_key_value().expect("no story notices");
+    assert!(!sum.failed.is_empty(), "no story notices");
 }
 
 #[test]
