@@ -55,6 +55,13 @@ impl Mesh {
         }
     }
 
+    /// Whether the clock of every member in reach is known.
+    #[must_use]
+    pub fn knows_clocks(&self) -> bool {
+        let mut connected = self.peers.values().filter(|peer| peer.stream.is_some());
+        connected.all(|peer| peer.clock.ahead().is_some())
+    }
+
     /// How far the median clock of the members in reach is ahead of ours, in nanoseconds; 0 when alone.
     #[must_use]
     pub fn clock_ahead(&self) -> i64 {

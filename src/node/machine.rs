@@ -25,7 +25,7 @@ use crate::{
         MeshIdentity, Record, Saved, Tenant, TenantEffect, TenantJob, TenantJobDone, TenantJobName,
         TenantSettings,
     },
-    time::Now,
+    time::{Now, Timestamp},
 };
 
 /// Alerts taken in by one step of the loop.
@@ -180,6 +180,8 @@ impl Node {
 
     /// Takes in what happened.
     pub fn handle(&mut self, input: Input, now: Now) {
+        let by_own_clock = now;
+        let now = self.corrected(now);
         match input {
             Input::Command { request, reply_to } => self.command(request, reply_to, now),
             Input::JobDone(TenantJobDone::Reloaded(outcome)) => {
@@ -205,7 +207,7 @@ impl Node {
                 self.tenant
                     .file_written(file == PortableFile::Silences, took, result);
             }
-            Input::Mesh(input) => self.mesh_input(input, now),
+            Input::Mesh(input) => self.mesh_input(input, by_own_clock),
             Input::Shutdown => {
                 if self.stop == Stop::No {
                     self.stop = Stop::Draining(now.mono + STOP_WITHIN);
@@ -218,7 +220,9 @@ impl Node {
 
     /// Does what is due, in bounded steps.
     pub fn handle_timeout(&mut self, now: Now) {
-        self.mesh_timeout(now);
+        let by_own_clock = now;
+        let now = self.corrected(now);
+        self.mesh_timeout(by_own_clock, now);
         // One of them, so that no step is long; they take turns.
         if !self.posts.is_empty() && !std::mem::take(&mut self.tenants_turn) {
             self.take_posts(now);
@@ -280,7 +284,13 @@ impl Node {
                     Reply::Refused("the node is shutting down".to_owned()),
                 );
             }
-            Request::PostAlerts { alerts, invalid: _ } => {
+            Request::PostAlerts {
+                mut alerts,
+                invalid: _,
+            } => {
+                for alert in &mut alerts {
+                    self.correct(alert);
+                }
                 let waits = !self.posts.is_empty();
                 self.posts.push_back(Post {
                     alerts: alerts.into_iter(),
@@ -311,6 +321,23 @@ impl Node {
                 self.begin_reload(now);
             }
         }
+    }
+
+    /// Corrects the times of an alert that this node's own clock set; what its source says stays.
+    fn correct(&self, alert: &mut Alert) {
+        let ahead = self.clock_correction();
+        if ahead == 0 {
+            return;
+        }
+        let by = Duration::from_nanos(ahead.unsigned_abs());
+        let put = |at: Timestamp| if ahead < 0 { at.minus(by) } else { at.plus(by) };
+        if alert.starts_at == alert.updated_at {
+            alert.starts_at = put(alert.starts_at);
+        }
+        if alert.timeout {
+            alert.ends_at = put(alert.ends_at);
+        }
+        alert.updated_at = put(alert.updated_at);
     }
 
     /// Takes in one portion of the posts that wait.

@@ -61,7 +61,8 @@ impl Node {
     }
 
     /// Does what is due for the mesh.
-    pub(super) fn mesh_timeout(&mut self, now: Now) {
+    pub(super) fn mesh_timeout(&mut self, by_own_clock: Now, now: Now) {
+        self.check_clock();
         let reloads = self.is_reloading();
         let Some(side) = &mut self.mesh else { return };
         if side
@@ -69,7 +70,7 @@ impl Node {
             .poll_timeout()
             .is_some_and(|(due, _)| due <= now.mono)
         {
-            side.mesh.handle_timeout(now);
+            side.mesh.handle_timeout(by_own_clock);
         }
         if let Some((_, bytes)) = side.unsaved.take_if(|(due, _)| *due <= now.mono) {
             self.save_mesh(bytes);

@@ -9,6 +9,9 @@ use std::{
 use super::{Effect, Node};
 use crate::{cluster::NodeName, notify::claims::Quorum, tenant::Phase, time::Now};
 
+/// Clocks that differ by less, in nanoseconds, are left as they are.
+const CLOCK_TOLERANCE: u64 = 5_000_000_000;
+
 /// What the node keeps of its way up.
 #[derive(Debug)]
 pub(super) struct Rising {
@@ -22,6 +25,8 @@ pub(super) struct Rising {
     run: u64,
     /// Whether this node may vote.
     votes: bool,
+    /// By how many nanoseconds the clock is put forward.
+    clock_ahead: i64,
 }
 
 impl Rising {
@@ -33,6 +38,7 @@ impl Rising {
             me,
             run,
             votes: false,
+            clock_ahead: 0,
         }
     }
 
@@ -99,7 +105,8 @@ impl Node {
         let stopping = self.is_stopping();
         let Some(side) = &mut self.mesh else { return };
         let before = side.rising.phase;
-        let settled = side.synchronised && side.mesh.electors().is_some();
+        let settled =
+            side.synchronised && side.mesh.electors().is_some() && side.mesh.knows_clocks();
         let phase = match before {
             _ if stopping => Phase::Draining,
             Phase::Starting | Phase::Syncing if settled || now.mono >= side.rising.by => {
@@ -123,6 +130,44 @@ impl Node {
             self.effects.push_back(Effect::Ready);
         }
         self.tenant.set_ready(phase == Phase::Ready);
+    }
+
+    /// The time by the clock of the majority, where this node's own is wrong: alerts end and silences begin at the same
+    /// moment on all nodes.
+    pub(super) fn corrected(&self, now: Now) -> Now {
+        let ahead = self.clock_correction();
+        let by = Duration::from_nanos(ahead.unsigned_abs());
+        let wall = if ahead < 0 {
+            now.wall.minus(by)
+        } else {
+            now.wall.plus(by)
+        };
+        Now { wall, ..now }
+    }
+
+    /// By how many nanoseconds this node's clock is put forward; 0 if it is right.
+    pub(super) fn clock_correction(&self) -> i64 {
+        self.mesh.as_ref().map_or(0, |side| side.rising.clock_ahead)
+    }
+
+    /// Looks at the clocks of the others again.
+    pub(super) fn check_clock(&mut self) {
+        let Some(side) = &mut self.mesh else { return };
+        let ahead = side.mesh.clock_ahead();
+        let wrong = ahead.unsigned_abs() >= CLOCK_TOLERANCE;
+        let before = std::mem::replace(&mut side.rising.clock_ahead, if wrong { ahead } else { 0 });
+        if wrong && before == 0 {
+            tracing::error!(
+                component = "cluster",
+                off_by_seconds = ahead / -1_000_000_000,
+                "The clock of this node is wrong; it follows the other nodes' clocks until it is set right (check NTP)"
+            );
+        } else if !wrong && before != 0 {
+            tracing::info!(
+                component = "cluster",
+                "The clock of this node is right again"
+            );
+        }
     }
 
     /// Where the node is on its way.
