@@ -170,11 +170,13 @@ impl Node {
         let rising = Rising::new(
             NodeName::clone(&settings.name),
             settings.run,
-            settings.settle_timeout,
+            // A node without peers has nobody to wait for.
+            settings.settle_timeout * u32::from(settings.has_peers),
             now,
         );
         self.mesh = Some(MeshSide::new(Mesh::new(settings, saved, rng, now), rising));
         self.refresh_quorum(now);
+        self.check_phase(now);
         self
     }
 
