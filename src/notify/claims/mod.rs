@@ -8,6 +8,7 @@
 mod acceptor;
 mod machine;
 mod message;
+mod output;
 mod proposer;
 mod quorum;
 mod rank;
@@ -17,8 +18,9 @@ mod tests;
 use std::time::Duration;
 
 pub use acceptor::{Earlier, Promise};
-pub use machine::{ClaimOutput, Claims, Skips};
+pub use machine::Claims;
 pub use message::{ClaimMessage, Refusal};
+pub use output::{ClaimOutput, Skips};
 pub use proposer::{ClaimEvent, Terms};
 pub use quorum::Quorum;
 pub use rank::{rank, rank_key};
