@@ -1,7 +1,7 @@
 //! Mistakes that tests put into the protocols on purpose: a suite that does not notice them proves nothing.
 
 use super::Node;
-use crate::notify::claims::Skips;
+use crate::{notify::claims::Skips, tenant::Omissions};
 
 /// The mistakes; none by default.
 #[doc(hidden)]
@@ -18,6 +18,12 @@ pub struct Mutations {
     pub electorate_differs: bool,
     /// Notifications are numbered by the clock.
     pub seq_by_clock: bool,
+    /// What was told is not told to other nodes.
+    pub done_untold: bool,
+    /// Batches of refreshes do not say when they were heard.
+    pub refreshes_undated: bool,
+    /// The end that a user gave a silence does not beat edits.
+    pub edits_beat_expiries: bool,
 }
 
 impl Node {
@@ -31,7 +37,13 @@ impl Node {
             started: mutations.started_by_one,
             renewal: mutations.lease_not_renewed,
         };
-        self.tenant.leave_out(skips, mutations.seq_by_clock);
+        let omissions = Omissions {
+            done: mutations.done_untold,
+            updated_at: mutations.refreshes_undated,
+            expiry: mutations.edits_beat_expiries,
+        };
+        self.tenant
+            .leave_out(skips, omissions, mutations.seq_by_clock);
         self
     }
 }

@@ -510,4 +510,5 @@ impl Ended {
 
 fn jittered(wait: Duration, unit: f64) -> Duration {
     wait.mul_f64(1.0 - JITTER + 2.0 * JITTER * unit)
+        .min(LONGEST_WAIT)
 }

@@ -26,7 +26,9 @@ pub use job::{TenantJob, TenantJobDone, TenantJobName};
 pub use load::Damaged;
 pub use persist::Saved;
 pub use reload::{ReloadInput, ReloadOutcome};
-pub use replicate::{Index, IndexInput, MeshIdentity, Portion, PortionInput, REPLICATION_PAYLOAD};
+pub use replicate::{
+    Index, IndexInput, MeshIdentity, Omissions, Portion, PortionInput, REPLICATION_PAYLOAD,
+};
 pub use settings::TenantSettings;
 pub use state::{Record, Tenant, TenantEffect};
 pub use stats::{

@@ -206,7 +206,13 @@ impl Tenant {
 
     /// Saves an entry that was made here, and tells the others.
     pub(super) fn save_log_entry(&mut self, entry: &NflogEntry) {
-        self.tell_log_entry(entry);
+        let omissions = self
+            .replicator
+            .as_ref()
+            .map(|replicator| replicator.omissions);
+        if !omissions.is_some_and(|omissions| omissions.done) {
+            self.tell_log_entry(entry);
+        }
         let record = self.log_record(entry);
         self.effects
             .push_back(TenantEffect::SaveDurably(vec![record]));

@@ -10,7 +10,10 @@ use imbl::OrdMap;
 
 use super::{
     Exported, Phase, Saved, Stats, TenantJob, TenantJobDone, TenantJobName, TenantSettings, View,
-    flush::RunningFlush, handover::Handover, persist::Persistence, replicate::Replicator,
+    flush::RunningFlush,
+    handover::Handover,
+    persist::Persistence,
+    replicate::{Omissions, Replicator},
 };
 use crate::{
     alert::AlertStore,
@@ -120,7 +123,10 @@ pub struct Tenant {
 impl Tenant {
     /// Leaves parts of the protocol out, as tests must notice.
     #[doc(hidden)]
-    pub fn leave_out(&mut self, skips: Skips, seq_by_clock: bool) {
+    pub fn leave_out(&mut self, skips: Skips, omissions: Omissions, seq_by_clock: bool) {
+        if let Some(replicator) = &mut self.replicator {
+            replicator.omissions = omissions;
+        }
         if let Some(handover) = &mut self.handover {
             handover.skip(skips);
         }

@@ -319,7 +319,7 @@ impl Claims {
             return;
         }
         let holds = own.holds(now);
-        let skips = self.skips.renewal && holds;
+        let skips = self.skips.renewal && own.stage != Stage::Asking;
         let anew = now >= own.asked_at + RENEW;
         if (anew || !holds) && !skips {
             self.ask(key, nflog, now, anew);

@@ -78,7 +78,14 @@ impl Tenant {
 
     fn merge(&mut self, replica: Replica, raw: RawRecord, applied: &mut Applied, now: Now) {
         match replica {
-            Replica::Silence(silence) => applied.silences.push((silence, raw)),
+            Replica::Silence(mut silence) => {
+                let omissions = self
+                    .replicator
+                    .as_ref()
+                    .map(|replicator| replicator.omissions);
+                silence.expired_by_user &= !omissions.is_some_and(|omissions| omissions.expiry);
+                applied.silences.push((silence, raw));
+            }
             Replica::Log(entry) => {
                 let over = entry.expires_at <= now.wall;
                 let record = self.log_record(&entry);

@@ -21,5 +21,5 @@ mod version;
 pub use digest::{Index, IndexInput};
 pub use frame::REPLICATION_PAYLOAD;
 pub use portion::{Portion, PortionInput};
-pub use replicator::MeshIdentity;
 pub(super) use replicator::Replicator;
+pub use replicator::{MeshIdentity, Omissions};

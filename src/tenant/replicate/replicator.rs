@@ -30,6 +30,18 @@ pub struct MeshIdentity {
     pub pushpull_interval: Duration,
 }
 
+/// What tests leave out of replication, to see that they notice.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Omissions {
+    /// What was told is not told to other nodes.
+    pub done: bool,
+    /// Refreshes do not say when they were heard.
+    pub updated_at: bool,
+    /// That a user ended a silence does not count.
+    pub expiry: bool,
+}
+
 /// The state of replication.
 #[derive(Debug)]
 pub(in crate::tenant) struct Replicator {
@@ -58,6 +70,7 @@ pub(in crate::tenant) struct Replicator {
     /// Nodes with which a repair was completed since the start.
     pub(super) repaired: BTreeSet<NodeName>,
     pub(super) quarantine: Quarantine,
+    pub(in crate::tenant) omissions: Omissions,
 }
 
 impl Replicator {
@@ -79,6 +92,7 @@ impl Replicator {
             told_vector: Vector::default(),
             repaired: BTreeSet::new(),
             quarantine: Quarantine::default(),
+            omissions: Omissions::default(),
         }
     }
 

@@ -143,10 +143,14 @@ impl Tenant {
             return;
         };
         let batch = replicator.refreshes.take(now);
+        let undated = replicator.omissions.updated_at;
         let alerts = batch
             .iter()
             .filter_map(|fingerprint| self.store.get(*fingerprint));
-        let batch: Vec<_> = alerts.map(|alert| refresh_of(alert)).collect();
+        let mut batch: Vec<_> = alerts.map(|alert| refresh_of(alert)).collect();
+        for refresh in batch.iter_mut().filter(|_| undated) {
+            refresh.updated_at = Timestamp::ZERO;
+        }
         if !batch.is_empty() {
             self.tell(ReplicaMap::Refreshes, |tenant| {
                 encode_refreshes(tenant, &batch)

@@ -161,15 +161,6 @@ fn ignored_claims_are_noticed() {
 }
 
 #[test]
-#[ignore = "takes many stories"]
-fn one_acknowledgement_of_the_start_is_noticed() {
-    is_noticed(|setup| {
-        setup.nodes = 5;
-        setup.mutations.started_by_one = true;
-    });
-}
-
-#[test]
 fn electorates_that_differ_are_noticed() {
     is_noticed(|setup| setup.mutations.electorate_differs = true);
 }
@@ -177,10 +168,4 @@ fn electorates_that_differ_are_noticed() {
 #[test]
 fn numbers_by_the_clock_are_noticed() {
     is_noticed(|setup| setup.mutations.seq_by_clock = true);
-}
-
-#[test]
-#[ignore = "is not noticed within 200 stories at the moment; tests/cluster/restart.rs holds the grace of one node"]
-fn alerts_without_grace_after_an_outage_are_noticed() {
-    is_noticed(|setup| setup.without_grace = true);
 }

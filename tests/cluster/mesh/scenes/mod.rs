@@ -2,6 +2,7 @@
 
 mod crashes;
 mod healthy;
+mod mistakes;
 mod partitions;
 mod receivers;
 mod restarts;

@@ -16,7 +16,6 @@ fn a_slow_receiver_is_told_once() {
 }
 
 #[test]
-#[ignore = "jitter comes on top of the longest wait"]
 fn a_receiver_that_fails_for_a_while_is_told_once_soon_after() {
     let mut world = ready_with(Setup::new(3, 1, config_with(1, 60)));
     world.answer(Answer::Fail);
@@ -88,7 +87,6 @@ fn a_slow_receiver_does_not_delay_another() {
 }
 
 #[test]
-#[ignore = "is not noticed at the moment"]
 fn a_lease_that_is_not_renewed_while_a_receiver_is_slow_is_noticed() {
     let mut setup = Setup::new(3, 1, config_with(1, 60));
     setup.mutations.lease_not_renewed = true;
