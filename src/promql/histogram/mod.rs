@@ -1,0 +1,61 @@
+//! Native histograms whose counts are floats (`model/histogram/float_histogram.go`).
+
+use std::sync::Arc;
+
+/// The schema of histograms with custom bounds.
+pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
+
+/// What is known of resets between a histogram and the one before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum CounterResetHint {
+    /// Nothing.
+    #[default]
+    Unknown,
+    /// There was a reset.
+    Reset,
+    /// There was none.
+    NotReset,
+    /// It is no counter.
+    Gauge,
+}
+
+/// A run of consecutive buckets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BucketSpan {
+    /// Gap to the span before it; for the first, the index of its first bucket.
+    pub offset: i32,
+    /// Number of buckets.
+    pub length: u32,
+}
+
+/// The buckets of one sign.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Buckets {
+    /// Which buckets there are.
+    pub spans: Vec<BucketSpan>,
+    /// Their counts, one after the other.
+    pub counts: Vec<f64>,
+}
+
+/// A native histogram.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FloatHistogram {
+    /// What is known of resets.
+    pub counter_reset_hint: CounterResetHint,
+    /// -4 to 8: each power of two has `2^schema` buckets; or [`CUSTOM_BUCKETS_SCHEMA`].
+    pub schema: i32,
+    /// Observations up to this distance from 0 are in the zero bucket.
+    pub zero_threshold: f64,
+    /// Observations in the zero bucket.
+    pub zero_count: f64,
+    /// All observations.
+    pub count: f64,
+    /// Their sum.
+    pub sum: f64,
+    /// The buckets above zero, or all custom buckets.
+    pub positive: Buckets,
+    /// The buckets below zero.
+    pub negative: Buckets,
+    /// The upper bounds of custom buckets, without the last, `+Inf`.
+    pub custom_bounds: Arc<[f64]>,
+}

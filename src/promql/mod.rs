@@ -1,0 +1,21 @@
+//! PromQL as Prometheus 3.14 has it: its syntax, its values, and an engine that evaluates an expression over data that
+//! was fetched before.
+//!
+//! An expression is parsed (`parse`), prepared for a range of steps, which names the data it needs,
+//! and evaluated over that data. Nothing here reads a clock, awaits or fetches.
+
+mod position;
+
+pub mod ast;
+pub mod engine;
+mod function;
+
+mod annotations;
+pub mod histogram;
+mod value;
+
+pub use annotations::{Annotation, Annotations, Severity};
+pub use function::{Function, FunctionId, Variadic};
+pub use position::{Place, Span};
+pub use histogram::FloatHistogram;
+pub use value::{Point, STALE, STALE_BITS, Sample, Samples, Series, Slice, Value, Window, is_stale};
