@@ -4,10 +4,12 @@
 //! An expression is parsed (`parse`), prepared for a range of steps, which names the data it needs,
 //! and evaluated over that data. Nothing here reads a clock, awaits or fetches.
 
+mod kahan;
 mod position;
 
 pub mod ast;
 pub mod engine;
+pub mod functions;
 mod function;
 
 mod annotations;
@@ -15,6 +17,7 @@ pub mod histogram;
 mod value;
 
 pub use annotations::{Annotation, Annotations, Severity};
+pub use kahan::Kahan;
 pub use function::{Function, FunctionId, Variadic};
 pub use position::{Place, Span};
 pub use histogram::FloatHistogram;
