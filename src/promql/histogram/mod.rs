@@ -1,6 +1,28 @@
 //! Native histograms whose counts are floats (`model/histogram/float_histogram.go`).
 
+mod bounds;
+mod cell;
+mod merge;
+mod scale;
+mod spans;
+mod iterate;
+mod size;
+mod compact;
+mod equal;
+mod resolution;
+mod zero;
+mod custom;
+mod arithmetic;
+mod total;
+mod reset;
+
 use std::sync::Arc;
+
+pub use cell::Cell;
+pub use arithmetic::{IncompatibleSchemas, Outcome};
+pub use iterate::{AllBuckets, Bucket};
+pub use resolution::CannotReduce;
+pub use total::{HistogramMean, HistogramSum};
 
 /// The schema of histograms with custom bounds.
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;
@@ -30,16 +52,19 @@ pub struct BucketSpan {
 
 /// The buckets of one sign.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Buckets {
+pub struct Buckets<C = f64> {
     /// Which buckets there are.
     pub spans: Vec<BucketSpan>,
     /// Their counts, one after the other.
-    pub counts: Vec<f64>,
+    pub counts: Vec<C>,
 }
+
+/// A native histogram whose counts are numbers.
+pub type FloatHistogram = Histogram<f64>;
 
 /// A native histogram.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct FloatHistogram {
+pub struct Histogram<C> {
     /// What is known of resets.
     pub counter_reset_hint: CounterResetHint,
     /// -4 to 8: each power of two has `2^schema` buckets; or [`CUSTOM_BUCKETS_SCHEMA`].
@@ -47,15 +72,18 @@ pub struct FloatHistogram {
     /// Observations up to this distance from 0 are in the zero bucket.
     pub zero_threshold: f64,
     /// Observations in the zero bucket.
-    pub zero_count: f64,
+    pub zero_count: C,
     /// All observations.
-    pub count: f64,
+    pub count: C,
     /// Their sum.
-    pub sum: f64,
+    pub sum: C,
     /// The buckets above zero, or all custom buckets.
-    pub positive: Buckets,
+    pub positive: Buckets<C>,
     /// The buckets below zero.
-    pub negative: Buckets,
+    pub negative: Buckets<C>,
     /// The upper bounds of custom buckets, without the last, `+Inf`.
     pub custom_bounds: Arc<[f64]>,
 }
+
+#[cfg(test)]
+mod tests;
