@@ -1,8 +1,9 @@
 //! Warnings and remarks on the side of a result (`util/annotations`).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, btree_map::Entry};
 
-use super::Span;
+use super::{Span, functions::general};
+use crate::time::Timestamp;
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,60 +14,131 @@ pub enum Severity {
     Info,
 }
 
+/// How much `histogram_quantile` had to mend buckets whose counts went down.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mended {
+    /// The first step; Unix milliseconds.
+    pub first: i64,
+    /// The last step; Unix milliseconds.
+    pub last: i64,
+    /// The smallest upper bound of a bucket that was mended.
+    pub least_bucket: f64,
+    /// The largest.
+    pub most_bucket: f64,
+    /// The largest difference.
+    pub difference: f64,
+    /// At how many steps.
+    pub steps: u64,
+}
+
+impl Mended {
+    fn merge(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.least_bucket = self.least_bucket.min(other.least_bucket);
+        self.most_bucket = self.most_bucket.max(other.most_bucket);
+        self.difference = self.difference.max(other.difference);
+        self.steps = self.steps.saturating_add(other.steps);
+    }
+
+    fn to_text(self) -> String {
+        let date = |time: i64| Timestamp::from_millis(time / 1000 * 1000).to_rfc3339_nanos();
+        format!(
+            ", from buckets {} to {}, with a max diff of {}, over {} samples from {} to {}",
+            general(self.least_bucket),
+            general(self.most_bucket),
+            two_digits(self.difference),
+            self.steps,
+            date(self.first),
+            date(self.last)
+        )
+    }
+}
+
+/// A number as Go's `%.2g` prints it.
+fn two_digits(value: f64) -> String {
+    let rounded = format!("{value:.1e}").parse().unwrap_or(value);
+    let text = general(rounded);
+    match text.split_once('e') {
+        None if rounded >= 100.0 => {
+            let scientific = format!("{rounded:e}");
+            let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
+            format!("{digits}e+{exponent:0>2}")
+        }
+        _ => text,
+    }
+}
+
 /// One warning or remark.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Annotation {
     /// How bad it is.
     pub severity: Severity,
     /// What it says, without prefix and place.
     pub text: String,
     /// What of the query it is about.
-    pub span: Option<Span>,
+    pub span: Span,
+    /// What came together of a remark that was made at many steps.
+    pub mended: Option<Mended>,
 }
 
 impl Annotation {
-    /// The text as Prometheus's API gives it: with prefix, and with the place in `query` if that is not empty.
+    /// The text as Prometheus's API gives it: with prefix, and with details and the place in `query` if that is not
+    /// empty.
     #[must_use]
     pub fn to_text(&self, query: &str) -> String {
         let prefix = match self.severity {
             Severity::Warning => "PromQL warning: ",
             Severity::Info => "PromQL info: ",
         };
-        match self.span {
-            Some(span) if !query.is_empty() => {
-                format!("{prefix}{} ({})", self.text, span.place(query))
-            }
-            _ => format!("{prefix}{}", self.text),
+        if query.is_empty() {
+            return format!("{prefix}{}", self.text);
         }
+        let details = self.mended.map(Mended::to_text).unwrap_or_default();
+        format!("{prefix}{}{details} ({})", self.text, self.span.place(query))
     }
 }
 
-/// Warnings and remarks, each once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Annotations(BTreeSet<Annotation>);
+/// Warnings and remarks, each text once, as Prometheus keeps them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Annotations(BTreeMap<(Severity, String), (Span, Option<Mended>)>);
 
 impl Annotations {
     /// Adds a warning about a part of the query.
     pub fn warn(&mut self, span: Span, text: impl Into<String>) {
-        self.add(Severity::Warning, Some(span), text.into());
+        self.add(Severity::Warning, text.into(), span, None);
     }
 
     /// Adds a remark about a part of the query.
     pub fn info(&mut self, span: Span, text: impl Into<String>) {
-        self.add(Severity::Info, Some(span), text.into());
+        self.add(Severity::Info, text.into(), span, None);
     }
 
-    fn add(&mut self, severity: Severity, span: Option<Span>, text: String) {
-        self.0.insert(Annotation {
-            severity,
-            text,
-            span,
-        });
+    /// Adds a remark about buckets that had to be mended.
+    pub fn mended(&mut self, span: Span, text: impl Into<String>, mended: Mended) {
+        self.add(Severity::Info, text.into(), span, Some(mended));
+    }
+
+    fn add(&mut self, severity: Severity, text: String, span: Span, mended: Option<Mended>) {
+        match self.0.entry((severity, text)) {
+            Entry::Vacant(entry) => {
+                entry.insert((span, mended));
+            }
+            Entry::Occupied(mut entry) => {
+                let (place, known) = entry.get_mut();
+                *place = span;
+                if let (Some(known), Some(mended)) = (known, &mended) {
+                    known.merge(mended);
+                }
+            }
+        }
     }
 
     /// Adds all of another set.
     pub fn merge(&mut self, other: Self) {
-        self.0.extend(other.0);
+        for ((severity, text), (span, mended)) in other.0 {
+            self.add(severity, text, span, mended);
+        }
     }
 
     /// Whether there are none.
@@ -76,7 +148,13 @@ impl Annotations {
     }
 
     /// Warnings first, each kind sorted by text.
-    pub fn iter(&self) -> impl Iterator<Item = &Annotation> {
-        self.0.iter()
+    pub fn iter(&self) -> impl Iterator<Item = Annotation> {
+        let all = self.0.iter();
+        all.map(|((severity, text), (span, mended))| Annotation {
+            severity: *severity,
+            text: text.clone(),
+            span: *span,
+            mended: *mended,
+        })
     }
 }

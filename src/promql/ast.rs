@@ -322,6 +322,25 @@ pub struct VectorMatching {
     pub fill_right: Option<f64>,
 }
 
+impl VectorMatching {
+    /// How elements are matched if nothing is said.
+    #[must_use]
+    pub fn default_for(op: BinaryOp) -> Self {
+        Self {
+            cardinality: if op.is_set() {
+                Cardinality::ManyToMany
+            } else {
+                Cardinality::OneToOne
+            },
+            labels: Vec::new(),
+            on: false,
+            include: Vec::new(),
+            fill_left: None,
+            fill_right: None,
+        }
+    }
+}
+
 /// A binary operation.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Binary {

@@ -11,12 +11,13 @@ pub mod ast;
 pub mod engine;
 pub mod functions;
 mod function;
+mod hash;
 
 mod annotations;
 pub mod histogram;
 mod value;
 
-pub use annotations::{Annotation, Annotations, Severity};
+pub use annotations::{Annotation, Annotations, Mended, Severity};
 pub use kahan::Kahan;
 pub use function::{Function, FunctionId, Variadic};
 pub use position::{Place, Span};

@@ -1,7 +1,21 @@
 //! Evaluates an expression for all steps of a range at once (`promql/engine.go`).
 
-use super::{Annotations, Series, Value, ast::Expr};
+mod plan;
+mod table;
+
+mod matching;
+mod output;
+mod select;
+
+mod aggregate;
+mod binary;
+mod call;
+mod evaluate;
+
+use super::{Annotations, Value};
 use crate::labels::Matcher;
+
+pub use plan::{Prepared, prepare};
 
 /// The steps at which an expression is evaluated: `start`, `start + step`, up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,38 +76,65 @@ pub struct Output {
     pub annotations: Annotations,
 }
 
-/// An expression with the data that it needs for its steps.
-#[derive(Debug)]
-pub struct Prepared {
-    expr: Expr,
-    selections: Vec<Selection>,
-}
 
-/// Finds the data that an expression needs.
-///
-/// # Errors
-/// When a duration expression has no value, or one out of range.
-pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, EvalError> {
-    let _ = (steps, options);
-    Ok(Prepared {
-        expr: expr.clone(),
-        selections: Vec::new(),
-    })
-}
-
-impl Prepared {
-    /// The data that is needed, in the order in which [`evaluate`](Self::evaluate) takes it.
+impl Steps {
+    /// One step.
     #[must_use]
-    pub fn selections(&self) -> &[Selection] {
-        &self.selections
+    pub fn instant(time: i64) -> Self {
+        Self {
+            start: time,
+            end: time,
+            step: 0,
+        }
     }
 
-    /// Evaluates the expression.
-    ///
-    /// # Errors
-    /// When the data or a parameter does not allow it, or a limit is reached.
-    pub fn evaluate(&self, data: Vec<Vec<Series>>) -> Result<Output, EvalError> {
-        let _ = (data, &self.expr);
-        Err(EvalError::Failed("not yet".into()))
+    /// How many steps there are; none if `end` is before `start`.
+    #[must_use]
+    pub fn count(self) -> usize {
+        if self.end < self.start {
+            return 0;
+        }
+        let distance = self.end.saturating_sub(self.start);
+        match self.step {
+            ..=0 => 1,
+            step => usize::try_from(distance / step).map_or(usize::MAX, |steps| steps + 1),
+        }
+    }
+
+    /// The last step.
+    #[must_use]
+    pub fn last(self) -> i64 {
+        match self.step {
+            ..=0 => self.start,
+            step => self.start + self.end.saturating_sub(self.start) / step * step,
+        }
+    }
+
+    /// The times of the steps.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = i64> {
+        let step = self.step.max(0);
+        (0..self.count()).map(move |index| {
+            let index = i64::try_from(index).unwrap_or(i64::MAX);
+            self.start.saturating_add(index.saturating_mul(step))
+        })
+    }
+
+    /// Whether there is one step only, as of an instant query.
+    fn is_single(self) -> bool {
+        self.start == self.end
+    }
+
+    /// The first step alone.
+    fn first_only(self) -> Self {
+        Self {
+            end: self.start,
+            ..self
+        }
+    }
+}
+
+impl EvalError {
+    fn failed(text: impl Into<String>) -> Self {
+        Self::Failed(text.into())
     }
 }

@@ -1,0 +1,546 @@
+//! What will be evaluated: the tree with all times resolved, and the data that it needs
+//! (`PreprocessExpr` and `getTimeRangesForSelector` of `promql/engine.go`).
+
+use super::{EvalError, Options, Output, Selection, Steps, evaluate};
+use crate::{
+    labels::{MatchOp, Matcher},
+    promql::{
+        Function, FunctionId, Series, Span,
+        ast::{
+            Aggregate, AggregateOp, At, Binary, Call, Duration, DurationExpr, DurationExprKind,
+            Expr, ExprKind, Extended, MatrixSelector, Subquery, TimeShift, UnaryOp, ValueType,
+            VectorSelector,
+        },
+        functions::{max_of, min_of, of_numbers},
+    },
+};
+
+/// A part of the plan.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) kind: NodeKind,
+    pub(super) span: Span,
+    pub(super) value_type: ValueType,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum NodeKind {
+    Number(f64),
+    Text(String),
+    Instant(Instant),
+    Range(Range),
+    Subquery(Box<SubqueryNode>),
+    Negate(Box<Node>),
+    Binary(Box<BinaryNode>),
+    Aggregate(Box<AggregateNode>),
+    Call(Box<CallNode>),
+    /// Has the same value at all steps: evaluated at the first.
+    Invariant(Box<Node>),
+}
+
+/// When a selector looks at its data: `@` and `offset`, in milliseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Shift {
+    pub(super) at: Option<i64>,
+    pub(super) offset: i64,
+}
+
+impl Shift {
+    /// The time at which a step looks.
+    pub(super) fn apply(self, step: i64) -> i64 {
+        self.at.unwrap_or(step).saturating_sub(self.offset)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Instant {
+    /// Which of the selections.
+    pub(super) selection: usize,
+    pub(super) matchers: Vec<Matcher>,
+    pub(super) shift: Shift,
+    pub(super) smoothed: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Range {
+    pub(super) selection: usize,
+    pub(super) matchers: Vec<Matcher>,
+    pub(super) shift: Shift,
+    pub(super) range: i64,
+    pub(super) extended: Extended,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct SubqueryNode {
+    pub(super) expr: Node,
+    pub(super) shift: Shift,
+    pub(super) range: i64,
+    pub(super) step: i64,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct BinaryNode {
+    pub(super) op: crate::promql::ast::BinaryOp,
+    pub(super) lhs: Node,
+    pub(super) rhs: Node,
+    pub(super) matching: Option<crate::promql::ast::VectorMatching>,
+    pub(super) return_bool: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct AggregateNode {
+    pub(super) op: AggregateOp,
+    pub(super) expr: Node,
+    pub(super) param: Option<Node>,
+    pub(super) grouping: Vec<String>,
+    pub(super) without: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct CallNode {
+    pub(super) function: &'static Function,
+    pub(super) args: Vec<Node>,
+    /// The selection of `info`'s metrics.
+    pub(super) info: Option<Instant>,
+}
+
+impl SubqueryNode {
+    /// The steps of the inner expression that the windows of `outer` need.
+    pub(super) fn steps(&self, outer: Steps) -> Steps {
+        let first = self.shift.apply(outer.start).saturating_sub(self.range);
+        let mut start = self.step * (first / self.step);
+        if start <= first {
+            start = start.saturating_add(self.step);
+        }
+        Steps {
+            start,
+            end: self.shift.apply(outer.last()),
+            step: self.step,
+        }
+    }
+}
+
+/// An expression with the data that it needs for its steps.
+#[derive(Debug)]
+pub struct Prepared {
+    pub(super) root: Node,
+    pub(super) steps: Steps,
+    pub(super) options: Options,
+    selections: Vec<Selection>,
+}
+
+impl Prepared {
+    /// The data that is needed, in the order in which [`evaluate`](Self::evaluate) takes it.
+    #[must_use]
+    pub fn selections(&self) -> &[Selection] {
+        &self.selections
+    }
+
+    /// Evaluates the expression over the series of each selection.
+    ///
+    /// # Errors
+    /// When the data or a parameter does not allow it, or a limit is reached.
+    pub fn evaluate(&self, data: &[Vec<Series>]) -> Result<Output, EvalError> {
+        evaluate::run(self, data)
+    }
+}
+
+/// Finds the data that an expression needs.
+///
+/// # Errors
+/// When a duration expression has no value, or one out of range.
+pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, EvalError> {
+    let mut planner = Planner {
+        query: steps,
+        options,
+        selections: Vec::new(),
+    };
+    let mut root = planner.node(expr, steps)?;
+    if root.invariant && root.wrap && !steps.is_single() {
+        root.node = invariant(root.node);
+    }
+    Ok(Prepared {
+        root: root.node,
+        steps,
+        options,
+        selections: planner.selections,
+    })
+}
+
+struct Planner {
+    query: Steps,
+    options: Options,
+    selections: Vec<Selection>,
+}
+
+/// A planned node, and whether its value is the same at all steps.
+struct Planned {
+    node: Node,
+    invariant: bool,
+    /// Windows and texts are never evaluated as invariants of their own.
+    wrap: bool,
+}
+
+fn invariant(node: Node) -> Node {
+    if matches!(
+        node.kind,
+        NodeKind::Number(_) | NodeKind::Text(_) | NodeKind::Invariant(_)
+    ) {
+        return node;
+    }
+    Node {
+        span: node.span,
+        value_type: node.value_type,
+        kind: NodeKind::Invariant(Box::new(node)),
+    }
+}
+
+impl Planned {
+    /// The node as part of one that is not invariant.
+    fn wrapped(self) -> Node {
+        if self.invariant && self.wrap {
+            invariant(self.node)
+        } else {
+            self.node
+        }
+    }
+}
+
+impl Planner {
+    /// Plans an expression that is evaluated at `steps`.
+    fn node(&mut self, expr: &Expr, steps: Steps) -> Result<Planned, EvalError> {
+        let value_type = expr.value_type();
+        let (kind, invariant, wrap) = match &expr.kind {
+            ExprKind::Paren(inner) => return self.node(inner, steps),
+            ExprKind::Unary(UnaryOp::Plus, inner) => return self.node(inner, steps),
+            ExprKind::Unary(UnaryOp::Minus, inner) => {
+                let inner = self.node(inner, steps)?;
+                let kind = NodeKind::Negate(Box::new(inner.node));
+                (kind, inner.invariant, inner.wrap)
+            }
+            ExprKind::Number(number) => (NodeKind::Number(number.value), true, false),
+            ExprKind::String(text) => (NodeKind::Text(text.clone()), true, false),
+            ExprKind::Vector(selector) => {
+                let instant = self.instant(selector, steps)?;
+                let fixed = instant.shift.at.is_some();
+                (NodeKind::Instant(instant), fixed, fixed)
+            }
+            ExprKind::Matrix(matrix) => {
+                let range = self.range(matrix, steps)?;
+                let fixed = range.shift.at.is_some();
+                (NodeKind::Range(range), fixed, false)
+            }
+            ExprKind::Subquery(subquery) => {
+                let node = self.subquery(subquery, steps)?;
+                let fixed = node.shift.at.is_some();
+                (NodeKind::Subquery(Box::new(node)), fixed, false)
+            }
+            ExprKind::Binary(binary) => self.binary(binary, steps)?,
+            ExprKind::Aggregate(aggregate) => self.aggregate(aggregate, steps)?,
+            ExprKind::Call(call) => self.call(call, steps)?,
+        };
+        let node = Node {
+            kind,
+            span: expr.span,
+            value_type,
+        };
+        Ok(Planned {
+            node,
+            invariant,
+            wrap,
+        })
+    }
+
+    fn binary(
+        &mut self,
+        binary: &Binary,
+        steps: Steps,
+    ) -> Result<(NodeKind, bool, bool), EvalError> {
+        let lhs = self.node(&binary.lhs, steps)?;
+        let rhs = self.node(&binary.rhs, steps)?;
+        let invariant = lhs.invariant && rhs.invariant;
+        let (lhs, rhs) = if invariant {
+            (lhs.node, rhs.node)
+        } else {
+            (lhs.wrapped(), rhs.wrapped())
+        };
+        let node = BinaryNode {
+            op: binary.op,
+            lhs,
+            rhs,
+            matching: binary.matching.clone(),
+            return_bool: binary.return_bool,
+        };
+        Ok((NodeKind::Binary(Box::new(node)), invariant, invariant))
+    }
+
+    /// An aggregation is as invariant as what it aggregates; a parameter that is not is evaluated at the first step.
+    fn aggregate(
+        &mut self,
+        aggregate: &Aggregate,
+        steps: Steps,
+    ) -> Result<(NodeKind, bool, bool), EvalError> {
+        let expr = self.node(&aggregate.expr, steps)?;
+        let param = aggregate
+            .param
+            .as_ref()
+            .map(|param| self.node(param, steps))
+            .transpose()?;
+        let invariant = expr.invariant;
+        let node = AggregateNode {
+            op: aggregate.op,
+            expr: expr.node,
+            param: param.map(Planned::wrapped),
+            grouping: {
+                let mut grouping = aggregate.grouping.clone();
+                grouping.sort_unstable();
+                grouping.dedup();
+                grouping
+            },
+            without: aggregate.without,
+        };
+        Ok((NodeKind::Aggregate(Box::new(node)), invariant, expr.wrap))
+    }
+
+    fn call(&mut self, call: &Call, steps: Steps) -> Result<(NodeKind, bool, bool), EvalError> {
+        use FunctionId::{End, Range as RangeOf, Start, Step, Timestamp};
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        let folded = match call.function.id {
+            Start => Some(seconds(self.query.start)),
+            End => Some(seconds(self.query.end)),
+            RangeOf => Some(seconds(self.query.end - self.query.start)),
+            Step if self.query.is_single() => Some(0.0),
+            Step => Some(seconds(self.query.step)),
+            _ => None,
+        };
+        if let Some(value) = folded {
+            return Ok((NodeKind::Number(value), true, false));
+        }
+        let info = self.info(call, steps)?;
+        let taken = if info.is_some() { 1 } else { call.args.len() };
+        let args = call
+            .args
+            .iter()
+            .take(taken)
+            .map(|arg| self.node(arg, steps))
+            .collect::<Result<Vec<_>, _>>()?;
+        let all = args.iter().all(|arg| arg.invariant);
+        let selected = args.iter().all(|arg| matches!(arg.node.kind, NodeKind::Instant(_)));
+        let unsafe_at = depends_on_step(call.function.id);
+        let invariant = all && (!unsafe_at || (call.function.id == Timestamp && selected));
+        let unwrap = |arg: Planned| if invariant { arg.node } else { arg.wrapped() };
+        let node = CallNode {
+            function: call.function,
+            args: args.into_iter().map(unwrap).collect(),
+            info,
+        };
+        Ok((NodeKind::Call(Box::new(node)), invariant, invariant))
+    }
+
+    /// The metrics that `info` takes labels from: `target_info` unless a name is given.
+    fn info(&mut self, call: &Call, steps: Steps) -> Result<Option<Instant>, EvalError> {
+        if call.function.id != FunctionId::Info {
+            return Ok(None);
+        }
+        let mut selector = match call.args.get(1).map(|arg| &arg.kind) {
+            Some(ExprKind::Vector(selector)) => selector.clone(),
+            _ => VectorSelector {
+                name: String::new(),
+                matchers: Vec::new(),
+                shift: TimeShift::default(),
+                extended: Extended::No,
+            },
+        };
+        // `info` looks at the same time as the selector in its first argument, if that has `@` or an offset.
+        if let Some(shift) = call.args.first().and_then(first_shift) {
+            selector.shift = shift;
+        }
+        let named = selector.matchers.iter().any(|m| m.name() == "__name__");
+        if !named {
+            let name = Matcher::new(MatchOp::Equal, "__name__", "target_info");
+            selector.matchers.extend(name);
+        }
+        self.instant(&selector, steps).map(Some)
+    }
+
+    fn instant(&mut self, selector: &VectorSelector, steps: Steps) -> Result<Instant, EvalError> {
+        let shift = self.shift(&selector.shift)?;
+        let smoothed = selector.extended == Extended::Smoothed;
+        let lookback = self.options.lookback;
+        let after = if smoothed { lookback } else { 0 };
+        let selection = self.select(&selector.matchers, shift, steps, lookback, after);
+        Ok(Instant {
+            selection,
+            matchers: selector.matchers.clone(),
+            shift,
+            smoothed,
+        })
+    }
+
+    fn range(&mut self, matrix: &MatrixSelector, steps: Steps) -> Result<Range, EvalError> {
+        let selector = &matrix.selector;
+        let shift = self.shift(&selector.shift)?;
+        let range = self.length(&matrix.range)?;
+        let lookback = self.options.lookback;
+        let (before, after) = match selector.extended {
+            Extended::No => (0, 0),
+            Extended::Anchored => (lookback, 0),
+            Extended::Smoothed => (lookback, lookback),
+        };
+        let before = before.saturating_add(range);
+        let selection = self.select(&selector.matchers, shift, steps, before, after);
+        Ok(Range {
+            selection,
+            matchers: selector.matchers.clone(),
+            shift,
+            range,
+            extended: selector.extended,
+        })
+    }
+
+    fn select(
+        &mut self,
+        matchers: &[Matcher],
+        shift: Shift,
+        steps: Steps,
+        before: i64,
+        after: i64,
+    ) -> usize {
+        let selection = Selection {
+            matchers: matchers.to_vec(),
+            from: shift.apply(steps.start).saturating_sub(before),
+            to: shift.apply(steps.last()).saturating_add(after),
+        };
+        if let Some(same) = self.selections.iter().position(|other| *other == selection) {
+            return same;
+        }
+        self.selections.push(selection);
+        self.selections.len() - 1
+    }
+
+    fn subquery(&mut self, subquery: &Subquery, steps: Steps) -> Result<SubqueryNode, EvalError> {
+        let shift = self.shift(&subquery.shift)?;
+        let range = self.length(&subquery.range)?;
+        let step = match &subquery.step {
+            Some(step) => self.length(step)?,
+            None => self.options.subquery_step,
+        };
+        let placeholder = Node {
+            kind: NodeKind::Number(0.0),
+            span: Span::default(),
+            value_type: ValueType::Scalar,
+        };
+        let mut node = SubqueryNode {
+            expr: placeholder,
+            shift,
+            range,
+            step: step.max(1),
+        };
+        let inner = self.node(&subquery.expr, node.steps(steps))?;
+        node.expr = inner.wrapped();
+        Ok(node)
+    }
+
+    fn shift(&self, shift: &TimeShift) -> Result<Shift, EvalError> {
+        let at = shift.at.map(|at| match at {
+            At::Time(time) => time,
+            At::Start => self.query.start,
+            At::End => self.query.end,
+        });
+        let offset = match &shift.offset {
+            Duration::Fixed(offset) => *offset,
+            Duration::Expr(expr) => self.duration(expr, true)?,
+        };
+        Ok(Shift { at, offset })
+    }
+
+    fn length(&self, duration: &Duration) -> Result<i64, EvalError> {
+        match duration {
+            Duration::Fixed(length) => Ok(*length),
+            Duration::Expr(expr) => self.duration(expr, false),
+        }
+    }
+
+    /// The value of a duration expression in milliseconds.
+    fn duration(&self, expr: &DurationExpr, may_be_negative: bool) -> Result<i64, EvalError> {
+        /// Nanoseconds in an `i64`, as Prometheus holds durations.
+        const MOST_SECONDS: f64 = 9_223_372_036.854_775;
+        let fail = |why: &str| {
+            let Span { start, end } = expr.span;
+            EvalError::failed(format!("{start}:{end}: {why}"))
+        };
+        let seconds = self.duration_seconds(expr)?;
+        if !seconds.is_finite() {
+            return Err(fail("duration is NaN or infinite"));
+        }
+        if seconds <= 0.0 && !may_be_negative {
+            return Err(fail("duration must be greater than 0"));
+        }
+        if seconds.abs() > MOST_SECONDS {
+            return Err(fail("duration is out of range"));
+        }
+        Ok((seconds * 1000.0) as i64)
+    }
+
+    fn duration_seconds(&self, expr: &DurationExpr) -> Result<f64, EvalError> {
+        use crate::promql::ast::BinaryOp::{Div, Mod};
+        let fail = |why: &str| {
+            let Span { start, end } = expr.span;
+            EvalError::failed(format!("{start}:{end}: {why}"))
+        };
+        Ok(match &expr.kind {
+            DurationExprKind::Number(number) => number.value,
+            DurationExprKind::Step => self.query.step.max(0) as f64 / 1000.0,
+            DurationExprKind::Range => (self.query.end - self.query.start) as f64 / 1000.0,
+            DurationExprKind::Paren(inner) | DurationExprKind::Unary(UnaryOp::Plus, inner) => {
+                self.duration_seconds(inner)?
+            }
+            DurationExprKind::Unary(UnaryOp::Minus, inner) => -self.duration_seconds(inner)?,
+            DurationExprKind::MinOf(a, b) => {
+                min_of(self.duration_seconds(a)?, self.duration_seconds(b)?)
+            }
+            DurationExprKind::MaxOf(a, b) => {
+                max_of(self.duration_seconds(a)?, self.duration_seconds(b)?)
+            }
+            DurationExprKind::Binary(op, a, b) => {
+                let (a, b) = (self.duration_seconds(a)?, self.duration_seconds(b)?);
+                match op {
+                    Div if b == 0.0 => return Err(fail("division by zero")),
+                    Mod if b == 0.0 => return Err(fail("modulo by zero")),
+                    op => of_numbers(*op, a, b).unwrap_or(f64::NAN),
+                }
+            }
+        })
+    }
+}
+
+/// The `@` and offset of the first selector below an expression.
+fn first_shift(expr: &Expr) -> Option<TimeShift> {
+    match &expr.kind {
+        ExprKind::Vector(selector) => Some(selector.shift.clone()),
+        ExprKind::Matrix(matrix) => Some(matrix.selector.shift.clone()),
+        _ => expr.children().into_iter().find_map(first_shift),
+    }
+}
+
+/// Functions whose value depends on the step even if their arguments do not (`AtModifierUnsafeFunctions`).
+fn depends_on_step(id: FunctionId) -> bool {
+    use FunctionId::{
+        DayOfMonth, DayOfWeek, DayOfYear, DaysInMonth, Hour, Minute, Month, PredictLinear, Time,
+        Timestamp, Year,
+    };
+    matches!(
+        id,
+        DaysInMonth
+            | DayOfMonth
+            | DayOfWeek
+            | DayOfYear
+            | Hour
+            | Minute
+            | Month
+            | Year
+            | PredictLinear
+            | Time
+            | Timestamp
+    )
+}

@@ -1,0 +1,6 @@
+//! Maps for keys that nobody chooses to do harm: labels of series that were fetched.
+
+use std::collections::HashMap;
+
+/// A map with a fast, seeded hasher.
+pub type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
