@@ -5,6 +5,7 @@
 //! and evaluated over that data. Nothing here reads a clock, awaits or fetches.
 
 mod kahan;
+pub mod parse;
 mod position;
 
 pub mod ast;
