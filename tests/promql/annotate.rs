@@ -12,7 +12,7 @@ static PLACE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\(\d+:\d+\)$|\\\([^()]*:[^()]*\\\)$").unwrap());
 
 /// Says what is wrong with an error, or with there being none.
-pub fn check_failure(expected: &Expected, error: &str) -> Result<(), String> {
+pub(crate) fn check_failure(expected: &Expected, error: &str) -> Result<(), String> {
     match expected.fail.first() {
         None => Err(format!("error evaluating: {error}")),
         Some(text) if text.fits(error) => Ok(()),
@@ -21,7 +21,7 @@ pub fn check_failure(expected: &Expected, error: &str) -> Result<(), String> {
 }
 
 /// Says what is wrong with the warnings and remarks on `query`.
-pub fn check(expected: &Expected, query: &str, found: &Annotations) -> Result<(), String> {
+pub(crate) fn check(expected: &Expected, query: &str, found: &Annotations) -> Result<(), String> {
     let of = |severity| -> Vec<&Annotation> {
         let severe = |annotation: &&Annotation| annotation.severity == severity;
         found.iter().filter(severe).collect()

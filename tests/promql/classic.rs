@@ -28,7 +28,9 @@ enum Part {
 }
 
 /// The native histograms that the classic ones among `series` make.
-pub fn convert(series: &[(LabelSet, Vec<Stored>)]) -> Result<Vec<(LabelSet, Vec<Stored>)>, String> {
+pub(crate) fn convert(
+    series: &[(LabelSet, Vec<Stored>)],
+) -> Result<Vec<(LabelSet, Vec<Stored>)>, String> {
     let mut collected: Vec<(LabelSet, BTreeMap<i64, Collected>)> = Vec::new();
     for (labels, samples) in series {
         let Some((base, part)) = part_of(labels)? else {
@@ -131,7 +133,7 @@ impl Collected {
         let last = self.cumulative.last().copied();
         let count = self
             .count
-            .or(last.map(|(_, count)| count))
+            .or_else(|| last.map(|(_, count)| count))
             .ok_or("count must be provided when no buckets are present")?;
         if last.is_none_or(|(bound, _)| bound != f64::INFINITY) {
             self.cumulative.push((f64::INFINITY, count));

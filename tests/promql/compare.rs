@@ -21,13 +21,13 @@ use crate::{
 const EPSILON: f64 = 1e-6;
 
 #[derive(Clone, Copy, Debug)]
-pub enum Sign {
+pub(crate) enum Sign {
     Positive,
     Negative,
 }
 
 /// The buckets that hold something, by their index.
-pub fn buckets(histogram: &FloatHistogram, sign: Sign) -> BTreeMap<i64, f64> {
+pub(crate) fn buckets(histogram: &FloatHistogram, sign: Sign) -> BTreeMap<i64, f64> {
     let Buckets { spans, counts } = match sign {
         Sign::Positive => &histogram.positive,
         Sign::Negative => &histogram.negative,
@@ -48,7 +48,11 @@ pub fn buckets(histogram: &FloatHistogram, sign: Sign) -> BTreeMap<i64, f64> {
 }
 
 /// Says what is wrong with the result; `steps` are those of a range, or of the samples of a range vector.
-pub fn check(expected: &Expected, steps: Option<Steps>, value: &Value) -> Result<(), String> {
+pub(crate) fn check(
+    expected: &Expected,
+    steps: Option<Steps>,
+    value: &Value,
+) -> Result<(), String> {
     match value {
         Value::Matrix(matrix) => check_matrix(expected, steps, matrix),
         Value::Vector(vector) => check_vector(expected, vector),
@@ -71,7 +75,7 @@ pub fn check(expected: &Expected, steps: Option<Steps>, value: &Value) -> Result
 }
 
 /// Whether the series of a matrix stand in Prometheus's order.
-pub fn check_sorted(matrix: &[Series]) -> Result<(), String> {
+pub(crate) fn check_sorted(matrix: &[Series]) -> Result<(), String> {
     let unsorted = matrix
         .windows(2)
         .find(|pair| order(&pair[0].labels) > order(&pair[1].labels));
@@ -271,7 +275,7 @@ fn check_point(item: &Item, point: &Point) -> Result<(), String> {
 }
 
 /// Equal but for [`EPSILON`]; any NaN equals any other but the stale marker, which equals itself.
-pub fn close(a: f64, b: f64) -> bool {
+pub(crate) fn close(a: f64, b: f64) -> bool {
     if is_stale(a) || is_stale(b) {
         return is_stale(a) && is_stale(b);
     }
@@ -307,7 +311,7 @@ fn alike(wanted: &FloatHistogram, found: &FloatHistogram, with_hint: bool) -> bo
 }
 
 /// The samples of a series at a time.
-pub fn samples_at(series: &Series, time: i64) -> Vec<Sample> {
+pub(crate) fn samples_at(series: &Series, time: i64) -> Vec<Sample> {
     let sample = |point| Sample {
         labels: series.labels.clone(),
         time,
@@ -321,7 +325,7 @@ pub fn samples_at(series: &Series, time: i64) -> Vec<Sample> {
 }
 
 /// The number that a scalar is at one step of a range.
-pub fn only_float(samples: &[Sample]) -> Result<f64, String> {
+pub(crate) fn only_float(samples: &[Sample]) -> Result<f64, String> {
     match samples {
         [sample] => match sample.point {
             Point::Float(value) => Ok(value),

@@ -12,7 +12,7 @@ use watchfire::{
 
 /// One of a sequence of values.
 #[derive(Clone, Debug)]
-pub enum Item {
+pub(crate) enum Item {
     Gap,
     Float(f64),
     Histogram {
@@ -23,18 +23,18 @@ pub enum Item {
 }
 
 /// Reads a series and its values.
-pub fn series(line: &str) -> Result<(LabelSet, Vec<Item>), String> {
+pub(crate) fn series(line: &str) -> Result<(LabelSet, Vec<Item>), String> {
     Err(format!("not yet: {line}"))
 }
 
 /// Reads an expression with all that is experimental.
-pub fn expression(query: &str) -> Result<Expr, String> {
+pub(crate) fn expression(query: &str) -> Result<Expr, String> {
     Err(format!("not yet: {query}"))
 }
 
 /// The expression with all its selectors and subqueries fixed at `time`, written out; none if its value depends on the
 /// time of evaluation for other reasons.
-pub fn fixed_at(mut expr: Expr, time: i64) -> Option<String> {
+pub(crate) fn fixed_at(mut expr: Expr, time: i64) -> Option<String> {
     fix(&mut expr, time).then(|| format!("{expr:?}"))
 }
 

@@ -4,6 +4,7 @@
 //! whose names begin so, `PROMQLTEST_LINE=17` only the evaluation of that line; `PROMQLTEST_SHOW` is how many failures
 //! are printed.
 #![expect(clippy::unwrap_used, reason = "test code")]
+#![expect(clippy::print_stdout, reason = "the numbers are the outcome")]
 #![expect(
     clippy::disallowed_methods,
     reason = "what is run can be chosen by the environment"

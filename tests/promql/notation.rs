@@ -39,13 +39,13 @@ pattern!(
 
 /// A command and the line, counted from 1, on which it begins.
 #[derive(Debug)]
-pub struct Command {
+pub(crate) struct Command {
     pub line: usize,
     pub kind: CommandKind,
 }
 
 #[derive(Debug)]
-pub enum CommandKind {
+pub(crate) enum CommandKind {
     Clear,
     Load(Load),
     Eval(Box<Eval>),
@@ -53,7 +53,7 @@ pub enum CommandKind {
 
 /// Adds samples.
 #[derive(Debug)]
-pub struct Load {
+pub(crate) struct Load {
     /// Milliseconds between two samples; the first is at 0.
     pub step: i64,
     /// Whether classic histograms are added as native ones with custom bounds, too.
@@ -62,7 +62,7 @@ pub struct Load {
 }
 
 #[derive(Debug)]
-pub struct LoadedSeries {
+pub(crate) struct LoadedSeries {
     pub labels: LabelSet,
     pub items: Vec<Item>,
     /// When the counter started, relative to each sample; empty if the file does not say.
@@ -71,7 +71,7 @@ pub struct LoadedSeries {
 
 /// Evaluates an expression, and says what must come of it.
 #[derive(Debug)]
-pub struct Eval {
+pub(crate) struct Eval {
     pub query: String,
     pub times: Times,
     pub expected: Expected,
@@ -79,7 +79,7 @@ pub struct Eval {
 
 /// All in Unix milliseconds.
 #[derive(Clone, Copy, Debug)]
-pub enum Times {
+pub(crate) enum Times {
     Instant(i64),
     /// An instant evaluation at `end` of an expression that yields samples of `start..=end`.
     Window(Steps),
@@ -87,14 +87,14 @@ pub enum Times {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub struct Steps {
+pub(crate) struct Steps {
     pub start: i64,
     pub end: i64,
     pub step: i64,
 }
 
 #[derive(Debug, Default)]
-pub struct Expected {
+pub(crate) struct Expected {
     pub ordered: bool,
     pub fail: Vec<Text>,
     pub warn: Vec<Text>,
@@ -109,14 +109,14 @@ pub struct Expected {
 
 /// What a message must be.
 #[derive(Debug)]
-pub enum Text {
+pub(crate) enum Text {
     Any,
     Is(String),
     Matches(Regex),
 }
 
 impl Text {
-    pub fn fits(&self, text: &str) -> bool {
+    pub(crate) fn fits(&self, text: &str) -> bool {
         match self {
             Self::Any => true,
             Self::Is(wanted) => wanted == text,
@@ -143,14 +143,14 @@ impl std::fmt::Display for Text {
 
 /// A block of a file that cannot be read.
 #[derive(Debug)]
-pub struct Unreadable {
+pub(crate) struct Unreadable {
     pub line: usize,
     pub is_eval: bool,
     pub why: String,
 }
 
 /// Reads a file. What cannot be read is left out to the end of its block.
-pub fn read(text: &str) -> (Vec<Command>, Vec<Unreadable>) {
+pub(crate) fn read(text: &str) -> (Vec<Command>, Vec<Unreadable>) {
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
@@ -364,7 +364,7 @@ impl Expected {
 }
 
 /// A Prometheus duration in milliseconds.
-pub fn millis(text: &str) -> Result<i64, String> {
+pub(crate) fn millis(text: &str) -> Result<i64, String> {
     let duration = parse_prom_duration(text).map_err(|error| error.to_string())?;
     i64::try_from(duration.as_millis()).map_err(|error| error.to_string())
 }

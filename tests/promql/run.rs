@@ -28,14 +28,14 @@ const STEP: i64 = 60_000;
 
 /// An evaluation, or another part of a file, that is not as it should be.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub line: usize,
     pub query: String,
     pub why: String,
 }
 
 #[derive(Debug, Default)]
-pub struct Report {
+pub(crate) struct Report {
     /// Evaluations that were run or could not be read.
     pub evaluations: usize,
     /// Those of them that failed, and parts that could not be read or loaded.
@@ -45,7 +45,7 @@ pub struct Report {
 }
 
 /// Runs a file, or of its evaluations only the one at `only`.
-pub fn run(text: &str, subject: &mut impl Subject, only: Option<usize>) -> Report {
+pub(crate) fn run(text: &str, subject: &mut impl Subject, only: Option<usize>) -> Report {
     let (commands, unreadable) = notation::read(text);
     let mut report = Report::default();
     for part in unreadable {
@@ -87,7 +87,7 @@ impl Report {
         });
     }
 
-    pub fn passed(&self) -> usize {
+    pub(crate) fn passed(&self) -> usize {
         self.evaluations - self.failed
     }
 }

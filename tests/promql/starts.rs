@@ -4,13 +4,13 @@ use watchfire::labels::LabelSet;
 
 use crate::{language, notation::millis};
 
-pub fn is_line(line: &str) -> bool {
+pub(crate) fn is_line(line: &str) -> bool {
     let head = line.split_once([' ', '\t']).map(|(head, _)| head);
     head.is_some_and(|head| head.ends_with("@st"))
 }
 
 /// The series, and for each of its samples when its counter started: milliseconds relative to the sample.
-pub fn read(line: &str) -> Result<(LabelSet, Vec<Option<i64>>), String> {
+pub(crate) fn read(line: &str) -> Result<(LabelSet, Vec<Option<i64>>), String> {
     let (head, rest) = line.split_once([' ', '\t']).unwrap_or((line, ""));
     let metric = head.trim_end_matches("@st");
     let (labels, _) = language::series(&format!("{metric} _"))
@@ -23,7 +23,7 @@ pub fn read(line: &str) -> Result<(LabelSet, Vec<Option<i64>>), String> {
 }
 
 /// The starts of a line of samples, of which there must be as many.
-pub fn matching(
+pub(crate) fn matching(
     pending: Option<(LabelSet, Vec<Option<i64>>)>,
     labels: &LabelSet,
     samples: usize,
@@ -78,7 +78,8 @@ fn item(text: &str, out: &mut Vec<Option<i64>>) -> Result<(), String> {
 }
 
 fn repeats(text: &str) -> Result<usize, String> {
-    text.parse().map_err(|_| "invalid repeat count".to_owned())
+    text.parse()
+        .map_err(|error| format!("invalid repeat count: {error}"))
 }
 
 /// A duration of one unit with a sign before it, and what follows.

@@ -19,7 +19,7 @@ use crate::compare::{Sign, buckets};
 
 /// One sample to be stored.
 #[derive(Clone, Debug)]
-pub struct Stored {
+pub(crate) struct Stored {
     /// Unix milliseconds.
     pub time: i64,
     /// When the counter started, in Unix milliseconds; 0 for unknown.
@@ -28,7 +28,7 @@ pub struct Stored {
 }
 
 #[derive(Clone, Debug, Default)]
-pub struct Storage {
+pub(crate) struct Storage {
     /// In the order of the labels as Prometheus sorts them: pair by pair.
     series: BTreeMap<Vec<(String, String)>, Stream>,
 }
@@ -54,7 +54,7 @@ enum Chunk {
 }
 
 impl Storage {
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.series.clear();
     }
 
@@ -62,7 +62,7 @@ impl Storage {
     ///
     /// # Errors
     /// When they are not newer than those before them; a repeated sample is left out.
-    pub fn append(&mut self, labels: &LabelSet, samples: Vec<Stored>) -> Result<(), String> {
+    pub(crate) fn append(&mut self, labels: &LabelSet, samples: Vec<Stored>) -> Result<(), String> {
         if samples.is_empty() {
             return Ok(());
         }
@@ -77,7 +77,7 @@ impl Storage {
     }
 
     /// The series that match, with their samples of `from < time <= to`.
-    pub fn select(&self, selection: &Selection) -> Vec<Series> {
+    pub(crate) fn select(&self, selection: &Selection) -> Vec<Series> {
         self.series
             .values()
             .filter(|stream| Matcher::all_match(&selection.matchers, &stream.labels))
@@ -90,7 +90,7 @@ impl Storage {
 }
 
 /// Sorts as Prometheus sorts series: by name and value of one label after the other.
-pub fn order(labels: &LabelSet) -> Vec<(String, String)> {
+pub(crate) fn order(labels: &LabelSet) -> Vec<(String, String)> {
     labels
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
@@ -170,7 +170,7 @@ impl Chunk {
                 match self {
                     // The marker becomes a histogram of its own in the same chunk.
                     Self::Histograms { stale, .. } if is_stale(value) => *stale = true,
-                    _ => *self = Self::Floats,
+                    Self::Floats | Self::Histograms { .. } => *self = Self::Floats,
                 }
                 return Point::Float(value);
             }
@@ -223,7 +223,11 @@ fn shrinks(last: &FloatHistogram, next: &FloatHistogram, sign: Sign) -> bool {
 }
 
 /// The samples of a line of values, one each `step` milliseconds from 0.
-pub fn samples(step: i64, items: &[crate::language::Item], starts: &[Option<i64>]) -> Vec<Stored> {
+pub(crate) fn samples(
+    step: i64,
+    items: &[crate::language::Item],
+    starts: &[Option<i64>],
+) -> Vec<Stored> {
     use crate::language::Item;
     let mut time = -step;
     let mut starts = starts.iter();

@@ -11,7 +11,7 @@ use watchfire::{
 use crate::storage::{Storage, Stored};
 
 /// Holds samples and evaluates expressions over them.
-pub trait Subject {
+pub(crate) trait Subject {
     /// Forgets all samples.
     fn clear(&mut self);
 
@@ -29,7 +29,7 @@ pub trait Subject {
 }
 
 /// The engine as the files assume it.
-pub const OPTIONS: Options = Options {
+pub(crate) const OPTIONS: Options = Options {
     lookback: 5 * 60 * 1000,
     subquery_step: 60 * 1000,
     max_samples: 10_000,
@@ -40,7 +40,7 @@ pub const OPTIONS: Options = Options {
 
 /// One engine above one storage.
 #[derive(Debug, Default)]
-pub struct Local {
+pub(crate) struct Local {
     storage: Storage,
 }
 
