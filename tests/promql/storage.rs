@@ -1,0 +1,362 @@
+//! Series in memory, as Prometheus's database would give them back.
+//!
+//! The database keeps histograms in chunks and says of each but the first of a chunk that there was no counter reset
+//! before it; where a chunk begins is therefore a part of the data.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use watchfire::{
+    labels::{LabelSet, Matcher},
+    promql::{
+        FloatHistogram, Point, Samples, Series,
+        engine::Selection,
+        histogram::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint},
+        is_stale,
+    },
+};
+
+use crate::compare::{Sign, buckets};
+
+/// One sample to be stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    /// Unix milliseconds.
+    pub time: i64,
+    /// When the counter started, in Unix milliseconds; 0 for unknown.
+    pub start: i64,
+    pub point: Point,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Storage {
+    /// In the order of the labels as Prometheus sorts them: pair by pair.
+    series: BTreeMap<Vec<(String, String)>, Stream>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Stream {
+    labels: LabelSet,
+    samples: Vec<Stored>,
+    chunk: Chunk,
+}
+
+/// The chunk that is being written.
+#[derive(Clone, Debug, Default)]
+enum Chunk {
+    #[default]
+    Floats,
+    Histograms {
+        gauge: bool,
+        /// Ended by a stale marker: what follows needs a new chunk.
+        stale: bool,
+        last: Arc<FloatHistogram>,
+    },
+}
+
+impl Storage {
+    pub(crate) fn clear(&mut self) {
+        self.series.clear();
+    }
+
+    /// Appends samples to a series.
+    ///
+    /// # Errors
+    /// When they are not newer than those before them; a repeated sample is left out.
+    pub(crate) fn append(&mut self, labels: &LabelSet, samples: Vec<Stored>) -> Result<(), String> {
+        if samples.is_empty() {
+            return Ok(());
+        }
+        let stream = self.series.entry(order(labels)).or_default();
+        stream.labels = labels.clone();
+        for sample in samples {
+            stream
+                .append(sample)
+                .map_err(|why| format!("{labels}: {why}"))?;
+        }
+        Ok(())
+    }
+
+    /// The series that match, with their samples of `from < time <= to`.
+    pub(crate) fn select(&self, selection: &Selection) -> Vec<Series> {
+        self.series
+            .values()
+            .filter(|stream| Matcher::all_match(&selection.matchers, &stream.labels))
+            .map(|stream| stream.between(selection.from, selection.to))
+            .filter(|series| {
+                !(series.floats.times.is_empty() && series.histograms.times.is_empty())
+            })
+            .collect()
+    }
+}
+
+/// Sorts as Prometheus sorts series: by name and value of one label after the other.
+pub(crate) fn order(labels: &LabelSet) -> Vec<(String, String)> {
+    labels
+        .iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+impl Stream {
+    fn append(&mut self, mut sample: Stored) -> Result<(), String> {
+        if let Some(last) = self.samples.last() {
+            if sample.time < last.time {
+                return Err(format!("out of order sample at {}", sample.time));
+            }
+            if sample.time == last.time {
+                return if same(&sample.point, &last.point) {
+                    Ok(())
+                } else {
+                    Err(format!("duplicate sample for timestamp {}", sample.time))
+                };
+            }
+        }
+        sample.point = self.chunk.append(sample.point);
+        self.samples.push(sample);
+        Ok(())
+    }
+
+    fn between(&self, from: i64, to: i64) -> Series {
+        let mut series = Series {
+            labels: self.labels.clone(),
+            ..Series::default()
+        };
+        for sample in &self.samples {
+            if sample.time <= from || sample.time > to {
+                continue;
+            }
+            match &sample.point {
+                Point::Float(value) => push(&mut series.floats, sample, *value),
+                Point::Histogram(value) => push(&mut series.histograms, sample, Arc::clone(value)),
+            }
+        }
+        drop_unknown(&mut series.floats.starts);
+        drop_unknown(&mut series.histograms.starts);
+        series
+    }
+}
+
+fn push<T>(samples: &mut Samples<T>, sample: &Stored, value: T) {
+    samples.times.push(sample.time);
+    samples.values.push(value);
+    samples.starts.push(sample.start);
+}
+
+fn drop_unknown(starts: &mut Vec<i64>) {
+    if starts.iter().all(|start| *start == 0) {
+        starts.clear();
+    }
+}
+
+fn same(a: &Point, b: &Point) -> bool {
+    match (a, b) {
+        (Point::Float(a), Point::Float(b)) => a.to_bits() == b.to_bits(),
+        (Point::Histogram(a), Point::Histogram(b)) => {
+            a.count.to_bits() == b.count.to_bits()
+                && a.sum.to_bits() == b.sum.to_bits()
+                && a.positive == b.positive
+                && a.negative == b.negative
+        }
+        _ => false,
+    }
+}
+
+impl Chunk {
+    /// Takes the next sample of the series and returns it as it will be read.
+    fn append(&mut self, point: Point) -> Point {
+        let histogram = match point {
+            Point::Histogram(histogram) => histogram,
+            Point::Float(value) => {
+                match self {
+                    // The marker becomes a histogram of its own in the same chunk.
+                    Self::Histograms { stale, .. } if is_stale(value) => *stale = true,
+                    Self::Floats | Self::Histograms { .. } => *self = Self::Floats,
+                }
+                return Point::Float(value);
+            }
+        };
+        let continued = self.takes(&histogram);
+        let gauge = histogram.counter_reset_hint == CounterResetHint::Gauge;
+        *self = Self::Histograms {
+            gauge,
+            stale: false,
+            last: Arc::clone(&histogram),
+        };
+        let mut read = (*histogram).clone();
+        read.counter_reset_hint = match (gauge, continued) {
+            (true, _) => CounterResetHint::Gauge,
+            (false, true) => CounterResetHint::NotReset,
+            (false, false) => CounterResetHint::Unknown,
+        };
+        Point::Histogram(Arc::new(read))
+    }
+
+    /// Whether a histogram continues the chunk.
+    fn takes(&self, next: &FloatHistogram) -> bool {
+        let Self::Histograms { gauge, stale, last } = self else {
+            return false;
+        };
+        let next_gauge = next.counter_reset_hint == CounterResetHint::Gauge;
+        if *stale
+            || *gauge != next_gauge
+            || next.counter_reset_hint == CounterResetHint::Reset
+            || next.schema != last.schema
+            || next.zero_threshold.to_bits() != last.zero_threshold.to_bits()
+            || next.schema == CUSTOM_BUCKETS_SCHEMA && next.custom_bounds != last.custom_bounds
+        {
+            return false;
+        }
+        *gauge
+            || !(next.count < last.count
+                || next.zero_count < last.zero_count
+                || shrinks(last, next, Sign::Positive)
+                || shrinks(last, next, Sign::Negative))
+    }
+}
+
+/// Whether a bucket has fewer observations than before.
+fn shrinks(last: &FloatHistogram, next: &FloatHistogram, sign: Sign) -> bool {
+    let after = buckets(next, sign);
+    buckets(last, sign)
+        .into_iter()
+        .any(|(index, count)| after.get(&index).is_none_or(|now| *now < count))
+}
+
+/// The samples of a line of values, one each `step` milliseconds from 0.
+pub(crate) fn samples(
+    step: i64,
+    items: &[crate::language::Item],
+    starts: &[Option<i64>],
+) -> Vec<Stored> {
+    use crate::language::Item;
+    let mut time = -step;
+    let mut starts = starts.iter();
+    let mut stored = Vec::new();
+    for item in items {
+        time += step;
+        let start = starts.next().copied().flatten();
+        let point = match item {
+            Item::Gap => continue,
+            Item::Float(value) => Point::Float(*value),
+            Item::Histogram { histogram, .. } => Point::Histogram(Arc::clone(histogram)),
+        };
+        stored.push(Stored {
+            time,
+            start: start.map_or(0, |start| time + start),
+            point,
+        });
+    }
+    stored
+}
+
+#[cfg(test)]
+mod tests {
+    use watchfire::promql::{
+        STALE,
+        histogram::{BucketSpan, Buckets},
+    };
+
+    use super::*;
+
+    fn histogram(counts: &[f64], hint: CounterResetHint) -> Point {
+        Point::Histogram(Arc::new(FloatHistogram {
+            counter_reset_hint: hint,
+            count: counts.iter().sum(),
+            positive: Buckets {
+                spans: vec![BucketSpan {
+                    offset: 0,
+                    length: u32::try_from(counts.len()).unwrap(),
+                }],
+                counts: counts.to_vec(),
+            },
+            ..FloatHistogram::default()
+        }))
+    }
+
+    /// What is read of samples that were stored: the hints, `-` for a float.
+    fn hints(points: Vec<Point>) -> String {
+        let mut chunk = Chunk::default();
+        let hint = |point| match chunk.append(point) {
+            Point::Float(_) => '-',
+            Point::Histogram(histogram) => match histogram.counter_reset_hint {
+                CounterResetHint::Unknown => '?',
+                CounterResetHint::Reset => 'r',
+                CounterResetHint::NotReset => 'n',
+                CounterResetHint::Gauge => 'g',
+            },
+        };
+        points.into_iter().map(hint).collect()
+    }
+
+    #[test]
+    fn hints_follow_the_chunks_of_the_database() {
+        use CounterResetHint::{Gauge, Reset, Unknown};
+        let plain = |counts: &[f64]| histogram(counts, Unknown);
+        assert_eq!(
+            hints(vec![plain(&[1.0]), plain(&[1.0, 2.0]), plain(&[2.0, 2.0])]),
+            "?nn"
+        );
+        assert_eq!(
+            hints(vec![plain(&[3.0]), plain(&[1.0, 9.0]), plain(&[1.0, 9.0])]),
+            "??n"
+        );
+        assert_eq!(hints(vec![plain(&[0.0, 1.0]), plain(&[0.0, 2.0])]), "?n");
+        assert_eq!(
+            hints(vec![plain(&[1.0]), histogram(&[2.0], Reset), plain(&[3.0])]),
+            "??n"
+        );
+        assert_eq!(
+            hints(vec![
+                histogram(&[3.0], Gauge),
+                histogram(&[1.0], Gauge),
+                plain(&[3.0])
+            ]),
+            "gg?"
+        );
+        assert_eq!(
+            hints(vec![
+                plain(&[1.0]),
+                Point::Float(STALE),
+                plain(&[2.0]),
+                plain(&[2.0])
+            ]),
+            "?-?n"
+        );
+        assert_eq!(
+            hints(vec![plain(&[1.0]), Point::Float(0.0), plain(&[2.0])]),
+            "?-?"
+        );
+    }
+
+    #[test]
+    fn old_and_contradicting_samples_are_refused() {
+        let labels = LabelSet::from_pairs([("__name__", "a")]);
+        let at = |time, value| Stored {
+            time,
+            start: 0,
+            point: Point::Float(value),
+        };
+        let mut storage = Storage::default();
+        storage
+            .append(&labels, vec![at(0, 1.0), at(5, 2.0)])
+            .unwrap();
+        storage.append(&labels, vec![at(5, 2.0)]).unwrap();
+        assert!(storage.append(&labels, vec![at(5, 3.0)]).is_err());
+        assert!(storage.append(&labels, vec![at(4, 3.0)]).is_err());
+        let between = |from, to| {
+            let selection = Selection {
+                matchers: Vec::new(),
+                from,
+                to,
+            };
+            storage
+                .select(&selection)
+                .into_iter()
+                .map(|series| series.floats.times)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(between(-1, 5), [[0, 5]]);
+        assert_eq!(between(0, 5), [[5]]);
+        assert_eq!(between(5, 9), Vec::<Vec<i64>>::new());
+    }
+}
