@@ -1,7 +1,11 @@
 //! Binary operators on numbers, and on elements of vectors (`promql/engine.go`, `vectorElemBinop`).
 
+use std::sync::Arc;
+
+use super::notes::{self, HistogramOperation};
 use crate::promql::ast::BinaryOp;
-use crate::promql::{Annotations, Point, Span};
+use crate::promql::histogram::{CounterResetHint, IncompatibleSchemas, Outcome};
+use crate::promql::{Annotations, FloatHistogram, Point, Span};
 
 /// What an operator makes of two elements.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +49,8 @@ pub fn compare(op: BinaryOp, left: f64, right: f64) -> Option<bool> {
     })
 }
 
-/// The value of an operator between two elements of vectors, or of a vector and a scalar; `None` if there is none.
+/// The value of an operator between two elements of vectors, or of one and a scalar; `None` if there is none, which a
+/// remark explains.
 pub fn of_points(
     op: BinaryOp,
     left: &Point,
@@ -53,19 +58,84 @@ pub fn of_points(
     span: Span,
     notes: &mut Annotations,
 ) -> Option<Operated> {
-    match (left, right) {
-        (Point::Float(left), Point::Float(right)) => {
-            if let Some(keep) = compare(op, *left, *right) {
-                return Some(Operated { point: Point::Float(*left), keep });
-            }
-            if let Some(value) = of_numbers(op, *left, *right) {
-                return Some(Operated { point: Point::Float(value), keep: true });
-            }
+    use BinaryOp::{Add, Div, Equal, Mul, NotEqual, Sub};
+    let kept = |point| Some(Operated { point, keep: true });
+    let result = match (left, right, op) {
+        (Point::Float(left), Point::Float(right), _) => numbers(op, *left, *right),
+        (Point::Float(factor), Point::Histogram(histogram), Mul)
+        | (Point::Histogram(histogram), Point::Float(factor), Mul) => {
+            kept(changed(histogram, |result| result.mul(*factor).compact(0)))
         }
-        _ => {}
+        (Point::Histogram(histogram), Point::Float(divisor), Div) => {
+            kept(changed(histogram, |result| result.div(*divisor).compact(0)))
+        }
+        (Point::Histogram(left), Point::Histogram(right), Equal | NotEqual) => {
+            let equal = left.equals(right);
+            let point = Point::Histogram(Arc::clone(left));
+            Some(Operated { point, keep: equal == (op == Equal) })
+        }
+        (Point::Histogram(left), Point::Histogram(right), Add | Sub) => {
+            return sum(op, left, right, span, notes).and_then(kept);
+        }
+        _ => None,
+    };
+    if result.is_none() {
+        incompatible(op, left, right, span, notes);
     }
-    incompatible(op, left, right, span, notes);
-    None
+    result
+}
+
+fn numbers(op: BinaryOp, left: f64, right: f64) -> Option<Operated> {
+    let (value, keep) = match compare(op, left, right) {
+        Some(keep) => (left, keep),
+        None => (of_numbers(op, left, right)?, true),
+    };
+    Some(Operated { point: Point::Float(value), keep })
+}
+
+fn changed(
+    histogram: &FloatHistogram,
+    change: impl FnOnce(&mut FloatHistogram) -> &mut FloatHistogram,
+) -> Point {
+    let mut result = histogram.clone();
+    change(&mut result);
+    Point::Histogram(Arc::new(result))
+}
+
+fn sum(
+    op: BinaryOp,
+    left: &FloatHistogram,
+    right: &FloatHistogram,
+    span: Span,
+    notes: &mut Annotations,
+) -> Option<Point> {
+    let mut result = left.clone();
+    let (outcome, operation) = if op == BinaryOp::Add {
+        (result.add(right), HistogramOperation::Addition)
+    } else {
+        let outcome = result.sub(right);
+        result.counter_reset_hint = CounterResetHint::Gauge;
+        (outcome, HistogramOperation::Subtraction)
+    };
+    match outcome {
+        // Prometheus gives up the result for the warning.
+        Ok(Outcome { counter_reset_collision: true, .. }) => {
+            notes::reset_collision(notes, span, operation);
+            None
+        }
+        Ok(Outcome { nhcb_bounds_reconciled, .. }) => {
+            if nhcb_bounds_reconciled {
+                notes::bounds_reconciled(notes, span, operation);
+            }
+            result.compact(0);
+            Some(Point::Histogram(Arc::new(result)))
+        }
+        Err(IncompatibleSchemas) => {
+            let text = "incompatible bucket layout encountered for binary operator";
+            notes.warn(span, format!("{text} {}", op.as_str()));
+            None
+        }
+    }
 }
 
 fn incompatible(op: BinaryOp, left: &Point, right: &Point, span: Span, notes: &mut Annotations) {

@@ -1,9 +1,6 @@
 //! `changes` and `resets`: what happens between neighbouring samples.
 
-use std::sync::Arc;
-
 use super::extended::anchored;
-use super::histograms;
 use super::merged::{Either, Moment, merged};
 use super::over_time::number;
 use super::rate::{starts_anew, started_anew};
@@ -52,7 +49,7 @@ pub(super) fn resets_any(
         match (before.value, now.value) {
             (Either::Float(before), Either::Float(value)) => value < before || anew(),
             (Either::Histogram(before), Either::Histogram(histogram)) => {
-                anew() || histograms::detect_reset(histogram, before)
+                anew() || histogram.detect_reset(before)
             }
             _ => true,
         }
@@ -68,7 +65,7 @@ pub(super) fn changes_any(
         match (before.value, now.value) {
             (Either::Float(before), Either::Float(value)) => differ(before, value),
             (Either::Histogram(before), Either::Histogram(histogram)) => {
-                !Arc::ptr_eq(before, histogram) && !histograms::equals(histogram, before)
+                !histogram.equals(before)
             }
             _ => true,
         }

@@ -1,11 +1,11 @@
 //! `anchored` and `smoothed`: what they need beyond a window, and what they make of it.
 //!
 //! The engine hands over the samples of `start - reach.before < time <= end + reach.after`, with
-//! [`WindowContext::extended`](super::WindowContext::extended) set; the functions allowed do the rest.
+//! [`WindowContext::extended`] set; the functions allowed do the rest.
 
 use super::rate::Kind;
 use super::window::WindowContext;
-use super::{histograms, notes};
+use super::{extended_histograms, notes};
 use crate::promql::ast::Extended;
 use crate::promql::engine::EvalError;
 use crate::promql::{Annotations, FunctionId, Point, Samples, Slice, Window};
@@ -117,7 +117,7 @@ pub fn smoothed_at(
         return value.map(Point::Float);
     }
     if window.floats.is_empty() {
-        return histograms::smoothed_at(window.histograms, time, context, notes);
+        return extended_histograms::smoothed_at(window.histograms, time, context, notes);
     }
     notes::mixed_floats_histograms(notes, context);
     None
@@ -241,7 +241,8 @@ pub(super) fn anchored<'a>(
     })
 }
 
-fn tail<T>(samples: Slice<'_, T>, from: usize) -> Slice<'_, T> {
+/// The samples from a place on.
+pub(super) fn tail<T>(samples: Slice<'_, T>, from: usize) -> Slice<'_, T> {
     Slice {
         times: samples.times.get(from..).unwrap_or_default(),
         values: samples.values.get(from..).unwrap_or_default(),

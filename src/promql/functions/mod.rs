@@ -5,6 +5,7 @@ mod arithmetic;
 mod changes;
 mod date;
 mod extended;
+mod extended_histograms;
 mod histograms;
 mod instant;
 mod math;
@@ -24,7 +25,7 @@ pub use date::{DateFunction, date_function};
 pub use extended::{Reach, check_function, extend, smoothed_at};
 pub use math::{MathFunction, clamp, math_function, max_of, min_of, round};
 pub use notes::{
-    HistogramOperation, bounds_reconciled, check_counter_name, check_quantile, general,
+    HistogramOperation, bounds_reconciled, check_counter_name, check_quantile, general, go_float,
     reset_collision,
 };
 pub use quantile::quantile;

@@ -130,6 +130,16 @@ pub fn general(value: f64) -> String {
     }
 }
 
+/// A number as Prometheus writes it in labels: with all digits, never with an exponent.
+#[must_use]
+pub fn go_float(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value}")
+    } else {
+        general(value)
+    }
+}
+
 /// A number as Go's `%f` prints it.
 pub(super) fn fixed(value: f64) -> String {
     if value.is_finite() {
@@ -161,6 +171,8 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(general(value), text);
         }
+        assert_eq!(go_float(1e21), "1000000000000000000000");
+        assert_eq!(go_float(f64::INFINITY), "+Inf");
         assert_eq!(fixed(0.5), "0.500000");
         assert_eq!(fixed(f64::INFINITY), "+Inf");
     }

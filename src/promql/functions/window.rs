@@ -18,7 +18,7 @@ pub struct WindowContext<'a> {
     pub params: &'a [f64],
     /// Whether start timestamps mark resets of counters.
     pub use_start_timestamps: bool,
-    /// Whether the window holds samples beyond its ends ([`Reach`](super::Reach)).
+    /// Whether the window holds samples beyond its ends ([`Reach`](super::extended::Reach)).
     pub extended: Extended,
     /// `__name__` of the series as it comes into the function; empty if it has none.
     pub name: &'a str,

@@ -171,9 +171,9 @@ fn overlapping_starts_are_remarked() {
         samples.starts = starts;
         let mut notes = Annotations::default();
         over_window(FunctionId::Rate, window(&samples, &started), &started, &mut notes).expect("a rate");
-        let texts: Vec<_> = notes.iter().map(|note| note.text.as_str()).collect();
+        let texts: Vec<_> = notes.iter().map(|note| note.text.clone()).collect();
         let text = r#"sample has start time that overlaps with previous sample timestamp for metric "m""#;
-        assert_eq!(texts, vec![text; usize::from(overlaps)], "{:?}", samples.starts);
+        assert_eq!(texts, vec![text.to_owned(); usize::from(overlaps)], "{:?}", samples.starts);
     }
 }
 
