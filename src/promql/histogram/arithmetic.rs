@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
-use super::bounds::exponential;
-use super::cell::Cell;
-use super::custom::common_bounds;
-use super::{Buckets, CounterResetHint, FloatHistogram, Histogram};
+use super::{
+    Buckets, CounterResetHint, FloatHistogram, Histogram, bounds::exponential, cell::Cell,
+    custom::common_bounds,
+};
 
 /// Two histograms of which only one has custom buckets have no sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

@@ -1,7 +1,9 @@
 //! Where buckets end.
 
-use super::CUSTOM_BUCKETS_SCHEMA;
-use super::scale::{exp2, ldexp};
+use super::{
+    CUSTOM_BUCKETS_SCHEMA,
+    scale::{exp2, ldexp},
+};
 
 /// The largest distance from 0, as an exponent of two, that needs thought: beyond it all is 0 or infinite.
 const FAR: i64 = 4096;
@@ -29,7 +31,10 @@ pub(super) fn exponential(index: i64, schema: i32) -> f64 {
         }
         0..=8 => {
             let step = (index & ((1 << schema) - 1)) << (8 - schema);
-            (FRACTIONS[usize::try_from(step).unwrap_or(0) & 255], (index >> schema) + 1)
+            (
+                FRACTIONS[usize::try_from(step).unwrap_or(0) & 255],
+                (index >> schema) + 1,
+            )
         }
         9.. => return exp2(index as f64 / f64::from(schema).exp2()),
     };

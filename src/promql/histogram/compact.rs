@@ -1,8 +1,10 @@
 //! Leaving out empty buckets.
 
-use super::cell::Cell;
-use super::spans::{Indexed, Layout};
-use super::{Buckets, Histogram};
+use super::{
+    Buckets, Histogram,
+    cell::Cell,
+    spans::{Indexed, Layout},
+};
 
 /// No schema's buckets for finite numbers are further apart than this.
 const WIDEST_GAP: i64 = 1 << 20;
@@ -25,7 +27,9 @@ impl super::FloatHistogram {
 
 impl<C: Cell> Buckets<C> {
     fn compact(&mut self, max_empty: usize) {
-        let most = i64::try_from(max_empty).unwrap_or(WIDEST_GAP).min(WIDEST_GAP);
+        let most = i64::try_from(max_empty)
+            .unwrap_or(WIDEST_GAP)
+            .min(WIDEST_GAP);
         if self.is_compact(most) {
             return;
         }

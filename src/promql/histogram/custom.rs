@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::Buckets;
-use super::cell::Cell;
-use super::spans::{Indexed, Layout};
+use super::{
+    Buckets,
+    cell::Cell,
+    spans::{Indexed, Layout},
+};
 use crate::promql::Kahan;
 
 /// The bounds that are in both; both are sorted.

@@ -1,9 +1,11 @@
 //! Buckets with their bounds.
 
-use super::bounds::upper;
-use super::cell::Cell;
-use super::spans::{Indexed, clamp};
-use super::{Buckets, CUSTOM_BUCKETS_SCHEMA, FloatHistogram, Histogram};
+use super::{
+    Buckets, CUSTOM_BUCKETS_SCHEMA, FloatHistogram, Histogram,
+    bounds::upper,
+    cell::Cell,
+    spans::{Indexed, clamp},
+};
 
 /// A bucket.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +49,11 @@ impl Direction<'_> {
     fn bucket(self, (index, count): (i64, f64)) -> Bucket {
         let near = upper(index - 1, self.schema, self.custom);
         let far = upper(index, self.schema, self.custom);
-        let (lower, upper) = if self.positive { (near, far) } else { (-far, -near) };
+        let (lower, upper) = if self.positive {
+            (near, far)
+        } else {
+            (-far, -near)
+        };
         let custom = self.schema == CUSTOM_BUCKETS_SCHEMA;
         Bucket {
             lower,

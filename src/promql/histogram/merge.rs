@@ -1,8 +1,10 @@
 //! Adding the buckets of one sign to those of another histogram.
 
-use super::cell::Cell;
-use super::Buckets;
-use super::spans::{Indexed, Layout};
+use super::{
+    Buckets,
+    cell::Cell,
+    spans::{Indexed, Layout},
+};
 
 impl<C: Cell> Buckets<C> {
     /// Adds buckets of the same schema; those that were missing come into being.

@@ -1,28 +1,43 @@
 //! Native histograms whose counts are floats (`model/histogram/float_histogram.go`).
 
+mod arithmetic;
 mod bounds;
 mod cell;
-mod merge;
-mod scale;
-mod spans;
-mod iterate;
-mod size;
+mod classic;
 mod compact;
-mod equal;
-mod resolution;
-mod zero;
 mod custom;
-mod arithmetic;
-mod total;
+mod equal;
+mod fraction;
+mod from_classic;
+mod iterate;
+mod merge;
+mod quantile;
 mod reset;
+mod resolution;
+mod scale;
+mod size;
+mod spans;
+mod statistics;
+mod text;
+mod total;
+mod trim;
+mod validity;
+mod zero;
 
 use std::sync::Arc;
 
-pub use cell::Cell;
 pub use arithmetic::{IncompatibleSchemas, Outcome};
+pub use cell::Cell;
+pub use classic::{
+    ClassicBucket, ClassicQuantile, ForcedMonotonicity, bucket_fraction, bucket_quantile,
+};
+pub use fraction::Fraction;
+pub use from_classic::{ClassicHistogram, NotConvertible};
 pub use iterate::{AllBuckets, Bucket};
+pub use quantile::{NanEffect, Quantile};
 pub use resolution::CannotReduce;
 pub use total::{HistogramMean, HistogramSum};
+pub use validity::Invalid;
 
 /// The schema of histograms with custom bounds.
 pub const CUSTOM_BUCKETS_SCHEMA: i32 = -53;

@@ -1,9 +1,11 @@
 //! Whether a counter started anew.
 
-use super::bounds::{exponential, upper};
-use super::resolution::folded;
-use super::spans::Indexed;
-use super::{Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram};
+use super::{
+    Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint, FloatHistogram,
+    bounds::{exponential, upper},
+    resolution::folded,
+    spans::Indexed,
+};
 
 impl FloatHistogram {
     /// Whether the counter started anew since `previous`: if the hint knows nothing,
@@ -77,10 +79,7 @@ impl FloatHistogram {
 }
 
 /// Whether a bucket counts less than before, or is gone with what it counted.
-fn fell(
-    now: impl Iterator<Item = (i64, f64)>,
-    before: impl Iterator<Item = (i64, f64)>,
-) -> bool {
+fn fell(now: impl Iterator<Item = (i64, f64)>, before: impl Iterator<Item = (i64, f64)>) -> bool {
     let mut now = now.peekable();
     for (index, old) in before {
         while now.next_if(|(at, _)| *at < index).is_some() {}

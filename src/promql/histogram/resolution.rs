@@ -2,10 +2,12 @@
 
 use thiserror::Error;
 
-use super::bounds::reduced;
-use super::cell::Cell;
-use super::spans::{Indexed, Layout};
-use super::{Buckets, CUSTOM_BUCKETS_SCHEMA, FloatHistogram};
+use super::{
+    Buckets, CUSTOM_BUCKETS_SCHEMA, FloatHistogram,
+    bounds::reduced,
+    cell::Cell,
+    spans::{Indexed, Layout},
+};
 
 /// Why the resolution of a histogram cannot be reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]

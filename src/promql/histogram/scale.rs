@@ -10,7 +10,11 @@ pub(super) fn ldexp(fraction: f64, exponent: i64) -> f64 {
     let own = i64::try_from(bits >> BITS_OF_FRACTION & 0x7ff).unwrap_or(0);
     if own > 0 && (1..=2046).contains(&(own + exponent)) {
         let moved = exponent.unsigned_abs() << BITS_OF_FRACTION;
-        return f64::from_bits(if exponent < 0 { bits - moved } else { bits + moved });
+        return f64::from_bits(if exponent < 0 {
+            bits - moved
+        } else {
+            bits + moved
+        });
     }
     if exponent > 0 {
         fraction * power(1023) * power(exponent - 1023)

@@ -72,14 +72,15 @@ fn two_exponential() -> impl Strategy<Value = (FloatHistogram, FloatHistogram)> 
 }
 
 fn some_of_schema(schema: i32) -> impl Strategy<Value = FloatHistogram> {
-    let zero = (prop::sample::select(vec![0.0, 0.001, 0.5, 1.0, 1.3]), 0u8..5);
-    (zero, some_buckets(), some_buckets()).prop_map(
-        move |(zero, positive, negative)| {
-            let mut h = exponential(schema, (zero.0, f64::from(zero.1)), positive, negative);
-            h.drop_buckets_in_zero_bucket();
-            exponential(schema, (zero.0, f64::from(zero.1)), h.positive, h.negative)
-        },
-    )
+    let zero = (
+        prop::sample::select(vec![0.0, 0.001, 0.5, 1.0, 1.3]),
+        0u8..5,
+    );
+    (zero, some_buckets(), some_buckets()).prop_map(move |(zero, positive, negative)| {
+        let mut h = exponential(schema, (zero.0, f64::from(zero.1)), positive, negative);
+        h.drop_buckets_in_zero_bucket();
+        exponential(schema, (zero.0, f64::from(zero.1)), h.positive, h.negative)
+    })
 }
 
 pub(super) fn some_custom() -> impl Strategy<Value = FloatHistogram> {
@@ -142,24 +143,33 @@ pub(super) fn anything() -> impl Strategy<Value = FloatHistogram> {
         CounterResetHint::Gauge,
     ]);
     (
-        (hint, schema, any_number(), any_number(), any_number(), any_number()),
+        (
+            hint,
+            schema,
+            any_number(),
+            any_number(),
+            any_number(),
+            any_number(),
+        ),
         any_buckets(),
         any_buckets(),
         prop::collection::vec(any_number(), 0..6),
     )
-        .prop_map(|((hint, schema, threshold, zero, count, sum), positive, negative, bounds)| {
-            FloatHistogram {
-                counter_reset_hint: hint,
-                schema,
-                zero_threshold: threshold,
-                zero_count: zero,
-                count,
-                sum,
-                positive,
-                negative,
-                custom_bounds: Arc::from(bounds),
-            }
-        })
+        .prop_map(
+            |((hint, schema, threshold, zero, count, sum), positive, negative, bounds)| {
+                FloatHistogram {
+                    counter_reset_hint: hint,
+                    schema,
+                    zero_threshold: threshold,
+                    zero_count: zero,
+                    count,
+                    sum,
+                    positive,
+                    negative,
+                    custom_bounds: Arc::from(bounds),
+                }
+            },
+        )
 }
 
 fn observations(h: &FloatHistogram) -> f64 {
@@ -282,5 +292,81 @@ proptest! {
         let _ = mean.add(&b);
         let _ = mean.add(&a);
         let _ = mean.finish();
+        let _ = (a.quantile(factor), a.quantile(0.3), a.quantile(0.9));
+        let _ = (a.fraction(factor, 3.0), a.fraction(-1.0, factor), a.avg(), a.stdvar(), a.stddev());
+        let _ = (a.clone().trim_upper(factor), a.clone().trim_lower(factor));
+        let _ = a.validate().map_err(|error| error.to_string());
+        let _ = (a.to_string(), a.to_test_expression());
+    }
+
+    #[test]
+    fn no_classic_histogram_panics(buckets in prop::collection::vec((any_number(), any_number()), 0..6), q in any_number()) {
+        let mut classic: Vec<_> = (buckets.iter())
+            .map(|&(upper_bound, count)| ClassicBucket { upper_bound, count })
+            .collect();
+        let _ = bucket_quantile(0.4, &mut classic);
+        let _ = (bucket_quantile(q, &mut classic), bucket_fraction(q, 2.0, &mut classic));
+        let mut gathered = ClassicHistogram::default();
+        for (bound, count) in buckets {
+            gathered.set_bucket(bound, count);
+        }
+        gathered.set_sum(q);
+        gathered.set_count(q);
+        let _ = gathered.convert().map_err(|error| error.to_string());
+    }
+
+    #[test]
+    fn a_quantile_is_where_so_many_observations_are(
+        h in prop_oneof![some_exponential(), some_custom()], q in 0.001..0.999
+    ) {
+        prop_assume!(h.count > 0.0 && h.populated_buckets().all(|b| b.upper.is_finite() && b.lower.is_finite()));
+        let at = h.quantile(q).value;
+        let below: f64 = h.populated_buckets().filter(|b| b.upper < at).map(|b| b.count).sum();
+        let up_to: f64 = h.populated_buckets().filter(|b| b.lower <= at).map(|b| b.count).sum();
+        prop_assert!(below <= q * h.count * (1.0 + 1e-9) && up_to >= q * h.count * (1.0 - 1e-9), "{at}: {h}");
+        let fraction = h.fraction(f64::NEG_INFINITY, at).value;
+        let width = h.populated_buckets().filter(|b| b.lower < at && b.upper > at).count();
+        // Of custom buckets around zero, a fraction takes the part above zero only.
+        prop_assert!(width == 0 || h.is_custom() || (fraction - q).abs() < 1e-6, "{at} {fraction}: {h}");
+    }
+
+    #[test]
+    fn both_parts_of_a_trimmed_histogram_are_the_whole(h in some_exponential(), bound in -9.0..9.0) {
+        let (mut lower, mut upper) = (h.clone(), h.clone());
+        lower.trim_upper(bound);
+        upper.trim_lower(bound);
+        prop_assert!((lower.count + upper.count - h.count).abs() < 1e-9, "{lower} {upper} {h}");
+        prop_assert!(lower.validate().is_ok() && upper.validate().is_ok());
+        prop_assert!(lower.populated_buckets().all(|b| b.lower < bound));
+        prop_assert!(upper.populated_buckets().all(|b| b.upper > bound));
+    }
+
+    #[test]
+    fn sound_histograms_are_valid(h in prop_oneof![some_exponential(), some_custom()]) {
+        prop_assert_eq!(h.validate(), Ok(()));
+    }
+
+    #[test]
+    fn classic_and_custom_quantiles_agree(h in some_custom(), q in 0.001..0.999) {
+        prop_assume!(h.count > 0.0 && h.custom_bounds.len() > 1);
+        let mut all = 0.0;
+        let bounds = h.custom_bounds.iter().copied().chain([f64::INFINITY]);
+        let mut classic: Vec<_> = (bounds.zip(&h.positive.counts))
+            .map(|(upper_bound, count)| {
+                all += count;
+                ClassicBucket { upper_bound, count: all }
+            })
+            .collect();
+        let mut gathered = ClassicHistogram::default();
+        for bucket in &classic {
+            gathered.set_bucket(bucket.upper_bound, bucket.count);
+        }
+        gathered.set_sum(h.sum);
+        let native = gathered.convert().unwrap();
+        prop_assert!(native.populated_buckets().eq(h.populated_buckets()));
+        let classic = bucket_quantile(q, &mut classic);
+        prop_assert!(classic.forced.is_none());
+        let custom = h.quantile(q).value;
+        prop_assert!((classic.value - custom).abs() < 1e-9, "{} {custom} {h}", classic.value);
     }
 }

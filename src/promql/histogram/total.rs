@@ -1,8 +1,7 @@
 //! Sums and means of many histograms.
 
-use super::cell::Cell;
 use super::{
-    Buckets, CounterResetHint, FloatHistogram, Histogram, IncompatibleSchemas, Outcome,
+    Buckets, CounterResetHint, FloatHistogram, Histogram, IncompatibleSchemas, Outcome, cell::Cell,
 };
 use crate::promql::Kahan;
 
@@ -193,7 +192,13 @@ impl Histogram<Kahan> {
             let hidden = self.in_zero_bucket(buckets);
             (0..)
                 .zip(&buckets.counts)
-                .map(|(place, cell)| if place < hidden { cell.sum } else { number(*cell) })
+                .map(|(place, cell)| {
+                    if place < hidden {
+                        cell.sum
+                    } else {
+                        number(*cell)
+                    }
+                })
                 .collect()
         };
         let (positive, negative) = (correct(&self.positive), correct(&self.negative));

@@ -1,7 +1,6 @@
 //! One zero bucket for two histograms.
 
-use super::cell::Cell;
-use super::{FloatHistogram, Histogram};
+use super::{FloatHistogram, Histogram, cell::Cell};
 use crate::promql::Kahan;
 
 impl<C: Cell> Histogram<C> {
