@@ -72,6 +72,9 @@ pub enum ExprKind {
     Aggregate(Box<Aggregate>),
     /// `rate(a[5m])`.
     Call(Box<Call>),
+    /// An instant vector that was evaluated elsewhere, by its number. No query is parsed to one: federation puts them
+    /// in the place of what endpoints evaluate.
+    Fragment(usize),
 }
 
 /// A number, perhaps written as a duration in seconds.
@@ -460,7 +463,9 @@ impl Expr {
         match &self.kind {
             ExprKind::Number(_) => ValueType::Scalar,
             ExprKind::String(_) => ValueType::String,
-            ExprKind::Vector(_) | ExprKind::Aggregate(_) => ValueType::Vector,
+            ExprKind::Vector(_) | ExprKind::Aggregate(_) | ExprKind::Fragment(_) => {
+                ValueType::Vector
+            }
             ExprKind::Matrix(_) | ExprKind::Subquery(_) => ValueType::Matrix,
             ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => inner.value_type(),
             ExprKind::Call(call) => call.function.returns,
@@ -482,6 +487,7 @@ impl Expr {
             ExprKind::Number(_)
             | ExprKind::String(_)
             | ExprKind::Vector(_)
+            | ExprKind::Fragment(_)
             | ExprKind::Matrix(_) => Vec::new(),
             ExprKind::Subquery(subquery) => vec![&subquery.expr],
             ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => vec![inner],

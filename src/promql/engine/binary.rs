@@ -3,7 +3,7 @@
 use super::{
     EvalError, Steps,
     evaluate::{Evaluated, Evaluator},
-    matching::{NAME, Signatures, is_metadata, matched_labels, without_name},
+    matching::{Signatures, is_metadata, matched_labels, without_name},
     plan::{BinaryNode, Node},
     table::{Row, Table},
 };

@@ -66,15 +66,21 @@ fn unexpected(expected: &str) -> EvalError {
 pub(super) struct Evaluator<'a> {
     pub(super) options: Options,
     data: &'a [Vec<Series>],
+    fragments: &'a [Vec<Series>],
     pub(super) notes: Annotations,
     /// Samples held by values that are still in use.
     held: usize,
 }
 
-pub(super) fn run(prepared: &Prepared, data: &[Vec<Series>]) -> Result<Output, EvalError> {
+pub(super) fn run(
+    prepared: &Prepared,
+    data: &[Vec<Series>],
+    fragments: &[Vec<Series>],
+) -> Result<Output, EvalError> {
     let mut evaluator = Evaluator {
         options: prepared.options,
         data,
+        fragments,
         notes: Annotations::default(),
         held: 0,
     };
@@ -116,6 +122,11 @@ impl<'a> Evaluator<'a> {
             NodeKind::Number(number) => Ok(Evaluated::Scalar(vec![*number; steps.count()])),
             NodeKind::Text(text) => Ok(Evaluated::Text(text.clone())),
             NodeKind::Instant(instant) => Ok(Evaluated::Vector(self.instant(node, instant, steps))),
+            NodeKind::Fragment(number) => {
+                let series = self.fragments.get(*number).map(Vec::as_slice);
+                let series = series.unwrap_or_default();
+                Ok(Evaluated::Vector(select::exact(series, steps)))
+            }
             NodeKind::Range(_) | NodeKind::Subquery(_) => self.matrix(node, steps),
             NodeKind::Negate(inner) => self.negate(inner, steps),
             NodeKind::Binary(binary) => self.binary(node, binary, steps),

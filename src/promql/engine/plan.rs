@@ -1,6 +1,8 @@
 //! What will be evaluated: the tree with all times resolved, and the data that it needs
 //! (`PreprocessExpr` and `getTimeRangesForSelector` of `promql/engine.go`).
 
+use std::collections::BTreeMap;
+
 use super::{EvalError, Options, Output, Selection, Steps, evaluate};
 use crate::{
     labels::{MatchOp, Matcher},
@@ -28,6 +30,8 @@ pub(super) enum NodeKind {
     Number(f64),
     Text(String),
     Instant(Instant),
+    /// Values at exactly the steps, which were evaluated elsewhere.
+    Fragment(usize),
     Range(Range),
     Subquery(Box<SubqueryNode>),
     Negate(Box<Node>),
@@ -127,6 +131,7 @@ pub struct Prepared {
     pub(super) steps: Steps,
     pub(super) options: Options,
     selections: Vec<Selection>,
+    fragments: BTreeMap<usize, Steps>,
 }
 
 impl Prepared {
@@ -136,12 +141,30 @@ impl Prepared {
         &self.selections
     }
 
+    /// The steps at which each fragment is needed.
+    #[must_use]
+    pub fn fragments(&self) -> &BTreeMap<usize, Steps> {
+        &self.fragments
+    }
+
     /// Evaluates the expression over the series of each selection.
     ///
     /// # Errors
     /// When the data or a parameter does not allow it, or a limit is reached.
     pub fn evaluate(&self, data: &[Vec<Series>]) -> Result<Output, EvalError> {
-        evaluate::run(self, data)
+        self.evaluate_with(data, &[])
+    }
+
+    /// Evaluates the expression over the series of each selection and the values of each fragment at its steps.
+    ///
+    /// # Errors
+    /// When the data or a parameter does not allow it, or a limit is reached.
+    pub fn evaluate_with(
+        &self,
+        data: &[Vec<Series>],
+        fragments: &[Vec<Series>],
+    ) -> Result<Output, EvalError> {
+        evaluate::run(self, data, fragments)
     }
 }
 
@@ -154,6 +177,7 @@ pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, 
         query: steps,
         options,
         selections: Vec::new(),
+        fragments: BTreeMap::new(),
     };
     let mut root = planner.node(expr, steps)?;
     if root.invariant && root.wrap && !steps.is_single() {
@@ -164,6 +188,7 @@ pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, 
         steps,
         options,
         selections: planner.selections,
+        fragments: planner.fragments,
     })
 }
 
@@ -171,6 +196,7 @@ struct Planner {
     query: Steps,
     options: Options,
     selections: Vec<Selection>,
+    fragments: BTreeMap<usize, Steps>,
 }
 
 /// A planned node, and whether its value is the same at all steps.
@@ -224,6 +250,10 @@ impl Planner {
                 let instant = self.instant(selector, steps)?;
                 let fixed = instant.shift.at.is_some();
                 (NodeKind::Instant(instant), fixed, fixed)
+            }
+            ExprKind::Fragment(number) => {
+                self.fragments.insert(*number, steps);
+                (NodeKind::Fragment(*number), false, false)
             }
             ExprKind::Matrix(matrix) => {
                 let range = self.range(matrix, steps)?;

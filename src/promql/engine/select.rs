@@ -99,6 +99,15 @@ pub(super) fn instant(series: &[Series], node: &Instant, steps: Steps, lookback:
     table
 }
 
+/// The sample of each series at exactly each step.
+pub(super) fn exact(series: &[Series], steps: Steps) -> Table {
+    let mut table = Table::with_capacity(steps.count(), series.len());
+    for series in series {
+        push_latest(&mut table, series, Shift::default(), steps, 1);
+    }
+    table
+}
+
 fn push_latest(table: &mut Table, series: &Series, shift: Shift, steps: Steps, lookback: i64) {
     let row = table.push(Row {
         labels: series.labels.clone(),

@@ -40,6 +40,7 @@ impl Check<'_, '_> {
         match &mut expr.kind {
             ExprKind::Number(_) => ValueType::Scalar,
             ExprKind::String(_) => ValueType::String,
+            ExprKind::Fragment(_) => ValueType::Vector,
             ExprKind::Vector(selector) => {
                 self.selector(selector, span);
                 ValueType::Vector

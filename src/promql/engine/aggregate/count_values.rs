@@ -41,7 +41,7 @@ impl Evaluator<'_> {
                 };
                 let value = match point {
                     Point::Float(float) => go_float(float),
-                    Point::Histogram(histogram) => format!("{histogram:?}"),
+                    Point::Histogram(histogram) => histogram.to_string(),
                 };
                 let labels = with_label(&head.labels, label, &value);
                 let labels = super::group_labels(&labels, &grouping, aggregate.without);

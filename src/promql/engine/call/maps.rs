@@ -104,6 +104,9 @@ fn statistic(id: FunctionId) -> Option<Statistic> {
     Some(match id {
         Id::HistogramCount => |histogram| histogram.count,
         Id::HistogramSum => |histogram| histogram.sum,
+        Id::HistogramAvg => |histogram| histogram.avg(),
+        Id::HistogramStdvar => |histogram| histogram.stdvar(),
+        Id::HistogramStddev => |histogram| histogram.stddev(),
         _ => return None,
     })
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     labels::LabelSet,
-    promql::{Annotations, FunctionId, Point, Span, Window, functions::WindowContext, is_stale},
+    promql::{FunctionId, Point, Span, Window, functions::WindowContext, is_stale},
 };
 
 impl Evaluator<'_> {
