@@ -14,7 +14,7 @@ use crate::{
             plan::AggregateNode,
             table::{Row, Table},
         },
-        functions::general as go_float,
+        functions::go_float,
     },
 };
 
