@@ -58,7 +58,7 @@ pub fn of_points(
     span: Span,
     notes: &mut Annotations,
 ) -> Option<Operated> {
-    use BinaryOp::{Add, Div, Equal, Mul, NotEqual, Sub};
+    use BinaryOp::{Add, Div, Equal, Mul, NotEqual, Sub, TrimLower, TrimUpper};
     let kept = |point| Some(Operated { point, keep: true });
     let result = match (left, right, op) {
         (Point::Float(left), Point::Float(right), _) => numbers(op, *left, *right),
@@ -68,6 +68,12 @@ pub fn of_points(
         }
         (Point::Histogram(histogram), Point::Float(divisor), Div) => {
             kept(changed(histogram, |result| result.div(*divisor).compact(0)))
+        }
+        (Point::Histogram(histogram), Point::Float(bound), TrimUpper) => {
+            kept(changed(histogram, |result| result.trim_upper(*bound)))
+        }
+        (Point::Histogram(histogram), Point::Float(bound), TrimLower) => {
+            kept(changed(histogram, |result| result.trim_lower(*bound)))
         }
         (Point::Histogram(left), Point::Histogram(right), Equal | NotEqual) => {
             let equal = left.equals(right);
@@ -146,4 +152,167 @@ fn incompatible(op: BinaryOp, left: &Point, right: &Point, span: Span, notes: &m
     let (left, op, right) = (kind(left), op.as_str(), kind(right));
     let text = "incompatible sample types encountered for binary operator";
     notes.info(span, format!("{text} \"{op}\": {left} {op} {right}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::histogram::{BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA};
+
+    const INF: f64 = f64::INFINITY;
+    const NAN: f64 = f64::NAN;
+
+    #[test]
+    fn special_numbers_are_those_of_go() {
+        use BinaryOp::{Atan2, Div, Mod, Mul, Pow};
+        for (op, left, right, expected) in [
+            (Mod, 5.5, 2.0, 1.5),
+            (Mod, -5.5, 2.0, -1.5),
+            (Mod, 5.5, -2.0, 1.5),
+            (Mod, -4.0, 2.0, -0.0),
+            (Mod, -0.0, 2.0, -0.0),
+            (Mod, 1.0, INF, 1.0),
+            (Mod, 1.0, 0.0, NAN),
+            (Mod, INF, 1.0, NAN),
+            (Mod, NAN, 1.0, NAN),
+            (Pow, NAN, 0.0, 1.0),
+            (Pow, 1.0, NAN, 1.0),
+            (Pow, -1.0, INF, 1.0),
+            (Pow, -1.0, -INF, 1.0),
+            (Pow, 0.0, -1.0, INF),
+            (Pow, -0.0, -1.0, -INF),
+            (Pow, -0.0, -2.0, INF),
+            (Pow, -0.0, -INF, INF),
+            (Pow, -0.0, 3.0, -0.0),
+            (Pow, 0.5, -INF, INF),
+            (Pow, -INF, -3.0, -0.0),
+            (Pow, -INF, 3.0, -INF),
+            (Pow, -8.0, 1.0 / 3.0, NAN),
+            (Pow, 2.0, 10.0, 1024.0),
+            (Div, 1.0, -0.0, -INF),
+            (Div, 0.0, 0.0, NAN),
+            (Mul, 0.0, INF, NAN),
+            (Atan2, 0.0, -0.0, std::f64::consts::PI),
+            (Atan2, -0.0, 0.0, -0.0),
+            (Atan2, INF, INF, std::f64::consts::FRAC_PI_4),
+        ] {
+            let got = of_numbers(op, left, right).expect("a number");
+            let same = got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan();
+            assert!(same, "{left} {} {right} is {got}", op.as_str());
+        }
+    }
+
+    #[test]
+    fn nan_equals_nothing() {
+        use BinaryOp::{Add, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
+        for op in [Equal, Greater, GreaterOrEqual, Less, LessOrEqual] {
+            assert_eq!(compare(op, NAN, NAN), Some(false));
+        }
+        assert_eq!(compare(NotEqual, NAN, NAN), Some(true));
+        assert_eq!(compare(Equal, 0.0, -0.0), Some(true));
+        assert_eq!(of_numbers(GreaterOrEqual, 2.0, 2.0), Some(1.0));
+        assert_eq!(compare(Add, 1.0, 1.0), None);
+        assert_eq!(of_numbers(BinaryOp::And, 1.0, 1.0), None);
+    }
+
+    fn operate(op: BinaryOp, left: &Point, right: &Point) -> (Option<Operated>, Vec<String>) {
+        let mut notes = Annotations::default();
+        let result = of_points(op, left, right, Span::default(), &mut notes);
+        (result, notes.iter().map(|note| note.to_text("")).collect())
+    }
+
+    fn exponential(hint: CounterResetHint) -> FloatHistogram {
+        FloatHistogram {
+            counter_reset_hint: hint,
+            count: 4.0,
+            sum: 6.0,
+            positive: Buckets {
+                spans: vec![BucketSpan { offset: 0, length: 2 }],
+                counts: vec![1.0, 3.0],
+            },
+            ..FloatHistogram::default()
+        }
+    }
+
+    fn custom(bounds: &[f64]) -> FloatHistogram {
+        FloatHistogram {
+            schema: CUSTOM_BUCKETS_SCHEMA,
+            custom_bounds: bounds.into(),
+            ..exponential(CounterResetHint::Unknown)
+        }
+    }
+
+    fn histogram(histogram: FloatHistogram) -> Point {
+        Point::Histogram(Arc::new(histogram))
+    }
+
+    #[track_caller]
+    fn result(operated: Option<Operated>) -> Arc<FloatHistogram> {
+        match operated {
+            Some(Operated { point: Point::Histogram(histogram), keep: true }) => histogram,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn histograms_are_scaled_by_numbers() {
+        let (two, left) = (Point::Float(2.0), histogram(exponential(CounterResetHint::Unknown)));
+        for (op, a, b, count) in [
+            (BinaryOp::Mul, &left, &two, 8.0),
+            (BinaryOp::Mul, &two, &left, 8.0),
+            (BinaryOp::Div, &left, &two, 2.0),
+            (BinaryOp::TrimUpper, &left, &Point::Float(1.0), 1.0),
+            (BinaryOp::TrimLower, &left, &Point::Float(1.0), 3.0),
+        ] {
+            let (got, notes) = operate(op, a, b);
+            assert_eq!(result(got).count, count);
+            assert_eq!(notes, [""; 0]);
+        }
+    }
+
+    #[test]
+    fn histograms_are_added_and_compared() {
+        let point = histogram(exponential(CounterResetHint::Unknown));
+        let (sum, _) = operate(BinaryOp::Add, &point, &point);
+        assert_eq!(result(sum).count, 8.0);
+        let (difference, _) = operate(BinaryOp::Sub, &point, &point);
+        let difference = result(difference);
+        assert_eq!(difference.counter_reset_hint, CounterResetHint::Gauge);
+        assert!(difference.positive.counts.is_empty());
+        let (equal, _) = operate(BinaryOp::Equal, &point, &point);
+        assert_eq!(equal.map(|equal| equal.keep), Some(true));
+        let (different, _) = operate(BinaryOp::NotEqual, &point, &point);
+        assert_eq!(different.map(|different| different.keep), Some(false));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_remarked() {
+        use CounterResetHint::{NotReset, Reset};
+        let float = Point::Float(1.0);
+        let plain = histogram(exponential(CounterResetHint::Unknown));
+        let types = "PromQL info: incompatible sample types encountered for binary operator";
+        let collision = "PromQL warning: conflicting counter resets during histogram";
+        let layout = "PromQL warning: incompatible bucket layout encountered for binary operator";
+        for (op, left, right, note) in [
+            (BinaryOp::Add, &float, &plain, format!("{types} \"+\": float + histogram")),
+            (BinaryOp::Div, &float, &plain, format!("{types} \"/\": float / histogram")),
+            (BinaryOp::Greater, &plain, &float, format!("{types} \">\": histogram > float")),
+            (BinaryOp::Mul, &plain, &plain, format!("{types} \"*\": histogram * histogram")),
+            (BinaryOp::TrimUpper, &float, &float, format!("{types} \"</\": float </ float")),
+            (
+                BinaryOp::Sub,
+                &histogram(exponential(Reset)),
+                &histogram(exponential(NotReset)),
+                format!("{collision} subtraction"),
+            ),
+            (BinaryOp::Add, &plain, &histogram(custom(&[1.0])), format!("{layout} +")),
+        ] {
+            assert_eq!(operate(op, left, right), (None, vec![note]));
+        }
+        let (left, right) = (histogram(custom(&[1.0])), histogram(custom(&[2.0])));
+        let (sum, notes) = operate(BinaryOp::Add, &left, &right);
+        assert_eq!(result(sum).count, 8.0);
+        let note = "PromQL info: mismatched custom buckets were reconciled during addition";
+        assert_eq!(notes, [note]);
+    }
 }

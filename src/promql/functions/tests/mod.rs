@@ -2,6 +2,7 @@
 
 mod extended;
 mod floats;
+mod histograms;
 
 use super::*;
 use crate::promql::ast::Extended;
