@@ -9,12 +9,16 @@ mod modifier;
 mod number;
 mod parser;
 mod selector;
+mod series;
+mod series_histogram;
 mod token;
 
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+
+pub use self::series::{SeriesValue, parse_series};
 
 use self::parser::Parser;
 use super::{Span, ast::Expr};

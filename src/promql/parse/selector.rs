@@ -103,16 +103,35 @@ impl Parser<'_> {
 
     /// A label set, perhaps after the name of a metric.
     pub(super) fn metric(&mut self) -> Parsed<LabelSet> {
-        let token = self.peek()?;
-        let mut labels = Vec::new();
-        if token.kind.is_metric_name() {
+        let name = self.peek()?;
+        if name.kind.is_metric_name() {
             self.take()?;
         }
-        if self.accept(Kind::LeftBrace)?.is_some() {
+        let braces = self.peek()?.kind == Kind::LeftBrace;
+        self.metric_of(name, braces)
+    }
+
+    /// The same before values of another language: nothing behind it is looked at.
+    pub(super) fn metric_before_values(&mut self) -> Parsed<LabelSet> {
+        let name = self.peek()?;
+        let mut braces = name.kind == Kind::LeftBrace;
+        if name.kind.is_metric_name() {
+            self.take()?;
+            braces = self.rest().1.starts_with('{');
+        } else if !braces && name.kind != Kind::Eof {
+            return Err(Stop::Unexpected(name));
+        }
+        self.metric_of(name, braces)
+    }
+
+    fn metric_of(&mut self, name: Token, braces: bool) -> Parsed<LabelSet> {
+        let mut labels = Vec::new();
+        if braces {
+            self.take()?;
             self.labels(&mut labels)?;
         }
-        if token.kind.is_metric_name() {
-            labels.push((METRIC_NAME.to_owned(), token.text(self.input).to_owned()));
+        if name.kind.is_metric_name() {
+            labels.push((METRIC_NAME.to_owned(), name.text(self.input).to_owned()));
         }
         // A label without a value is none.
         labels.retain(|(_, value)| !value.is_empty());
@@ -121,7 +140,6 @@ impl Parser<'_> {
 
     fn labels(&mut self, labels: &mut Vec<(String, String)>) -> Parsed<()> {
         const PLACE: &str = "label set";
-        // The closing brace is only looked at: what follows it may be another language.
         if self.closing_brace()? {
             return Ok(());
         }
