@@ -20,6 +20,7 @@ pub struct Operated {
 #[inline]
 #[must_use]
 pub fn of_numbers(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all others compare or have no value")]
     Some(match op {
         BinaryOp::Add => left + right,
         BinaryOp::Sub => left - right,
@@ -36,7 +37,6 @@ pub fn of_numbers(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
 #[inline]
 #[must_use]
 pub fn compare(op: BinaryOp, left: f64, right: f64) -> Option<bool> {
-    #[expect(clippy::float_cmp, reason = "it is what `==` means")]
     #[expect(clippy::wildcard_enum_match_arm, reason = "all others compare nothing")]
     Some(match op {
         BinaryOp::Equal => left == right,

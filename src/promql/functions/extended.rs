@@ -212,7 +212,6 @@ fn interpolate(floats: Slice<'_, f64>, before: usize, time: i64, counter: bool) 
     if counter && high < low {
         low = 0.0;
     }
-    #[expect(clippy::cast_precision_loss, reason = "as Prometheus does it")]
     let (passed, whole) = ((time - from) as f64, (to - from) as f64);
     Some(low + (high - low) * passed / whole)
 }

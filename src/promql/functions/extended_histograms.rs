@@ -93,7 +93,7 @@ impl<'a> Sampled<'a> {
         let (Some(left), Some(right)) = (self.left()?, self.right()?) else {
             return Ok(None);
         };
-        if !self.counter && !(is_gauge(&left) && is_gauge(&right)) {
+        if !(self.counter || is_gauge(&left) && is_gauge(&right)) {
             notes::not_gauge(notes, context);
         }
         let mut growth = FloatHistogram::clone(&right);
@@ -181,7 +181,6 @@ fn interpolate<'a>(
     if time == to {
         return Ok(Cow::Borrowed(after));
     }
-    #[expect(clippy::cast_precision_loss, reason = "as Prometheus does it")]
     let fraction = (time - from) as f64 / (to - from) as f64;
     let mut result = after.clone();
     if counter && after.detect_reset(before) {

@@ -105,7 +105,7 @@ fn difference(
     if counter && (gauge(last) || gauge(before)) {
         notes::not_counter(notes, context);
     }
-    if !counter && !(gauge(last) && gauge(before)) {
+    if !(counter || gauge(last) && gauge(before)) {
         notes::not_gauge(notes, context);
     }
     let mut growth = FloatHistogram::clone(last);

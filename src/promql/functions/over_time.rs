@@ -11,12 +11,10 @@ use crate::promql::{Annotations, Kahan, Point, Slice, Window};
 type Floats<'a> = Slice<'a, f64>;
 type Context<'a> = WindowContext<'a>;
 
-#[expect(clippy::cast_precision_loss, reason = "no window has 2^53 samples")]
 pub(super) fn number(count: usize) -> f64 {
     count as f64
 }
 
-#[expect(clippy::cast_precision_loss, reason = "as Prometheus does it")]
 fn seconds(time: i64) -> f64 {
     time as f64 / 1000.0
 }

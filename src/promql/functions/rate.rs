@@ -204,7 +204,6 @@ impl Extent {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "as Prometheus does it")]
 pub(super) fn seconds(milliseconds: i64) -> f64 {
     milliseconds as f64 / 1000.0
 }

@@ -20,7 +20,6 @@ fn regression(floats: Slice<'_, f64>, zero: i64) -> Option<Line> {
     let (mut xs, mut ys) = (Kahan::default(), Kahan::default());
     let (mut products, mut squares) = (Kahan::default(), Kahan::default());
     for (time, y) in floats.iter() {
-        #[expect(clippy::cast_precision_loss, reason = "as Prometheus does it")]
         let x = (time - zero) as f64 / 1e3;
         n += 1.0;
         xs = xs.add(x);

@@ -35,7 +35,6 @@ impl WindowContext<'_> {
     /// The length of the window in seconds.
     pub(super) fn range_seconds(&self) -> f64 {
         let range = self.end - self.start;
-        #[expect(clippy::cast_precision_loss, reason = "whole seconds are far below 2^53")]
         let (seconds, nanos) = ((range / 1000) as f64, (range % 1000 * 1_000_000) as f64);
         seconds + nanos / 1e9
     }
