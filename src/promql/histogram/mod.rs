@@ -101,4 +101,6 @@ pub struct Histogram<C> {
 }
 
 #[cfg(test)]
+mod cases;
+#[cfg(test)]
 mod tests;
