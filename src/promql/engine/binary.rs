@@ -638,7 +638,7 @@ mod tests {
 
     #[test]
     fn the_name_does_not_count_for_matching() {
-        let set = LabelSet::from_pairs([(NAME, "a"), ("job", "x")]);
+        let set = LabelSet::from_pairs([("__name__", "a"), ("job", "x")]);
         assert_eq!(matched_labels(&set, &[], false).to_string(), "{job=\"x\"}");
         assert!(matched_labels(&set, &[], true).is_empty());
     }
