@@ -22,8 +22,8 @@ pub(crate) fn check_failure(expected: &Expected, error: &str) -> Result<(), Stri
 
 /// Says what is wrong with the warnings and remarks on `query`.
 pub(crate) fn check(expected: &Expected, query: &str, found: &Annotations) -> Result<(), String> {
-    let of = |severity| -> Vec<&Annotation> {
-        let severe = |annotation: &&Annotation| annotation.severity == severity;
+    let of = |severity| -> Vec<Annotation> {
+        let severe = |annotation: &Annotation| annotation.severity == severity;
         found.iter().filter(severe).collect()
     };
     let (warnings, infos) = (of(Severity::Warning), of(Severity::Info));
@@ -47,7 +47,7 @@ pub(crate) fn check(expected: &Expected, query: &str, found: &Annotations) -> Re
 fn check_kind(
     kind: &str,
     expected: &[Text],
-    found: &[&Annotation],
+    found: &[Annotation],
     query: &str,
 ) -> Result<(), String> {
     if expected.is_empty() {
@@ -68,7 +68,7 @@ fn check_kind(
     let unexpected: Vec<_> = found
         .iter()
         .filter(|annotation| !expected.iter().any(|text| fits(text, annotation, query)))
-        .copied()
+        .cloned()
         .collect();
     if unexpected.is_empty() {
         return Ok(());
@@ -89,7 +89,7 @@ fn fits(text: &Text, annotation: &Annotation, query: &str) -> bool {
     text.fits(&annotation.to_text(if placed { query } else { "" }))
 }
 
-fn shown(annotations: &[&Annotation], query: &str) -> String {
+fn shown(annotations: &[Annotation], query: &str) -> String {
     let texts: Vec<_> = annotations
         .iter()
         .map(|annotation| annotation.to_text(query))

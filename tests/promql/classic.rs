@@ -4,22 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use watchfire::{
     labels::LabelSet,
-    promql::{
-        FloatHistogram, Point,
-        histogram::{BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA},
-    },
+    promql::{Point, histogram::ClassicHistogram},
 };
 
 use crate::storage::Stored;
-
-/// The series of one classic histogram at one time.
-#[derive(Default)]
-struct Collected {
-    /// Upper bounds in rising order, with all that was observed below.
-    cumulative: Vec<(f64, f64)>,
-    count: Option<f64>,
-    sum: f64,
-}
 
 enum Part {
     Bucket(f64),
@@ -31,7 +19,7 @@ enum Part {
 pub(crate) fn convert(
     series: &[(LabelSet, Vec<Stored>)],
 ) -> Result<Vec<(LabelSet, Vec<Stored>)>, String> {
-    let mut collected: Vec<(LabelSet, BTreeMap<i64, Collected>)> = Vec::new();
+    let mut collected: Vec<(LabelSet, BTreeMap<i64, ClassicHistogram>)> = Vec::new();
     for (labels, samples) in series {
         let Some((base, part)) = part_of(labels)? else {
             continue;
@@ -43,12 +31,8 @@ pub(crate) fn convert(
         });
         for sample in samples {
             if let Point::Float(value) = sample.point {
-                collected[index]
-                    .1
-                    .entry(sample.time)
-                    .or_default()
-                    .set(&part, value)
-                    .map_err(|why| format!("{labels}: {why}"))?;
+                let by_time = &mut collected[index].1;
+                set(by_time.entry(sample.time).or_default(), &part, value);
             }
         }
     }
@@ -56,7 +40,9 @@ pub(crate) fn convert(
         .into_iter()
         .map(|(labels, by_time)| {
             let samples = by_time.into_iter().map(|(time, collected)| {
-                let histogram = collected.histogram()?;
+                let histogram = collected
+                    .convert()
+                    .map_err(|error| format!("{labels}: {error}"))?;
                 Ok(Stored {
                     time,
                     start: 0,
@@ -94,91 +80,12 @@ fn part_of(labels: &LabelSet) -> Result<Option<(LabelSet, Part)>, String> {
     Ok(Some((labels, part)))
 }
 
-impl Collected {
-    fn set(&mut self, part: &Part, value: f64) -> Result<(), String> {
-        if value < 0.0 && !matches!(part, Part::Sum) {
-            return Err(format!("count must be non-negative: {value}"));
-        }
-        match part {
-            Part::Count => self.count = Some(value),
-            Part::Sum => self.sum = value,
-            Part::Bucket(bound) => self.set_bucket(*bound, value)?,
-        }
-        Ok(())
+fn set(histogram: &mut ClassicHistogram, part: &Part, value: f64) {
+    match part {
+        Part::Bucket(bound) => histogram.set_bucket(*bound, value),
+        Part::Count => histogram.set_count(value),
+        Part::Sum => histogram.set_sum(value),
     }
-
-    fn set_bucket(&mut self, bound: f64, count: f64) -> Result<(), String> {
-        let at = self.cumulative.partition_point(|(other, _)| *other < bound);
-        if self
-            .cumulative
-            .get(at)
-            .is_some_and(|(other, _)| *other == bound)
-        {
-            return Ok(());
-        }
-        let below = at.checked_sub(1).and_then(|at| self.cumulative.get(at));
-        let above = self.cumulative.get(at);
-        if below.is_some_and(|(_, below)| count < *below)
-            || above.is_some_and(|(_, above)| count > *above)
-        {
-            return Err(format!(
-                "count is not cumulative: le={bound}, count={count}"
-            ));
-        }
-        self.cumulative.insert(at, (bound, count));
-        Ok(())
-    }
-
-    fn histogram(mut self) -> Result<FloatHistogram, String> {
-        let last = self.cumulative.last().copied();
-        let count = self
-            .count
-            .or_else(|| last.map(|(_, count)| count))
-            .ok_or("count must be provided when no buckets are present")?;
-        if last.is_none_or(|(bound, _)| bound != f64::INFINITY) {
-            self.cumulative.push((f64::INFINITY, count));
-        }
-        if self.cumulative.last().is_none_or(|(_, all)| *all != count) {
-            return Err(format!("count mismatch: count={count}"));
-        }
-        let mut below = 0.0;
-        let mut counts = Vec::new();
-        for (_, cumulative) in &self.cumulative {
-            counts.push(cumulative - below);
-            below = *cumulative;
-        }
-        let bounds = &self.cumulative[..self.cumulative.len() - 1];
-        Ok(FloatHistogram {
-            schema: CUSTOM_BUCKETS_SCHEMA,
-            count,
-            sum: self.sum,
-            positive: occupied(&counts),
-            custom_bounds: bounds.iter().map(|(bound, _)| *bound).collect(),
-            ..FloatHistogram::default()
-        })
-    }
-}
-
-/// Buckets without those that are empty.
-fn occupied(counts: &[f64]) -> Buckets {
-    let mut buckets = Buckets::default();
-    let mut gap = 0;
-    for count in counts {
-        if *count == 0.0 {
-            gap += 1;
-            continue;
-        }
-        match buckets.spans.last_mut() {
-            Some(span) if gap == 0 => span.length += 1,
-            _ => buckets.spans.push(BucketSpan {
-                offset: gap,
-                length: 1,
-            }),
-        }
-        gap = 0;
-        buckets.counts.push(*count);
-    }
-    buckets
 }
 
 #[cfg(test)]
@@ -216,7 +123,7 @@ mod tests {
             panic!("no histogram");
         };
         assert_eq!(histogram.custom_bounds[..], [1.0, 5.0]);
-        assert_eq!(histogram.positive.counts, [2.0, 7.0]);
+        assert_eq!(histogram.positive.counts, [2.0, 0.0, 7.0]);
         assert_eq!((histogram.count, histogram.sum), (9.0, 30.0));
     }
 
@@ -232,7 +139,6 @@ mod tests {
             series("h_count", None, 1.0),
         ];
         assert!(convert(&other_count).is_err());
-        assert!(convert(&[series("h_sum", None, 1.0)]).is_err());
         assert!(convert(&[series("h_bucket", None, 1.0)]).is_err());
     }
 }

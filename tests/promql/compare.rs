@@ -8,11 +8,11 @@ use watchfire::{
         FloatHistogram, Point, Sample, Series, Value,
         histogram::{Buckets, CUSTOM_BUCKETS_SCHEMA},
         is_stale,
+        parse::SeriesValue,
     },
 };
 
 use crate::{
-    language::Item,
     notation::{Expected, Steps},
     storage::order,
 };
@@ -121,10 +121,10 @@ fn check_matrix(
 
 /// The items at their times.
 fn placed<'a>(
-    items: &'a [Item],
+    items: &'a [SeriesValue],
     steps: Option<Steps>,
     labels: &LabelSet,
-) -> Result<Vec<(i64, &'a Item)>, String> {
+) -> Result<Vec<(i64, &'a SeriesValue)>, String> {
     let too_many = || {
         format!(
             "expected {} points for {labels}, but query time range cannot return this many points",
@@ -144,7 +144,7 @@ fn placed<'a>(
         if time > steps.end {
             return Err(too_many());
         }
-        if !matches!(item, Item::Gap) {
+        if !matches!(item, SeriesValue::Omitted) {
             wanted.push((time, item));
         }
         time += steps.step;
@@ -152,8 +152,8 @@ fn placed<'a>(
     Ok(wanted)
 }
 
-fn check_points(wanted: &[(i64, &Item)], series: &Series) -> Result<(), String> {
-    let histogram = |item: &Item| matches!(item, Item::Histogram { .. });
+fn check_points(wanted: &[(i64, &SeriesValue)], series: &Series) -> Result<(), String> {
+    let histogram = |item: &SeriesValue| matches!(item, SeriesValue::Histogram { .. });
     let histograms = wanted.iter().filter(|(_, item)| histogram(item)).count();
     let floats = wanted.len() - histograms;
     if floats != series.floats.times.len() || histograms != series.histograms.times.len() {
@@ -209,7 +209,7 @@ fn check_vector(expected: &Expected, vector: &[Sample]) -> Result<(), String> {
                 position + 1
             ));
         }
-        let item = items.first().unwrap_or(&Item::Gap);
+        let item = items.first().unwrap_or(&SeriesValue::Omitted);
         check_point(item, &sample.point).map_err(|why| format!("{}: {why}", sample.labels))?;
     }
     Ok(())
@@ -242,7 +242,7 @@ fn check_present(
     }
 }
 
-fn of_labels<'a>(expected: &'a Expected, labels: &LabelSet) -> Option<(usize, &'a [Item])> {
+fn of_labels<'a>(expected: &'a Expected, labels: &LabelSet) -> Option<(usize, &'a [SeriesValue])> {
     let position = expected
         .series
         .iter()
@@ -250,13 +250,13 @@ fn of_labels<'a>(expected: &'a Expected, labels: &LabelSet) -> Option<(usize, &'
     Some((position, &expected.series[position].1))
 }
 
-fn check_point(item: &Item, point: &Point) -> Result<(), String> {
+fn check_point(item: &SeriesValue, point: &Point) -> Result<(), String> {
     let fits = match (item, point) {
-        (Item::Float(wanted), Point::Float(value)) => close(*wanted, *value),
+        (SeriesValue::Float(wanted), Point::Float(value)) => close(*wanted, *value),
         // A sample that is left out where one value is needed counts as 0.
-        (Item::Gap, Point::Float(value)) => close(0.0, *value),
+        (SeriesValue::Omitted, Point::Float(value)) => close(0.0, *value),
         (
-            Item::Histogram {
+            SeriesValue::Histogram {
                 histogram,
                 hint_given,
             },
@@ -335,11 +335,11 @@ pub(crate) fn only_float(samples: &[Sample]) -> Result<f64, String> {
     }
 }
 
-fn shown_item(item: &Item) -> String {
+fn shown_item(item: &SeriesValue) -> String {
     match item {
-        Item::Gap => "_".to_owned(),
-        Item::Float(value) => value.to_string(),
-        Item::Histogram { histogram, .. } => shown_histogram(histogram),
+        SeriesValue::Omitted => "_".to_owned(),
+        SeriesValue::Float(value) => value.to_string(),
+        SeriesValue::Histogram { histogram, .. } => shown_histogram(histogram),
     }
 }
 

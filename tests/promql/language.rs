@@ -1,47 +1,33 @@
 //! Expressions and series as the files write them.
 
-use std::sync::Arc;
-
 use watchfire::{
     labels::LabelSet,
     promql::{
-        FloatHistogram, FunctionId,
+        FunctionId,
         ast::{At, Expr, ExprKind, TimeShift},
+        parse::{Features, SeriesValue, parse, parse_series},
     },
 };
 
-/// One of a sequence of values.
-#[derive(Clone, Debug)]
-pub(crate) enum Item {
-    Gap,
-    Float(f64),
-    Histogram {
-        histogram: Arc<FloatHistogram>,
-        /// Whether the counter reset hint was written.
-        hint_given: bool,
-    },
-}
-
 /// Reads a series and its values.
-pub(crate) fn series(line: &str) -> Result<(LabelSet, Vec<Item>), String> {
-    Err(format!("not yet: {line}"))
+pub(crate) fn series(line: &str) -> Result<(LabelSet, Vec<SeriesValue>), String> {
+    parse_series(line).map_err(|error| error.to_string())
 }
 
 /// Reads an expression with all that is experimental.
 pub(crate) fn expression(query: &str) -> Result<Expr, String> {
-    Err(format!("not yet: {query}"))
+    parse(query, Features::all()).map_err(|error| error.to_string())
 }
 
-/// The expression with all its selectors and subqueries fixed at `time`, written out; none if its value depends on the
-/// time of evaluation for other reasons.
-pub(crate) fn fixed_at(mut expr: Expr, time: i64) -> Option<String> {
-    fix(&mut expr, time).then(|| format!("{expr:?}"))
+/// Fixes all selectors and subqueries of an expression at `time`; says whether its value is the same at any time then.
+pub(crate) fn fix_at(expr: &mut Expr, time: i64) -> bool {
+    fix(expr, time)
 }
 
 /// Fixes what is below an expression; says whether the result is the same at any time.
 fn fix(expr: &mut Expr, time: i64) -> bool {
     match &mut expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => true,
+        ExprKind::Number(_) | ExprKind::String(_) | ExprKind::Fragment(_) => true,
         ExprKind::Vector(selector) => fix_shift(&mut selector.shift, time),
         ExprKind::Matrix(matrix) => fix_shift(&mut matrix.selector.shift, time),
         ExprKind::Subquery(subquery) => fix_shift(&mut subquery.shift, time),

@@ -242,7 +242,8 @@ const WRONG: &[(&str, &str)] = &[
     ("load often\n oak 1", "not a valid duration"),
     ("load", "invalid load command"),
     ("load 1m\n oak one", "parse error"),
-    ("load 1m\n oak 7 8 9", "duplicate sample"),
+    ("load 1m\n oak 7 8 9", "out of order sample"),
+    ("load 1m\n oak _x2 9", "duplicate sample"),
     ("load 1m\n ash@st -1s\n oak 1", "does not match"),
     (
         "load 1m\n ash@st -1s -1s\n ash 1",

@@ -5,13 +5,11 @@ use std::sync::LazyLock;
 use regex::Regex;
 use watchfire::{
     labels::{LabelSet, go_unquote},
+    promql::parse::SeriesValue,
     time::parse_prom_duration,
 };
 
-use crate::{
-    language::{self, Item},
-    starts,
-};
+use crate::{language, starts};
 
 macro_rules! pattern {
     ($name:ident, $text:expr) => {
@@ -64,7 +62,7 @@ pub(crate) struct Load {
 #[derive(Debug)]
 pub(crate) struct LoadedSeries {
     pub labels: LabelSet,
-    pub items: Vec<Item>,
+    pub items: Vec<SeriesValue>,
     /// When the counter started, relative to each sample; empty if the file does not say.
     pub starts: Vec<Option<i64>>,
 }
@@ -104,7 +102,7 @@ pub(crate) struct Expected {
     pub string: Option<String>,
     pub scalar: Option<f64>,
     /// In the order of the file.
-    pub series: Vec<(LabelSet, Vec<Item>)>,
+    pub series: Vec<(LabelSet, Vec<SeriesValue>)>,
 }
 
 /// What a message must be.

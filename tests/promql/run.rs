@@ -112,7 +112,7 @@ fn load(load: &Load, subject: &mut impl Subject) -> Result<(), String> {
 }
 
 fn evaluate(eval: &Eval, subject: &impl Subject) -> Result<(), String> {
-    let expr = language::expression(&eval.query)?;
+    let mut expr = language::expression(&eval.query)?;
     let (time, samples_of) = match eval.times {
         Times::Range(steps) => return range(eval, &expr, steps, subject),
         Times::Instant(time) => (time, None),
@@ -123,16 +123,17 @@ fn evaluate(eval: &Eval, subject: &impl Subject) -> Result<(), String> {
         subject,
         samples_of,
     };
-    one.check(&eval.query, time)?;
-    let Some(fixed) = language::fixed_at(expr, time) else {
+    one.check(&eval.query, &expr, time)?;
+    if !language::fix_at(&mut expr, time) {
         return Ok(());
-    };
+    }
+    let fixed = eval.query.clone();
     let others = match time {
         0 => vec![-1000, 0, 1000],
         time => vec![-10 * time, 0, time / 5, time, 10 * time],
     };
     for at in others {
-        one.check(&fixed, at)
+        one.check(&fixed, &expr, at)
             .map_err(|why| format!("as {fixed} at {at}: {why}"))?;
     }
     Ok(())
@@ -161,14 +162,13 @@ struct Instant<'a, S> {
 }
 
 impl<S: Subject> Instant<'_, S> {
-    fn check(&self, query: &str, time: i64) -> Result<(), String> {
-        let expr = language::expression(query)?;
+    fn check(&self, query: &str, expr: &Expr, time: i64) -> Result<(), String> {
         let steps = Steps {
             start: time,
             end: time,
             step: 0,
         };
-        let output = match guarded(self.subject, &expr, steps)? {
+        let output = match guarded(self.subject, expr, steps)? {
             Ok(output) => output,
             Err(error) => return annotate::check_failure(&self.eval.expected, &error),
         };
@@ -179,7 +179,7 @@ impl<S: Subject> Instant<'_, S> {
             return Ok(());
         }
         let scalar = matches!(output.value, Value::Scalar { .. });
-        self.check_in_range(&expr, time, scalar)
+        self.check_in_range(expr, time, scalar)
             .map_err(|why| format!("range mode: {why}"))
     }
 

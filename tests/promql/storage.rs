@@ -12,6 +12,7 @@ use watchfire::{
         engine::Selection,
         histogram::{CUSTOM_BUCKETS_SCHEMA, CounterResetHint},
         is_stale,
+        parse::SeriesValue,
     },
 };
 
@@ -223,12 +224,7 @@ fn shrinks(last: &FloatHistogram, next: &FloatHistogram, sign: Sign) -> bool {
 }
 
 /// The samples of a line of values, one each `step` milliseconds from 0.
-pub(crate) fn samples(
-    step: i64,
-    items: &[crate::language::Item],
-    starts: &[Option<i64>],
-) -> Vec<Stored> {
-    use crate::language::Item;
+pub(crate) fn samples(step: i64, items: &[SeriesValue], starts: &[Option<i64>]) -> Vec<Stored> {
     let mut time = -step;
     let mut starts = starts.iter();
     let mut stored = Vec::new();
@@ -236,9 +232,9 @@ pub(crate) fn samples(
         time += step;
         let start = starts.next().copied().flatten();
         let point = match item {
-            Item::Gap => continue,
-            Item::Float(value) => Point::Float(*value),
-            Item::Histogram { histogram, .. } => Point::Histogram(Arc::clone(histogram)),
+            SeriesValue::Omitted => continue,
+            SeriesValue::Float(value) => Point::Float(*value),
+            SeriesValue::Histogram { histogram, .. } => Point::Histogram(Arc::clone(histogram)),
         };
         stored.push(Stored {
             time,

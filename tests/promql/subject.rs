@@ -55,11 +55,11 @@ impl Subject for Local {
 
     fn evaluate(&self, expr: &Expr, steps: Steps) -> Result<Output, String> {
         let prepared = engine::prepare(expr, steps, OPTIONS).map_err(|error| error.to_string())?;
-        let data = prepared
+        let data: Vec<_> = prepared
             .selections()
             .iter()
             .map(|selection| self.storage.select(selection))
             .collect();
-        prepared.evaluate(data).map_err(|error| error.to_string())
+        prepared.evaluate(&data).map_err(|error| error.to_string())
     }
 }
