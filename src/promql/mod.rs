@@ -7,6 +7,7 @@
 mod kahan;
 pub mod parse;
 mod position;
+mod print;
 
 pub mod ast;
 pub mod engine;
