@@ -19,9 +19,10 @@ pub(crate) fn expression(query: &str) -> Result<Expr, String> {
     parse(query, Features::all()).map_err(|error| error.to_string())
 }
 
-/// Fixes all selectors and subqueries of an expression at `time`; says whether its value is the same at any time then.
-pub(crate) fn fix_at(expr: &mut Expr, time: i64) -> bool {
-    fix(expr, time)
+/// The expression with all its selectors and subqueries fixed at `time`, written out; none if its value depends on the
+/// time of evaluation for other reasons.
+pub(crate) fn fixed_at(mut expr: Expr, time: i64) -> Option<String> {
+    fix(&mut expr, time).then(|| expr.to_string())
 }
 
 /// Fixes what is below an expression; says whether the result is the same at any time.

@@ -112,7 +112,7 @@ fn load(load: &Load, subject: &mut impl Subject) -> Result<(), String> {
 }
 
 fn evaluate(eval: &Eval, subject: &impl Subject) -> Result<(), String> {
-    let mut expr = language::expression(&eval.query)?;
+    let expr = language::expression(&eval.query)?;
     let (time, samples_of) = match eval.times {
         Times::Range(steps) => return range(eval, &expr, steps, subject),
         Times::Instant(time) => (time, None),
@@ -124,10 +124,10 @@ fn evaluate(eval: &Eval, subject: &impl Subject) -> Result<(), String> {
         samples_of,
     };
     one.check(&eval.query, &expr, time)?;
-    if !language::fix_at(&mut expr, time) {
+    let Some(fixed) = language::fixed_at(expr, time) else {
         return Ok(());
-    }
-    let fixed = eval.query.clone();
+    };
+    let expr = language::expression(&fixed)?;
     let others = match time {
         0 => vec![-1000, 0, 1000],
         time => vec![-10 * time, 0, time / 5, time, 10 * time],
