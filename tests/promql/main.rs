@@ -24,6 +24,7 @@ mod subject;
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -84,10 +85,13 @@ fn evaluations_of_prometheus_pass() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/promqltest");
     let files = files_of(&directory);
     if files.is_empty() {
-        println!(
-            "SKIPPED: {} is not there; PROMQLTEST_DIR names another place",
+        // Not by `eprintln!`, which is shown only of tests that fail.
+        let told = writeln!(
+            io::stderr(),
+            "SKIPPED: Prometheus's files are not in {}; PROMQLTEST_DIR names another place",
             directory.display()
         );
+        told.unwrap();
         return;
     }
     check(&files, Some(&PROMETHEUS));
