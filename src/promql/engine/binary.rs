@@ -305,11 +305,8 @@ impl Join<'_> {
         self.refuse_many_on_one_side(sides, &ones)?;
         // Which groups had a match at a step, for one-to-one matching and for what is filled in.
         let mut matched = Matched::new(sides.groups, steps);
-        let (fill_many, fill_one) = if self.swapped() {
-            (self.matching.fill_right, self.matching.fill_left)
-        } else {
-            (self.matching.fill_left, self.matching.fill_right)
-        };
+        // Prometheus takes `fill_left` for the side with many elements even where that is the right one.
+        let (fill_many, fill_one) = (self.matching.fill_left, self.matching.fill_right);
         let mut results = Vec::new();
         for (row, group) in sides.many_groups.iter().enumerate() {
             let ones = ones.get(*group).map(Vec::as_slice).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! Walks the plan: each node yields its values at all steps at once.
 
+use std::borrow::Cow;
+
 use super::{
     EvalError, Options, Output, Steps, output,
     plan::{Instant, Node, NodeKind, Prepared, SubqueryNode},
@@ -100,6 +102,16 @@ impl<'a> Evaluator<'a> {
         self.data.get(selection).map(Vec::as_slice).unwrap_or_default()
     }
 
+    /// The series of a selection, of which only count and sum of histograms may be asked for.
+    pub(super) fn series_for(&self, selection: usize, statistics: bool) -> Cow<'a, [Series]> {
+        let series = self.series(selection);
+        let histograms = |series: &Series| !series.histograms.values.is_empty();
+        if !statistics || !series.iter().any(histograms) {
+            return Cow::Borrowed(series);
+        }
+        Cow::Owned(series.iter().map(select::statistics).collect())
+    }
+
     pub(super) fn eval(&mut self, node: &Node, steps: Steps) -> Result<Evaluated, EvalError> {
         let before = self.held;
         let value = self.eval_kind(node, steps)?;
@@ -140,12 +152,12 @@ impl<'a> Evaluator<'a> {
     }
 
     fn instant(&mut self, node: &Node, instant: &Instant, steps: Steps) -> Table {
-        let series = self.series(instant.selection);
+        let series = self.series_for(instant.selection, instant.statistics);
         let lookback = self.options.lookback;
         if instant.smoothed {
             return self.smoothed(node, instant, steps);
         }
-        select::instant(series, instant, steps, lookback)
+        select::instant(&series, instant, steps, lookback)
     }
 
     fn negate(&mut self, inner: &Node, steps: Steps) -> Result<Evaluated, EvalError> {

@@ -83,3 +83,8 @@ pub(super) fn with_label(set: &LabelSet, name: &str, value: &str) -> LabelSet {
     }
     LabelSet::from_pairs(pairs)
 }
+
+/// Whether a text may be the name of a label. Texts that were not UTF-8 have the replacement character in them.
+pub(super) fn is_label_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
+}

@@ -63,6 +63,8 @@ pub(super) struct Instant {
     pub(super) matchers: Vec<Matcher>,
     pub(super) shift: Shift,
     pub(super) smoothed: bool,
+    /// Whether only count and sum of histograms are needed.
+    pub(super) statistics: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -72,6 +74,8 @@ pub(super) struct Range {
     pub(super) shift: Shift,
     pub(super) range: i64,
     pub(super) extended: Extended,
+    /// Whether only count and sum of histograms are needed.
+    pub(super) statistics: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -178,6 +182,8 @@ pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, 
         options,
         selections: Vec::new(),
         fragments: BTreeMap::new(),
+        takes_statistics: 0,
+        needs_buckets: 0,
     };
     let mut root = planner.node(expr, steps)?;
     if root.invariant && root.wrap && !steps.is_single() {
@@ -197,6 +203,10 @@ struct Planner {
     options: Options,
     selections: Vec<Selection>,
     fragments: BTreeMap<usize, Steps>,
+    /// Calls around the expression at hand that take counts and sums of histograms only.
+    takes_statistics: u32,
+    /// What stands around it and needs buckets.
+    needs_buckets: u32,
 }
 
 /// A planned node, and whether its value is the same at all steps.
@@ -235,6 +245,16 @@ impl Planned {
 impl Planner {
     /// Plans an expression that is evaluated at `steps`.
     fn node(&mut self, expr: &Expr, steps: Steps) -> Result<Planned, EvalError> {
+        let (statistics, buckets) = needs_of(expr);
+        self.takes_statistics += u32::from(statistics);
+        self.needs_buckets += u32::from(buckets);
+        let planned = self.kind(expr, steps);
+        self.takes_statistics -= u32::from(statistics);
+        self.needs_buckets -= u32::from(buckets);
+        planned
+    }
+
+    fn kind(&mut self, expr: &Expr, steps: Steps) -> Result<Planned, EvalError> {
         let value_type = expr.value_type();
         let (kind, invariant, wrap) = match &expr.kind {
             ExprKind::Paren(inner) => return self.node(inner, steps),
@@ -381,9 +401,13 @@ impl Planner {
                 extended: Extended::No,
             },
         };
-        // `info` looks at the same time as the selector in its first argument, if that has `@` or an offset.
-        if let Some(shift) = call.args.first().and_then(first_shift) {
-            selector.shift = shift;
+        if let Some(first) = call.args.first()
+            && let Some(shift) = self.first_shift(first)?
+        {
+            selector.shift = TimeShift {
+                at: shift.at.map(At::Time),
+                offset: Duration::Fixed(shift.offset),
+            };
         }
         let named = selector.matchers.iter().any(|m| m.name() == "__name__");
         if !named {
@@ -404,6 +428,7 @@ impl Planner {
             matchers: selector.matchers.clone(),
             shift,
             smoothed,
+            statistics: self.statistics_only(),
         })
     }
 
@@ -425,7 +450,14 @@ impl Planner {
             shift,
             range,
             extended: selector.extended,
+            statistics: self.statistics_only(),
         })
+    }
+
+    /// Whether the selector at hand is only needed for counts and sums of histograms: then hints of resets are found
+    /// between whole samples before the buckets are dropped (`detectHistogramStatsDecoding`).
+    fn statistics_only(&self) -> bool {
+        self.takes_statistics > 0 && self.needs_buckets == 0
     }
 
     fn select(
@@ -469,6 +501,34 @@ impl Planner {
         let inner = self.node(&subquery.expr, node.steps(steps))?;
         node.expr = inner.wrapped();
         Ok(node)
+    }
+
+    /// When the first selector below an expression looks at its data, so that `info` looks at the same time: offsets of
+    /// subqueries around it add up, until an `@` says when.
+    fn first_shift(&self, expr: &Expr) -> Result<Option<Shift>, EvalError> {
+        match &expr.kind {
+            ExprKind::Vector(selector) => self.shift(&selector.shift).map(Some),
+            ExprKind::Matrix(matrix) => self.shift(&matrix.selector.shift).map(Some),
+            ExprKind::Subquery(subquery) => {
+                let Some(mut shift) = self.first_shift(&subquery.expr)? else {
+                    return Ok(None);
+                };
+                if shift.at.is_none() {
+                    let outer = self.shift(&subquery.shift)?;
+                    shift.offset = shift.offset.saturating_add(outer.offset);
+                    shift.at = outer.at;
+                }
+                Ok(Some(shift))
+            }
+            _ => {
+                for child in expr.children() {
+                    if let Some(shift) = self.first_shift(child)? {
+                        return Ok(Some(shift));
+                    }
+                }
+                Ok(None)
+            }
+        }
     }
 
     fn shift(&self, shift: &TimeShift) -> Result<Shift, EvalError> {
@@ -544,12 +604,22 @@ impl Planner {
     }
 }
 
-/// The `@` and offset of the first selector below an expression.
-fn first_shift(expr: &Expr) -> Option<TimeShift> {
+/// Whether an expression takes only counts and sums of histograms, and whether it needs their buckets.
+fn needs_of(expr: &Expr) -> (bool, bool) {
+    use crate::promql::ast::BinaryOp::{TrimLower, TrimUpper};
+    use FunctionId::{
+        HistogramAvg, HistogramCount, HistogramFraction, HistogramQuantile, HistogramQuantiles,
+        HistogramSum,
+    };
     match &expr.kind {
-        ExprKind::Vector(selector) => Some(selector.shift.clone()),
-        ExprKind::Matrix(matrix) => Some(matrix.selector.shift.clone()),
-        _ => expr.children().into_iter().find_map(first_shift),
+        ExprKind::Subquery(_) => (false, true),
+        ExprKind::Binary(binary) => (false, matches!(binary.op, TrimUpper | TrimLower)),
+        ExprKind::Call(call) => match call.function.id {
+            HistogramAvg | HistogramCount | HistogramSum => (true, false),
+            HistogramFraction | HistogramQuantile | HistogramQuantiles => (false, true),
+            _ => (false, false),
+        },
+        _ => (false, false),
     }
 }
 

@@ -163,6 +163,20 @@ pub(super) fn instant_map(
     table
 }
 
+/// A series whose histograms have no buckets any more, but hints of resets that were found by them.
+pub(super) fn statistics(series: &Series) -> Series {
+    let mut result = series.clone();
+    let mut previous: Option<&Arc<FloatHistogram>> = None;
+    for (histogram, place) in series.histograms.values.iter().zip(&mut result.histograms.values) {
+        if is_stale(histogram.sum) {
+            continue;
+        }
+        *place = Arc::new(histogram.without_buckets(previous.map(Arc::as_ref)));
+        previous = Some(histogram);
+    }
+    result
+}
+
 /// The samples of a series without stale markers.
 pub(super) struct Fresh<'a> {
     pub(super) floats: Cow<'a, Samples<f64>>,

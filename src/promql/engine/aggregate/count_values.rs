@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::text;
 use crate::{
-    labels::LabelSet,
+    labels::{LabelSet, go_quote},
     promql::{
         Point,
         engine::{
             EvalError, Steps,
             evaluate::{Evaluated, Evaluator},
-            matching::with_label,
+            matching::{is_label_name, with_label},
             plan::AggregateNode,
             table::{Row, Table},
         },
@@ -25,8 +25,9 @@ impl Evaluator<'_> {
         steps: Steps,
     ) -> Result<Evaluated, EvalError> {
         let label = text(aggregate.param.as_ref()).unwrap_or_default();
-        if label.is_empty() {
-            return Err(EvalError::failed("invalid label name \"\""));
+        if !is_label_name(label) {
+            let label = go_quote(label);
+            return Err(EvalError::failed(format!("invalid label name {label}")));
         }
         let table = self.eval(&aggregate.expr, steps)?.vector()?;
         let mut grouping = aggregate.grouping.clone();

@@ -4,7 +4,7 @@ use super::{
     super::{
         EvalError, Steps,
         evaluate::{Evaluated, Evaluator},
-        matching::{NAME, with_label},
+        matching::{NAME, is_label_name, with_label},
         plan::CallNode,
         table::Table,
     },
@@ -57,7 +57,7 @@ impl Evaluator<'_> {
 }
 
 fn check_label(role: &str, function: &str, name: &str) -> Result<(), EvalError> {
-    if name.is_empty() {
+    if !is_label_name(name) {
         return Err(EvalError::failed(format!(
             "invalid {role} label name in {function}(): {name}"
         )));

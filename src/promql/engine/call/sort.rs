@@ -84,9 +84,7 @@ fn natural(a: &str, b: &str) -> Ordering {
         }
         let number = |chunk: &str| -> Option<u64> { chunk.parse().ok() };
         let ordering = match (number(own), number(other)) {
-            (Some(own), Some(other)) if own != other => own.cmp(&other),
-            // Of equal numbers, the one with fewer zeros before it.
-            (Some(_), Some(_)) => own.len().cmp(&other.len()),
+            (Some(own), Some(other)) => own.cmp(&other),
             _ => own.cmp(other),
         };
         if ordering != Ordering::Equal {
@@ -118,6 +116,6 @@ mod tests {
     fn numbers_in_texts_are_compared_as_numbers() {
         let mut names = ["a10", "a2", "b1", "a02", "a", "10", "9", "a2b"];
         names.sort_by(|a, b| natural(a, b));
-        assert_eq!(names, ["9", "10", "a", "a2", "a02", "a2b", "a10", "b1"]);
+        assert_eq!(names, ["9", "10", "a", "a02", "a2", "a2b", "a10", "b1"]);
     }
 }

@@ -70,7 +70,8 @@ impl Evaluator<'_> {
                 frame.extended = range.extended;
                 (frame.shift, frame.range) = (range.shift, range.range);
                 let mut table = Table::with_capacity(steps.count(), 0);
-                for series in self.series(range.selection) {
+                let all = self.series_for(range.selection, range.statistics);
+                for series in all.iter() {
                     self.window_row(&frame, series, false, &mut table)?;
                 }
                 table
