@@ -17,6 +17,7 @@ mod hash;
 
 mod annotations;
 pub mod histogram;
+mod text;
 mod value;
 
 pub use annotations::{Annotation, Annotations, Mended, Severity};

@@ -13,6 +13,7 @@ use super::ast::{
 };
 use crate::{
     labels::{MatchOp, Matcher, go_quote},
+    promql::text::quote,
     time::format_prom_duration,
 };
 
@@ -20,7 +21,7 @@ impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.kind {
             ExprKind::Number(number) => number.fmt(f),
-            ExprKind::String(text) => f.write_str(&go_quote(text)),
+            ExprKind::String(text) => f.write_str(&quote(text)),
             ExprKind::Vector(selector) => {
                 series(f, selector)?;
                 at(f, &selector.shift)?;
@@ -170,7 +171,7 @@ fn series(f: &mut Formatter<'_>, selector: &VectorSelector) -> fmt::Result {
 
 fn matcher_text(matcher: &Matcher) -> String {
     let name = label_name(matcher.name());
-    format!("{name}{}{}", matcher.op().as_str(), go_quote(matcher.value()))
+    format!("{name}{}{}", matcher.op().as_str(), quote(matcher.value()))
 }
 
 fn label_names(f: &mut Formatter<'_>, names: &[String]) -> fmt::Result {

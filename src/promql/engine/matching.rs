@@ -2,7 +2,10 @@
 
 use std::collections::hash_map::Entry;
 
-use crate::{labels::LabelSet, promql::hash::FastMap};
+use crate::{
+    labels::LabelSet,
+    promql::{hash::FastMap, text::is_utf8},
+};
 
 /// The label that holds the name of a metric.
 pub(super) const NAME: &str = "__name__";
@@ -84,7 +87,7 @@ pub(super) fn with_label(set: &LabelSet, name: &str, value: &str) -> LabelSet {
     LabelSet::from_pairs(pairs)
 }
 
-/// Whether a text may be the name of a label. Texts that were not UTF-8 have the replacement character in them.
+/// Whether a text may be the name of a label.
 pub(super) fn is_label_name(name: &str) -> bool {
-    !name.is_empty() && !name.contains(char::REPLACEMENT_CHARACTER)
+    !name.is_empty() && is_utf8(name)
 }

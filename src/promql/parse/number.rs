@@ -1,6 +1,7 @@
 //! Numbers, durations and quoted strings: their extent and their values.
 
 use super::chars::is_alphanumeric;
+use crate::promql::text::from_bytes;
 use crate::{
     labels::go_quote,
     time::{DurationError, parse_prom_duration},
@@ -199,8 +200,7 @@ fn unknown_unit(text: &str) -> Option<&str> {
         .find(|unit| !["y", "w", "d", "h", "m", "s", "ms"].contains(unit))
 }
 
-/// The text of a string literal whose escapes are known to be right. Bytes that are not UTF-8 become the replacement
-/// character.
+/// The text of a string literal whose escapes are known to be right.
 pub(super) fn unquote(literal: &str) -> String {
     let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
     if literal.starts_with('`') || !inner.contains('\\') {
@@ -213,7 +213,7 @@ pub(super) fn unquote(literal: &str) -> String {
         rest = unescape(after, &mut bytes);
     }
     bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8_lossy(&bytes).into_owned()
+    from_bytes(&bytes)
 }
 
 fn unescape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> &'a str {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::text;
 use crate::{
-    labels::{LabelSet, go_quote},
+    labels::LabelSet,
     promql::{
-        Point,
+        Point, text::quote,
         engine::{
             EvalError, Steps,
             evaluate::{Evaluated, Evaluator},
@@ -26,7 +26,7 @@ impl Evaluator<'_> {
     ) -> Result<Evaluated, EvalError> {
         let label = text(aggregate.param.as_ref()).unwrap_or_default();
         if !is_label_name(label) {
-            let label = go_quote(label);
+            let label = quote(label);
             return Err(EvalError::failed(format!("invalid label name {label}")));
         }
         let table = self.eval(&aggregate.expr, steps)?.vector()?;

@@ -59,7 +59,7 @@ impl Evaluator<'_> {
 fn check_label(role: &str, function: &str, name: &str) -> Result<(), EvalError> {
     if !is_label_name(name) {
         return Err(EvalError::failed(format!(
-            "invalid {role} label name in {function}(): {name}"
+            "invalid {role} label name in {function}(): {}", name
         )));
     }
     Ok(())
