@@ -286,7 +286,7 @@ mod tests {
             ("a+fill(1e22)b", "a + fill (1e+22) b"),
             ("a[1m] offset -5m @ 3", "a[1m] @ 3.000 offset -5m"),
             ("a anchored @ end()", "a @ end() anchored"),
-            ("a[90s] smoothed offset step()*2", "a[1m30s] smoothed offset step() * 2"),
+            ("a[90s] smoothed offset (step()*2)", "a[1m30s] smoothed offset (step() * 2)"),
             ("a[(1m)+-step():max_of(1,2s)]", "a[(1m) + -step():max_of(1, 2s)]"),
             ("{\"foo.bar\",x!~'a'}", "{__name__=\"foo.bar\",x!~\"a\"}"),
             ("-(1e3+0x10)*-2m", "-(1000 + 16) * -2m"),
