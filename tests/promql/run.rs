@@ -127,7 +127,7 @@ fn evaluate(eval: &Eval, subject: &impl Subject) -> Result<(), String> {
     let Some(fixed) = language::fixed_at(expr, time) else {
         return Ok(());
     };
-    let expr = language::expression(&fixed)?;
+    let expr = language::expression(&fixed).map_err(|why| format!("printed as {fixed}: {why}"))?;
     let others = match time {
         0 => vec![-1000, 0, 1000],
         time => vec![-10 * time, 0, time / 5, time, 10 * time],
