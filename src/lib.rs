@@ -15,6 +15,7 @@ pub mod labels;
 
 // Languages and data.
 pub mod alert;
+pub mod promql;
 pub mod template;
 pub mod timeinterval;
 
@@ -23,6 +24,7 @@ pub mod config;
 // State: one state machine each.
 pub mod cluster;
 pub mod dispatch;
+pub mod federation;
 pub mod history;
 pub mod inhibit;
 pub mod nflog;

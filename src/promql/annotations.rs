@@ -95,7 +95,11 @@ impl Annotation {
             return format!("{prefix}{}", self.text);
         }
         let details = self.mended.map(Mended::to_text).unwrap_or_default();
-        format!("{prefix}{}{details} ({})", self.text, self.span.place(query))
+        format!(
+            "{prefix}{}{details} ({})",
+            self.text,
+            self.span.place(query)
+        )
     }
 }
 

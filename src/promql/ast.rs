@@ -409,8 +409,20 @@ impl AggregateOp {
             Stddev, Stdvar, Sum, Topk,
         };
         let all = [
-            Avg, Bottomk, Count, CountValues, Group, Limitk, LimitRatio, Max, Min, Quantile,
-            Stddev, Stdvar, Sum, Topk,
+            Avg,
+            Bottomk,
+            Count,
+            CountValues,
+            Group,
+            Limitk,
+            LimitRatio,
+            Max,
+            Min,
+            Quantile,
+            Stddev,
+            Stdvar,
+            Sum,
+            Topk,
         ];
         all.into_iter().find(|op| op.as_str() == name)
     }

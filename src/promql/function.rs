@@ -206,26 +206,56 @@ static FUNCTIONS: &[Function] = &[
     function(FunctionId::Deg, "deg", &[V], V),
     function(FunctionId::Delta, "delta", &[M], V),
     function(FunctionId::Deriv, "deriv", &[M], V),
-    function(FunctionId::DoubleExponentialSmoothing, "double_exponential_smoothing", &[M, S, S], V).experimental(),
+    function(
+        FunctionId::DoubleExponentialSmoothing,
+        "double_exponential_smoothing",
+        &[M, S, S],
+        V,
+    )
+    .experimental(),
     function(FunctionId::End, "end", &[], S).experimental(),
     function(FunctionId::Exp, "exp", &[V], V),
     function(FunctionId::FirstOverTime, "first_over_time", &[M], V),
     function(FunctionId::Floor, "floor", &[V], V),
     function(FunctionId::HistogramAvg, "histogram_avg", &[V], V),
     function(FunctionId::HistogramCount, "histogram_count", &[V], V),
-    function(FunctionId::HistogramFraction, "histogram_fraction", &[S, S, V], V),
-    function(FunctionId::HistogramQuantile, "histogram_quantile", &[S, V], V),
-    function(FunctionId::HistogramQuantiles, "histogram_quantiles", &[V, T, S, S], V).up_to(9).experimental(),
+    function(
+        FunctionId::HistogramFraction,
+        "histogram_fraction",
+        &[S, S, V],
+        V,
+    ),
+    function(
+        FunctionId::HistogramQuantile,
+        "histogram_quantile",
+        &[S, V],
+        V,
+    ),
+    function(
+        FunctionId::HistogramQuantiles,
+        "histogram_quantiles",
+        &[V, T, S, S],
+        V,
+    )
+    .up_to(9)
+    .experimental(),
     function(FunctionId::HistogramStddev, "histogram_stddev", &[V], V),
     function(FunctionId::HistogramStdvar, "histogram_stdvar", &[V], V),
     function(FunctionId::HistogramSum, "histogram_sum", &[V], V),
     function(FunctionId::Hour, "hour", &[V], V).up_to(1),
     function(FunctionId::Idelta, "idelta", &[M], V),
     function(FunctionId::Increase, "increase", &[M], V),
-    function(FunctionId::Info, "info", &[V, V], V).up_to(1).experimental(),
+    function(FunctionId::Info, "info", &[V, V], V)
+        .up_to(1)
+        .experimental(),
     function(FunctionId::Irate, "irate", &[M], V),
     function(FunctionId::LabelJoin, "label_join", &[V, T, T, T], V).any(),
-    function(FunctionId::LabelReplace, "label_replace", &[V, T, T, T, T], V),
+    function(
+        FunctionId::LabelReplace,
+        "label_replace",
+        &[V, T, T, T, T],
+        V,
+    ),
     function(FunctionId::LastOverTime, "last_over_time", &[M], V),
     function(FunctionId::Ln, "ln", &[V], V),
     function(FunctionId::Log10, "log10", &[V], V),
@@ -240,7 +270,12 @@ static FUNCTIONS: &[Function] = &[
     function(FunctionId::Pi, "pi", &[], S),
     function(FunctionId::PredictLinear, "predict_linear", &[M, S], V),
     function(FunctionId::PresentOverTime, "present_over_time", &[M], V),
-    function(FunctionId::QuantileOverTime, "quantile_over_time", &[S, M], V),
+    function(
+        FunctionId::QuantileOverTime,
+        "quantile_over_time",
+        &[S, M],
+        V,
+    ),
     function(FunctionId::Rad, "rad", &[V], V),
     function(FunctionId::Range, "range", &[], S).experimental(),
     function(FunctionId::Rate, "rate", &[M], V),
@@ -251,8 +286,17 @@ static FUNCTIONS: &[Function] = &[
     function(FunctionId::Sin, "sin", &[V], V),
     function(FunctionId::Sinh, "sinh", &[V], V),
     function(FunctionId::Sort, "sort", &[V], V),
-    function(FunctionId::SortByLabel, "sort_by_label", &[V, T], V).any().experimental(),
-    function(FunctionId::SortByLabelDesc, "sort_by_label_desc", &[V, T], V).any().experimental(),
+    function(FunctionId::SortByLabel, "sort_by_label", &[V, T], V)
+        .any()
+        .experimental(),
+    function(
+        FunctionId::SortByLabelDesc,
+        "sort_by_label_desc",
+        &[V, T],
+        V,
+    )
+    .any()
+    .experimental(),
     function(FunctionId::SortDesc, "sort_desc", &[V], V),
     function(FunctionId::Sqrt, "sqrt", &[V], V),
     function(FunctionId::Start, "start", &[], S).experimental(),
@@ -265,8 +309,20 @@ static FUNCTIONS: &[Function] = &[
     function(FunctionId::Tanh, "tanh", &[V], V),
     function(FunctionId::Time, "time", &[], S),
     function(FunctionId::Timestamp, "timestamp", &[V], V),
-    function(FunctionId::TsOfFirstOverTime, "ts_of_first_over_time", &[M], V).experimental(),
-    function(FunctionId::TsOfLastOverTime, "ts_of_last_over_time", &[M], V).experimental(),
+    function(
+        FunctionId::TsOfFirstOverTime,
+        "ts_of_first_over_time",
+        &[M],
+        V,
+    )
+    .experimental(),
+    function(
+        FunctionId::TsOfLastOverTime,
+        "ts_of_last_over_time",
+        &[M],
+        V,
+    )
+    .experimental(),
     function(FunctionId::TsOfMaxOverTime, "ts_of_max_over_time", &[M], V).experimental(),
     function(FunctionId::TsOfMinOverTime, "ts_of_min_over_time", &[M], V).experimental(),
     function(FunctionId::Vector, "vector", &[S], V),

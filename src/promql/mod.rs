@@ -11,8 +11,8 @@ mod print;
 
 pub mod ast;
 pub mod engine;
-pub mod functions;
 mod function;
+pub mod functions;
 mod hash;
 
 mod annotations;
@@ -21,8 +21,10 @@ mod text;
 mod value;
 
 pub use annotations::{Annotation, Annotations, Mended, Severity};
-pub use kahan::Kahan;
 pub use function::{Function, FunctionId, Variadic};
-pub use position::{Place, Span};
 pub use histogram::FloatHistogram;
-pub use value::{Point, STALE, STALE_BITS, Sample, Samples, Series, Slice, Value, Window, is_stale};
+pub use kahan::Kahan;
+pub use position::{Place, Span};
+pub use value::{
+    Point, STALE, STALE_BITS, Sample, Samples, Series, Slice, Value, Window, is_stale,
+};

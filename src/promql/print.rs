@@ -5,11 +5,13 @@ use std::{
     time,
 };
 
-use super::functions::go_float;
-use super::ast::{
-    Aggregate, At, Binary, BinaryOp, Cardinality, Duration, DurationExpr, DurationExprKind, Expr,
-    ExprKind, Extended, MatrixSelector, NumberLiteral, Subquery, TimeShift, UnaryOp,
-    VectorMatching, VectorSelector,
+use super::{
+    ast::{
+        Aggregate, At, Binary, BinaryOp, Cardinality, Duration, DurationExpr, DurationExprKind,
+        Expr, ExprKind, Extended, MatrixSelector, NumberLiteral, Subquery, TimeShift, UnaryOp,
+        VectorMatching, VectorSelector,
+    },
+    functions::go_float,
 };
 use crate::{
     labels::{MatchOp, Matcher, go_quote},
@@ -125,7 +127,10 @@ fn print_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Resu
         f.write_char(')')?;
     }
     match (matching.fill_left, matching.fill_right) {
-        #[expect(clippy::float_cmp, reason = "one value is written for both if they are the same")]
+        #[expect(
+            clippy::float_cmp,
+            reason = "one value is written for both if they are the same"
+        )]
         (Some(left), Some(right)) if left == right => write!(f, " fill ({})", Shortest(left)),
         (left, right) => {
             if let Some(left) = left {
@@ -142,7 +147,11 @@ fn print_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Resu
 fn print_aggregate(f: &mut Formatter<'_>, aggregate: &Aggregate) -> fmt::Result {
     f.write_str(aggregate.op.as_str())?;
     if aggregate.without || !aggregate.grouping.is_empty() {
-        f.write_str(if aggregate.without { " without (" } else { " by (" })?;
+        f.write_str(if aggregate.without {
+            " without ("
+        } else {
+            " by ("
+        })?;
         label_names(f, &aggregate.grouping)?;
         f.write_str(") ")?;
     }
@@ -204,7 +213,10 @@ fn separated(f: &mut Formatter<'_>, items: &[impl Display]) -> fmt::Result {
 fn at(f: &mut Formatter<'_>, shift: &TimeShift) -> fmt::Result {
     match shift.at {
         None => Ok(()),
-        #[expect(clippy::cast_precision_loss, reason = "Prometheus prints a float64 as well")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "Prometheus prints a float64 as well"
+        )]
         Some(At::Time(millis)) => write!(f, " @ {:.3}", millis as f64 / 1000.0),
         Some(At::Start) => f.write_str(" @ start()"),
         Some(At::End) => f.write_str(" @ end()"),
@@ -233,7 +245,10 @@ fn sign(op: UnaryOp) -> &'static str {
     }
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "durations end at 292 years")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "durations end at 292 years"
+)]
 fn millis(seconds: f64) -> i64 {
     (seconds * 1e9) as i64 / 1_000_000
 }
@@ -286,11 +301,20 @@ mod tests {
             ("a+fill(1e22)b", "a + fill (1e+22) b"),
             ("a[1m] offset -5m @ 3", "a[1m] @ 3.000 offset -5m"),
             ("a anchored @ end()", "a @ end() anchored"),
-            ("a[90s] smoothed offset (step()*2)", "a[1m30s] smoothed offset (step() * 2)"),
-            ("a[(1m)+-step():max_of(1,2s)]", "a[(1m) + -step():max_of(1, 2s)]"),
+            (
+                "a[90s] smoothed offset (step()*2)",
+                "a[1m30s] smoothed offset (step() * 2)",
+            ),
+            (
+                "a[(1m)+-step():max_of(1,2s)]",
+                "a[(1m) + -step():max_of(1, 2s)]",
+            ),
             ("{\"foo.bar\",x!~'a'}", "{__name__=\"foo.bar\",x!~\"a\"}"),
             ("-(1e3+0x10)*-2m", "-(1000 + 16) * -2m"),
-            ("label_join(a, 'b\\n', `c`)", "label_join(a, \"b\\n\", \"c\")"),
+            (
+                "label_join(a, 'b\\n', `c`)",
+                "label_join(a, \"b\\n\", \"c\")",
+            ),
         ] {
             match parse(input, Features::all()) {
                 Ok(expr) => {

@@ -126,13 +126,21 @@ impl Evaluator<'_> {
                     continue;
                 };
                 let number = Point::Float(*number);
-                let (lhs, rhs) = if swapped { (&number, &point) } else { (&point, &number) };
+                let (lhs, rhs) = if swapped {
+                    (&number, &point)
+                } else {
+                    (&point, &number)
+                };
                 let result = of_points(binary.op, lhs, rhs, span, &mut self.notes);
                 let result = result.and_then(|Operated { point: value, keep }| {
                     if binary.return_bool {
                         return Some(Point::Float(f64::from(u8::from(keep))));
                     }
-                    let value = if binary.op.is_comparison() { point } else { value };
+                    let value = if binary.op.is_comparison() {
+                        point
+                    } else {
+                        value
+                    };
                     keep.then_some(value)
                 });
                 table.set(row, step, result);
@@ -276,7 +284,11 @@ impl Join<'_> {
     }
 
     fn tables(&mut self, lhs: &Table, rhs: &Table) -> Result<Table, EvalError> {
-        let (many, one) = if self.swapped() { (rhs, lhs) } else { (lhs, rhs) };
+        let (many, one) = if self.swapped() {
+            (rhs, lhs)
+        } else {
+            (lhs, rhs)
+        };
         let mut signatures = Signatures::new(&self.matching.labels, self.matching.on);
         let mut number = |table: &Table| -> Vec<usize> {
             let rows = table.rows.iter();
@@ -379,10 +391,9 @@ impl Join<'_> {
             return self.pair_floats(sides, (many, one), group, matched, result.floats_mut(at));
         }
         for step in 0..result.steps() {
-            let (Some(left), Some(right)) = (
-                sides.many.point(many, step),
-                sides.one.point(one, step),
-            ) else {
+            let (Some(left), Some(right)) =
+                (sides.many.point(many, step), sides.one.point(one, step))
+            else {
                 continue;
             };
             let point = self.value(left, right);
@@ -409,7 +420,11 @@ impl Join<'_> {
                 continue;
             }
             self.mark(matched, group, step)?;
-            let (lhs, rhs) = if swapped { (*one, *many) } else { (*many, *one) };
+            let (lhs, rhs) = if swapped {
+                (*one, *many)
+            } else {
+                (*many, *one)
+            };
             *place = if !self.op.is_comparison() {
                 calculate(self.op, lhs, rhs)
             } else if self.return_bool {
@@ -425,7 +440,11 @@ impl Join<'_> {
 
     /// The value of a match: none if the operands do not fit, none inside if a filter drops it.
     fn value(&mut self, many: Point, one: Point) -> Option<Option<Point>> {
-        let (lhs, rhs) = if self.swapped() { (one, many) } else { (many, one) };
+        let (lhs, rhs) = if self.swapped() {
+            (one, many)
+        } else {
+            (many, one)
+        };
         let operated = of_points(self.op, &lhs, &rhs, self.span, self.notes)?;
         let Operated { point: value, keep } = operated;
         if self.return_bool {
@@ -468,11 +487,19 @@ impl Join<'_> {
             drop_name: self.return_bool,
         });
         for step in 0..result.steps() {
-            let Some(point) = filled.table.point(filled.row, step).filter(|_| absent(step)) else {
+            let Some(point) = filled
+                .table
+                .point(filled.row, step)
+                .filter(|_| absent(step))
+            else {
                 continue;
             };
             let value = Point::Float(filled.value);
-            let (many, one) = if filled.is_many { (point, value) } else { (value, point) };
+            let (many, one) = if filled.is_many {
+                (point, value)
+            } else {
+                (value, point)
+            };
             if let Some(point) = self.value(many, one) {
                 self.mark(matched, group, step)?;
                 result.set(at, step, point);

@@ -99,7 +99,10 @@ pub(super) fn run(
 impl<'a> Evaluator<'a> {
     /// The series of a selection.
     pub(super) fn series(&self, selection: usize) -> &'a [Series] {
-        self.data.get(selection).map(Vec::as_slice).unwrap_or_default()
+        self.data
+            .get(selection)
+            .map(Vec::as_slice)
+            .unwrap_or_default()
     }
 
     /// The series of a selection, of which only count and sum of histograms may be asked for.
@@ -163,7 +166,9 @@ impl<'a> Evaluator<'a> {
     fn negate(&mut self, inner: &Node, steps: Steps) -> Result<Evaluated, EvalError> {
         let mut table = match self.eval(inner, steps)? {
             Evaluated::Scalar(values) => {
-                return Ok(Evaluated::Scalar(values.into_iter().map(|value| -value).collect()));
+                return Ok(Evaluated::Scalar(
+                    values.into_iter().map(|value| -value).collect(),
+                ));
             }
             other => other.vector()?,
         };
@@ -247,7 +252,10 @@ pub(super) fn to_series(table: &Table, row: usize, labels: &LabelSet, times: &[i
     };
     let floats = table.floats(row);
     if !table.has_histograms() {
-        let present = floats.iter().zip(times).filter(|(float, _)| !is_stale(**float));
+        let present = floats
+            .iter()
+            .zip(times)
+            .filter(|(float, _)| !is_stale(**float));
         (series.floats.values, series.floats.times) = present.unzip();
         return series;
     }

@@ -34,7 +34,11 @@ impl<'a> Signatures<'a> {
         self.key.clear();
         for (name, value) in set {
             let listed = self.labels.iter().any(|label| label == name);
-            let counts = if self.only { listed } else { !listed && name != NAME };
+            let counts = if self.only {
+                listed
+            } else {
+                !listed && name != NAME
+            };
             if counts {
                 self.key.extend_from_slice(name.as_bytes());
                 self.key.push(0xFF);

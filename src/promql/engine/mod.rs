@@ -12,10 +12,10 @@ mod binary;
 mod call;
 mod evaluate;
 
+pub use plan::{Prepared, prepare};
+
 use super::{Annotations, Value};
 use crate::labels::Matcher;
-
-pub use plan::{Prepared, prepare};
 
 /// The steps at which an expression is evaluated: `start`, `start + step`, up to `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +75,6 @@ pub struct Output {
     /// Warnings and remarks.
     pub annotations: Annotations,
 }
-
 
 impl Steps {
     /// One step.

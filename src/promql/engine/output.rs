@@ -75,9 +75,8 @@ fn matrix(table: &Table, steps: Steps) -> Value {
     let times: Vec<i64> = steps.iter().collect();
     let rows = table.rows.iter().enumerate();
     let rows = rows.map(|(at, row)| to_series(table, at, &row.labels, &times));
-    let present = |series: &Series| {
-        !series.floats.times.is_empty() || !series.histograms.times.is_empty()
-    };
+    let present =
+        |series: &Series| !series.floats.times.is_empty() || !series.histograms.times.is_empty();
     Value::Matrix(sorted(rows.filter(present).collect()))
 }
 

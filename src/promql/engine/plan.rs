@@ -375,7 +375,9 @@ impl Planner {
             .map(|arg| self.node(arg, steps))
             .collect::<Result<Vec<_>, _>>()?;
         let all = args.iter().all(|arg| arg.invariant);
-        let selected = args.iter().all(|arg| matches!(arg.node.kind, NodeKind::Instant(_)));
+        let selected = args
+            .iter()
+            .all(|arg| matches!(arg.node.kind, NodeKind::Instant(_)));
         let unsafe_at = depends_on_step(call.function.id);
         let invariant = all && (!unsafe_at || (call.function.id == Timestamp && selected));
         let unwrap = |arg: Planned| if invariant { arg.node } else { arg.wrapped() };
@@ -606,11 +608,12 @@ impl Planner {
 
 /// Whether an expression takes only counts and sums of histograms, and whether it needs their buckets.
 fn needs_of(expr: &Expr) -> (bool, bool) {
-    use crate::promql::ast::BinaryOp::{TrimLower, TrimUpper};
     use FunctionId::{
         HistogramAvg, HistogramCount, HistogramFraction, HistogramQuantile, HistogramQuantiles,
         HistogramSum,
     };
+
+    use crate::promql::ast::BinaryOp::{TrimLower, TrimUpper};
     match &expr.kind {
         ExprKind::Subquery(_) => (false, true),
         ExprKind::Binary(binary) => (false, matches!(binary.op, TrimUpper | TrimLower)),

@@ -66,7 +66,8 @@ impl<'a> Cursor<'a> {
         } = self.series;
         self.floats = advance(&floats.times, self.floats, time);
         self.histograms = advance(&histograms.times, self.histograms, time);
-        let last = |at: usize, times: &[i64]| at.checked_sub(1).and_then(|at| times.get(at).copied());
+        let last =
+            |at: usize, times: &[i64]| at.checked_sub(1).and_then(|at| times.get(at).copied());
         let float = last(self.floats, &floats.times);
         let histogram = last(self.histograms, &histograms.times);
         let found = if float >= histogram {
@@ -151,7 +152,9 @@ pub(super) fn instant_map(
         let mut cursor = Cursor::new(series);
         let floats = steps.iter().map(|step| {
             let found = cursor.latest(node.shift.apply(step), lookback);
-            found.and_then(|found| value(&found)).unwrap_or(crate::promql::STALE)
+            found
+                .and_then(|found| value(&found))
+                .unwrap_or(crate::promql::STALE)
         });
         let row = Row {
             labels: series.labels.clone(),
@@ -167,7 +170,12 @@ pub(super) fn instant_map(
 pub(super) fn statistics(series: &Series) -> Series {
     let mut result = series.clone();
     let mut previous: Option<&Arc<FloatHistogram>> = None;
-    for (histogram, place) in series.histograms.values.iter().zip(&mut result.histograms.values) {
+    for (histogram, place) in series
+        .histograms
+        .values
+        .iter()
+        .zip(&mut result.histograms.values)
+    {
         if is_stale(histogram.sum) {
             continue;
         }

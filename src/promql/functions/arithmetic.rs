@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::notes::{self, HistogramOperation};
-use crate::promql::ast::BinaryOp;
-use crate::promql::histogram::{CounterResetHint, IncompatibleSchemas, Outcome};
-use crate::promql::{Annotations, FloatHistogram, Point, Span};
+use crate::promql::{
+    Annotations, FloatHistogram, Point, Span,
+    ast::BinaryOp,
+    histogram::{CounterResetHint, IncompatibleSchemas, Outcome},
+};
 
 /// What an operator makes of two elements.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +22,10 @@ pub struct Operated {
 #[inline]
 #[must_use]
 pub fn of_numbers(op: BinaryOp, left: f64, right: f64) -> Option<f64> {
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others compare or have no value")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others compare or have no value"
+    )]
     Some(match op {
         BinaryOp::Add => left + right,
         BinaryOp::Sub => left - right,
@@ -78,7 +83,10 @@ pub fn of_points(
         (Point::Histogram(left), Point::Histogram(right), Equal | NotEqual) => {
             let equal = left.equals(right);
             let point = Point::Histogram(Arc::clone(left));
-            Some(Operated { point, keep: equal == (op == Equal) })
+            Some(Operated {
+                point,
+                keep: equal == (op == Equal),
+            })
         }
         (Point::Histogram(left), Point::Histogram(right), Add | Sub) => {
             return sum(op, left, right, span, notes).and_then(kept);
@@ -96,7 +104,10 @@ fn numbers(op: BinaryOp, left: f64, right: f64) -> Option<Operated> {
         Some(keep) => (left, keep),
         None => (of_numbers(op, left, right)?, true),
     };
-    Some(Operated { point: Point::Float(value), keep })
+    Some(Operated {
+        point: Point::Float(value),
+        keep,
+    })
 }
 
 fn changed(
@@ -125,11 +136,17 @@ fn sum(
     };
     match outcome {
         // Prometheus gives up the result for the warning.
-        Ok(Outcome { counter_reset_collision: true, .. }) => {
+        Ok(Outcome {
+            counter_reset_collision: true,
+            ..
+        }) => {
             notes::reset_collision(notes, span, operation);
             None
         }
-        Ok(Outcome { nhcb_bounds_reconciled, .. }) => {
+        Ok(Outcome {
+            nhcb_bounds_reconciled,
+            ..
+        }) => {
             if nhcb_bounds_reconciled {
                 notes::bounds_reconciled(notes, span, operation);
             }
@@ -227,7 +244,10 @@ mod tests {
             count: 4.0,
             sum: 6.0,
             positive: Buckets {
-                spans: vec![BucketSpan { offset: 0, length: 2 }],
+                spans: vec![BucketSpan {
+                    offset: 0,
+                    length: 2,
+                }],
                 counts: vec![1.0, 3.0],
             },
             ..FloatHistogram::default()
@@ -249,14 +269,20 @@ mod tests {
     #[track_caller]
     fn result(operated: Option<Operated>) -> Arc<FloatHistogram> {
         match operated {
-            Some(Operated { point: Point::Histogram(histogram), keep: true }) => histogram,
+            Some(Operated {
+                point: Point::Histogram(histogram),
+                keep: true,
+            }) => histogram,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn histograms_are_scaled_by_numbers() {
-        let (two, left) = (Point::Float(2.0), histogram(exponential(CounterResetHint::Unknown)));
+        let (two, left) = (
+            Point::Float(2.0),
+            histogram(exponential(CounterResetHint::Unknown)),
+        );
         for (op, a, b, count) in [
             (BinaryOp::Mul, &left, &two, 8.0),
             (BinaryOp::Mul, &two, &left, 8.0),
@@ -294,18 +320,48 @@ mod tests {
         let collision = "PromQL warning: conflicting counter resets during histogram";
         let layout = "PromQL warning: incompatible bucket layout encountered for binary operator";
         for (op, left, right, note) in [
-            (BinaryOp::Add, &float, &plain, format!("{types} \"+\": float + histogram")),
-            (BinaryOp::Div, &float, &plain, format!("{types} \"/\": float / histogram")),
-            (BinaryOp::Greater, &plain, &float, format!("{types} \">\": histogram > float")),
-            (BinaryOp::Mul, &plain, &plain, format!("{types} \"*\": histogram * histogram")),
-            (BinaryOp::TrimUpper, &float, &float, format!("{types} \"</\": float </ float")),
+            (
+                BinaryOp::Add,
+                &float,
+                &plain,
+                format!("{types} \"+\": float + histogram"),
+            ),
+            (
+                BinaryOp::Div,
+                &float,
+                &plain,
+                format!("{types} \"/\": float / histogram"),
+            ),
+            (
+                BinaryOp::Greater,
+                &plain,
+                &float,
+                format!("{types} \">\": histogram > float"),
+            ),
+            (
+                BinaryOp::Mul,
+                &plain,
+                &plain,
+                format!("{types} \"*\": histogram * histogram"),
+            ),
+            (
+                BinaryOp::TrimUpper,
+                &float,
+                &float,
+                format!("{types} \"</\": float </ float"),
+            ),
             (
                 BinaryOp::Sub,
                 &histogram(exponential(Reset)),
                 &histogram(exponential(NotReset)),
                 format!("{collision} subtraction"),
             ),
-            (BinaryOp::Add, &plain, &histogram(custom(&[1.0])), format!("{layout} +")),
+            (
+                BinaryOp::Add,
+                &plain,
+                &histogram(custom(&[1.0])),
+                format!("{layout} +"),
+            ),
         ] {
             assert_eq!(operate(op, left, right), (None, vec![note]));
         }

@@ -1,16 +1,22 @@
 //! `changes` and `resets`: what happens between neighbouring samples.
 
-use super::extended::anchored;
-use super::merged::{Either, Moment, merged};
-use super::over_time::number;
-use super::rate::{starts_anew, started_anew};
-use super::window::WindowContext;
+use super::{
+    extended::anchored,
+    merged::{Either, Moment, merged},
+    over_time::number,
+    rate::{started_anew, starts_anew},
+    window::WindowContext,
+};
 use crate::promql::{Annotations, Point, Slice, Window};
 
 type Context<'a> = WindowContext<'a>;
 
 fn floats_only(floats: Slice<'_, f64>) -> Window<'_> {
-    let histograms = Slice { times: &[], values: &[], starts: &[] };
+    let histograms = Slice {
+        times: &[],
+        values: &[],
+        starts: &[],
+    };
     Window { floats, histograms }
 }
 
@@ -18,10 +24,14 @@ pub(super) fn resets(floats: Slice<'_, f64>, context: &Context<'_>) -> Option<f6
     let floats = anchored(floats_only(floats), context)?.floats;
     let pairs = floats.values.iter().zip(floats.values.iter().skip(1));
     if floats.starts.is_empty() || !context.use_start_timestamps {
-        return Some(number(pairs.filter(|(before, value)| value < before).count()));
+        return Some(number(
+            pairs.filter(|(before, value)| value < before).count(),
+        ));
     }
     let anew = starts_anew(floats.times, floats.starts);
-    let resets = pairs.zip(anew).filter(|((before, value), anew)| value < before || *anew);
+    let resets = pairs
+        .zip(anew)
+        .filter(|((before, value), anew)| value < before || *anew);
     Some(number(resets.count()))
 }
 
@@ -64,9 +74,7 @@ pub(super) fn changes_any(
     count_pairs(anchored(window, context)?, |before, now| {
         match (before.value, now.value) {
             (Either::Float(before), Either::Float(value)) => differ(before, value),
-            (Either::Histogram(before), Either::Histogram(histogram)) => {
-                !histogram.equals(before)
-            }
+            (Either::Histogram(before), Either::Histogram(histogram)) => !histogram.equals(before),
             _ => true,
         }
     })

@@ -107,7 +107,10 @@ impl Date {
 fn whole(value: f64) -> i64 {
     const BEYOND: f64 = -(i64::MIN as f64);
     if (-BEYOND..BEYOND).contains(&value) {
-        #[expect(clippy::cast_possible_truncation, reason = "what is after the point is cut off")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "what is after the point is cut off"
+        )]
         return value as i64;
     }
     i64::MIN
@@ -150,14 +153,25 @@ mod tests {
             (4_107_542_400.0, [2100, 3, 1, 0, 0, 1, 60, 31]),
             (-62_135_596_800.0, [1, 1, 1, 0, 0, 1, 1, 31]),
         ] {
-            assert_eq!(ALL.map(|id| of(id, seconds)), expected.map(f64::from), "{seconds}");
+            assert_eq!(
+                ALL.map(|id| of(id, seconds)),
+                expected.map(f64::from),
+                "{seconds}"
+            );
         }
     }
 
     #[test]
     fn what_no_integer_holds_is_the_lowest() {
-        for seconds in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, 1e19, i64::MIN as f64] {
-            let got = [Id::Year, Id::Month, Id::DayOfMonth, Id::Hour, Id::Minute].map(|id| of(id, seconds));
+        for seconds in [
+            f64::NAN,
+            f64::INFINITY,
+            f64::NEG_INFINITY,
+            1e19,
+            i64::MIN as f64,
+        ] {
+            let got = [Id::Year, Id::Month, Id::DayOfMonth, Id::Hour, Id::Minute]
+                .map(|id| of(id, seconds));
             assert_eq!(got, [292_277_026_596.0, 12.0, 4.0, 15.0, 30.0], "{seconds}");
         }
     }

@@ -3,12 +3,10 @@
 //! The engine hands over the samples of `start - reach.before < time <= end + reach.after`, with
 //! [`WindowContext::extended`] set; the functions allowed do the rest.
 
-use super::rate::Kind;
-use super::window::WindowContext;
-use super::{extended_histograms, notes};
-use crate::promql::ast::Extended;
-use crate::promql::engine::EvalError;
-use crate::promql::{Annotations, FunctionId, Point, Samples, Slice, Window};
+use super::{extended_histograms, notes, rate::Kind, window::WindowContext};
+use crate::promql::{
+    Annotations, FunctionId, Point, Samples, Slice, Window, ast::Extended, engine::EvalError,
+};
 
 /// How far beyond a window samples are needed; milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,8 +23,14 @@ impl Reach {
     pub fn of(extended: Extended, lookback: i64) -> Self {
         match extended {
             Extended::No => Self::default(),
-            Extended::Anchored => Self { before: lookback, after: 0 },
-            Extended::Smoothed => Self { before: lookback, after: lookback },
+            Extended::Anchored => Self {
+                before: lookback,
+                after: 0,
+            },
+            Extended::Smoothed => Self {
+                before: lookback,
+                after: lookback,
+            },
         }
     }
 }
@@ -35,11 +39,7 @@ impl Reach {
 ///
 /// # Errors
 /// With the functions that do.
-pub fn check_function(
-    extended: Extended,
-    id: FunctionId,
-    name: &str,
-) -> Result<(), EvalError> {
+pub fn check_function(extended: Extended, id: FunctionId, name: &str) -> Result<(), EvalError> {
     use FunctionId::{Changes, Delta, Increase, Rate, Resets};
     let (modifier, known, names): (_, &[FunctionId], _) = match extended {
         Extended::No => return Ok(()),
@@ -48,7 +48,11 @@ pub fn check_function(
             &[Changes, Delta, Increase, Rate, Resets],
             "changes, delta, increase, rate, resets",
         ),
-        Extended::Smoothed => ("smoothed", &[Delta, Increase, Rate], "delta, increase, rate"),
+        Extended::Smoothed => (
+            "smoothed",
+            &[Delta, Increase, Rate],
+            "delta, increase, rate",
+        ),
     };
     if known.contains(&id) {
         return Ok(());
@@ -80,7 +84,8 @@ pub fn extend(
         return Ok(out);
     };
     // Whether it is a counter is not known.
-    let (Some(left), Some(right)) = (bounds.left(floats, false), bounds.right(floats, false)) else {
+    let (Some(left), Some(right)) = (bounds.left(floats, false), bounds.right(floats, false))
+    else {
         return Ok(out);
     };
     let (from, to) = bounds.inner(floats.times);
@@ -140,11 +145,19 @@ impl Bounds {
     pub(super) fn find(times: &[i64], start: i64, end: i64, smoothed: bool) -> Option<Self> {
         let mut last = times.len().checked_sub(1)?;
         let but_last = times.get(..last)?;
-        let first = but_last.partition_point(|time| *time <= start).saturating_sub(1);
+        let first = but_last
+            .partition_point(|time| *time <= start)
+            .saturating_sub(1);
         if smoothed {
             last = but_last.partition_point(|time| *time < end);
         }
-        (*times.get(last)? > start).then_some(Self { first, last, start, end, smoothed })
+        (*times.get(last)? > start).then_some(Self {
+            first,
+            last,
+            start,
+            end,
+            smoothed,
+        })
     }
 
     fn left(self, floats: Slice<'_, f64>, counter: bool) -> Option<f64> {
@@ -163,18 +176,16 @@ impl Bounds {
 
     /// The places, the last excluded, of the samples that lie between the ends.
     fn inner(self, times: &[i64]) -> (usize, usize) {
-        let at_start = times.get(self.first).is_some_and(|time| *time <= self.start);
+        let at_start = times
+            .get(self.first)
+            .is_some_and(|time| *time <= self.start);
         let at_end = times.get(self.last).is_some_and(|time| *time >= self.end);
         let from = self.first + usize::from(at_start);
         (from, (self.last + 1 - usize::from(at_end)).max(from))
     }
 }
 
-pub(super) fn rate(
-    floats: Slice<'_, f64>,
-    context: &WindowContext<'_>,
-    kind: Kind,
-) -> Option<f64> {
+pub(super) fn rate(floats: Slice<'_, f64>, context: &WindowContext<'_>, kind: Kind) -> Option<f64> {
     let smoothed = context.extended == Extended::Smoothed;
     let bounds = Bounds::find(floats.times, context.start, context.end, smoothed)?;
     if smoothed && *floats.times.get(bounds.first)? > context.end {
@@ -218,10 +229,7 @@ fn interpolate(floats: Slice<'_, f64>, before: usize, time: i64, counter: bool) 
 
 /// The samples from that on which `anchored` measures from: the last one at or before the start, if there is one; `None`
 /// if there is none after the start.
-pub(super) fn anchored<'a>(
-    window: Window<'a>,
-    context: &WindowContext<'_>,
-) -> Option<Window<'a>> {
+pub(super) fn anchored<'a>(window: Window<'a>, context: &WindowContext<'_>) -> Option<Window<'a>> {
     if context.extended != Extended::Anchored {
         return Some(window);
     }
@@ -230,7 +238,8 @@ pub(super) fn anchored<'a>(
     if floats == window.floats.len() && histograms == window.histograms.len() {
         return None;
     }
-    let anchor = |times: &[i64], until: usize| until.checked_sub(1).and_then(|at| times.get(at)).copied();
+    let anchor =
+        |times: &[i64], until: usize| until.checked_sub(1).and_then(|at| times.get(at)).copied();
     let float = anchor(window.floats.times, floats);
     let is_float = float.is_some() && float >= anchor(window.histograms.times, histograms);
     let is_histogram = !is_float && histograms > 0;

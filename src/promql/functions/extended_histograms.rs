@@ -1,16 +1,19 @@
 //! `anchored` and `smoothed` for windows of histograms.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use super::extended::Bounds;
-use super::histograms::{Histograms, Outcomes, point};
-use super::notes;
-use super::rate::Kind;
-use super::window::WindowContext;
-use crate::promql::ast::Extended;
-use crate::promql::histogram::{CounterResetHint, IncompatibleSchemas};
-use crate::promql::{Annotations, FloatHistogram, Point};
+use super::{
+    extended::Bounds,
+    histograms::{Histograms, Outcomes, point},
+    notes,
+    rate::Kind,
+    window::WindowContext,
+};
+use crate::promql::{
+    Annotations, FloatHistogram, Point,
+    ast::Extended,
+    histogram::{CounterResetHint, IncompatibleSchemas},
+};
 
 type Context<'a> = WindowContext<'a>;
 type Result<T> = std::result::Result<T, IncompatibleSchemas>;
@@ -108,11 +111,19 @@ impl<'a> Sampled<'a> {
 
     fn at(&self, place: usize) -> Option<(i64, &'a FloatHistogram)> {
         let time = self.histograms.times.get(place)?;
-        self.histograms.values.get(place).map(|value| (*time, &**value))
+        self.histograms
+            .values
+            .get(place)
+            .map(|value| (*time, &**value))
     }
 
     fn left(&mut self) -> Result<Option<Cow<'a, FloatHistogram>>> {
-        let Bounds { first, start, smoothed, .. } = self.bounds;
+        let Bounds {
+            first,
+            start,
+            smoothed,
+            ..
+        } = self.bounds;
         match (self.at(first), self.at(first + 1)) {
             (Some(sample), Some(next)) if smoothed && sample.0 < start => {
                 interpolate(sample, next, start, self.counter, &mut self.outcomes).map(Some)
@@ -122,7 +133,12 @@ impl<'a> Sampled<'a> {
     }
 
     fn right(&mut self) -> Result<Option<Cow<'a, FloatHistogram>>> {
-        let Bounds { last, end, smoothed, .. } = self.bounds;
+        let Bounds {
+            last,
+            end,
+            smoothed,
+            ..
+        } = self.bounds;
         let before = last.checked_sub(1).and_then(|before| self.at(before));
         match (before, self.at(last)) {
             (Some(before), Some(sample)) if smoothed && sample.0 > end => {
@@ -138,7 +154,13 @@ impl<'a> Sampled<'a> {
         left: &FloatHistogram,
         right: &FloatHistogram,
     ) -> Result<Option<FloatHistogram>> {
-        let Bounds { first, last, start, smoothed, .. } = self.bounds;
+        let Bounds {
+            first,
+            last,
+            start,
+            smoothed,
+            ..
+        } = self.bounds;
         let (mut from, mut before) = (first + 1, left);
         if let (Some((time, sample)), Some((_, next))) = (self.at(first), self.at(first + 1))
             && smoothed
@@ -201,7 +223,10 @@ pub(super) fn smoothed_at(
     notes: &mut Annotations,
 ) -> Option<Point> {
     let after = histograms.times.partition_point(|at| *at < time);
-    let next = histograms.times.get(after).zip(histograms.values.get(after));
+    let next = histograms
+        .times
+        .get(after)
+        .zip(histograms.values.get(after));
     if let Some((at, histogram)) = next
         && *at == time
     {

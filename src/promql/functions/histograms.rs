@@ -1,17 +1,18 @@
 //! Functions over windows of histograms alone.
 
-use std::borrow::Cow;
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use super::notes::{self, HistogramOperation};
-use super::rate::{DELTA, Extent, INCREASE, Kind, RATE, starts, starts_anew, warn_overlap};
-use super::window::WindowContext;
-use super::extended_histograms;
-use crate::promql::ast::Extended;
-use crate::promql::histogram::{
-    CounterResetHint, HistogramMean, HistogramSum, IncompatibleSchemas, Outcome,
+use super::{
+    extended_histograms,
+    notes::{self, HistogramOperation},
+    rate::{DELTA, Extent, INCREASE, Kind, RATE, starts, starts_anew, warn_overlap},
+    window::WindowContext,
 };
-use crate::promql::{Annotations, FloatHistogram, Point, Slice, Window};
+use crate::promql::{
+    Annotations, FloatHistogram, Point, Slice, Window,
+    ast::Extended,
+    histogram::{CounterResetHint, HistogramMean, HistogramSum, IncompatibleSchemas, Outcome},
+};
 
 pub(super) type Histograms<'a> = Slice<'a, Arc<FloatHistogram>>;
 type Context<'a> = WindowContext<'a>;
@@ -91,7 +92,8 @@ fn growth(
     let [first, between @ .., last] = histograms.values else {
         return None;
     };
-    let gauge = |histogram: &FloatHistogram| histogram.counter_reset_hint == CounterResetHint::Gauge;
+    let gauge =
+        |histogram: &FloatHistogram| histogram.counter_reset_hint == CounterResetHint::Gauge;
     // What is remarked until a mix of schemas is found does not count then.
     let mut found = Annotations::default();
     if kind.counter && (gauge(first) || gauge(last)) {

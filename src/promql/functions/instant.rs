@@ -2,26 +2,42 @@
 
 use std::sync::Arc;
 
-use super::extended::tail;
-use super::histograms::{Outcomes, point};
-use super::merged::{Either, Moment, merged};
-use super::notes;
-use super::rate::{seconds, started_anew};
-use super::window::WindowContext;
-use crate::promql::histogram::CounterResetHint;
-use crate::promql::{Annotations, FloatHistogram, Point, Slice, Window};
+use super::{
+    extended::tail,
+    histograms::{Outcomes, point},
+    merged::{Either, Moment, merged},
+    notes,
+    rate::{seconds, started_anew},
+    window::WindowContext,
+};
+use crate::promql::{
+    Annotations, FloatHistogram, Point, Slice, Window, histogram::CounterResetHint,
+};
 
 pub(super) fn irate(floats: Slice<'_, f64>, context: &WindowContext<'_>) -> Option<f64> {
     let before_last = floats.len().checked_sub(2)?;
-    let (time, last) = (*floats.times.get(before_last + 1)?, *floats.values.get(before_last + 1)?);
-    let (time_before, before) = (*floats.times.get(before_last)?, *floats.values.get(before_last)?);
+    let (time, last) = (
+        *floats.times.get(before_last + 1)?,
+        *floats.values.get(before_last + 1)?,
+    );
+    let (time_before, before) = (
+        *floats.times.get(before_last)?,
+        *floats.values.get(before_last)?,
+    );
     let start = |at| floats.starts.get(at).copied().unwrap_or_default();
     let anew = context.use_start_timestamps
-        && started_anew((time_before, start(before_last)), (time, start(before_last + 1)));
+        && started_anew(
+            (time_before, start(before_last)),
+            (time, start(before_last + 1)),
+        );
     if time == time_before {
         return None;
     }
-    let growth = if last < before || anew { last } else { last - before };
+    let growth = if last < before || anew {
+        last
+    } else {
+        last - before
+    };
     Some(growth / seconds(time - time_before))
 }
 
@@ -66,7 +82,11 @@ fn of_last_two(
         (Either::Float(before), Either::Float(last)) => {
             let fell = per_second && (last < before || anew);
             let growth = if fell { last } else { last - before };
-            Some(Point::Float(if per_second { growth / seconds } else { growth }))
+            Some(Point::Float(if per_second {
+                growth / seconds
+            } else {
+                growth
+            }))
         }
         (Either::Histogram(before), Either::Histogram(last)) => {
             let mut growth = difference(before, last, anew, per_second, context, notes)?;
@@ -101,7 +121,8 @@ fn difference(
     context: &WindowContext<'_>,
     notes: &mut Annotations,
 ) -> Option<FloatHistogram> {
-    let gauge = |histogram: &FloatHistogram| histogram.counter_reset_hint == CounterResetHint::Gauge;
+    let gauge =
+        |histogram: &FloatHistogram| histogram.counter_reset_hint == CounterResetHint::Gauge;
     if counter && (gauge(last) || gauge(before)) {
         notes::not_counter(notes, context);
     }

@@ -11,7 +11,10 @@ pub type MathFunction = fn(f64) -> f64;
 #[must_use]
 pub fn math_function(id: FunctionId) -> Option<MathFunction> {
     use FunctionId as Id;
-    #[expect(clippy::wildcard_enum_match_arm, reason = "all others take something else")]
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others take something else"
+    )]
     Some(match id {
         Id::Abs => f64::abs,
         Id::Ceil => f64::ceil,

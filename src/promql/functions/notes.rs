@@ -1,8 +1,10 @@
 //! What functions and operators remark, in Prometheus's words (`util/annotations`).
 
 use super::window::WindowContext;
-use crate::labels::go_quote;
-use crate::promql::{Annotations, Span};
+use crate::{
+    labels::go_quote,
+    promql::{Annotations, Span},
+};
 
 /// What was done to histograms, for remarks about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,12 +39,20 @@ pub(super) fn mixed_floats_histograms(notes: &mut Annotations, context: &WindowC
 
 /// A histogram marked as a gauge stands where a counter is needed.
 pub(super) fn not_counter(notes: &mut Annotations, context: &WindowContext<'_>) {
-    warn_name(notes, context, "this native histogram metric is not a counter:");
+    warn_name(
+        notes,
+        context,
+        "this native histogram metric is not a counter:",
+    );
 }
 
 /// A histogram not marked as a gauge stands where a gauge is needed.
 pub(super) fn not_gauge(notes: &mut Annotations, context: &WindowContext<'_>) {
-    warn_name(notes, context, "this native histogram metric is not a gauge:");
+    warn_name(
+        notes,
+        context,
+        "this native histogram metric is not a gauge:",
+    );
 }
 
 /// Histograms with exponential buckets and with custom ones have no result together.
@@ -53,7 +63,8 @@ pub(super) fn mixed_exponential_custom(notes: &mut Annotations, context: &Window
 
 /// Histograms were left out.
 pub(super) fn histogram_ignored(notes: &mut Annotations, context: &WindowContext<'_>) {
-    let text = "ignored histograms in a range containing both floats and histograms for metric name";
+    let text =
+        "ignored histograms in a range containing both floats and histograms for metric name";
     notes.info(context.span, format!("{text} {}", go_quote(context.name)));
 }
 
@@ -182,7 +193,10 @@ mod tests {
         let texts = |name: &str, label: Option<&str>| {
             let mut notes = Annotations::default();
             check_counter_name(&mut notes, name, label, Span::default());
-            notes.iter().map(|note| note.to_text("")).collect::<Vec<_>>()
+            notes
+                .iter()
+                .map(|note| note.to_text(""))
+                .collect::<Vec<_>>()
         };
         assert!(texts("", None).is_empty());
         assert!(texts("a_total", None).is_empty());
@@ -190,12 +204,17 @@ mod tests {
         let named = "name does not end in _total/_sum/_count/_bucket: \"a\"";
         assert_eq!(
             texts("a", None),
-            [format!("PromQL info: metric might not be a counter, {named}")]
+            [format!(
+                "PromQL info: metric might not be a counter, {named}"
+            )]
         );
-        let labelled = r#"__type__ label is not set to "counter" or "histogram", got "": "a_total""#;
+        let labelled =
+            r#"__type__ label is not set to "counter" or "histogram", got "": "a_total""#;
         assert_eq!(
             texts("a_total", Some("")),
-            [format!("PromQL info: metric might not be a counter, {labelled}")]
+            [format!(
+                "PromQL info: metric might not be a counter, {labelled}"
+            )]
         );
     }
 }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::notes;
-use super::quantile::{quantile, with_copy};
-use super::window::WindowContext;
-use crate::promql::engine::EvalError;
-use crate::promql::{Annotations, Kahan, Point, Slice, Window};
+use super::{
+    notes,
+    quantile::{quantile, with_copy},
+    window::WindowContext,
+};
+use crate::promql::{Annotations, Kahan, Point, Slice, Window, engine::EvalError};
 
 type Floats<'a> = Slice<'a, f64>;
 type Context<'a> = WindowContext<'a>;
@@ -20,18 +21,32 @@ fn seconds(time: i64) -> f64 {
 }
 
 pub(super) fn sum(floats: Floats<'_>, _: &Context<'_>) -> Option<f64> {
-    let sum = floats.values.iter().fold(Kahan::default(), |sum, value| sum.add(*value));
-    Some(if sum.sum.is_infinite() { sum.sum } else { sum.total() })
+    let sum = floats
+        .values
+        .iter()
+        .fold(Kahan::default(), |sum, value| sum.add(*value));
+    Some(if sum.sum.is_infinite() {
+        sum.sum
+    } else {
+        sum.total()
+    })
 }
 
 /// The mean of the sum; as soon as the sum would overflow, a mean that is moved by each number.
 pub(super) fn avg(floats: Floats<'_>, _: &Context<'_>) -> Option<f64> {
     let (first, others) = floats.values.split_first()?;
-    let mut sum = Kahan { sum: *first, rest: 0.0 };
+    let mut sum = Kahan {
+        sum: *first,
+        rest: 0.0,
+    };
     for (at, value) in others.iter().enumerate() {
         let next = sum.add(*value);
         if next.sum.is_infinite() {
-            return Some(moving_mean(sum, at + 1, others.get(at..).unwrap_or_default()));
+            return Some(moving_mean(
+                sum,
+                at + 1,
+                others.get(at..).unwrap_or_default(),
+            ));
         }
         sum = next;
     }
@@ -42,11 +57,17 @@ pub(super) fn avg(floats: Floats<'_>, _: &Context<'_>) -> Option<f64> {
 /// The mean of `done` numbers of that sum and of others.
 fn moving_mean(sum: Kahan, done: usize, others: &[f64]) -> f64 {
     let before = number(done);
-    let mut mean = Kahan { sum: sum.sum / before, rest: sum.rest / before };
+    let mut mean = Kahan {
+        sum: sum.sum / before,
+        rest: sum.rest / before,
+    };
     for (at, value) in others.iter().enumerate() {
         let count = number(done + at + 1);
         let share = (count - 1.0) / count;
-        let shrunk = Kahan { sum: share * mean.sum, rest: share * mean.rest };
+        let shrunk = Kahan {
+            sum: share * mean.sum,
+            rest: share * mean.rest,
+        };
         mean = shrunk.add(value / count);
     }
     mean.total()
@@ -56,7 +77,11 @@ fn moving_mean(sum: Kahan, done: usize, others: &[f64]) -> f64 {
 fn extreme(floats: Floats<'_>, replaces: impl Fn(f64, f64) -> bool) -> Option<f64> {
     let (first, others) = floats.values.split_first()?;
     let choose = |best: f64, value: &f64| {
-        if replaces(*value, best) || best.is_nan() { *value } else { best }
+        if replaces(*value, best) || best.is_nan() {
+            *value
+        } else {
+            best
+        }
     };
     Some(others.iter().fold(*first, choose))
 }

@@ -79,7 +79,10 @@ mod tests {
         ];
         for (q, values, expected) in cases {
             let got = of(*q, values);
-            assert!(got == *expected || got.is_nan() && expected.is_nan(), "{q} of {values:?}: {got}");
+            assert!(
+                got == *expected || got.is_nan() && expected.is_nan(),
+                "{q} of {values:?}: {got}"
+            );
         }
     }
 

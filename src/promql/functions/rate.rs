@@ -1,12 +1,7 @@
 //! `rate`, `increase` and `delta`: what a window tells of its whole range.
 
-use super::extended;
-use super::over_time::number;
-use super::notes;
-use super::window::WindowContext;
-use crate::promql::ast::Extended;
-use crate::promql::engine::EvalError;
-use crate::promql::{Annotations, Slice, Window};
+use super::{extended, notes, over_time::number, window::WindowContext};
+use crate::promql::{Annotations, Slice, Window, ast::Extended, engine::EvalError};
 
 /// Which of the three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +12,18 @@ pub(super) struct Kind {
     pub per_second: bool,
 }
 
-pub(super) const RATE: Kind = Kind { counter: true, per_second: true };
-pub(super) const INCREASE: Kind = Kind { counter: true, per_second: false };
-pub(super) const DELTA: Kind = Kind { counter: false, per_second: false };
+pub(super) const RATE: Kind = Kind {
+    counter: true,
+    per_second: true,
+};
+pub(super) const INCREASE: Kind = Kind {
+    counter: true,
+    per_second: false,
+};
+pub(super) const DELTA: Kind = Kind {
+    counter: false,
+    per_second: false,
+};
 
 pub(super) fn rate(floats: Slice<'_, f64>, context: &WindowContext<'_>) -> Option<f64> {
     of_floats(floats, context, RATE)
@@ -95,14 +99,13 @@ pub(super) fn starts_anew<'a>(
 ) -> impl Iterator<Item = bool> + 'a {
     let samples = times.iter().copied().zip(starts.iter().copied());
     let next = samples.clone().skip(1);
-    samples.zip(next).map(|(before, now)| started_anew(before, now))
+    samples
+        .zip(next)
+        .map(|(before, now)| started_anew(before, now))
 }
 
 /// Whether a sample of a time and a start, 0 for unknown, says that its counter started after the one before it.
-pub(super) fn started_anew(
-    (before, start_before): (i64, i64),
-    (time, start): (i64, i64),
-) -> bool {
+pub(super) fn started_anew((before, start_before): (i64, i64), (time, start): (i64, i64)) -> bool {
     if start == 0 || start >= time || start < before {
         return false;
     }
@@ -133,9 +136,7 @@ pub(super) fn warn_overlap(
     let pairs = starts.iter().zip(starts.iter().skip(1)).zip(times);
     let overlaps = pairs
         .into_iter()
-        .any(|((start_before, start), time)| {
-            *start != 0 && start < time && start != start_before
-        });
+        .any(|((start_before, start), time)| *start != 0 && start < time && start != start_before);
     if overlaps {
         notes::start_time_overlap(notes, context);
     }
@@ -162,7 +163,11 @@ impl Extent {
     }
 
     /// Whether the first sample started within the window: then it is as if there were a sample of 0 at that time.
-    pub(super) fn start_with_sample(&mut self, starts: &[i64], context: &WindowContext<'_>) -> bool {
+    pub(super) fn start_with_sample(
+        &mut self,
+        starts: &[i64],
+        context: &WindowContext<'_>,
+    ) -> bool {
         let within = |start: &i64| *start != 0 && *start > context.start && *start < self.first;
         self.start = starts.first().copied().filter(within);
         self.start.is_some()
@@ -189,7 +194,10 @@ impl Extent {
             (None, 0) => return None,
             (None, _) => {
                 let gap = near(seconds(self.first - context.start));
-                ratio.map(|ratio| sampled * ratio).filter(|zero| *zero < gap).unwrap_or(gap)
+                ratio
+                    .map(|ratio| sampled * ratio)
+                    .filter(|zero| *zero < gap)
+                    .unwrap_or(gap)
             }
         };
         let after = near(seconds(context.end - self.last));

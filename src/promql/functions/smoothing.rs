@@ -1,16 +1,17 @@
 //! `double_exponential_smoothing`: Holt's smoothing of values and of their trend.
 
-use super::notes::fixed;
-use super::window::WindowContext;
-use crate::promql::engine::EvalError;
-use crate::promql::{Annotations, Slice, Window};
+use super::{notes::fixed, window::WindowContext};
+use crate::promql::{Annotations, Slice, Window, engine::EvalError};
 
 pub(super) fn check_factors(
     _: Window<'_>,
     context: &WindowContext<'_>,
     _: &mut Annotations,
 ) -> Result<(), EvalError> {
-    for (at, (name, short)) in [("smoothing", "sf"), ("trend", "tf")].into_iter().enumerate() {
+    for (at, (name, short)) in [("smoothing", "sf"), ("trend", "tf")]
+        .into_iter()
+        .enumerate()
+    {
         let factor = context.param(at);
         // NaN is let through, as Prometheus does.
         if factor <= 0.0 || factor >= 1.0 {

@@ -39,9 +39,15 @@ fn regression(floats: Slice<'_, f64>, zero: i64) -> Option<Line> {
 
 fn constant_line(value: f64) -> Line {
     if value.is_infinite() {
-        return Line { slope: f64::NAN, intercept: f64::NAN };
+        return Line {
+            slope: f64::NAN,
+            intercept: f64::NAN,
+        };
     }
-    Line { slope: 0.0, intercept: value }
+    Line {
+        slope: 0.0,
+        intercept: value,
+    }
 }
 
 pub(super) fn deriv(floats: Slice<'_, f64>, _: &WindowContext<'_>) -> Option<f64> {

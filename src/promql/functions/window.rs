@@ -1,9 +1,9 @@
 //! Functions over the samples of a window: which there are, and what they do with numbers and histograms.
 
 use super::{changes, histograms, instant, notes, over_time, rate, smoothing, trend};
-use crate::promql::ast::Extended;
-use crate::promql::engine::EvalError;
-use crate::promql::{Annotations, FunctionId, Point, Slice, Span, Window};
+use crate::promql::{
+    Annotations, FunctionId, Point, Slice, Span, Window, ast::Extended, engine::EvalError,
+};
 
 /// What a function knows beside the samples of its window.
 #[derive(Clone, Copy, Debug)]
@@ -71,15 +71,27 @@ pub struct WindowFunction {
 
 impl WindowFunction {
     const fn ignoring(floats: FloatFunction) -> Self {
-        Self { floats, histograms: WithHistograms::Ignore, check: None }
+        Self {
+            floats,
+            histograms: WithHistograms::Ignore,
+            check: None,
+        }
     }
 
     const fn alone(floats: FloatFunction, histograms: AnyFunction) -> Self {
-        Self { floats, histograms: WithHistograms::Alone(histograms), check: None }
+        Self {
+            floats,
+            histograms: WithHistograms::Alone(histograms),
+            check: None,
+        }
     }
 
     const fn both(floats: FloatFunction, both: AnyFunction) -> Self {
-        Self { floats, histograms: WithHistograms::Both(both), check: None }
+        Self {
+            floats,
+            histograms: WithHistograms::Both(both),
+            check: None,
+        }
     }
 
     const fn checked(mut self, check: Check) -> Self {

@@ -18,7 +18,8 @@ pub(super) fn quote_char(c: Option<char>) -> String {
 pub(super) fn unicode_char(c: Option<char>) -> String {
     let c = c.unwrap_or(char::REPLACEMENT_CHARACTER);
     let code = format!("U+{:04X}", u32::from(c));
-    let printable = go_quote(&c.to_string()).chars().nth(1) != Some('\\') || matches!(c, '"' | '\\');
+    let printable =
+        go_quote(&c.to_string()).chars().nth(1) != Some('\\') || matches!(c, '"' | '\\');
     if printable {
         format!("{code} '{c}'")
     } else {

@@ -5,11 +5,7 @@
     reason = "a place takes few of the kinds, and refuses all others alike"
 )]
 
-use super::{
-    chars::is_space,
-    parser::Parser,
-    selector::METRIC_NAME,
-};
+use super::{chars::is_space, parser::Parser, selector::METRIC_NAME};
 use crate::{
     labels::go_quote,
     promql::{
@@ -62,7 +58,10 @@ impl Check<'_, '_> {
                 let found = self.expr(&mut subquery.expr);
                 if found != ValueType::Vector {
                     let found = found.as_str();
-                    self.error(span, format!("subquery is only allowed on instant vector, got {found} instead"));
+                    self.error(
+                        span,
+                        format!("subquery is only allowed on instant vector, got {found} instead"),
+                    );
                 }
                 ValueType::Matrix
             }
@@ -82,17 +81,34 @@ impl Check<'_, '_> {
         if let Some((_, others)) = selector.matchers.split_last()
             && !selector.name.is_empty()
         {
-            for matcher in others.iter().filter(|matcher| matcher.name() == METRIC_NAME) {
+            for matcher in others
+                .iter()
+                .filter(|matcher| matcher.name() == METRIC_NAME)
+            {
                 let (outside, inside) = (go_quote(&selector.name), go_quote(matcher.value()));
-                self.error(span, format!("metric name must not be set twice: {outside} or {inside}"));
+                self.error(
+                    span,
+                    format!("metric name must not be set twice: {outside} or {inside}"),
+                );
             }
-        } else if selector.matchers.iter().all(|matcher| matcher.matches_value("")) {
-            self.error(span, "vector selector must contain at least one non-empty matcher");
+        } else if selector
+            .matchers
+            .iter()
+            .all(|matcher| matcher.matches_value(""))
+        {
+            self.error(
+                span,
+                "vector selector must contain at least one non-empty matcher",
+            );
         }
     }
 
     fn aggregate(&mut self, aggregate: &mut Aggregate) {
-        self.expect(&mut aggregate.expr, ValueType::Vector, "aggregation expression");
+        self.expect(
+            &mut aggregate.expr,
+            ValueType::Vector,
+            "aggregation expression",
+        );
         if let Some(param) = &mut aggregate.param {
             let wanted = if aggregate.op == AggregateOp::CountValues {
                 ValueType::String
@@ -107,7 +123,10 @@ impl Check<'_, '_> {
         let found = self.expr(expr);
         if found != wanted {
             let (wanted, found) = (wanted.documented(), found.documented());
-            self.error(expr.span, format!("expected type {wanted} in {place}, got {found}"));
+            self.error(
+                expr.span,
+                format!("expected type {wanted} in {place}, got {found}"),
+            );
         }
     }
 
@@ -137,7 +156,10 @@ impl Check<'_, '_> {
             if found != wanted {
                 let (wanted, found) = (wanted.documented(), found.documented());
                 let name = function.name;
-                self.error(arg.span, format!("expected type {wanted} in call to function {name:?}, got {found}"));
+                self.error(
+                    arg.span,
+                    format!("expected type {wanted} in call to function {name:?}, got {found}"),
+                );
             }
         }
     }
@@ -147,14 +169,25 @@ impl Check<'_, '_> {
         let least = listed.saturating_sub(1);
         match function.variadic {
             Variadic::No if given != listed => {
-                self.error(span, format!("expected {listed} argument(s) in call to {name:?}, got {given}"));
+                self.error(
+                    span,
+                    format!("expected {listed} argument(s) in call to {name:?}, got {given}"),
+                );
             }
             Variadic::UpTo(_) | Variadic::Any if given < least => {
-                self.error(span, format!("expected at least {least} argument(s) in call to {name:?}, got {given}"));
+                self.error(
+                    span,
+                    format!(
+                        "expected at least {least} argument(s) in call to {name:?}, got {given}"
+                    ),
+                );
             }
             Variadic::UpTo(more) if given > least + more => {
                 let most = least + more;
-                self.error(span, format!("expected at most {most} argument(s) in call to {name:?}, got {given}"));
+                self.error(
+                    span,
+                    format!("expected at most {most} argument(s) in call to {name:?}, got {given}"),
+                );
             }
             _ => {}
         }
@@ -164,12 +197,18 @@ impl Check<'_, '_> {
         let found = labels.value_type();
         if found != ValueType::Vector {
             let (wanted, found) = (ValueType::Vector.documented(), found.documented());
-            self.error(span, format!("expected type {wanted} in call to function \"info\", got {found}"));
+            self.error(
+                span,
+                format!("expected type {wanted} in call to function \"info\", got {found}"),
+            );
         }
         match &labels.kind {
             ExprKind::Vector(selector) if selector.name.is_empty() => {}
             ExprKind::Vector(_) => {
-                self.error(labels.span, "expected label selectors only, got vector selector instead");
+                self.error(
+                    labels.span,
+                    "expected label selectors only, got vector selector instead",
+                );
             }
             _ => self.error(labels.span, "expected label selectors only"),
         }
@@ -190,15 +229,24 @@ impl Check<'_, '_> {
         let both = |wanted| left == wanted && right == wanted;
         let (comparison, set) = (binary.op.is_comparison(), binary.op.is_set());
         if binary.return_bool && !comparison {
-            self.error(self.operator(binary), "bool modifier can only be used on comparison operators");
+            self.error(
+                self.operator(binary),
+                "bool modifier can only be used on comparison operators",
+            );
         }
         if comparison && !binary.return_bool && both(ValueType::Scalar) {
-            self.error(self.operator(binary), "comparisons between scalars must use BOOL modifier");
+            self.error(
+                self.operator(binary),
+                "comparisons between scalars must use BOOL modifier",
+            );
         }
         self.twice_named_labels(binary);
         for (side, found) in [(&binary.lhs, left), (&binary.rhs, right)] {
             if !is_number(found) {
-                self.error(side.span, "binary expression must contain only scalar and instant vector types");
+                self.error(
+                    side.span,
+                    "binary expression must contain only scalar and instant vector types",
+                );
             }
         }
         if let Some(mut matching) = binary.matching.take() {
@@ -213,7 +261,10 @@ impl Check<'_, '_> {
         }
         if set && (left == ValueType::Scalar || right == ValueType::Scalar) {
             let op = binary.op.as_str();
-            self.error(span, format!("set operator {op:?} not allowed in binary scalar expression"));
+            self.error(
+                span,
+                format!("set operator {op:?} not allowed in binary scalar expression"),
+            );
         }
         if both(ValueType::Scalar) {
             ValueType::Scalar
@@ -229,7 +280,10 @@ impl Check<'_, '_> {
         for label in &matching.labels {
             for _ in matching.include.iter().filter(|other| *other == label) {
                 let label = go_quote(label);
-                self.error(self.operator(binary), format!("label {label} must not occur in ON and GROUP clause at once"));
+                self.error(
+                    self.operator(binary),
+                    format!("label {label} must not occur in ON and GROUP clause at once"),
+                );
             }
         }
     }
@@ -239,7 +293,10 @@ impl Check<'_, '_> {
             self.error(span, "vector matching only allowed between instant vectors");
         }
         if fills(matching) {
-            self.error(span, "filling in missing series only allowed between instant vectors");
+            self.error(
+                span,
+                "filling in missing series only allowed between instant vectors",
+            );
         }
     }
 
@@ -252,7 +309,10 @@ impl Check<'_, '_> {
             self.error(span, "set operations must always be many-to-many");
         }
         if fills(matching) {
-            self.error(span, "filling in missing series not allowed for set operators");
+            self.error(
+                span,
+                "filling in missing series not allowed for set operators",
+            );
         }
     }
 
@@ -260,7 +320,12 @@ impl Check<'_, '_> {
     fn operator(&self, binary: &Binary) -> Span {
         let start = binary.lhs.span.end as usize;
         let end = binary.rhs.span.start as usize;
-        let between = self.parser.input.as_bytes().get(start..end).unwrap_or_default();
+        let between = self
+            .parser
+            .input
+            .as_bytes()
+            .get(start..end)
+            .unwrap_or_default();
         let first = between.iter().position(|byte| !is_space(*byte));
         let last = between.iter().rposition(|byte| !is_space(*byte));
         // Prometheus ends this one range at its last character, not after it.

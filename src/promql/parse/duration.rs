@@ -103,7 +103,13 @@ impl Parser<'_> {
         }
     }
 
-    fn binary_duration(&mut self, lhs: Node, op: BinaryOp, token: Token, rhs: Node) -> Parsed<Node> {
+    fn binary_duration(
+        &mut self,
+        lhs: Node,
+        op: BinaryOp,
+        token: Token,
+        rhs: Node,
+    ) -> Parsed<Node> {
         self.duration_feature(lhs.node.span);
         let span = lhs.node.span.to(rhs.node.span);
         if let DurationExprKind::Number(number) = &rhs.node.kind
@@ -211,7 +217,13 @@ impl Parser<'_> {
         Deep { node, depth: 1 }
     }
 
-    fn signed_number(&mut self, sign: Token, minus: bool, mut number: NumberLiteral, span: Span) -> Node {
+    fn signed_number(
+        &mut self,
+        sign: Token,
+        minus: bool,
+        mut number: NumberLiteral,
+        span: Span,
+    ) -> Node {
         if minus {
             number.value = -number.value;
         }

@@ -13,10 +13,7 @@ use super::{
     number,
     token::{Kind, Token},
 };
-use crate::{
-    labels::go_quote,
-    promql::ast::BinaryOp,
-};
+use crate::{labels::go_quote, promql::ast::BinaryOp};
 
 /// What cannot be a token, and where it begins. It reaches to the end of the query.
 pub(super) struct LexError {
@@ -95,9 +92,15 @@ impl<'a> Lexer<'a> {
         match byte {
             b'=' => return self.equals(),
             b'!' => return self.not_equal(),
-            b'<' => return self.comparison(BinaryOp::Less, BinaryOp::LessOrEqual, BinaryOp::TrimUpper),
+            b'<' => {
+                return self.comparison(BinaryOp::Less, BinaryOp::LessOrEqual, BinaryOp::TrimUpper);
+            }
             b'>' => {
-                return self.comparison(BinaryOp::Greater, BinaryOp::GreaterOrEqual, BinaryOp::TrimLower);
+                return self.comparison(
+                    BinaryOp::Greater,
+                    BinaryOp::GreaterOrEqual,
+                    BinaryOp::TrimLower,
+                );
             }
             b'"' | b'\'' => return self.string(byte),
             b'`' => return self.raw_string(),
@@ -113,7 +116,9 @@ impl<'a> Lexer<'a> {
         if let Some(kind) = symbol(byte) {
             return self.symbol(kind);
         }
-        if byte.is_ascii_digit() || (byte == b'.' && self.byte(1).is_some_and(|b| b.is_ascii_digit())) {
+        if byte.is_ascii_digit()
+            || (byte == b'.' && self.byte(1).is_some_and(|b| b.is_ascii_digit()))
+        {
             return self.number();
         }
         if is_alpha(byte) || byte == b':' {
@@ -424,7 +429,9 @@ impl<'a> Lexer<'a> {
     }
 
     fn char(&self) -> Option<char> {
-        self.input.get(self.pos..).and_then(|rest| rest.chars().next())
+        self.input
+            .get(self.pos..)
+            .and_then(|rest| rest.chars().next())
     }
 
     fn run(&mut self, fits: impl Fn(u8) -> bool) {

@@ -18,9 +18,8 @@ mod tests;
 
 use std::fmt;
 
-pub use self::series::{SeriesValue, parse_series};
-
 use self::parser::Parser;
+pub use self::series::{SeriesValue, parse_series};
 use super::{Span, ast::Expr};
 use crate::labels::{LabelSet, Matcher};
 

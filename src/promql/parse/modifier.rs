@@ -13,9 +13,7 @@ use super::{
 };
 use crate::promql::{
     Span,
-    ast::{
-        At, BinaryOp, Duration, Expr, ExprKind, Extended, MatrixSelector, Subquery, TimeShift,
-    },
+    ast::{At, BinaryOp, Duration, Expr, ExprKind, Extended, MatrixSelector, Subquery, TimeShift},
 };
 
 impl Parser<'_> {

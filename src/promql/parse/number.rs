@@ -1,9 +1,9 @@
 //! Numbers, durations and quoted strings: their extent and their values.
 
 use super::chars::is_alphanumeric;
-use crate::promql::text::from_bytes;
 use crate::{
     labels::go_quote,
+    promql::text::from_bytes,
     time::{DurationError, parse_prom_duration},
 };
 
@@ -124,7 +124,9 @@ pub(super) fn value(text: &str) -> Result<f64, String> {
     }
     let fail = |why: &str| {
         let text = go_quote(text);
-        Err(format!("error parsing number: strconv.ParseFloat: parsing {text}: {why}"))
+        Err(format!(
+            "error parsing number: strconv.ParseFloat: parsing {text}: {why}"
+        ))
     };
     match text.to_ascii_lowercase().as_str() {
         "inf" => return Ok(f64::INFINITY),
@@ -162,7 +164,11 @@ fn whole(text: &str) -> Option<f64> {
 
 fn underscores_separate_digits(text: &str) -> bool {
     let hex = matches!(text.as_bytes(), [b'0', b'x' | b'X', ..]);
-    let digits = if hex { text.get(2..).unwrap_or_default() } else { text };
+    let digits = if hex {
+        text.get(2..).unwrap_or_default()
+    } else {
+        text
+    };
     let is_digit = |b: u8| b.is_ascii_digit() || (hex && b.is_ascii_hexdigit());
     // What stands before the number counts as a digit only if it is a prefix.
     let mut before_is_digit = hex;
@@ -187,7 +193,11 @@ pub(super) fn seconds(text: &str) -> Result<f64, String> {
     match parse_prom_duration(text) {
         Ok(duration) => Ok(duration.as_secs_f64()),
         Err(error @ DurationError::NotProm(_)) => Err(match unknown_unit(text) {
-            Some(unit) => format!("unknown unit {} in duration {}", go_quote(unit), go_quote(text)),
+            Some(unit) => format!(
+                "unknown unit {} in duration {}",
+                go_quote(unit),
+                go_quote(text)
+            ),
             None => error.to_string(),
         }),
         Err(error) => Err(error.to_string()),
@@ -202,7 +212,9 @@ fn unknown_unit(text: &str) -> Option<&str> {
 
 /// The text of a string literal whose escapes are known to be right.
 pub(super) fn unquote(literal: &str) -> String {
-    let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
+    let inner = literal
+        .get(1..literal.len().saturating_sub(1))
+        .unwrap_or_default();
     if literal.starts_with('`') || !inner.contains('\\') {
         return inner.to_owned();
     }
@@ -238,7 +250,9 @@ fn unescape<'a>(text: &'a str, bytes: &mut Vec<u8>) -> &'a str {
         None => return "",
     };
     let end = digits.end;
-    let code = text.get(digits).and_then(|digits| u32::from_str_radix(digits, radix).ok());
+    let code = text
+        .get(digits)
+        .and_then(|digits| u32::from_str_radix(digits, radix).ok());
     let code = code.unwrap_or_default();
     if matches!(end, 3) {
         bytes.extend(u8::try_from(code));

@@ -4,7 +4,8 @@
 
 use super::{
     Features, MAX_DEPTH, ParseError,
-    chars::is_space, lex::{LexError, Lexer},
+    chars::is_space,
+    lex::{LexError, Lexer},
     token::{Kind, Token},
 };
 use crate::promql::Span;
@@ -67,7 +68,11 @@ impl<'a> Parser<'a> {
         };
         if matches!(
             token.kind,
-            Kind::RightBrace | Kind::RightParen | Kind::RightBracket | Kind::Duration | Kind::Number
+            Kind::RightBrace
+                | Kind::RightParen
+                | Kind::RightBracket
+                | Kind::Duration
+                | Kind::Number
         ) {
             self.last_closing = token.end;
         }
@@ -135,7 +140,12 @@ impl<'a> Parser<'a> {
     }
 
     /// Names the place of an unexpected token that nothing within has reported.
-    pub(super) fn within<T>(&mut self, result: Parsed<T>, place: &str, expected: &str) -> Parsed<T> {
+    pub(super) fn within<T>(
+        &mut self,
+        result: Parsed<T>,
+        place: &str,
+        expected: &str,
+    ) -> Parsed<T> {
         match result {
             Err(Stop::Unexpected(token)) => Err(self.unexpected(token, place, expected)),
             other => other,

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Features, ParseErrors, number,
+    Features, ParseErrors,
     chars::{is_alpha, is_alphanumeric, is_space},
+    number,
     parser::{Parsed, Parser, Stop},
     run,
 };
@@ -124,7 +125,9 @@ impl<'a> Values<'_, 'a> {
         let mut histogram = Arc::new(base);
         for index in 0..=more {
             if let Some(step) = step.as_ref().filter(|_| index > 0) {
-                histogram = Arc::new(combined(&histogram, step, minus).map_err(|why| self.fail(count_at, why))?);
+                histogram = Arc::new(
+                    combined(&histogram, step, minus).map_err(|why| self.fail(count_at, why))?,
+                );
             }
             let histogram = Arc::clone(&histogram);
             self.found.push(SeriesValue::Histogram {
@@ -144,7 +147,10 @@ impl<'a> Values<'_, 'a> {
     /// Refuses more values than there may be.
     fn room(&mut self, more: u64) -> Parsed<()> {
         if more.saturating_add(self.found.len() as u64) > MAX_VALUES {
-            return Err(self.fail(self.pos, format!("a series of more than {MAX_VALUES} values")));
+            return Err(self.fail(
+                self.pos,
+                format!("a series of more than {MAX_VALUES} values"),
+            ));
         }
         Ok(())
     }
@@ -188,7 +194,10 @@ impl<'a> Values<'_, 'a> {
             return Ok(f64::NAN);
         }
         self.pos = start;
-        if !self.peek().is_some_and(|byte| byte.is_ascii_digit() || byte == b'.') {
+        if !self
+            .peek()
+            .is_some_and(|byte| byte.is_ascii_digit() || byte == b'.')
+        {
             return Err(self.unexpected());
         }
         let mut before = 0;
@@ -248,7 +257,8 @@ impl<'a> Values<'_, 'a> {
     }
 
     pub(super) fn fail(&mut self, start: usize, message: String) -> Stop {
-        self.parser.error(Span::new(start, self.text.len()), message);
+        self.parser
+            .error(Span::new(start, self.text.len()), message);
         Stop::Reported
     }
 
@@ -268,7 +278,11 @@ fn is_alpha_but_x(byte: u8) -> bool {
     is_alpha(byte) && byte != b'x'
 }
 
-fn combined(base: &FloatHistogram, step: &FloatHistogram, minus: bool) -> Result<FloatHistogram, String> {
+fn combined(
+    base: &FloatHistogram,
+    step: &FloatHistogram,
+    minus: bool,
+) -> Result<FloatHistogram, String> {
     if base.schema > step.schema {
         return Err(format!(
             "error combining histograms: cannot merge from schema {} to {}",

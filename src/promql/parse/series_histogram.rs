@@ -84,7 +84,10 @@ impl Values<'_, '_> {
             return Err(self.unexpected());
         }
         let number = digits.parse::<i32>().map_err(|_out_of_range| {
-            self.fail(start, format!("{digits} is too large for a schema or an offset"))
+            self.fail(
+                start,
+                format!("{digits} is too large for a schema or an offset"),
+            )
         })?;
         Ok(if minus { -number } else { number })
     }

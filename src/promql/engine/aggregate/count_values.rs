@@ -6,7 +6,7 @@ use super::text;
 use crate::{
     labels::LabelSet,
     promql::{
-        Point, text::quote,
+        Point,
         engine::{
             EvalError, Steps,
             evaluate::{Evaluated, Evaluator},
@@ -15,6 +15,7 @@ use crate::{
             table::{Row, Table},
         },
         functions::go_float,
+        text::quote,
     },
 };
 
@@ -59,7 +60,13 @@ impl Evaluator<'_> {
                 labels,
                 drop_name: false,
             };
-            let present = |count: f64| if count > 0.0 { count } else { crate::promql::STALE };
+            let present = |count: f64| {
+                if count > 0.0 {
+                    count
+                } else {
+                    crate::promql::STALE
+                }
+            };
             result.push_floats(row, counts.into_iter().map(present));
         }
         Ok(Evaluated::Vector(result))

@@ -1,7 +1,7 @@
 //! Aggregations of floats: one cell per group and step, fed row by row.
 
 use super::Groups;
-use crate::promql::{STALE, ast::AggregateOp, engine::table::Table, Kahan, is_stale};
+use crate::promql::{Kahan, STALE, ast::AggregateOp, engine::table::Table, is_stale};
 
 /// What a group has seen at a step.
 trait Cell: Clone + Default {

@@ -76,9 +76,9 @@ impl Evaluator<'_> {
         };
         for (group, rows) in members.iter().enumerate() {
             for step in 0..table.steps() {
-                let histograms = rows.iter().any(|row| {
-                    matches!(table.histograms(*row).get(step), Some(Some(_)))
-                });
+                let histograms = rows
+                    .iter()
+                    .any(|row| matches!(table.histograms(*row).get(step), Some(Some(_))));
                 if histograms {
                     let point = work.total(rows, step);
                     result.set(group, step, point);

@@ -1,6 +1,5 @@
 //! Aggregations that choose elements and keep their labels: `topk`, `bottomk`, `limitk`, `limit_ratio`.
 
-
 use xxhash_rust::xxh64::Xxh64;
 
 use super::Groups;
@@ -142,7 +141,13 @@ fn whole(param: f64) -> usize {
     if param < 1.0 { 0 } else { param as usize }
 }
 
-fn extremes(op: AggregateOp, table: &Table, rows: &[usize], step: usize, count: usize) -> Vec<usize> {
+fn extremes(
+    op: AggregateOp,
+    table: &Table,
+    rows: &[usize],
+    step: usize,
+    count: usize,
+) -> Vec<usize> {
     let float = |row: usize| table.floats(row).get(step).copied();
     let values = rows.iter().filter_map(|row| Some((*row, float(*row)?)));
     let mut values: Vec<(usize, f64)> = values.filter(|(_, value)| !is_stale(*value)).collect();

@@ -14,7 +14,11 @@ use super::{
 };
 use crate::{
     labels::LabelSet,
-    promql::{ast::AggregateOp, functions::{check_quantile, quantile}, is_stale},
+    promql::{
+        ast::AggregateOp,
+        functions::{check_quantile, quantile},
+        is_stale,
+    },
 };
 
 /// Which rows are aggregated together.
@@ -67,7 +71,11 @@ impl Groups {
 fn group_labels(labels: &LabelSet, grouping: &[String], without: bool) -> LabelSet {
     labels.filter_pairs(|name, _| {
         let listed = grouping.iter().any(|label| label == name);
-        if without { !listed && name != NAME } else { listed }
+        if without {
+            !listed && name != NAME
+        } else {
+            listed
+        }
     })
 }
 
@@ -153,10 +161,8 @@ impl Evaluator<'_> {
 
     /// Says that histograms are left out.
     pub(super) fn note_ignored(&mut self, op: &str, span: crate::promql::Span) {
-        self.notes.info(
-            span,
-            format!("ignored histogram in {op} aggregation"),
-        );
+        self.notes
+            .info(span, format!("ignored histogram in {op} aggregation"));
     }
 }
 

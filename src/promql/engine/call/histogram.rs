@@ -60,7 +60,10 @@ impl Evaluator<'_> {
             if index == at {
                 table = Some(self.arg(call, index, steps)?.vector()?);
             } else if id != FunctionId::HistogramQuantiles || index != 1 {
-                params.push((self.arg(call, index, steps)?.scalar()?, span_of(call, index)));
+                params.push((
+                    self.arg(call, index, steps)?.scalar()?,
+                    span_of(call, index),
+                ));
             }
         }
         let table = table.unwrap_or_else(|| Table::new(steps.count()));
@@ -85,7 +88,15 @@ impl Evaluator<'_> {
                     let text = open_metrics_float(q);
                     let question = |step| Question::Quantile(param(&params, at, step));
                     let extra = Some((label, text.as_str()));
-                    self.answer(&families, &table, steps, span, &question, extra, &mut result);
+                    self.answer(
+                        &families,
+                        &table,
+                        steps,
+                        span,
+                        &question,
+                        extra,
+                        &mut result,
+                    );
                 }
             }
         }
@@ -148,7 +159,10 @@ impl Evaluator<'_> {
         self.notes.warn(span, text);
     }
 
-    #[expect(clippy::too_many_arguments, reason = "they are what one question needs")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are what one question needs"
+    )]
     fn answer(
         &mut self,
         families: &[Family],
@@ -218,7 +232,10 @@ fn family_of(
 
 fn param(params: &[(Vec<f64>, Span)], at: usize, step: usize) -> f64 {
     let values = params.get(at).map(|(values, _)| values);
-    values.and_then(|values| values.get(step)).copied().unwrap_or(f64::NAN)
+    values
+        .and_then(|values| values.get(step))
+        .copied()
+        .unwrap_or(f64::NAN)
 }
 
 fn of_metric(text: &str, name: &str) -> String {

@@ -123,7 +123,10 @@ impl Evaluator<'_> {
 }
 
 fn identity(labels: &LabelSet) -> Vec<&str> {
-    IDENTIFYING.iter().map(|label| labels.value(label)).collect()
+    IDENTIFYING
+        .iter()
+        .map(|label| labels.value(label))
+        .collect()
 }
 
 /// Adds a series with the labels of its info series, which may differ from step to step.
@@ -151,7 +154,9 @@ fn enrich(
             Some(at) => *at,
             None => {
                 let pairs = head.labels.iter();
-                let more = added.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+                let more = added
+                    .iter()
+                    .map(|(name, value)| (name.as_str(), value.as_str()));
                 let at = result.push(Row {
                     labels: LabelSet::from_pairs(pairs.chain(more)),
                     drop_name: head.drop_name,
@@ -166,10 +171,7 @@ fn enrich(
 }
 
 /// The newest info series of each name at a step.
-fn current<'a>(
-    infos: &[&'a InfoSeries<'a>],
-    step: usize,
-) -> Result<Vec<&'a LabelSet>, EvalError> {
+fn current<'a>(infos: &[&'a InfoSeries<'a>], step: usize) -> Result<Vec<&'a LabelSet>, EvalError> {
     let mut newest: BTreeMap<&str, (i64, &LabelSet)> = BTreeMap::new();
     for info in infos {
         let Some(time) = info.times.get(step).copied().flatten() else {

@@ -21,7 +21,9 @@ impl Evaluator<'_> {
         let (target, replacement) = (text_of(call, 1), text_of(call, 2));
         let (source, pattern) = (text_of(call, 3), text_of(call, 4));
         let compiled = regex::compile(&format!("^(?s:{pattern})$")).map_err(|_| {
-            EvalError::failed(format!("invalid regular expression in label_replace(): {pattern}"))
+            EvalError::failed(format!(
+                "invalid regular expression in label_replace(): {pattern}"
+            ))
         })?;
         check_label("destination", "label_replace", target)?;
         let mut table = self.arg(call, 0, steps)?.vector()?;
@@ -59,7 +61,8 @@ impl Evaluator<'_> {
 fn check_label(role: &str, function: &str, name: &str) -> Result<(), EvalError> {
     if !is_label_name(name) {
         return Err(EvalError::failed(format!(
-            "invalid {role} label name in {function}(): {}", name
+            "invalid {role} label name in {function}(): {}",
+            name
         )));
     }
     Ok(())

@@ -33,9 +33,9 @@ impl Evaluator<'_> {
         let id = call.function.id;
         match id {
             Id::Absent => self.absent(call, steps),
-            Id::HistogramQuantile
-            | Id::HistogramQuantiles
-            | Id::HistogramFraction => self.histogram_call(call, steps),
+            Id::HistogramQuantile | Id::HistogramQuantiles | Id::HistogramFraction => {
+                self.histogram_call(call, steps)
+            }
             Id::Info => self.info(call, steps),
             Id::LabelReplace => self.label_replace(call, steps),
             Id::LabelJoin => self.label_join(call, steps),
@@ -106,7 +106,11 @@ impl Evaluator<'_> {
         use crate::promql::functions::{max_of, min_of};
         let a = self.arg(call, 0, steps)?.scalar()?;
         let b = self.arg(call, 1, steps)?.scalar()?;
-        let choose = if id == FunctionId::MaxOf { max_of } else { min_of };
+        let choose = if id == FunctionId::MaxOf {
+            max_of
+        } else {
+            min_of
+        };
         let values = a.into_iter().zip(b).map(|(a, b)| choose(a, b));
         Ok(Evaluated::Scalar(values.collect()))
     }
@@ -207,4 +211,3 @@ fn text_of(call: &CallNode, at: usize) -> &str {
         _ => "",
     }
 }
-

@@ -35,13 +35,22 @@ impl Evaluator<'_> {
         let id = call.function.id;
         let mut order: Vec<usize> = (0..table.len()).collect();
         if matches!(id, Sort | SortDesc) {
-            order.retain(|row| table.floats(*row).first().is_some_and(|value| !is_stale(*value)));
+            order.retain(|row| {
+                table
+                    .floats(*row)
+                    .first()
+                    .is_some_and(|value| !is_stale(*value))
+            });
             order.sort_by(|a, b| by_value(&table, *a, *b, id == SortDesc));
         } else {
             let labels: Vec<&str> = (1..call.args.len()).map(|at| text_of(call, at)).collect();
             order.sort_by(|a, b| {
                 let ordering = by_labels(&table, *a, *b, &labels);
-                if id == SortByLabel { ordering } else { ordering.reverse() }
+                if id == SortByLabel {
+                    ordering
+                } else {
+                    ordering.reverse()
+                }
             });
         }
         Ok(Evaluated::Vector(table.reordered(&order)))

@@ -90,7 +90,9 @@ impl Evaluator<'_> {
             _ => Table::new(steps.count()),
         };
         if frame.id == FunctionId::AbsentOverTime {
-            return Ok(Evaluated::Vector(super::absent::turned(&table, matrix, steps)));
+            return Ok(Evaluated::Vector(super::absent::turned(
+                &table, matrix, steps,
+            )));
         }
         let mut table = table;
         self.finish_names(&mut table, node)?;
@@ -135,7 +137,10 @@ impl Evaluator<'_> {
             return Ok(());
         }
         if matches!(frame.id, Rate | Increase)
-            && table.floats(row).iter().any(|float| !crate::promql::is_stale(*float))
+            && table
+                .floats(row)
+                .iter()
+                .any(|float| !crate::promql::is_stale(*float))
         {
             let label = series.labels.value("__type__");
             let label = self.options.type_and_unit_labels.then_some(label);
@@ -176,7 +181,13 @@ impl Frame<'_> {
     }
 
     /// Fills a row by a function of floats alone; says whether there is any value.
-    fn floats(&self, function: FloatFunction, fresh: &Fresh<'_>, name: &str, row: &mut [f64]) -> bool {
+    fn floats(
+        &self,
+        function: FloatFunction,
+        fresh: &Fresh<'_>,
+        name: &str,
+        row: &mut [f64],
+    ) -> bool {
         let mut windows = Windows::new(fresh);
         let mut params = vec![0.0; self.params.len()];
         let mut any = false;
@@ -226,11 +237,15 @@ impl Frame<'_> {
 
 /// A series of a subquery: hints of resets between its histograms do not hold, since steps may leave some out.
 fn without_hints(series: &Series) -> std::borrow::Cow<'_, Series> {
-    use crate::promql::histogram::CounterResetHint::{NotReset, Reset, Unknown};
     use std::{borrow::Cow, sync::Arc};
+
+    use crate::promql::histogram::CounterResetHint::{NotReset, Reset, Unknown};
     let hinted = |hint| matches!(hint, Reset | NotReset);
     let values = &series.histograms.values;
-    if !values.iter().any(|histogram| hinted(histogram.counter_reset_hint)) {
+    if !values
+        .iter()
+        .any(|histogram| hinted(histogram.counter_reset_hint))
+    {
         return Cow::Borrowed(series);
     }
     let mut series = series.clone();

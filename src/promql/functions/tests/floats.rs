@@ -7,7 +7,15 @@ const NAN: f64 = f64::NAN;
 
 #[track_caller]
 fn assert_same(got: Option<f64>, expected: Option<f64>) {
-    let bits = |value: Option<f64>| value.map(|value| if value.is_nan() { NAN.to_bits() } else { value.to_bits() });
+    let bits = |value: Option<f64>| {
+        value.map(|value| {
+            if value.is_nan() {
+                NAN.to_bits()
+            } else {
+                value.to_bits()
+            }
+        })
+    };
     assert_eq!(bits(got), bits(expected), "{got:?} instead of {expected:?}");
 }
 
@@ -15,7 +23,10 @@ fn assert_same(got: Option<f64>, expected: Option<f64>) {
 #[track_caller]
 fn of_all(id: FunctionId, values: &[f64], params: &[f64]) -> Option<f64> {
     let samples = every(60, values);
-    let all = WindowContext { params, ..context(-1, 60 * (values.len() as i64 - 1)) };
+    let all = WindowContext {
+        params,
+        ..context(-1, 60 * (values.len() as i64 - 1))
+    };
     over(id, &samples, &all)
 }
 
@@ -46,11 +57,21 @@ fn over_time() {
         (CountOverTime, &[3.0, NAN], &[], 2.0),
         (PresentOverTime, &[NAN], &[], 1.0),
         (AbsentOverTime, &[NAN], &[], 1.0),
-        (StdvarOverTime, &[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0], &[], 4.0),
+        (
+            StdvarOverTime,
+            &[2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0],
+            &[],
+            4.0,
+        ),
         (StddevOverTime, &[1.0, 3.0], &[], 1.0),
         (StddevOverTime, &[1.0, INF], &[], NAN),
         (QuantileOverTime, &[0.0, 1.0, 2.0, 3.0], &[0.75], 2.25),
-        (MadOverTime, &[4.0, 6.0, 2.0, 1.0, 999.0, 1.0, 2.0], &[], 1.0),
+        (
+            MadOverTime,
+            &[4.0, 6.0, 2.0, 1.0, 999.0, 1.0, 2.0],
+            &[],
+            1.0,
+        ),
         (MadOverTime, &[4.0, NAN], &[], NAN),
         (Changes, &[1.0, 2.0, 2.0, NAN, NAN, 0.0, -0.0], &[], 3.0),
         (Resets, &[1.0, 2.0, 0.0, NAN, -1.0, 5.0], &[], 1.0),
@@ -61,8 +82,18 @@ fn over_time() {
         (Deriv, &[7.0, 7.0], &[], 0.0),
         (Deriv, &[INF, INF], &[], NAN),
         (PredictLinear, &[0.0, 60.0, 120.0], &[60.0], 180.0),
-        (DoubleExponentialSmoothing, &[1.0, 2.0, 3.0, 4.0], &[0.5, 0.25], 4.0),
-        (DoubleExponentialSmoothing, &[0.0, 4.0, 0.0], &[0.5, 0.5], 4.0),
+        (
+            DoubleExponentialSmoothing,
+            &[1.0, 2.0, 3.0, 4.0],
+            &[0.5, 0.25],
+            4.0,
+        ),
+        (
+            DoubleExponentialSmoothing,
+            &[0.0, 4.0, 0.0],
+            &[0.5, 0.5],
+            4.0,
+        ),
     ];
     for (id, values, params, expected) in cases {
         let got = of_all(*id, values, params);
@@ -73,7 +104,16 @@ fn over_time() {
 #[test]
 fn one_number_is_too_few_for_some() {
     use FunctionId::*;
-    for id in [Rate, Increase, Delta, Irate, Idelta, Deriv, PredictLinear, DoubleExponentialSmoothing] {
+    for id in [
+        Rate,
+        Increase,
+        Delta,
+        Irate,
+        Idelta,
+        Deriv,
+        PredictLinear,
+        DoubleExponentialSmoothing,
+    ] {
         assert_eq!(of_all(id, &[1.0], &[0.5, 0.5]), None, "{id:?}");
     }
     for id in [Changes, Resets, StddevOverTime, StdvarOverTime, MadOverTime] {
@@ -85,7 +125,10 @@ fn one_number_is_too_few_for_some() {
 fn nothing_has_no_result() {
     for function in Function::all() {
         if resolve(function.id).is_some() {
-            assert_eq!(over(function.id, &Samples::default(), &context(0, 60)), None);
+            assert_eq!(
+                over(function.id, &Samples::default(), &context(0, 60)),
+                None
+            );
         }
     }
 }
@@ -120,8 +163,14 @@ fn growth_is_extrapolated_to_the_window() {
 fn resets_are_added() {
     let samples = every(10, &[5.0, 10.0, 3.0, 6.0, 1.0]);
     // 5 + 3 + 3 + 1 in 40 s that are the whole window.
-    let all = WindowContext { start: 0, ..context(0, 40) };
-    let window = Window { floats: samples.slice(0, 5), histograms: none() };
+    let all = WindowContext {
+        start: 0,
+        ..context(0, 40)
+    };
+    let window = Window {
+        floats: samples.slice(0, 5),
+        histograms: none(),
+    };
     let mut notes = Annotations::default();
     let got = over_window(FunctionId::Increase, window, &all, &mut notes);
     assert_eq!(got, Ok(Some(Point::Float(12.0))));
@@ -132,11 +181,20 @@ fn start_timestamps_mark_resets() {
     let mut samples = every(60, &[10.0, 20.0, 30.0, 40.0]);
     samples.starts = vec![-60_000, -60_000, 90_000, 90_000];
     let plain = context(-1, 180);
-    let started = WindowContext { use_start_timestamps: true, ..plain };
+    let started = WindowContext {
+        use_start_timestamps: true,
+        ..plain
+    };
     assert_eq!(over(FunctionId::Resets, &samples, &plain), Some(0.0));
     assert_eq!(over(FunctionId::Resets, &samples, &started), Some(1.0));
-    assert_near(over(FunctionId::Delta, &samples, &started), 30.0 * (181.0 / 180.0));
-    assert_near(over(FunctionId::Increase, &samples, &started), 50.0 * (181.0 / 180.0));
+    assert_near(
+        over(FunctionId::Delta, &samples, &started),
+        30.0 * (181.0 / 180.0),
+    );
+    assert_near(
+        over(FunctionId::Increase, &samples, &started),
+        50.0 * (181.0 / 180.0),
+    );
     samples.starts = vec![0, 0, 0, 120_001];
     assert_near(over(FunctionId::Irate, &samples, &plain), 10.0 / 60.0);
     assert_near(over(FunctionId::Irate, &samples, &started), 40.0 / 60.0);
@@ -145,7 +203,10 @@ fn start_timestamps_mark_resets() {
 #[test]
 fn a_start_in_the_window_is_a_sample_of_zero() {
     let mut samples = every(60, &[1.0, 2.0]);
-    let started = WindowContext { use_start_timestamps: true, ..context(-60, 60) };
+    let started = WindowContext {
+        use_start_timestamps: true,
+        ..context(-60, 60)
+    };
     samples.starts = vec![-30_000, -30_000];
     assert_near(over(FunctionId::Increase, &samples, &started), 2.0);
     // One sample is enough then.
@@ -160,7 +221,10 @@ fn a_start_in_the_window_is_a_sample_of_zero() {
 #[test]
 fn overlapping_starts_are_remarked() {
     let mut samples = every(60, &[1.0, 2.0, 3.0]);
-    let started = WindowContext { use_start_timestamps: true, ..context(-1, 120) };
+    let started = WindowContext {
+        use_start_timestamps: true,
+        ..context(-1, 120)
+    };
     for (starts, overlaps) in [
         (vec![-1, -1, -1], false),
         (vec![-1, 0, 0], false),
@@ -170,10 +234,22 @@ fn overlapping_starts_are_remarked() {
     ] {
         samples.starts = starts;
         let mut notes = Annotations::default();
-        over_window(FunctionId::Rate, window(&samples, &started), &started, &mut notes).expect("a rate");
+        over_window(
+            FunctionId::Rate,
+            window(&samples, &started),
+            &started,
+            &mut notes,
+        )
+        .expect("a rate");
         let texts: Vec<_> = notes.iter().map(|note| note.text.clone()).collect();
-        let text = r#"sample has start time that overlaps with previous sample timestamp for metric "m""#;
-        assert_eq!(texts, vec![text.to_owned(); usize::from(overlaps)], "{:?}", samples.starts);
+        let text =
+            r#"sample has start time that overlaps with previous sample timestamp for metric "m""#;
+        assert_eq!(
+            texts,
+            vec![text.to_owned(); usize::from(overlaps)],
+            "{:?}",
+            samples.starts
+        );
     }
 }
 
@@ -182,10 +258,15 @@ fn parameters_are_checked() {
     let samples = every(60, &[1.0, 2.0]);
     let mut notes = Annotations::default();
     let mut of = |id, params: &[f64]| {
-        let context = WindowContext { params, ..context(-1, 60) };
+        let context = WindowContext {
+            params,
+            ..context(-1, 60)
+        };
         over_window(id, window(&samples, &context), &context, &mut notes)
     };
-    let text = |result: Result<_, crate::promql::engine::EvalError>| result.expect_err("an error").to_string();
+    let text = |result: Result<_, crate::promql::engine::EvalError>| {
+        result.expect_err("an error").to_string()
+    };
     let smoothing = FunctionId::DoubleExponentialSmoothing;
     assert_eq!(
         text(of(smoothing, &[1.0, 0.5])),
@@ -195,20 +276,38 @@ fn parameters_are_checked() {
         text(of(smoothing, &[0.5, -0.5])),
         "invalid trend factor. Expected: 0 < tf < 1, got: -0.500000"
     );
-    assert_eq!(of(FunctionId::QuantileOverTime, &[2.0]), Ok(Some(Point::Float(INF))));
+    assert_eq!(
+        of(FunctionId::QuantileOverTime, &[2.0]),
+        Ok(Some(Point::Float(INF)))
+    );
     let texts: Vec<_> = notes.iter().map(|note| note.to_text("")).collect();
-    assert_eq!(texts, ["PromQL warning: quantile value should be between 0 and 1, got 2"]);
+    assert_eq!(
+        texts,
+        ["PromQL warning: quantile value should be between 0 and 1, got 2"]
+    );
 }
 
 #[test]
 fn a_loop_may_use_the_function_of_numbers() {
     for function in Function::all() {
-        let Some(resolved) = resolve(function.id) else { continue };
+        let Some(resolved) = resolve(function.id) else {
+            continue;
+        };
         use FunctionId::*;
         let checked = matches!(function.id, QuantileOverTime | DoubleExponentialSmoothing);
-        assert_eq!(resolved.floats(false).is_none(), checked, "{}", function.name);
+        assert_eq!(
+            resolved.floats(false).is_none(),
+            checked,
+            "{}",
+            function.name
+        );
         let overlaps = matches!(function.id, Rate | Increase);
-        assert_eq!(resolved.floats(true).is_none(), checked || overlaps, "{}", function.name);
+        assert_eq!(
+            resolved.floats(true).is_none(),
+            checked || overlaps,
+            "{}",
+            function.name
+        );
     }
 }
 

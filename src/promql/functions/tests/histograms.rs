@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::promql::FloatHistogram;
-use crate::promql::histogram::{BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint};
+use crate::promql::{
+    FloatHistogram,
+    histogram::{BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, CounterResetHint},
+};
 
 type Histograms = Samples<Arc<FloatHistogram>>;
 
@@ -15,7 +17,10 @@ fn of(count: f64, hint: CounterResetHint) -> FloatHistogram {
         count,
         sum: 2.0 * count,
         positive: Buckets {
-            spans: vec![BucketSpan { offset: 0, length: 1 }],
+            spans: vec![BucketSpan {
+                offset: 0,
+                length: 1,
+            }],
             counts: vec![count],
         },
         ..FloatHistogram::default()
@@ -64,7 +69,10 @@ fn outcome(
         Point::Float(value) => value,
         Point::Histogram(histogram) => {
             assert_eq!(histogram.sum, 2.0 * histogram.count);
-            assert_eq!(histogram.positive.counts.iter().sum::<f64>(), histogram.count);
+            assert_eq!(
+                histogram.positive.counts.iter().sum::<f64>(),
+                histogram.count
+            );
             histogram.count
         }
     });
@@ -73,7 +81,12 @@ fn outcome(
 
 fn alone(id: FunctionId, histograms: Vec<FloatHistogram>) -> (Option<f64>, Vec<String>) {
     let end = 60 * (histograms.len() as i64 - 1);
-    outcome(id, &Samples::default(), &each_minute(histograms), &context(0, end))
+    outcome(
+        id,
+        &Samples::default(),
+        &each_minute(histograms),
+        &context(0, end),
+    )
 }
 
 const NOT_COUNTER: &str = r#"PromQL warning: this native histogram metric is not a counter: "m""#;
@@ -109,7 +122,10 @@ fn growth_of_gauges() {
     let not_counter = vec![NOT_COUNTER.to_owned()];
     assert_eq!(alone(Increase, gauges()).1, not_counter);
     let counters = vec![counter(6.0), counter(12.0)];
-    assert_eq!(alone(Delta, counters), (Some(6.0), vec![NOT_GAUGE.to_owned()]));
+    assert_eq!(
+        alone(Delta, counters),
+        (Some(6.0), vec![NOT_GAUGE.to_owned()])
+    );
 }
 
 #[test]
@@ -125,7 +141,10 @@ fn sums_and_means() {
     let (reset, not) = (CounterResetHint::Reset, CounterResetHint::NotReset);
     let collision = "PromQL warning: conflicting counter resets during histogram aggregation";
     let hints = vec![of(1.0, reset), of(2.0, not)];
-    assert_eq!(alone(SumOverTime, hints), (Some(3.0), vec![collision.to_owned()]));
+    assert_eq!(
+        alone(SumOverTime, hints),
+        (Some(3.0), vec![collision.to_owned()])
+    );
 }
 
 #[test]
@@ -160,7 +179,10 @@ fn windows_of_both_kinds() {
 fn ends_are_interpolated() {
     use FunctionId::{Delta, Increase};
     let at = |extended, id, (start, end), histograms: Vec<_>| {
-        let context = WindowContext { extended, ..context(start, end) };
+        let context = WindowContext {
+            extended,
+            ..context(start, end)
+        };
         outcome(id, &Samples::default(), &each_minute(histograms), &context)
     };
     let counters = || vec![counter(6.0), counter(12.0), counter(6.0), counter(18.0)];
@@ -174,7 +196,10 @@ fn ends_are_interpolated() {
     assert_eq!(anchored((30, 180)), (Some(24.0), vec![]));
     assert_eq!(anchored((60, 180)), (Some(18.0), vec![]));
     let gauges = vec![gauge(6.0), gauge(12.0), gauge(4.0)];
-    assert_eq!(at(Extended::Smoothed, Delta, (30, 90), gauges), (Some(-1.0), vec![]));
+    assert_eq!(
+        at(Extended::Smoothed, Delta, (30, 90), gauges),
+        (Some(-1.0), vec![])
+    );
     let mixed = vec![counter(6.0), custom(12.0)];
     let got = at(Extended::Smoothed, Increase, (0, 60), mixed);
     assert_eq!(got, (None, vec![MIX.to_owned()]));
@@ -185,13 +210,27 @@ fn an_instant_is_interpolated() {
     let histograms = each_minute(vec![counter(6.0), counter(12.0), counter(6.0)]);
     let at = |seconds: i64| {
         let mut notes = Annotations::default();
-        let window = Window { floats: none(), histograms: histograms.slice(0, 3) };
-        match smoothed_at(window, seconds * 1000, &context(seconds, seconds), &mut notes) {
+        let window = Window {
+            floats: none(),
+            histograms: histograms.slice(0, 3),
+        };
+        match smoothed_at(
+            window,
+            seconds * 1000,
+            &context(seconds, seconds),
+            &mut notes,
+        ) {
             Some(Point::Histogram(histogram)) => Some(histogram.count),
             _ => None,
         }
     };
-    let expected = [(-1, None), (0, Some(6.0)), (30, Some(9.0)), (90, Some(3.0)), (200, Some(6.0))];
+    let expected = [
+        (-1, None),
+        (0, Some(6.0)),
+        (30, Some(9.0)),
+        (90, Some(3.0)),
+        (200, Some(6.0)),
+    ];
     for (seconds, count) in expected {
         assert_eq!(at(seconds), count);
     }

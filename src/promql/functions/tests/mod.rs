@@ -5,17 +5,26 @@ mod floats;
 mod histograms;
 
 use super::*;
-use crate::promql::ast::Extended;
-use crate::promql::{Annotations, Function, FunctionId, Point, Samples, Slice, Span, Window};
+use crate::promql::{
+    Annotations, Function, FunctionId, Point, Samples, Slice, Span, Window, ast::Extended,
+};
 
 /// Numbers at equal distances: the first at 0, in seconds.
 fn every(seconds: i64, values: &[f64]) -> Samples<f64> {
     let times = (0..).map(|at| at * seconds * 1000).take(values.len());
-    Samples { times: times.collect(), values: values.to_vec(), starts: Vec::new() }
+    Samples {
+        times: times.collect(),
+        values: values.to_vec(),
+        starts: Vec::new(),
+    }
 }
 
 fn none<'a, T>() -> Slice<'a, T> {
-    Slice { times: &[], values: &[], starts: &[] }
+    Slice {
+        times: &[],
+        values: &[],
+        starts: &[],
+    }
 }
 
 /// The context of a window that starts and ends so many seconds after 0; the step is its end.
@@ -35,9 +44,16 @@ fn context(start: i64, end: i64) -> WindowContext<'static> {
 /// The samples that the engine would hand over.
 fn window<'a>(samples: &'a Samples<f64>, context: &WindowContext<'_>) -> Window<'a> {
     let reach = Reach::of(context.extended, 300_000);
-    let from = samples.times.partition_point(|time| *time <= context.start - reach.before);
-    let to = samples.times.partition_point(|time| *time <= context.end + reach.after);
-    Window { floats: samples.slice(from, to), histograms: none() }
+    let from = samples
+        .times
+        .partition_point(|time| *time <= context.start - reach.before);
+    let to = samples
+        .times
+        .partition_point(|time| *time <= context.end + reach.after);
+    Window {
+        floats: samples.slice(from, to),
+        histograms: none(),
+    }
 }
 
 /// The number and the remarks of a function over the numbers of a window.
