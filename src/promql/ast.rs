@@ -290,7 +290,14 @@ impl BinaryOp {
             Add | Sub => 4,
             Mul | Div | Mod | Atan2 => 5,
             Pow => 6,
-            _ => 3,
+            Self::Equal
+            | Self::NotEqual
+            | Self::Less
+            | Self::LessOrEqual
+            | Self::Greater
+            | Self::GreaterOrEqual
+            | Self::TrimUpper
+            | Self::TrimLower => 3,
         }
     }
 }

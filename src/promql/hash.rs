@@ -3,4 +3,4 @@
 use std::collections::HashMap;
 
 /// A map with a fast, seeded hasher.
-pub type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+pub(crate) type FastMap<K, V> = HashMap<K, V, foldhash::fast::RandomState>;

@@ -11,6 +11,10 @@ pub struct Kahan {
 
 impl Kahan {
     /// Adds a number.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it adds a number to a sum, not a sum to a sum"
+    )]
     #[inline]
     #[must_use]
     pub fn add(self, value: f64) -> Self {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     labels::LabelSet,
-    promql::{Annotations, Point, Samples, Series, ast::ValueType, is_stale},
+    promql::{Annotations, Point, Samples, Series, is_stale},
 };
 
 /// What a node yields.
@@ -285,9 +285,4 @@ fn repeat(value: Evaluated, steps: usize) -> Evaluated {
         Evaluated::Vector(table) if steps != 1 => Evaluated::Vector(table.repeated(steps)),
         other => other,
     }
-}
-
-/// Whether a value type is that of a number per step.
-pub(super) fn is_scalar(node: &Node) -> bool {
-    node.value_type == ValueType::Scalar
 }

@@ -1,4 +1,8 @@
 //! Evaluates an expression for all steps of a range at once (`promql/engine.go`).
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "nodes, operators and functions are many, and most places care for few of them"
+)]
 
 mod plan;
 mod table;

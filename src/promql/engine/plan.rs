@@ -571,7 +571,9 @@ impl Planner {
         if seconds.abs() > MOST_SECONDS {
             return Err(fail("duration is out of range"));
         }
-        Ok((seconds * 1000.0) as i64)
+        #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+        let milliseconds = (seconds * 1000.0) as i64;
+        Ok(milliseconds)
     }
 
     fn duration_seconds(&self, expr: &DurationExpr) -> Result<f64, EvalError> {

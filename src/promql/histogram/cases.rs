@@ -17,7 +17,7 @@ fn both(a: &FloatHistogram, b: &FloatHistogram) -> String {
 
 #[test]
 fn bounds_are_powers_of_two_but_for_the_last() {
-    let upper = |schema, index| super::bounds::exponential(index, schema);
+    let upper = |schema, index| bounds::exponential(index, schema);
     for (schema, index, bound) in [
         (0, 0, 1.0),
         (0, 1, 2.0),
@@ -45,12 +45,12 @@ fn bounds_are_powers_of_two_but_for_the_last() {
 #[test]
 fn logarithms_and_powers_of_two_undo_each_other() {
     for value in [1.0, 2.0, 0.5, 1e-310, 5e-324, 3.3, 7.0, 1e300, 1e308] {
-        let log = super::scale::log2(value);
+        let log = scale::log2(value);
         assert!(
             (log - value.log2()).abs() <= 1e-12 * value.log2().abs(),
             "{value}: {log}"
         );
-        let back = super::scale::exp2(log);
+        let back = scale::exp2(log);
         assert!((back - value).abs() <= 1e-12 * value, "{value}: {back}");
     }
 }

@@ -137,6 +137,10 @@ fn choose(op: AggregateOp, table: &Table, rows: &[usize], step: usize, param: f6
 }
 
 /// A parameter as a number of elements.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the fraction does not count, and `as` ends at the bounds"
+)]
 fn whole(param: f64) -> usize {
     if param < 1.0 { 0 } else { param as usize }
 }

@@ -94,10 +94,7 @@ impl Evaluator<'_> {
             Some(param) => self.eval(param, steps)?.scalar()?,
             None => Vec::new(),
         };
-        let table = match self.eval(&aggregate.expr, steps)? {
-            Evaluated::Vector(table) => table,
-            _ => return Err(EvalError::failed("expected an instant vector to aggregate")),
-        };
+        let table = self.eval(&aggregate.expr, steps)?.vector()?;
         let groups = Groups::new(&table, &aggregate.grouping, aggregate.without);
         let table = match aggregate.op {
             Topk | Bottomk | Limitk | LimitRatio => {

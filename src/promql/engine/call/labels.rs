@@ -20,7 +20,8 @@ impl Evaluator<'_> {
     ) -> Result<Evaluated, EvalError> {
         let (target, replacement) = (text_of(call, 1), text_of(call, 2));
         let (source, pattern) = (text_of(call, 3), text_of(call, 4));
-        let compiled = regex::compile(&format!("^(?s:{pattern})$")).map_err(|_| {
+        let compiled = regex::compile(&format!("^(?s:{pattern})$")).map_err(|error| {
+            tracing::debug!(%error, pattern, "label_replace");
             EvalError::failed(format!(
                 "invalid regular expression in label_replace(): {pattern}"
             ))

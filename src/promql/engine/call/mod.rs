@@ -42,8 +42,8 @@ impl Evaluator<'_> {
             Id::Sort | Id::SortDesc | Id::SortByLabel | Id::SortByLabelDesc => {
                 self.sort(node, call, steps)
             }
-            Id::Scalar => self.to_scalar(call, steps),
-            Id::Vector => self.to_vector(call, steps),
+            Id::Scalar => self.scalar_of(call, steps),
+            Id::Vector => self.vector_of(call, steps),
             Id::Time => {
                 let seconds = |time: i64| time as f64 / 1000.0;
                 Ok(Evaluated::Scalar(steps.iter().map(seconds).collect()))
@@ -70,7 +70,7 @@ impl Evaluator<'_> {
         }
     }
 
-    fn to_scalar(&mut self, call: &CallNode, steps: Steps) -> Result<Evaluated, EvalError> {
+    fn scalar_of(&mut self, call: &CallNode, steps: Steps) -> Result<Evaluated, EvalError> {
         let table = self.arg(call, 0, steps)?.vector()?;
         let mut values = vec![f64::NAN; steps.count()];
         let mut seen = vec![0_u8; steps.count()];
@@ -86,7 +86,7 @@ impl Evaluator<'_> {
         Ok(Evaluated::Scalar(values))
     }
 
-    fn to_vector(&mut self, call: &CallNode, steps: Steps) -> Result<Evaluated, EvalError> {
+    fn vector_of(&mut self, call: &CallNode, steps: Steps) -> Result<Evaluated, EvalError> {
         let values = self.arg(call, 0, steps)?.scalar()?;
         let mut table = Table::with_capacity(steps.count(), 1);
         let row = Row {
