@@ -23,3 +23,4 @@ pub use frame::REPLICATION_PAYLOAD;
 pub use portion::{Portion, PortionInput};
 pub(super) use replicator::Replicator;
 pub use replicator::{MeshIdentity, Omissions};
+pub(super) use version::counts_after;
