@@ -12,6 +12,8 @@ use crate::time::Now;
 const SAMPLES: usize = 6;
 /// The median is that of so many samples with the shortest round trips.
 const BELIEVED: usize = 3;
+/// A clock that moves against the monotonic one by more nanoseconds was set.
+const STEP: u64 = 20_000_000;
 /// How many beats may be on their way.
 const UNANSWERED: usize = 8;
 
@@ -142,11 +144,10 @@ impl PeerClock {
     }
 
     /// Corrects what was measured when our own clock is set.
-    fn notice_step(&mut self, now: Now) {
-        let mono = i64::try_from(now.mono.as_nanos()).unwrap_or(i64::MAX);
-        let base = wall_nanos(now).saturating_sub(mono);
+    pub(super) fn notice_step(&mut self, now: Now) {
+        let base = base_nanos(now);
         let step = self.base.map_or(0, |before| base.saturating_sub(before));
-        if step.unsigned_abs() > 20_000_000 {
+        if step.unsigned_abs() > STEP {
             for sample in &mut self.samples {
                 sample.ahead = sample.ahead.saturating_sub(step);
             }
@@ -155,6 +156,17 @@ impl PeerClock {
         }
         self.base = Some(base);
     }
+}
+
+/// Our wall clock less our monotonic clock.
+fn base_nanos(now: Now) -> i64 {
+    let mono = i64::try_from(now.mono.as_nanos()).unwrap_or(i64::MAX);
+    wall_nanos(now).saturating_sub(mono)
+}
+
+/// Whether our clock was set between two moments.
+pub(super) fn is_step(before: Now, now: Now) -> bool {
+    base_nanos(now).abs_diff(base_nanos(before)) > STEP
 }
 
 fn wall_nanos(now: Now) -> i64 {

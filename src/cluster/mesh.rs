@@ -53,6 +53,8 @@ pub struct Mesh {
     /// Refusals that the log has told: of whom, and why.
     pub(super) refusals: BTreeSet<(Arc<str>, &'static str)>,
     pub(super) started: Duration,
+    /// What time it was when our clock was last looked at.
+    pub(super) noticed: Now,
     met: bool,
     leaving: Option<Duration>,
     left: bool,
@@ -75,6 +77,7 @@ impl Mesh {
             beat: Vec::new(),
             refusals: BTreeSet::new(),
             started: now.mono,
+            noticed: now,
             met: false,
             leaving: None,
             left: false,

@@ -134,7 +134,12 @@ impl Node {
 
     /// The time by the clock of the majority, where this node's own is wrong: alerts end and silences begin at the same
     /// moment on all nodes.
-    pub(super) fn corrected(&self, now: Now) -> Now {
+    pub(super) fn corrected(&mut self, now: Now) -> Now {
+        if let Some(side) = &mut self.mesh
+            && side.mesh.notice_clock(now)
+        {
+            self.check_clock();
+        }
         let ahead = self.clock_correction();
         let by = Duration::from_nanos(ahead.unsigned_abs());
         let wall = if ahead < 0 {

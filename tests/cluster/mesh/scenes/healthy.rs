@@ -147,8 +147,6 @@ fn clocks_that_are_wrong_change_nothing() {
     for skew in [-3600, -600, 600, 3600] {
         let mut world = ready(3);
         world.hosts[1].skew = skew;
-        // A clock that jumps is known to be wrong after a few beats.
-        world.run_for(secs(15));
         let since = world.clock;
         world.fire_all(&names());
         world.run_for(secs(120));
