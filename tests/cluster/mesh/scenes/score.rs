@@ -9,7 +9,7 @@ use crate::{
     sim::{ConfigBuilder, integration},
 };
 
-pub(super) const fn secs(seconds: u64) -> Duration {
+pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
@@ -40,7 +40,7 @@ pub(super) fn config_with(wait: u64, interval: u64) -> Arc<Config> {
         .build()
 }
 
-pub(super) fn config() -> Arc<Config> {
+pub(crate) fn config() -> Arc<Config> {
     config_with(1, 10)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn ready_with(setup: Setup) -> World {
 }
 
 /// Twenty groups.
-pub(super) fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     (0..20).map(|number| format!("G{number:02}")).collect()
 }
 
@@ -76,11 +76,11 @@ pub(super) struct Score {
 }
 
 impl World {
-    pub(super) fn fire_all(&mut self, names: &[String]) {
+    pub(crate) fn fire_all(&mut self, names: &[String]) {
         names.iter().for_each(|name| self.fire(name));
     }
 
-    pub(super) fn resolve_all(&mut self, names: &[String]) {
+    pub(crate) fn resolve_all(&mut self, names: &[String]) {
         names.iter().for_each(|name| self.resolve(name));
     }
 
