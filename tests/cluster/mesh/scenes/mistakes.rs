@@ -30,13 +30,7 @@ fn alerts_without_grace_after_an_outage_are_noticed() {
         let since = world.clock;
         world.fire_all(&names());
         world.run_for(secs(20));
-        for host in 0..3 {
-            world.kill(host);
-        }
-        world.run_for(secs(300));
-        for host in 0..3 {
-            world.start(host);
-        }
+        world.restart_all(secs(300));
         world.run_for(secs(120));
         let resolved = world.score(PLAIN, &names(), false, since).told;
         assert_eq!(resolved > 0, mistaken, "{:#?}", world.told());

@@ -84,6 +84,22 @@ impl World {
         names.iter().for_each(|name| self.resolve(name));
     }
 
+    /// Takes the power of a host, or only ends its process.
+    pub(super) fn down(&mut self, host: usize, power: bool) {
+        if power {
+            self.power_off(host);
+        } else {
+            self.kill(host);
+        }
+    }
+
+    /// Ends all processes at once and starts them again after a while.
+    pub(super) fn restart_all(&mut self, after: Duration) {
+        (0..self.hosts.len()).for_each(|host| self.kill(host));
+        self.run_for(after);
+        (0..self.hosts.len()).for_each(|host| self.start(host));
+    }
+
     /// How telling a receiver went that these alerts fire, or do not.
     pub(super) fn score(
         &self,
