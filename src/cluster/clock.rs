@@ -78,6 +78,8 @@ pub(super) struct PeerClock {
     sent: VecDeque<(u64, i64, Duration)>,
     echo: Option<Echo>,
     samples: VecDeque<Sample>,
+    /// See [`Self::ahead`].
+    ahead: Option<i64>,
     /// Our wall clock less our monotonic clock, as of the last beat.
     base: Option<i64>,
 }
@@ -127,6 +129,7 @@ impl PeerClock {
             self.samples.pop_front();
         }
         self.samples.push_back(Sample { round_trip, ahead });
+        self.ahead = self.believed();
     }
 
     /// The time of a round trip, the shortest of late.
@@ -136,6 +139,10 @@ impl PeerClock {
 
     /// How far the other clock is ahead of ours in nanoseconds.
     pub(super) fn ahead(&self) -> Option<i64> {
+        self.ahead
+    }
+
+    fn believed(&self) -> Option<i64> {
         let mut samples: Vec<Sample> = self.samples.iter().copied().collect();
         samples.sort_by_key(|sample| sample.round_trip);
         samples.truncate(BELIEVED);
@@ -151,6 +158,7 @@ impl PeerClock {
             for sample in &mut self.samples {
                 sample.ahead = sample.ahead.saturating_sub(step);
             }
+            self.ahead = self.believed();
             self.sent.clear();
             self.echo = None;
         }
