@@ -150,6 +150,13 @@ impl Network {
             .collect()
     }
 
+    /// No way loses more than that from now on.
+    pub(crate) fn lose_at_most(&mut self, loss: f64) {
+        for link in self.links.iter_mut().flatten() {
+            link.loss = link.loss.min(loss);
+        }
+    }
+
     /// Whether nothing of `from` reaches `to`.
     pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
         from != to && self.links[from][to].cuts > 0

@@ -612,10 +612,9 @@ impl World {
         self.run_to(self.clock + time);
     }
 
+    /// Runs until everything has happened that happens by then.
     pub(crate) fn run_to(&mut self, until: Duration) {
-        while self.clock < until {
-            self.advance(until);
-        }
+        while self.advance(until) {}
     }
 
     /// Runs until something holds, at most so long; tells whether it does.
@@ -627,12 +626,13 @@ impl World {
         holds(self)
     }
 
-    /// Moves the clock to the next event, or to `until`, and lets it happen.
-    pub(crate) fn advance(&mut self, until: Duration) {
+    /// Moves the clock to the next event and lets it happen, or to `until` if nothing happens by then; tells whether
+    /// something did.
+    pub(crate) fn advance(&mut self, until: Duration) -> bool {
         if let Some(Delivery { host, life, input }) = self.told.pop_front() {
             self.steps += 1;
             self.deliver(host, life, Input::Mesh(input));
-            return;
+            return true;
         }
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
         let timer = (0..self.hosts.len())
@@ -641,9 +641,9 @@ impl World {
             .min();
         let next = event.into_iter().chain(timer.map(|(at, _)| at)).min();
         let next = next.unwrap_or(until).max(self.clock);
-        if next > until {
-            self.clock = until;
-            return;
+        if next > until || event.is_none() && timer.is_none() {
+            self.clock = until.max(self.clock);
+            return false;
         }
         self.clock = next;
         self.steps += 1;
@@ -653,6 +653,7 @@ impl World {
         } else if let Some((_, host)) = timer {
             self.drain(host);
         }
+        true
     }
 
     fn happen(&mut self, event: Event) {
@@ -804,7 +805,6 @@ impl World {
             Effect::Ready => {}
             Effect::Stopped => {
                 self.trace.say(clock, || format!("stopped n{}", host + 1));
-                self.ledger.stopped(host, clock);
                 self.process_ended(host);
                 self.network.process_ended(host, clock);
                 self.take_network();
