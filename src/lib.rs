@@ -4,6 +4,8 @@
 //! Everything up to [`node`] is the core: synchronous, deterministic, given `now`. From [`io`] on it is the shell.
 
 // Vocabulary.
+#[doc(hidden)]
+pub mod decoder;
 pub mod rng;
 pub mod time;
 

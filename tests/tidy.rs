@@ -16,7 +16,7 @@ const SHELL: [&str; 6] = ["io", "api", "web", "app", "cli", "main"];
 
 /// The modules in layers, the lowest first. A module may use those of lower layers only: none above, none beside it.
 const LAYERS: [&[&str]; 16] = [
-    &["time", "rng", "json"],
+    &["time", "rng", "json", "decoder"],
     &["regex", "yaml"],
     &["labels"],
     &["alert", "timeinterval", "template", "promql"],

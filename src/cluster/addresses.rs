@@ -62,6 +62,8 @@ pub(super) struct Addresses {
     /// The addresses of each of `peers` as texts.
     given: Vec<Vec<Arc<str>>>,
     resolved_once: bool,
+    /// See [`Self::has_unreached`].
+    unreached: bool,
 }
 
 impl Addresses {
@@ -86,6 +88,7 @@ impl Addresses {
             .retain(|_, target| target.given || target.name.is_some());
         self.peers = peers;
         self.resolved_once = true;
+        self.look_who_is_met();
     }
 
     /// Learns that a node is said to be at an address.
@@ -148,6 +151,7 @@ impl Addresses {
             target.failing_since = None;
             target.told = None;
             target.why.clear();
+            self.look_who_is_met();
         }
     }
 
@@ -188,6 +192,7 @@ impl Addresses {
             .as_ref()
             .is_some_and(|(outcome, told)| *outcome == target.outcome && **told == *words);
         target.told = Some((target.outcome, words.into()));
+        self.look_who_is_met();
         !is_told
     }
 
@@ -230,9 +235,12 @@ impl Addresses {
 
     /// Whether a given peer has addresses of which none answered or refused.
     pub(super) fn has_unreached(&self) -> bool {
-        self.given
-            .iter()
-            .any(|peer| !peer.is_empty() && !self.has_met(peer))
+        self.unreached
+    }
+
+    fn look_who_is_met(&mut self) {
+        let mut given = self.given.iter();
+        self.unreached = given.any(|peer| !peer.is_empty() && !self.has_met(peer));
     }
 
     fn has_met(&self, addresses: &[Arc<str>]) -> bool {

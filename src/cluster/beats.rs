@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Mesh, MeshEvent, NodeName,
-    clock::{Beat, median},
+    clock::{Beat, is_step, median},
     frame::Frame,
 };
 use crate::time::Now;
@@ -60,6 +60,18 @@ impl Mesh {
     pub fn knows_clocks(&self) -> bool {
         let mut connected = self.peers.values().filter(|peer| peer.stream.is_some());
         connected.all(|peer| peer.clock.ahead().is_some())
+    }
+
+    /// Takes in what time it is; tells whether our clock was set since this was last said.
+    pub fn notice_clock(&mut self, now: Now) -> bool {
+        let before = std::mem::replace(&mut self.noticed, now);
+        let step = is_step(before, now);
+        if step {
+            for peer in self.peers.values_mut() {
+                peer.clock.notice_step(now);
+            }
+        }
+        step
     }
 
     /// How far the median clock of the members in reach is ahead of ours, in nanoseconds; 0 when alone.

@@ -12,6 +12,8 @@ use crate::time::Now;
 const SAMPLES: usize = 6;
 /// The median is that of so many samples with the shortest round trips.
 const BELIEVED: usize = 3;
+/// A clock that moves against the monotonic one by more nanoseconds was set.
+const STEP: u64 = 20_000_000;
 /// How many beats may be on their way.
 const UNANSWERED: usize = 8;
 
@@ -76,6 +78,8 @@ pub(super) struct PeerClock {
     sent: VecDeque<(u64, i64, Duration)>,
     echo: Option<Echo>,
     samples: VecDeque<Sample>,
+    /// See [`Self::ahead`].
+    ahead: Option<i64>,
     /// Our wall clock less our monotonic clock, as of the last beat.
     base: Option<i64>,
 }
@@ -125,6 +129,7 @@ impl PeerClock {
             self.samples.pop_front();
         }
         self.samples.push_back(Sample { round_trip, ahead });
+        self.ahead = self.believed();
     }
 
     /// The time of a round trip, the shortest of late.
@@ -134,6 +139,10 @@ impl PeerClock {
 
     /// How far the other clock is ahead of ours in nanoseconds.
     pub(super) fn ahead(&self) -> Option<i64> {
+        self.ahead
+    }
+
+    fn believed(&self) -> Option<i64> {
         let mut samples: Vec<Sample> = self.samples.iter().copied().collect();
         samples.sort_by_key(|sample| sample.round_trip);
         samples.truncate(BELIEVED);
@@ -142,19 +151,30 @@ impl PeerClock {
     }
 
     /// Corrects what was measured when our own clock is set.
-    fn notice_step(&mut self, now: Now) {
-        let mono = i64::try_from(now.mono.as_nanos()).unwrap_or(i64::MAX);
-        let base = wall_nanos(now).saturating_sub(mono);
+    pub(super) fn notice_step(&mut self, now: Now) {
+        let base = base_nanos(now);
         let step = self.base.map_or(0, |before| base.saturating_sub(before));
-        if step.unsigned_abs() > 20_000_000 {
+        if step.unsigned_abs() > STEP {
             for sample in &mut self.samples {
                 sample.ahead = sample.ahead.saturating_sub(step);
             }
+            self.ahead = self.believed();
             self.sent.clear();
             self.echo = None;
         }
         self.base = Some(base);
     }
+}
+
+/// Our wall clock less our monotonic clock.
+fn base_nanos(now: Now) -> i64 {
+    let mono = i64::try_from(now.mono.as_nanos()).unwrap_or(i64::MAX);
+    wall_nanos(now).saturating_sub(mono)
+}
+
+/// Whether our clock was set between two moments.
+pub(super) fn is_step(before: Now, now: Now) -> bool {
+    base_nanos(now).abs_diff(base_nanos(before)) > STEP
 }
 
 fn wall_nanos(now: Now) -> i64 {

@@ -53,9 +53,13 @@ pub struct Mesh {
     /// Refusals that the log has told: of whom, and why.
     pub(super) refusals: BTreeSet<(Arc<str>, &'static str)>,
     pub(super) started: Duration,
+    /// What time it was when our clock was last looked at.
+    pub(super) noticed: Now,
     met: bool,
     leaving: Option<Duration>,
     left: bool,
+    /// See [`Self::poll_timeout`]; looking at everything with each packet would cost more than the packet.
+    due: Option<(Duration, &'static str)>,
 }
 
 impl Mesh {
@@ -75,13 +79,16 @@ impl Mesh {
             beat: Vec::new(),
             refusals: BTreeSet::new(),
             started: now.mono,
+            noticed: now,
             met: false,
             leaving: None,
             left: false,
+            due: None,
             settings,
         };
         mesh.call_electors();
         mesh.meet(now);
+        mesh.set_due();
         mesh
     }
 
@@ -100,7 +107,10 @@ impl Mesh {
             }
             MeshInput::Datagram { conn, bytes } => self.datagram(conn, &bytes, now),
         }
-        self.handle_timeout(now);
+        self.follow(now);
+        if self.due.is_some_and(|(due, _)| due <= now.mono) {
+            self.handle_timeout(now);
+        }
     }
 
     /// Does what is due.
@@ -114,15 +124,29 @@ impl Mesh {
         if self.leaving.is_none() {
             self.dial_due(now);
         }
-        self.meet(now);
         self.electorate.handle_timeout(now);
+        self.follow(now);
+    }
+
+    /// Does what follows from what happened.
+    fn follow(&mut self, now: Now) {
+        self.meet(now);
         self.carry_out_votes();
         self.finish_leaving(now);
+        self.set_due();
     }
 
     /// When something is due next, and what.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Duration, &'static str)> {
+        self.due
+    }
+
+    pub(super) fn set_due(&mut self) {
+        self.due = self.next_due();
+    }
+
+    fn next_due(&self) -> Option<(Duration, &'static str)> {
         let dial = self.next_dial().filter(|_| self.leaving.is_none());
         let settle = (!self.met).then(|| (self.started + self.settle_timeout(), "mesh settle"));
         let leave = self.leaving.filter(|_| !self.left);
@@ -249,8 +273,7 @@ impl Mesh {
         if self.leaving.is_none() {
             self.leaving = Some(now.mono);
             self.electorate.leave(now);
-            self.carry_out_votes();
-            self.finish_leaving(now);
+            self.follow(now);
         }
     }
 

@@ -7,6 +7,7 @@
 mod addresses;
 mod beats;
 mod clock;
+mod decoders;
 mod dials;
 mod electorate;
 mod event;
@@ -27,6 +28,8 @@ mod tests;
 mod votes;
 mod wire;
 
+#[doc(hidden)]
+pub use decoders::decoders;
 pub use electorate::{Electorate, ElectorateOutput, Electors, Visible};
 pub use event::{Lane, MeshEvent};
 pub use mesh::Mesh;

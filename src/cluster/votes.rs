@@ -90,6 +90,7 @@ impl Mesh {
     pub fn saved(&mut self, now: Now) {
         self.electorate.saved(now);
         self.carry_out_votes();
+        self.set_due();
     }
 
     /// Who votes; `None` before there is an electorate.
@@ -103,5 +104,6 @@ impl Mesh {
     pub fn synchronised(&mut self, now: Now) {
         self.electorate.synchronised(now);
         self.carry_out_votes();
+        self.set_due();
     }
 }

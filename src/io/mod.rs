@@ -33,6 +33,8 @@ pub use entropy::{random_bytes, random_seed};
 pub use glob::glob;
 pub use handle::{Handle, Inbox, Results, channel};
 pub use http::HttpClients;
+#[doc(hidden)]
+pub use mesh::decoders;
 pub use mesh::{
     GateError, GossipError, GossipOptions, GossipPort, MeshSecurity, MeshSocketStats, MeshSockets,
     MeshSocketsOptions, PeerSpec, TellMesh, random_peer_name,

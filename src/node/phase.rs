@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Effect, Node};
+use super::{Effect, Node, mesh::MeshSide};
 use crate::{cluster::NodeName, notify::claims::Quorum, tenant::Phase, time::Now};
 
 /// Clocks that differ by less, in nanoseconds, are left as they are.
@@ -105,11 +105,12 @@ impl Node {
         let stopping = self.is_stopping();
         let Some(side) = &mut self.mesh else { return };
         let before = side.rising.phase;
-        let settled =
-            side.synchronised && side.mesh.electors().is_some() && side.mesh.knows_clocks();
+        let settled = |side: &MeshSide| {
+            side.synchronised && side.mesh.electors().is_some() && side.mesh.knows_clocks()
+        };
         let phase = match before {
             _ if stopping => Phase::Draining,
-            Phase::Starting | Phase::Syncing if settled || now.mono >= side.rising.by => {
+            Phase::Starting | Phase::Syncing if now.mono >= side.rising.by || settled(side) => {
                 Phase::Ready
             }
             Phase::Starting if side.mesh.has_met_peers() => Phase::Syncing,
@@ -134,7 +135,12 @@ impl Node {
 
     /// The time by the clock of the majority, where this node's own is wrong: alerts end and silences begin at the same
     /// moment on all nodes.
-    pub(super) fn corrected(&self, now: Now) -> Now {
+    pub(super) fn corrected(&mut self, now: Now) -> Now {
+        if let Some(side) = &mut self.mesh
+            && side.mesh.notice_clock(now)
+        {
+            self.check_clock();
+        }
         let ahead = self.clock_correction();
         let by = Duration::from_nanos(ahead.unsigned_abs());
         let wall = if ahead < 0 {

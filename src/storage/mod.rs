@@ -24,6 +24,8 @@ pub use records::{
     decode_silence, encode_heartbeat, encode_history, encode_nflog, encode_schedules,
     encode_silence,
 };
+#[doc(hidden)]
+pub use replica::decoders;
 pub use replica::{
     AlertCopy, Refresh, Replica, ReplicaMap, decode_replica, encode_alert, encode_refreshes,
 };

@@ -9,13 +9,14 @@ use prost::Message;
 use super::{
     GroupSchedule,
     alert_record::{AlertRecord, decode_record, encode_full},
-    decode_history, decode_nflog, decode_schedules, decode_silence,
+    decode_history, decode_nflog, decode_schedules, decode_silence, encode_history, encode_nflog,
+    encode_schedules, encode_silence,
     error::RecordError,
     records::{PbInstant, instant, unversioned, versioned},
 };
 use crate::{
-    alert::Alert, history::HistoryEntry, labels::Fingerprint, nflog::NflogEntry, silence::Silence,
-    time::Timestamp,
+    alert::Alert, decoder::Decoder, history::HistoryEntry, labels::Fingerprint, nflog::NflogEntry,
+    silence::Silence, time::Timestamp,
 };
 
 /// The kinds of records that nodes exchange.
@@ -209,6 +210,33 @@ pub fn decode_replica(map: ReplicaMap, bytes: &[u8]) -> Result<(Arc<str>, Replic
             (tenant.unwrap_or_default(), Replica::History(entries))
         }
     })
+}
+
+/// A decoder for each kind of record, by its name.
+#[doc(hidden)]
+#[must_use]
+pub fn decoders() -> Vec<Decoder> {
+    let decoder = |map: ReplicaMap| {
+        let read = move |bytes: &[u8]| decode_replica(map, bytes).ok();
+        Decoder::new(map.as_str(), read, |(tenant, replica)| {
+            encode_replica(&tenant, &replica)
+        })
+    };
+    ReplicaMap::ALL.into_iter().map(decoder).collect()
+}
+
+fn encode_replica(tenant: &str, replica: &Replica) -> Vec<u8> {
+    match replica {
+        Replica::Silence(silence) => encode_silence(tenant, silence),
+        Replica::Log(entry) => encode_nflog(tenant, entry),
+        Replica::Alert(copy) => encode_alert(tenant, &copy.alert, copy.outage),
+        Replica::Schedules(schedules) => encode_schedules(schedules),
+        Replica::Refreshes(refreshes) => encode_refreshes(tenant, refreshes),
+        Replica::History(entries) => {
+            let entries: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
+            encode_history(&entries)
+        }
+    }
 }
 
 fn decode_alert(bytes: &[u8]) -> Result<(Arc<str>, Replica), RecordError> {

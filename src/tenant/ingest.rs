@@ -1,8 +1,8 @@
 //! Alerts in: merged into the store, offered to inhibition, put into their groups, marked for saving.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use super::{Tenant, maintain::KEEP_RESOLVED, persist::is_refresh};
+use super::{Tenant, maintain::KEEP_RESOLVED, persist::is_refresh, replicate::counts_after};
 use crate::{
     alert::{Alert, Put},
     labels::Fingerprint,
@@ -15,7 +15,7 @@ impl Tenant {
         self.stats.ingested += 1;
         if let Some(stored) = self.store.get(alert.fingerprint) {
             // What is told last holds everywhere, however far the clock is behind that of the node that was told before.
-            let next = stored.updated_at.plus(Duration::from_nanos(1));
+            let next = counts_after(stored, alert.is_resolved_at(now.wall));
             alert.updated_at = alert.updated_at.max(next);
         }
         let outage = self.unrefreshed.remove(&alert.fingerprint);

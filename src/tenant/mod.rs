@@ -2,6 +2,7 @@
 //!
 //! Siblings never call each other; the tenant carries what one yields to the next.
 
+mod decoders;
 mod deliver;
 mod explain;
 mod export;
@@ -19,6 +20,8 @@ mod state;
 mod stats;
 mod view;
 
+#[doc(hidden)]
+pub use decoders::decoders;
 pub use explain::{Explanation, GroupExplanation, RouteStep};
 pub use export::{ExportInput, Exported};
 pub use handover::{CLAIM_PAYLOAD, FACTS_PAYLOAD, Facts, Recheck, RecheckInput, RecheckOutcome};

@@ -86,6 +86,8 @@ pub struct Electorate {
     told: Tell,
     told_at: Duration,
     looked_at: Duration,
+    /// When it is looked at next.
+    due: Duration,
     pub(super) forced: u64,
     malformed: u64,
     #[cfg(test)]
@@ -141,6 +143,7 @@ impl Electorate {
             told: Tell::default(),
             told_at: now.mono,
             looked_at: now.mono,
+            due: now.mono,
             forced: 0,
             malformed: 0,
             #[cfg(test)]
@@ -148,6 +151,7 @@ impl Electorate {
         };
         electorate.ticket = electorate.unique(drawn);
         electorate.outputs.electors = electorate.public_electors();
+        electorate.set_due();
         electorate
     }
 
@@ -293,7 +297,7 @@ impl Electorate {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
-        if self.next_due().is_some_and(|due| due <= now.mono) {
+        if self.due <= now.mono {
             self.drive(now);
         }
     }
@@ -301,8 +305,12 @@ impl Electorate {
     /// When something is due.
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
+        Some(self.due)
+    }
+
+    fn set_due(&mut self) {
         let wait = if self.is_busy() { BUSY } else { IDLE };
-        Some(self.looked_at.saturating_add(wait))
+        self.due = self.looked_at.saturating_add(wait);
     }
 
     /// The next thing to do; none while a save is under way.
@@ -589,6 +597,7 @@ impl Electorate {
         if tell != self.told || now.mono >= self.told_at.saturating_add(TELL_EVERY) {
             self.tell_all(tell, now);
         }
+        self.set_due();
     }
 
     fn watch_leaving(&mut self, now: Now) {

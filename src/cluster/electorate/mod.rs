@@ -23,3 +23,17 @@ mod tests;
 pub use electors::{Electors, Visible};
 pub use machine::Electorate;
 pub use outputs::ElectorateOutput;
+
+use crate::decoder::Decoder;
+
+/// The decoder of what electors say.
+pub(super) fn vote_decoder() -> Decoder {
+    let read = |bytes: &[u8]| wire::Message::decode(bytes).ok().flatten();
+    Decoder::new("vote", read, |message| message.encode())
+}
+
+/// The decoder of what is kept across restarts.
+pub(super) fn saved_decoder() -> Decoder {
+    let read = |bytes: &[u8]| saved::Saved::decode(bytes).ok();
+    Decoder::new("electorate", read, |saved| saved.encode())
+}

@@ -58,6 +58,11 @@ impl<'a> Envelope<'a> {
             sealed,
         })
     }
+
+    /// The datagram as it came.
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        [self.head, self.sealed].concat()
+    }
 }
 
 /// The datagrams beside one stream.

@@ -6,6 +6,7 @@
 //! the chosen mode reaches the core.
 
 mod datagram;
+mod decoders;
 mod dial;
 mod foreign;
 mod frame;
@@ -29,6 +30,8 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+#[doc(hidden)]
+pub use decoders::decoders;
 pub use gate::{GateError, MeshSecurity};
 pub(super) use inbox::MeshInbox;
 pub use peers::PeerSpec;

@@ -25,5 +25,18 @@ pub use proposer::{ClaimEvent, Terms};
 pub use quorum::Quorum;
 pub use rank::{rank, rank_key};
 
+/// The decoders of what is said and saved of claims.
+#[doc(hidden)]
+#[must_use]
+pub fn decoders() -> Vec<crate::decoder::Decoder> {
+    use crate::decoder::Decoder;
+    vec![
+        Decoder::new("claim", ClaimMessage::decode, |message| message.encode()),
+        Decoder::new("promise", Promise::decode, |(key, promise)| {
+            promise.encode(&key)
+        }),
+    ]
+}
+
 /// How long a promise holds unless it is renewed.
 pub const LEASE: Duration = Duration::from_secs(15);

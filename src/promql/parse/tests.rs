@@ -1,3 +1,5 @@
+//! Expressions, their errors and places, and series, as Prometheus reads them.
+
 use super::*;
 
 /// Parses with everything switched on.

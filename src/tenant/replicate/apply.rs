@@ -184,7 +184,7 @@ impl Tenant {
         let version = own.refreshed(refresh);
         if alert_contents(&stored) != refresh.contents {
             // What is newer here is known to have other contents.
-            return (stored.updated_at > refresh.updated_at).then_some(false);
+            return (own > version).then_some(false);
         }
         if version <= own {
             self.knows_less(refresh.fingerprint, version, &stored);

@@ -1,5 +1,7 @@
 //! Which of two copies of an alert holds, and hashes of what else is compared.
 
+use std::time::Duration;
+
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::{
@@ -9,10 +11,36 @@ use crate::{
     time::Timestamp,
 };
 
+/// An end counts as heard so much later than it was. Refreshes are told late, and by clocks that may differ: whoever takes
+/// in an end may not know of one that another node heard before, perhaps at a later time by its clock. It is at least how
+/// far clocks may differ before they are corrected.
+const END_COUNTS_LATER: Duration = Duration::from_secs(5);
+
+/// When a copy of an alert was heard, as it counts among copies.
+fn counts_from(updated_at: Timestamp, ends_at: Timestamp) -> Timestamp {
+    let ended = !ends_at.is_zero() && ends_at <= updated_at;
+    if ended {
+        updated_at.plus(END_COUNTS_LATER)
+    } else {
+        updated_at
+    }
+}
+
+/// When an alert must have been heard, at least, to count after the copy that its node knows; `ends` says whether it does.
+pub(in crate::tenant) fn counts_after(known: &Alert, ends: bool) -> Timestamp {
+    let heard = if ends {
+        known.updated_at
+    } else {
+        counts_from(known.updated_at, known.ends_at)
+    };
+    heard.plus(Duration::from_nanos(1))
+}
+
 /// What decides between two copies of one alert; the greater one holds. Total on contents, so that merging is
 /// commutative, associative and idempotent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct AlertVersion {
+    counts_from: Timestamp,
     updated_at: Timestamp,
     /// A node that heard of the alert since knows its end; one that was down has only guessed it.
     heard: bool,
@@ -26,6 +54,7 @@ impl AlertVersion {
     /// The version of an alert; `outage` as in [`AlertCopy`].
     pub(super) fn new(alert: &Alert, outage: Option<Timestamp>) -> Self {
         Self {
+            counts_from: counts_from(alert.updated_at, alert.ends_at),
             updated_at: alert.updated_at,
             heard: outage.is_none(),
             starts_at: alert.starts_at,
@@ -43,6 +72,7 @@ impl AlertVersion {
     /// What a refresh makes of an alert with the same contents.
     pub(super) fn refreshed(self, refresh: &Refresh) -> Self {
         Self {
+            counts_from: counts_from(refresh.updated_at, refresh.ends_at),
             updated_at: refresh.updated_at,
             heard: true,
             ends_at: refresh.ends_at,
@@ -164,18 +194,40 @@ mod tests {
         }
     }
 
-    #[test]
-    fn who_heard_of_an_alert_knows_its_end_better_than_who_was_down() {
-        let alert = Alert {
+    fn ending(updated: i64, ends: i64) -> Alert {
+        Alert {
             labels: LabelSet::empty(),
             annotations: LabelSet::empty(),
             generator_url: "".into(),
             starts_at: at(0),
-            ends_at: at(300),
-            updated_at: at(0),
+            ends_at: at(ends),
+            updated_at: at(updated),
             timeout: false,
             fingerprint: Fingerprint(1),
+        }
+    }
+
+    #[test]
+    fn an_end_holds_against_a_refresh_that_another_node_heard_at_about_the_same_time() {
+        let version = |alert: &Alert| AlertVersion::new(alert, None);
+        let end = ending(100, 99);
+        for (refreshed, holds) in [(90, true), (101, true), (104, true), (106, false)] {
+            let refresh = ending(refreshed, refreshed + 240);
+            assert_eq!(version(&end) > version(&refresh), holds, "{refreshed}");
+        }
+        // Whoever knows of the end and hears that the alert fires again is believed, however soon that is.
+        let again = Alert {
+            updated_at: counts_after(&end, false).max(at(101)),
+            ..ending(101, 341)
         };
+        assert!(version(&again) > version(&end));
+        let ends_again = counts_after(&end, true).max(at(100));
+        assert!(ends_again < at(101), "{ends_again:?}");
+    }
+
+    #[test]
+    fn who_heard_of_an_alert_knows_its_end_better_than_who_was_down() {
+        let alert = ending(0, 300);
         let heard = AlertVersion::new(&alert, None);
         let guessed = Alert {
             ends_at: at(600),

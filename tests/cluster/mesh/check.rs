@@ -194,13 +194,22 @@ impl World {
 
     /// Why `second` may repeat `first`.
     fn exception(&self, first: &Sent, second: &Sent) -> Option<Exception> {
-        let exception = self.excuse(first, second)?;
-        // Where what is unknown counts as taken, a crash is no excuse.
-        let unknown = matches!(
-            exception,
-            Exception::CrashInFlight | Exception::OutcomeUnknown
-        );
-        (!unknown || !self.receivers[first.integration].drops).then_some(exception)
+        // Where what is unknown counts as taken, it is no excuse; another may hold all the same.
+        let drops = self.receivers[first.integration].drops;
+        let unknown = self.unknown(first).filter(|_| !drops);
+        unknown.or_else(|| self.excuse(first, second))
+    }
+
+    /// Why nobody may know what became of a request.
+    fn unknown(&self, first: &Sent) -> Option<Exception> {
+        let slack = self.slack();
+        let answered = first.answered.unwrap_or(Duration::MAX / 4);
+        let window = (first.began, answered.saturating_add(slack));
+        if first.unknown {
+            return Some(Exception::OutcomeUnknown);
+        }
+        let crashed = self.ledger.crashed_within(first.host, window);
+        (first.answered.is_none() || crashed).then_some(Exception::CrashInFlight)
     }
 
     fn excuse(&self, first: &Sent, second: &Sent) -> Option<Exception> {
@@ -208,15 +217,6 @@ impl World {
         let answered = first.answered.unwrap_or(Duration::MAX / 4);
         let window = (first.began, answered.saturating_add(slack));
         let ledger = &self.ledger;
-        if first.unknown {
-            return Some(Exception::OutcomeUnknown);
-        }
-        if first.answered.is_none() || ledger.crashed_within(first.host, window) {
-            return Some(Exception::CrashInFlight);
-        }
-        if ledger.stopped_within(first.host, window) && first.answered.is_none() {
-            return Some(Exception::CrashInFlight);
-        }
         let delay = self.setup.minority_delay.unwrap_or(Duration::MAX);
         let delay = delay.saturating_sub(Duration::from_secs(1));
         for sent in [first, second] {
@@ -234,7 +234,8 @@ impl World {
                 return Some(Exception::PausedInFlight);
             }
         }
-        if ledger.minority_within(first.host, window) > Duration::ZERO {
+        let cut = ledger.minority_within(first.host, window) > Duration::ZERO;
+        if cut && first.answered.is_some() {
             return Some(Exception::CutInFlight);
         }
         let forgotten = ledger
@@ -273,7 +274,14 @@ impl World {
                     let told = last.get(name.as_str());
                     let fires = source.fires(name);
                     let dropped = || self.may_be_dropped(integration, name);
-                    if told.is_some_and(|(told, _)| *told) != fires && !dropped() {
+                    // With all disks goes that it was told that it fires; then nobody owes its end.
+                    let forgotten = told.is_some_and(|(told, sent)| {
+                        let mut forgotten = self.ledger.forgotten.iter();
+                        *told && forgotten.any(|at| sent.began <= *at)
+                    });
+                    if forgotten && !fires {
+                        *findings.exceptions.entry(Exception::Forgotten).or_default() += 1;
+                    } else if told.is_some_and(|(told, _)| *told) != fires && !dropped() {
                         let word = told.map(|(_, sent)| sent.text());
                         let word = word.unwrap_or_else(|| "none".to_owned());
                         let truth = if fires { "fires" } else { "is resolved" };

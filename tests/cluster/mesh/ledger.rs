@@ -14,8 +14,6 @@ struct Page {
     paused: Vec<Span>,
     /// When its processes ended without warning.
     crashes: Vec<Duration>,
-    /// When its processes ended in order.
-    stops: Vec<Duration>,
 }
 
 /// What happened to all.
@@ -68,20 +66,9 @@ impl Ledger {
         self.pages[host].crashes.push(now);
     }
 
-    pub(crate) fn stopped(&mut self, host: usize, now: Duration) {
-        self.pages[host].stops.push(now);
-    }
-
     pub(crate) fn crashed_within(&self, host: usize, span: Span) -> bool {
         self.pages[host]
             .crashes
-            .iter()
-            .any(|at| (span.0..=span.1).contains(at))
-    }
-
-    pub(crate) fn stopped_within(&self, host: usize, span: Span) -> bool {
-        self.pages[host]
-            .stops
             .iter()
             .any(|at| (span.0..=span.1).contains(at))
     }

@@ -2,6 +2,7 @@
 
 mod chance;
 mod check;
+mod corpus;
 mod disk;
 mod faults;
 mod host;

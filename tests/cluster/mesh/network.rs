@@ -1,7 +1,7 @@
 //! A network that delays, loses, repeats and cuts; streams on it that hang, break or are refused as TCP's do.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     net::SocketAddr,
     sync::Arc,
     time::Duration,
@@ -92,6 +92,8 @@ struct Dialing {
 #[derive(Debug)]
 pub(crate) struct Network {
     links: Vec<Vec<Link>>,
+    /// The addresses of all hosts, as nodes write them.
+    addresses: Vec<String>,
     stations: Vec<Station>,
     streams: BTreeMap<u64, Stream>,
     ends: BTreeMap<(usize, u64, ConnId), (u64, usize)>,
@@ -101,9 +103,9 @@ pub(crate) struct Network {
     pub(crate) breaks_after: Duration,
     chance: Chance,
     /// What happens later.
-    pub(crate) later: Vec<(Duration, NetEvent)>,
+    pub(crate) later: VecDeque<(Duration, NetEvent)>,
     /// What happens now.
-    pub(crate) now: Vec<Delivery>,
+    pub(crate) now: VecDeque<Delivery>,
 }
 
 /// The address of a host.
@@ -121,6 +123,7 @@ impl Network {
         };
         Self {
             links: vec![vec![link; hosts]; hosts],
+            addresses: (0..hosts).map(|host| address(host).to_string()).collect(),
             stations: (0..hosts).map(station).collect(),
             streams: BTreeMap::new(),
             ends: BTreeMap::new(),
@@ -128,8 +131,8 @@ impl Network {
             next: 0,
             breaks_after: Duration::from_secs(10),
             chance: Chance::new(seed, "network"),
-            later: Vec::new(),
-            now: Vec::new(),
+            later: VecDeque::new(),
+            now: VecDeque::new(),
         }
     }
 
@@ -145,6 +148,13 @@ impl Network {
                 error: None,
             })
             .collect()
+    }
+
+    /// No way loses more than that from now on.
+    pub(crate) fn lose_at_most(&mut self, loss: f64) {
+        for link in self.links.iter_mut().flatten() {
+            link.loss = link.loss.min(loss);
+        }
     }
 
     /// Whether nothing of `from` reaches `to`.
@@ -205,9 +215,12 @@ impl Network {
         }
     }
 
+    fn host_at(&self, text: &str) -> Option<usize> {
+        self.addresses.iter().position(|address| address == text)
+    }
+
     fn dial(&mut self, from: usize, life: u64, conn: ConnId, to: &str, now: Duration) {
-        let to = (0..self.stations.len()).find(|host| address(*host).to_string() == to);
-        let Some(to) = to else {
+        let Some(to) = self.host_at(to) else {
             let text = "no such host".to_owned();
             self.tell(
                 from,
@@ -229,13 +242,14 @@ impl Network {
         self.dials.insert(dial, dialing);
         for (attempt, after) in TRIES.iter().enumerate() {
             let at = now + Duration::from_secs(*after);
-            self.later.push((at, NetEvent::Dial { dial, attempt }));
+            self.later.push_back((at, NetEvent::Dial { dial, attempt }));
         }
-        self.later.push((now + DIAL_WITHIN, NetEvent::GiveUp(dial)));
+        self.later
+            .push_back((now + DIAL_WITHIN, NetEvent::GiveUp(dial)));
     }
 
     fn tell(&mut self, host: usize, life: u64, input: MeshInput) {
-        self.now.push(Delivery { host, life, input });
+        self.now.push_back(Delivery { host, life, input });
     }
 
     fn send(&mut self, stream: u64, side: usize, urgent: bool, bytes: &Arc<[u8]>, now: Duration) {
@@ -266,11 +280,11 @@ impl Network {
             let at = at + self.latency(to, from);
             let item = Item::Reset;
             self.later
-                .push((at, NetEvent::Arrive { stream, side, item }));
+                .push_back((at, NetEvent::Arrive { stream, side, item }));
             return;
         }
         let to_side = 1 - side;
-        self.later.push((
+        self.later.push_back((
             at,
             NetEvent::Arrive {
                 stream,
@@ -299,7 +313,8 @@ impl Network {
         {
             let at = now + after;
             found.ends[side].breaks_at = Some(at);
-            self.later.push((at, NetEvent::Break { stream, side, at }));
+            self.later
+                .push_back((at, NetEvent::Break { stream, side, at }));
         }
     }
 
@@ -333,8 +348,7 @@ impl Network {
         let Some((stream, side)) = self.ends.get(&(from, life, conn)).copied() else {
             return;
         };
-        let Some(to) = (0..self.stations.len()).find(|host| address(*host).to_string() == to)
-        else {
+        let Some(to) = self.host_at(to) else {
             return;
         };
         let link = self.links[from][to];
@@ -353,7 +367,7 @@ impl Network {
                 to,
                 bytes: bytes.clone(),
             };
-            self.later.push((at, event));
+            self.later.push_back((at, event));
         }
     }
 
@@ -407,7 +421,7 @@ impl Network {
         let (from, to) = (found.ends[side].host, found.ends[1 - side].host);
         if found.ends[1 - side].open && !self.blocked(from, to) {
             let at = now + self.stream_latency(from, to);
-            self.later.push((
+            self.later.push_back((
                 at,
                 NetEvent::Arrive {
                     stream,
@@ -430,7 +444,8 @@ impl Network {
             return;
         }
         let trip = self.latency(from, to) + self.latency(to, from);
-        self.later.push((now + trip, NetEvent::Establish(dial)));
+        self.later
+            .push_back((now + trip, NetEvent::Establish(dial)));
     }
 
     /// The other host has answered.
@@ -450,7 +465,7 @@ impl Network {
         };
         if self.stations[to].paused {
             let again = now + Duration::from_millis(500);
-            self.later.push((again, NetEvent::Establish(dial)));
+            self.later.push_back((again, NetEvent::Establish(dial)));
             return;
         }
         self.dials.remove(&dial);
@@ -657,7 +672,7 @@ impl Network {
                 (side, item)
             };
             self.later
-                .push((now + after, NetEvent::Arrive { stream, side, item }));
+                .push_back((now + after, NetEvent::Arrive { stream, side, item }));
         }
     }
 }

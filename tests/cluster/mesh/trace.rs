@@ -13,6 +13,9 @@ use watchfire::{
     node::{Input, Request},
 };
 
+/// The last byte of a frame that is a packet of the membership protocol.
+pub(crate) const SWIM: u8 = 10;
+
 /// The trace of one world.
 #[derive(Debug)]
 pub(crate) struct Trace {
@@ -21,6 +24,8 @@ pub(crate) struct Trace {
     pub(crate) prints: bool,
     /// Whether steps are printed too.
     pub(crate) steps: bool,
+    /// Frames, and datagrams as frames, that nodes took in, if somebody wants them.
+    pub(crate) heard: Option<Vec<Vec<u8>>>,
 }
 
 impl Trace {
@@ -32,6 +37,7 @@ impl Trace {
                 true
             }),
             steps: std::env::var_os("STEPS").is_some(),
+            heard: None,
         }
     }
 
@@ -50,6 +56,13 @@ impl Trace {
         self.add(&clock.as_nanos().to_le_bytes());
         self.add(&host.to_le_bytes());
         self.add(input.name().as_bytes());
+        match (&mut self.heard, input) {
+            (Some(heard), Input::Mesh(MeshInput::Frame { bytes, .. })) => heard.push(bytes.clone()),
+            (Some(heard), Input::Mesh(MeshInput::Datagram { bytes, .. })) => {
+                heard.push([&**bytes, &[SWIM]].concat());
+            }
+            _ => {}
+        }
         if let Input::Mesh(MeshInput::Frame { bytes, .. } | MeshInput::Datagram { bytes, .. }) =
             input
         {

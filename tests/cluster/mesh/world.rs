@@ -1,6 +1,10 @@
 //! Nodes, their hosts and network, sources and receivers, one heap of events, one true clock.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use watchfire::{
     cluster::{MeshInput, MeshSettings},
@@ -17,7 +21,7 @@ use super::{
     chance::Chance,
     host::{BEGINNING, Host, tenant_settings},
     ledger::Ledger,
-    network::{Link, NetEvent, Network, address},
+    network::{Delivery, Link, NetEvent, Network, address},
     receiver::{Answer, Receiver, Sent},
     source::{Source, Targets},
     trace::Trace,
@@ -127,7 +131,10 @@ enum Event {
 /// The world.
 pub(crate) struct World {
     pub(crate) clock: Duration,
-    events: BTreeMap<(Duration, u64), Event>,
+    /// What happens later.
+    events: BTreeMap<(Duration, u64), Box<Event>>,
+    /// What processes are told now, after what happens now.
+    told: VecDeque<Delivery>,
     next_event: u64,
     pub(crate) hosts: Vec<Host>,
     pub(crate) network: Network,
@@ -156,6 +163,7 @@ impl World {
         let mut world = Self {
             clock: Duration::ZERO,
             events: BTreeMap::new(),
+            told: VecDeque::new(),
             next_event: 0,
             hosts: (0..setup.nodes)
                 .map(|index| Host::new(index, Arc::clone(&setup.config)))
@@ -604,10 +612,9 @@ impl World {
         self.run_to(self.clock + time);
     }
 
+    /// Runs until everything has happened that happens by then.
     pub(crate) fn run_to(&mut self, until: Duration) {
-        while self.clock < until {
-            self.advance(until);
-        }
+        while self.advance(until) {}
     }
 
     /// Runs until something holds, at most so long; tells whether it does.
@@ -619,8 +626,14 @@ impl World {
         holds(self)
     }
 
-    /// Moves the clock to the next event, or to `until`, and lets it happen.
-    pub(crate) fn advance(&mut self, until: Duration) {
+    /// Moves the clock to the next event and lets it happen, or to `until` if nothing happens by then; tells whether
+    /// something did.
+    pub(crate) fn advance(&mut self, until: Duration) -> bool {
+        if let Some(Delivery { host, life, input }) = self.told.pop_front() {
+            self.steps += 1;
+            self.deliver(host, life, Input::Mesh(input));
+            return true;
+        }
         let event = self.events.first_key_value().map(|((at, _), _)| *at);
         let timer = (0..self.hosts.len())
             .filter_map(|host| Some((self.hosts[host].wake?, host)))
@@ -628,18 +641,19 @@ impl World {
             .min();
         let next = event.into_iter().chain(timer.map(|(at, _)| at)).min();
         let next = next.unwrap_or(until).max(self.clock);
-        if next > until {
-            self.clock = until;
-            return;
+        if next > until || event.is_none() && timer.is_none() {
+            self.clock = until.max(self.clock);
+            return false;
         }
         self.clock = next;
         self.steps += 1;
         if event.is_some_and(|at| at <= next) {
             let (_, event) = self.events.pop_first().unwrap();
-            self.happen(event);
+            self.happen(*event);
         } else if let Some((_, host)) = timer {
             self.drain(host);
         }
+        true
     }
 
     fn happen(&mut self, event: Event) {
@@ -697,19 +711,11 @@ impl World {
 
     /// Hands the network's effects on.
     pub(crate) fn take_network(&mut self) {
-        for (at, event) in std::mem::take(&mut self.network.later) {
+        while let Some((at, event)) = self.network.later.pop_front() {
             self.schedule_at(at, Event::Net(event));
         }
-        for delivery in std::mem::take(&mut self.network.now) {
-            let input = Input::Mesh(delivery.input);
-            // Through the heap, so that what a step causes never runs inside it.
-            let event = Event::Input {
-                host: delivery.host,
-                life: delivery.life,
-                input,
-            };
-            self.schedule(Duration::ZERO, event);
-        }
+        // In a queue, so that what a step causes never runs inside it.
+        self.told.append(&mut self.network.now);
     }
 
     fn deliver(&mut self, host: usize, life: u64, input: Input) {
@@ -732,9 +738,7 @@ impl World {
     fn drain(&mut self, host: usize) {
         for _ in 0..MAX_STEPS {
             let now = self.hosts[host].now(self.clock);
-            let mut idle = true;
             while let Some(effect) = self.hosts[host].node.as_mut().and_then(Node::poll_effect) {
-                idle = false;
                 self.perform(host, effect);
             }
             let it = &mut self.hosts[host];
@@ -742,7 +746,7 @@ impl World {
             let due = node.poll_timeout();
             if due.is_some_and(|(at, _)| at <= now.mono) {
                 node.handle_timeout(now);
-            } else if idle {
+            } else {
                 let wake = due.map(|(at, _)| at);
                 it.wake = wake.map(|mono| it.clock_at(mono));
                 return;
@@ -801,7 +805,6 @@ impl World {
             Effect::Ready => {}
             Effect::Stopped => {
                 self.trace.say(clock, || format!("stopped n{}", host + 1));
-                self.ledger.stopped(host, clock);
                 self.process_ended(host);
                 self.network.process_ended(host, clock);
                 self.take_network();
@@ -864,7 +867,7 @@ impl World {
 
     fn schedule_at(&mut self, at: Duration, event: Event) {
         self.events
-            .insert((at.max(self.clock), self.next_event), event);
+            .insert((at.max(self.clock), self.next_event), Box::new(event));
         self.next_event += 1;
     }
 

@@ -1,6 +1,6 @@
 //! Nothing is wrong, or only what the mesh must bear without a trace.
 
-use super::score::{config, millis, names, ready, ready_with, secs};
+use super::score::{KEYED, config, millis, names, ready, ready_with, secs};
 use crate::mesh::{
     receiver::Sent,
     source::Targets,
@@ -73,7 +73,6 @@ fn one_node_and_three_tell_the_same() {
 }
 
 #[test]
-#[ignore = "a stale refresh can win over a resolve"]
 fn an_alert_that_reached_one_node_is_told_by_whoever_is_to_tell_it() {
     for targets in [
         Targets::Some(vec![0]),
@@ -91,6 +90,24 @@ fn an_alert_that_reached_one_node_is_told_by_whoever_is_to_tell_it() {
         assert!(senders.len() > 1, "{senders:?}");
         world.resolve_all(&names());
         let since = world.clock;
+        world.run_for(secs(60));
+        world.assert_once(&names(), false, since, secs(11));
+    }
+}
+
+#[test]
+fn an_end_is_told_although_another_node_heard_a_refresh_at_a_later_time_by_its_clock() {
+    for ahead in 0..3 {
+        let mut world = ready(3);
+        world.sources[0].targets = Targets::Some(vec![ahead]);
+        world.hosts[ahead].skew = 4;
+        world.fire_all(&names());
+        world.run_for(secs(60));
+        world.post(0);
+        world.sources[0].targets = Targets::Some(vec![(ahead + 1) % 3]);
+        world.run_for(secs(1));
+        let since = world.clock;
+        world.resolve_all(&names());
         world.run_for(secs(60));
         world.assert_once(&names(), false, since, secs(11));
     }
@@ -117,8 +134,12 @@ fn a_third_of_all_packets_may_be_lost() {
     let since = world.clock;
     world.fire_all(&names());
     world.run_for(secs(120));
-    // Streams that retransmit answer so late that one of the next rank may be first.
+    // On this network each frame is lost by itself and sent again after 200, 400, 800 and 1600 ms, and all that follows on
+    // its stream waits for it. In such a burst nearly every message so takes up to three seconds, which no node can
+    // shorten: the question and its answer before every notification, and another two where the receiver knows no repeats.
     world.assert_once(&names(), true, since, secs(7));
+    let keyed = world.score(KEYED, &names(), true, since);
+    assert!(keyed.latest <= secs(5), "{keyed:?}");
 }
 
 #[test]
@@ -126,8 +147,6 @@ fn clocks_that_are_wrong_change_nothing() {
     for skew in [-3600, -600, 600, 3600] {
         let mut world = ready(3);
         world.hosts[1].skew = skew;
-        // A clock that jumps is known to be wrong after a few beats.
-        world.run_for(secs(15));
         let since = world.clock;
         world.fire_all(&names());
         world.run_for(secs(120));

@@ -9,3 +9,5 @@ mod restarts;
 mod score;
 mod silences;
 mod two;
+
+pub(super) use score::{config, names, secs};

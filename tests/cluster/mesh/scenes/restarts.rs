@@ -37,13 +37,7 @@ fn all_nodes_killed_at_once_repeat_nothing() {
     let since = world.clock;
     world.fire_all(&names());
     world.run_for(secs(5));
-    for host in 0..3 {
-        world.kill(host);
-    }
-    world.run_for(secs(5));
-    for host in 0..3 {
-        world.start(host);
-    }
+    world.restart_all(secs(5));
     world.run_for(secs(60));
     world.assert_once(&names(), true, since, millis(1_100));
     let since = world.clock;

@@ -9,7 +9,7 @@ use crate::{
     sim::{ConfigBuilder, integration},
 };
 
-pub(super) const fn secs(seconds: u64) -> Duration {
+pub(crate) const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
@@ -40,7 +40,7 @@ pub(super) fn config_with(wait: u64, interval: u64) -> Arc<Config> {
         .build()
 }
 
-pub(super) fn config() -> Arc<Config> {
+pub(crate) fn config() -> Arc<Config> {
     config_with(1, 10)
 }
 
@@ -56,7 +56,7 @@ pub(super) fn ready_with(setup: Setup) -> World {
 }
 
 /// Twenty groups.
-pub(super) fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     (0..20).map(|number| format!("G{number:02}")).collect()
 }
 
@@ -76,12 +76,28 @@ pub(super) struct Score {
 }
 
 impl World {
-    pub(super) fn fire_all(&mut self, names: &[String]) {
+    pub(crate) fn fire_all(&mut self, names: &[String]) {
         names.iter().for_each(|name| self.fire(name));
     }
 
-    pub(super) fn resolve_all(&mut self, names: &[String]) {
+    pub(crate) fn resolve_all(&mut self, names: &[String]) {
         names.iter().for_each(|name| self.resolve(name));
+    }
+
+    /// Takes the power of a host, or only ends its process.
+    pub(super) fn down(&mut self, host: usize, power: bool) {
+        if power {
+            self.power_off(host);
+        } else {
+            self.kill(host);
+        }
+    }
+
+    /// Ends all processes at once and starts them again after a while.
+    pub(super) fn restart_all(&mut self, after: Duration) {
+        (0..self.hosts.len()).for_each(|host| self.kill(host));
+        self.run_for(after);
+        (0..self.hosts.len()).for_each(|host| self.start(host));
     }
 
     /// How telling a receiver went that these alerts fire, or do not.

@@ -6,11 +6,7 @@ use super::score::{KEYED, PLAIN, millis, names, ready, secs};
 fn the_larger_name_of_two_may_die() {
     for power in [false, true] {
         let mut world = ready(2);
-        if power {
-            world.power_off(1);
-        } else {
-            world.kill(1);
-        }
+        world.down(1, power);
         let since = world.clock;
         world.fire_all(&names());
         world.run_for(secs(60));
@@ -26,11 +22,7 @@ fn the_larger_name_of_two_may_die() {
 fn the_smaller_name_of_two_may_die_and_costs_the_minority_delay() {
     for power in [false, true] {
         let mut world = ready(2);
-        if power {
-            world.power_off(0);
-        } else {
-            world.kill(0);
-        }
+        world.down(0, power);
         let since = world.clock;
         world.fire_all(&names());
         world.run_for(secs(90));
