@@ -1,5 +1,6 @@
 //! What a query came to, and how much of the world it saw.
 
+use super::{World, scope::Scope};
 use crate::{
     labels::LabelSet,
     promql::{Series, engine::Output},
@@ -10,6 +11,11 @@ use crate::{
 pub enum Fetched {
     /// Its series, without the labels that are to be attached.
     Series(Vec<Series>),
+    /// Its series and the `warnings` and `infos` beside them. One that is not of PromQL tells that data is missing, so
+    /// that it counts as no answer.
+    Remarked(Vec<Series>, Vec<String>),
+    /// Why it cannot evaluate the expression, though it was reached and understood the question.
+    Refused(String),
     /// Why it did not answer, for an operator.
     Missing(String),
 }
@@ -24,7 +30,7 @@ pub struct Missing {
 }
 
 /// The result of a query.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Answer {
     /// The result over the partitions that answered.
     pub output: Output,
@@ -32,4 +38,46 @@ pub struct Answer {
     pub missing: Vec<Missing>,
     /// The labels of the missing partitions in the same order, for warnings.
     pub missing_labels: Vec<LabelSet>,
+    /// Which elements would be the same with the missing partitions.
+    pub certainty: Certainty,
+}
+
+/// Which elements of a result do not depend on partitions that did not answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Certainty {
+    /// The labels of each missing partition by which elements that depend on it are known.
+    holes: Vec<LabelSet>,
+}
+
+impl Certainty {
+    pub(super) fn new(world: &World, origin: &Scope, missing: &[Missing]) -> Self {
+        let hole = |missing: &Missing| {
+            let labels = world.labels_of(missing.partition);
+            match origin {
+                Scope::Union(reach) => {
+                    labels.filter_pairs(|name, _| reach.carried.iter().any(|own| own == name))
+                }
+                Scope::Local | Scope::Global(_) => LabelSet::empty(),
+            }
+        };
+        Self {
+            holes: missing.iter().map(hole).collect(),
+        }
+    }
+
+    /// Whether the element of these labels, or that there is none, is as it would be if all partitions had answered.
+    #[must_use]
+    pub fn is_certain(&self, element: &LabelSet) -> bool {
+        let within = |hole: &LabelSet| {
+            let mut pairs = hole.iter();
+            pairs.all(|(name, value)| element.get(name) == Some(value))
+        };
+        !self.holes.iter().any(within)
+    }
+
+    /// Whether all elements are.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.holes.is_empty()
+    }
 }

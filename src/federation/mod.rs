@@ -1,12 +1,31 @@
 //! One query over several endpoints that each hold a part of the data.
 //!
-//! A query is [planned](plan::plan): what a partition can compute by itself becomes a fragment that its endpoint
-//! evaluates, the rest is evaluated here over the fragments' values. Which partitions answered is part of the
-//! [answer](Answer). The shell (`io::federation`) fetches; everything here is pure.
+//! A query is [planned](plan): what a partition can compute by itself becomes a fragment that its endpoint evaluates,
+//! the rest is evaluated here over the fragments' values. An [`Inquiry`] names what to fetch and makes the [`Answer`],
+//! which tells the partitions that did not contribute. The shell (`io::federation`) fetches; everything here is pure.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "expressions and functions are many, and most rules are about few of them"
+)]
 
 mod answer;
-pub mod plan;
+mod ask;
+mod dialect;
+mod distribute;
+mod inquiry;
+mod merge;
+mod notes;
+mod plan;
+mod prune;
+mod reach;
+mod scope;
 mod world;
 
-pub use answer::{Answer, Fetched, Missing};
+#[cfg(test)]
+mod tests;
+
+pub use answer::{Answer, Certainty, Fetched, Missing};
+pub use inquiry::{Inquiry, Refusal, Window};
+pub use merge::Overlap;
+pub use plan::{Fragment, Plan, Question, plan};
 pub use world::{Dialect, Partition, PartitionMode, Pushdown, World};

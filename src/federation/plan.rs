@@ -1,9 +1,13 @@
-//! Which part of a query each partition computes, by the rules of distribution.
+//! What a query asks of each partition, and what is computed of the answers.
 
-use super::World;
-use crate::promql::{
-    ast::Expr,
-    engine::{EvalError, Options, Steps},
+use super::{World, dialect::Habits, distribute::Distributor, scope};
+use crate::{
+    labels::LabelSet,
+    promql::{
+        Span,
+        ast::Expr,
+        engine::{EvalError, Options, Steps, resolve},
+    },
 };
 
 /// A query, cut into what partitions compute and what is computed here.
@@ -13,13 +17,25 @@ pub struct Plan {
     pub local: Expr,
     /// What is computed elsewhere.
     pub fragments: Vec<Fragment>,
+    /// Which partitions each element of the result comes from.
+    pub(super) origin: scope::Scope,
 }
 
-/// An expression whose value is the union of its values on some partitions.
+/// An expression whose value is made of its values on some partitions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fragment {
     /// What each partition is asked; at most once per partition.
     pub questions: Vec<Question>,
+    /// The part of the query that it is.
+    pub span: Span,
+    /// Whether it is a selector and nothing more.
+    pub selects: bool,
+    /// Whether its elements have no metric name, whatever an endpoint leaves on them.
+    pub nameless: bool,
+    /// Whether answers are parts of an aggregation: the same labels from several partitions are expected.
+    pub partial: bool,
+    /// Whether it is of use only if all its values are finite.
+    pub finite: bool,
 }
 
 /// What a partition is asked.
@@ -29,6 +45,10 @@ pub struct Question {
     pub partition: usize,
     /// The expression in the partition's dialect, without what it does not know.
     pub query: String,
+    /// How far its instant selectors are to look back, in milliseconds: to be said to endpoints that can be told.
+    pub lookback: i64,
+    /// The labels that are attached to the answer.
+    pub attach: LabelSet,
 }
 
 /// Plans a query.
@@ -36,9 +56,16 @@ pub struct Question {
 /// # Errors
 /// When the expression has no value for these steps.
 pub fn plan(expr: &Expr, steps: Steps, options: Options, world: &World) -> Result<Plan, EvalError> {
-    let _ = (steps, options, world);
-    Ok(Plan {
-        local: expr.clone(),
+    let expr = resolve(expr, steps, options)?;
+    let mut distributor = Distributor {
+        world,
+        habits: Habits::new(&expr, options),
         fragments: Vec::new(),
+    };
+    let local = distributor.local(&expr);
+    Ok(Plan {
+        local,
+        fragments: distributor.fragments,
+        origin: scope::scope(world, &expr),
     })
 }

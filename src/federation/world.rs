@@ -5,7 +5,7 @@ use crate::labels::LabelSet;
 /// The language and habits of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Dialect {
-    /// Prometheus before 3.0: windows include their start, no UTF-8 names.
+    /// Prometheus before 3.0, and what else has its windows, which include their start; no UTF-8 names.
     Prometheus2,
     /// Prometheus from 3.0 on.
     Prometheus3,
@@ -33,9 +33,9 @@ pub enum PartitionMode {
 pub enum Pushdown {
     /// Selectors only.
     Selector,
-    /// Functions and aggregations that mean the same in every dialect.
+    /// What in its dialect means the same as here, so that answers are those over all data in one place.
     Aggregate,
-    /// Everything that its own data suffices for.
+    /// Everything that its own data suffices for, where its dialect has its own meaning as well.
     Full,
 }
 
@@ -58,9 +58,44 @@ pub struct Partition {
     pub overlap: bool,
 }
 
+impl Partition {
+    /// The labels that its answers lack and get here.
+    #[must_use]
+    pub fn attached(&self) -> LabelSet {
+        match self.mode {
+            PartitionMode::Attach => self.labels.clone(),
+            PartitionMode::Present => LabelSet::empty(),
+        }
+    }
+}
+
 /// All partitions, in the order in which they are configured.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     /// The partitions.
     pub partitions: Vec<Partition>,
+}
+
+impl World {
+    /// The labels of a partition.
+    #[must_use]
+    pub fn labels_of(&self, partition: usize) -> LabelSet {
+        let partition = self.partitions.get(partition);
+        partition
+            .map(|partition| partition.labels.clone())
+            .unwrap_or_default()
+    }
+
+    /// The same world, of which nothing but selectors is asked: for a query whose parts turned out not to be what they
+    /// seemed.
+    #[must_use]
+    pub fn selectors_only(&self) -> Self {
+        let partitions = self.partitions.iter().map(|partition| Partition {
+            pushdown: Pushdown::Selector,
+            ..partition.clone()
+        });
+        Self {
+            partitions: partitions.collect(),
+        }
+    }
 }

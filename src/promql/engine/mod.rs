@@ -5,6 +5,8 @@
 )]
 
 mod plan;
+mod rebuild;
+mod resolve;
 mod table;
 
 mod matching;
@@ -16,7 +18,9 @@ mod binary;
 mod call;
 mod evaluate;
 
+pub(crate) use call::absent_labels;
 pub use plan::{Prepared, prepare};
+pub use resolve::resolve;
 
 use super::{Annotations, Value};
 use crate::labels::Matcher;

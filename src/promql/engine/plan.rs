@@ -177,14 +177,7 @@ impl Prepared {
 /// # Errors
 /// When a duration expression has no value, or one out of range.
 pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, EvalError> {
-    let mut planner = Planner {
-        query: steps,
-        options,
-        selections: Vec::new(),
-        fragments: BTreeMap::new(),
-        takes_statistics: 0,
-        needs_buckets: 0,
-    };
+    let mut planner = Planner::new(steps, options);
     let mut root = planner.node(expr, steps)?;
     if root.invariant && root.wrap && !steps.is_single() {
         root.node = invariant(root.node);
@@ -198,7 +191,7 @@ pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, 
     })
 }
 
-struct Planner {
+pub(super) struct Planner {
     query: Steps,
     options: Options,
     selections: Vec<Selection>,
@@ -243,6 +236,31 @@ impl Planned {
 }
 
 impl Planner {
+    pub(super) fn new(query: Steps, options: Options) -> Self {
+        Self {
+            query,
+            options,
+            selections: Vec::new(),
+            fragments: BTreeMap::new(),
+            takes_statistics: 0,
+            needs_buckets: 0,
+        }
+    }
+
+    /// The value of a function that depends on the range of the query alone.
+    pub(super) fn folded(&self, id: FunctionId) -> Option<f64> {
+        use FunctionId::{End, Range as RangeOf, Start, Step};
+        let seconds = |ms: i64| ms as f64 / 1000.0;
+        match id {
+            Start => Some(seconds(self.query.start)),
+            End => Some(seconds(self.query.end)),
+            RangeOf => Some(seconds(self.query.end - self.query.start)),
+            Step if self.query.is_single() => Some(0.0),
+            Step => Some(seconds(self.query.step)),
+            _ => None,
+        }
+    }
+
     /// Plans an expression that is evaluated at `steps`.
     fn node(&mut self, expr: &Expr, steps: Steps) -> Result<Planned, EvalError> {
         let (statistics, buckets) = needs_of(expr);
@@ -353,17 +371,8 @@ impl Planner {
     }
 
     fn call(&mut self, call: &Call, steps: Steps) -> Result<(NodeKind, bool, bool), EvalError> {
-        use FunctionId::{End, Range as RangeOf, Start, Step, Timestamp};
-        let seconds = |ms: i64| ms as f64 / 1000.0;
-        let folded = match call.function.id {
-            Start => Some(seconds(self.query.start)),
-            End => Some(seconds(self.query.end)),
-            RangeOf => Some(seconds(self.query.end - self.query.start)),
-            Step if self.query.is_single() => Some(0.0),
-            Step => Some(seconds(self.query.step)),
-            _ => None,
-        };
-        if let Some(value) = folded {
+        use FunctionId::Timestamp;
+        if let Some(value) = self.folded(call.function.id) {
             return Ok((NodeKind::Number(value), true, false));
         }
         let info = self.info(call, steps)?;
@@ -533,7 +542,7 @@ impl Planner {
         }
     }
 
-    fn shift(&self, shift: &TimeShift) -> Result<Shift, EvalError> {
+    pub(super) fn shift(&self, shift: &TimeShift) -> Result<Shift, EvalError> {
         let at = shift.at.map(|at| match at {
             At::Time(time) => time,
             At::Start => self.query.start,
@@ -546,7 +555,7 @@ impl Planner {
         Ok(Shift { at, offset })
     }
 
-    fn length(&self, duration: &Duration) -> Result<i64, EvalError> {
+    pub(super) fn length(&self, duration: &Duration) -> Result<i64, EvalError> {
         match duration {
             Duration::Fixed(length) => Ok(*length),
             Duration::Expr(expr) => self.duration(expr, false),

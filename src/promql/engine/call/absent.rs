@@ -52,6 +52,11 @@ fn labels_of(arg: &Node) -> LabelSet {
         NodeKind::Invariant(inner) => return labels_of(inner),
         _ => &[],
     };
+    absent_labels(matchers)
+}
+
+/// The labels that `absent` of a selector yields.
+pub(crate) fn absent_labels(matchers: &[Matcher]) -> LabelSet {
     let mut labels: BTreeMap<&str, &str> = BTreeMap::new();
     let mut seen: Vec<&str> = Vec::new();
     for matcher in matchers.iter().filter(|matcher| matcher.name() != NAME) {

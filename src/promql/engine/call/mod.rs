@@ -9,5 +9,6 @@ mod maps;
 mod sort;
 mod window;
 
+pub(crate) use absent::absent_labels;
 use dispatch::{span_of, text_of};
 pub(super) use window::window_of;

@@ -1,0 +1,241 @@
+//! Cuts an expression into what partitions compute and what is computed here.
+
+use std::convert::Infallible;
+
+use super::{
+    Fragment, Question, World, ask,
+    dialect::{self, Habits},
+    reach::Reach,
+    scope::{self, Scope, scope},
+};
+use crate::promql::{
+    Function, FunctionId,
+    ast::{
+        Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, ExprKind, ValueType, VectorMatching,
+    },
+    engine,
+};
+
+pub(super) struct Distributor<'a> {
+    pub(super) world: &'a World,
+    pub(super) habits: Habits,
+    pub(super) fragments: Vec<Fragment>,
+}
+
+impl Distributor<'_> {
+    /// What is computed here of an expression.
+    pub(super) fn local(&mut self, expr: &Expr) -> Expr {
+        if expr.value_type() == ValueType::Vector
+            && let Scope::Union(reach) = scope(self.world, expr)
+            && self.may_ask(&reach, expr)
+        {
+            return self.fragment(expr, &reach, &reach.carried, Sum::No);
+        }
+        let local = match &expr.kind {
+            ExprKind::Aggregate(aggregate) => self.aggregate(expr, aggregate),
+            ExprKind::Call(call) => self.call(expr, call),
+            _ => None,
+        };
+        local.unwrap_or_else(|| self.below(expr))
+    }
+
+    fn below(&mut self, expr: &Expr) -> Expr {
+        let Ok(local) = expr.with_children(|child| Ok::<_, Infallible>(self.local(child)));
+        local
+    }
+
+    fn may_ask(&self, reach: &Reach, expr: &Expr) -> bool {
+        let partitions = || {
+            reach
+                .partitions
+                .iter()
+                .filter_map(|at| self.world.partitions.get(*at))
+        };
+        let overlap = !reach.is_single() && partitions().any(|partition| partition.overlap);
+        partitions().all(|partition| self.habits.may_ask(partition, overlap, expr))
+    }
+
+    /// Asks each partition for an expression, whose elements carry some of the partitions' labels.
+    fn fragment(&mut self, expr: &Expr, reach: &Reach, carried: &[String], sum: Sum) -> Expr {
+        let questions = reach.partitions.iter().filter_map(|at| {
+            let partition = self.world.partitions.get(*at)?;
+            let carries = |name: &str| carried.iter().any(|carried| carried == name);
+            Some(Question {
+                partition: *at,
+                query: ask::asked(partition, expr).to_string(),
+                lookback: dialect::lookback(partition.dialect, self.habits.options.lookback),
+                attach: partition.attached().filter_pairs(|name, _| carries(name)),
+            })
+        });
+        let fragment = Fragment {
+            questions: questions.collect(),
+            span: expr.span,
+            selects: matches!(expr.unwrap_parens().kind, ExprKind::Vector(_)),
+            nameless: dialect::is_nameless(expr),
+            partial: sum != Sum::No,
+            finite: sum == Sum::Finite,
+        };
+        self.fragments.push(fragment);
+        expr.of_kind(ExprKind::Fragment(self.fragments.len() - 1))
+    }
+
+    /// An aggregation over several partitions, of parts that they aggregate themselves.
+    fn aggregate(&mut self, expr: &Expr, aggregate: &Aggregate) -> Option<Expr> {
+        use AggregateOp::{Avg, Bottomk, Count, CountValues, Group, Max, Min, Sum as Add, Topk};
+        let Scope::Union(reach) = scope(self.world, &aggregate.expr) else {
+            return None;
+        };
+        let param = aggregate
+            .param
+            .as_ref()
+            .map(|param| scope(self.world, param));
+        if param.is_some_and(|param| param != Scope::Local) || !self.may_ask(&reach, expr) {
+            return None;
+        }
+        let kept = scope::kept_of(aggregate, &reach);
+        match aggregate.op {
+            Add | Min | Max | Group | Count => {
+                let parts = self.fragment(expr, &reach, &kept, Sum::Yes);
+                Some(merged(expr, aggregate, parts))
+            }
+            Topk | Bottomk => {
+                let parts = self.fragment(expr, &reach, &reach.carried, Sum::No);
+                Some(expr.of_kind(ExprKind::Aggregate(Box::new(Aggregate {
+                    expr: parts,
+                    ..aggregate.clone()
+                }))))
+            }
+            CountValues => {
+                let label = scope::counted_label(aggregate)?;
+                if reach.carried.iter().any(|name| name == label) {
+                    return None;
+                }
+                let parts = self.fragment(expr, &reach, &kept, Sum::Yes);
+                Some(merged(expr, aggregate, parts))
+            }
+            Avg => self.average(expr, aggregate, &reach, &kept),
+            _ => None,
+        }
+    }
+
+    /// An average as the sum of sums by the sum of counts.
+    fn average(
+        &mut self,
+        expr: &Expr,
+        aggregate: &Aggregate,
+        reach: &Reach,
+        kept: &[String],
+    ) -> Option<Expr> {
+        let names = |label: &String| label == "__name__";
+        if !aggregate.without && aggregate.grouping.iter().any(names) {
+            return None;
+        }
+        let mut part = |op, sum| {
+            let part = Aggregate {
+                op,
+                ..aggregate.clone()
+            };
+            let whole = expr.of_kind(ExprKind::Aggregate(Box::new(part.clone())));
+            let parts = self.fragment(&whole, reach, kept, sum);
+            merged(&whole, &part, parts)
+        };
+        Some(expr.of_kind(ExprKind::Binary(Box::new(Binary {
+            op: BinaryOp::Div,
+            lhs: part(AggregateOp::Sum, Sum::Finite),
+            rhs: part(AggregateOp::Count, Sum::Yes),
+            matching: Some(VectorMatching::default_for(BinaryOp::Div)),
+            return_bool: false,
+        }))))
+    }
+
+    fn call(&mut self, expr: &Expr, call: &Call) -> Option<Expr> {
+        match call.function.id {
+            // They need more of samples than their values at the steps.
+            FunctionId::Info | FunctionId::StartTimestamp => Some(expr.clone()),
+            FunctionId::Timestamp if takes_selector(call) => Some(expr.clone()),
+            FunctionId::Absent => self.absent(expr, call.args.first()?, call.args.first()?),
+            FunctionId::AbsentOverTime => {
+                let present = expr.of_kind(ExprKind::Call(Box::new(Call {
+                    function: Function::find("present_over_time")?,
+                    args: call.args.clone(),
+                })));
+                let Scope::Union(reach) = scope(self.world, &present) else {
+                    return None;
+                };
+                let may_ask = self.may_ask(&reach, &present);
+                may_ask.then(|| self.absent(expr, call.args.first()?, &present))?
+            }
+            _ => None,
+        }
+    }
+
+    /// `absent`, of what says whether anything is present; its labels come from the selector that is written.
+    fn absent(&mut self, expr: &Expr, written: &Expr, present: &Expr) -> Option<Expr> {
+        let group = expr.of_kind(ExprKind::Aggregate(Box::new(Aggregate {
+            op: AggregateOp::Group,
+            expr: present.clone(),
+            param: None,
+            grouping: Vec::new(),
+            without: false,
+        })));
+        let parts = match scope(self.world, present) {
+            Scope::Union(reach) if self.may_ask(&reach, &group) => {
+                self.fragment(&group, &reach, &[], Sum::Yes)
+            }
+            _ => self.local(present),
+        };
+        let mut absent = call_of(expr, "absent", vec![parts])?;
+        for (name, value) in &engine::absent_labels(scope::absent_matchers(written)) {
+            let text = |text: String| expr.of_kind(ExprKind::String(text));
+            let args = vec![
+                absent,
+                text(name.to_owned()),
+                text(value.replace('$', "$$")),
+                text(name.to_owned()),
+                text(String::new()),
+            ];
+            absent = call_of(expr, "label_replace", args)?;
+        }
+        Some(absent)
+    }
+}
+
+/// Whether a fragment's answers are parts of sums, so that several may have the same labels.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sum {
+    No,
+    Yes,
+    /// Sums whose quotient is taken: if they are not finite, they say nothing.
+    Finite,
+}
+
+fn call_of(expr: &Expr, name: &str, args: Vec<Expr>) -> Option<Expr> {
+    let function = Function::find(name)?;
+    Some(expr.of_kind(ExprKind::Call(Box::new(Call { function, args }))))
+}
+
+/// The aggregation of what partitions aggregated.
+fn merged(expr: &Expr, aggregate: &Aggregate, parts: Expr) -> Expr {
+    let mut grouping = aggregate.grouping.clone();
+    let label = scope::counted_label(aggregate);
+    if aggregate.without {
+        grouping.retain(|name| Some(name.as_str()) != label);
+    } else {
+        grouping.extend(label.map(str::to_owned));
+    }
+    expr.of_kind(ExprKind::Aggregate(Box::new(Aggregate {
+        op: match aggregate.op {
+            AggregateOp::Count | AggregateOp::CountValues => AggregateOp::Sum,
+            op => op,
+        },
+        expr: parts,
+        param: None,
+        grouping,
+        without: aggregate.without,
+    })))
+}
+
+fn takes_selector(call: &Call) -> bool {
+    let arg = call.args.first().map(|arg| &arg.unwrap_parens().kind);
+    matches!(arg, Some(ExprKind::Vector(_)))
+}

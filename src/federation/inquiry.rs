@@ -1,0 +1,300 @@
+//! A query under way: what is to be fetched for it, and what comes of what was fetched.
+
+use super::{
+    Answer, Fetched, Fragment, Missing, Overlap, Plan, World,
+    answer::Certainty,
+    dialect, merge,
+    notes::{self, Note},
+    plan::plan,
+    prune,
+};
+use crate::{
+    labels::{LabelSet, Matcher},
+    promql::{
+        Annotations, Series, Severity, Span,
+        ast::{Duration, Expr, ExprKind, Extended, MatrixSelector, TimeShift, VectorSelector},
+        engine::{EvalError, Options, Prepared, Selection, Steps, prepare},
+    },
+};
+
+/// A planned query and the times at which its parts are needed.
+#[derive(Debug)]
+pub struct Inquiry {
+    plan: Plan,
+    prepared: Prepared,
+    windows: Vec<Vec<Window>>,
+    nothing: Steps,
+}
+
+/// The samples of series that one partition is asked for: those of `from < time <= to`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// The partition, by its place in the world.
+    pub partition: usize,
+    /// What the series match, without matchers of labels that are attached.
+    pub matchers: Vec<Matcher>,
+    /// Unix milliseconds; excluded.
+    pub from: i64,
+    /// Unix milliseconds; included.
+    pub to: i64,
+    /// A range selector that has these samples, but no stale markers, if it is evaluated at `to`.
+    pub query: String,
+    /// Whether stale markers are needed, which are not among the answers to queries.
+    pub markers: bool,
+    /// The labels that are attached to the answer.
+    pub attach: LabelSet,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The expression cannot be evaluated.
+    #[error(transparent)]
+    Evaluation(#[from] EvalError),
+    /// Partitions contradict each other.
+    #[error(transparent)]
+    Overlap(#[from] Overlap),
+    /// Parts that partitions computed do not make up the whole: the query is to be asked again in a world of
+    /// [selectors only](World::selectors_only).
+    #[error("what partitions computed cannot be put together: {0}")]
+    Again(String),
+}
+
+impl Inquiry {
+    /// Plans a query.
+    ///
+    /// # Errors
+    /// When the expression has no value for these steps.
+    pub fn new(
+        expr: &Expr,
+        steps: Steps,
+        options: Options,
+        world: &World,
+    ) -> Result<Self, EvalError> {
+        let plan = plan(expr, steps, options, world)?;
+        let prepared = prepare(&plan.local, steps, options)?;
+        let markers = has_instants(&plan.local);
+        let windows = prepared.selections().iter();
+        let windows = windows.map(|selection| windows_of(world, selection, markers));
+        Ok(Self {
+            windows: windows.collect(),
+            plan,
+            prepared,
+            nothing: Steps {
+                end: steps.start.saturating_sub(1),
+                ..steps
+            },
+        })
+    }
+
+    /// How the query was cut.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The fragments and the steps at which each is to be evaluated.
+    pub fn fragments(&self) -> impl ExactSizeIterator<Item = (&Fragment, Steps)> {
+        let fragments = self.plan.fragments.iter().enumerate();
+        fragments.map(|(number, fragment)| {
+            let steps = self.prepared.fragments().get(&number);
+            (fragment, steps.copied().unwrap_or(self.nothing))
+        })
+    }
+
+    /// The samples that are needed besides, for each selection the partitions to be asked.
+    #[must_use]
+    pub fn windows(&self) -> &[Vec<Window>] {
+        &self.windows
+    }
+
+    /// Puts together what was fetched: for each fragment and each of its questions the answer, and for each selection
+    /// and each of its windows.
+    ///
+    /// # Errors
+    /// When the whole cannot be evaluated, partitions contradict each other, or other parts are needed.
+    pub fn answer(
+        &self,
+        world: &World,
+        fragments: Vec<Vec<Fetched>>,
+        windows: Vec<Vec<Fetched>>,
+    ) -> Result<Answer, Refusal> {
+        let mut gathered = Gathered {
+            world,
+            annotations: Annotations::default(),
+            missing: Vec::new(),
+        };
+        let parts = self.plan.fragments.iter().zip(fragments);
+        let parts = parts.map(|(fragment, answers)| gathered.fragment(fragment, answers));
+        let parts: Vec<_> = parts.collect::<Result<_, _>>()?;
+        let data = self.windows.iter().zip(windows);
+        let data = data.map(|(windows, answers)| gathered.windows(windows, answers));
+        let data: Vec<_> = data.collect::<Result<_, _>>()?;
+        let mut output = self.prepared.evaluate_with(&data, &parts)?;
+        output.annotations.merge(gathered.annotations);
+        let mut missing = gathered.missing;
+        missing.sort();
+        missing.dedup_by_key(|missing| missing.partition);
+        Ok(Answer {
+            output,
+            missing_labels: missing
+                .iter()
+                .map(|one| world.labels_of(one.partition))
+                .collect(),
+            certainty: Certainty::new(world, &self.plan.origin, &missing),
+            missing,
+        })
+    }
+}
+
+/// What was fetched so far.
+struct Gathered<'a> {
+    world: &'a World,
+    annotations: Annotations,
+    missing: Vec<Missing>,
+}
+
+impl Gathered<'_> {
+    fn fragment(
+        &mut self,
+        fragment: &Fragment,
+        answers: Vec<Fetched>,
+    ) -> Result<Vec<Series>, Refusal> {
+        let mut all = Vec::new();
+        for (question, answer) in fragment.questions.iter().zip(answers) {
+            if let (Fetched::Refused(reason), false) = (&answer, fragment.selects) {
+                return Err(Refusal::Again(reason.clone()));
+            }
+            let Some((series, notes)) = self.answered(question.partition, answer) else {
+                continue;
+            };
+            if let Some((_, text)) = notes
+                .iter()
+                .find(|(severity, _)| fragment.partial && *severity == Severity::Warning)
+            {
+                return Err(Refusal::Again(text.clone()));
+            }
+            self.note(notes, fragment.span);
+            if fragment.finite && !all_finite(&series) {
+                return Err(Refusal::Again("a sum is not finite".to_owned()));
+            }
+            let series = merge::attach(series, &question.attach, fragment.nameless);
+            all.push((question.partition, series));
+        }
+        if fragment.partial {
+            return Ok(all.into_iter().flat_map(|(_, series)| series).collect());
+        }
+        merge::united(self.world, all).map_err(|overlap| {
+            if fragment.selects {
+                Refusal::Overlap(overlap)
+            } else {
+                Refusal::Again(overlap.to_string())
+            }
+        })
+    }
+
+    fn windows(
+        &mut self,
+        windows: &[Window],
+        answers: Vec<Fetched>,
+    ) -> Result<Vec<Series>, Refusal> {
+        let mut all = Vec::new();
+        for (window, answer) in windows.iter().zip(answers) {
+            if let Some((series, notes)) = self.answered(window.partition, answer) {
+                self.note(notes, Span::default());
+                let series = merge::attach(series, &window.attach, false);
+                all.push((window.partition, series));
+            }
+        }
+        Ok(merge::united(self.world, all)?)
+    }
+
+    /// The series and remarks of an answer. One that says itself that it is not whole is none.
+    fn answered(&mut self, partition: usize, answer: Fetched) -> Option<(Vec<Series>, Vec<Note>)> {
+        let (series, warnings) = match answer {
+            Fetched::Series(series) => (series, Vec::new()),
+            Fetched::Remarked(series, warnings) => (series, warnings),
+            Fetched::Refused(reason) | Fetched::Missing(reason) => {
+                return self.lacks(partition, reason);
+            }
+        };
+        let mut notes = Vec::new();
+        for warning in warnings {
+            match notes::note(&warning) {
+                Some(note) => notes.push(note),
+                None => return self.lacks(partition, warning),
+            }
+        }
+        Some((series, notes))
+    }
+
+    fn lacks<T>(&mut self, partition: usize, reason: String) -> Option<T> {
+        self.missing.push(Missing { partition, reason });
+        None
+    }
+
+    fn note(&mut self, notes: Vec<Note>, span: Span) {
+        for (severity, text) in notes {
+            match severity {
+                Severity::Warning => self.annotations.warn(span, text),
+                Severity::Info => self.annotations.info(span, text),
+            }
+        }
+    }
+}
+
+fn all_finite(series: &[Series]) -> bool {
+    let finite = |series: &Series| {
+        series.floats.values.iter().all(|value| value.is_finite())
+            && series
+                .histograms
+                .values
+                .iter()
+                .all(|value| value.sum.is_finite())
+    };
+    series.iter().all(finite)
+}
+
+/// Whether instant selectors are left: they see stale markers.
+fn has_instants(expr: &Expr) -> bool {
+    matches!(expr.kind, ExprKind::Vector(_)) || expr.children().into_iter().any(has_instants)
+}
+
+fn windows_of(world: &World, selection: &Selection, markers: bool) -> Vec<Window> {
+    let partitions = prune::partitions(world, &selection.matchers);
+    let window = |at: usize| {
+        let partition = world.partitions.get(at)?;
+        let matchers = prune::matchers(partition, &selection.matchers);
+        let range = Duration::Fixed(selection.to.saturating_sub(selection.from));
+        let range = dialect::shortened(partition.dialect, &range).unwrap_or(range);
+        Some(Window {
+            partition: at,
+            query: range_selector(matchers.clone(), range),
+            matchers,
+            from: selection.from,
+            to: selection.to,
+            markers,
+            attach: partition.attached(),
+        })
+    };
+    partitions.into_iter().filter_map(window).collect()
+}
+
+fn range_selector(matchers: Vec<Matcher>, range: Duration) -> String {
+    let selector = VectorSelector {
+        name: String::new(),
+        matchers,
+        shift: TimeShift::default(),
+        extended: Extended::No,
+    };
+    let matrix = MatrixSelector {
+        selector,
+        selector_span: Span::default(),
+        range,
+    };
+    let expr = Expr {
+        kind: ExprKind::Matrix(matrix),
+        span: Span::default(),
+    };
+    expr.to_string()
+}

@@ -1,0 +1,91 @@
+//! What several partitions answered, as one vector.
+
+use std::collections::BTreeMap;
+
+use super::World;
+use crate::{labels::LabelSet, promql::Series};
+
+/// One series came from where only one of them can be right.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the series {series} comes from partition {first} and from partition {second}: correct the labels of the \
+     partitions so that they set them apart, or declare that they overlap"
+)]
+pub struct Overlap {
+    /// Its labels.
+    pub series: LabelSet,
+    /// The labels of a partition.
+    pub first: LabelSet,
+    /// The labels of another, or of the same one if that answered the series twice.
+    pub second: LabelSet,
+}
+
+/// The series of one partition with the labels that are attached to them.
+pub(super) fn attach(mut series: Vec<Series>, attach: &LabelSet, nameless: bool) -> Vec<Series> {
+    if attach.is_empty() && !nameless {
+        return series;
+    }
+    for one in &mut series {
+        let own = one
+            .labels
+            .iter()
+            .filter(|(name, _)| !nameless || *name != "__name__");
+        one.labels = LabelSet::from_pairs(own.chain(attach.iter()));
+    }
+    series
+}
+
+/// The series of all partitions, each once.
+///
+/// # Errors
+/// When two partitions have the same series and did not declare that they may.
+pub(super) fn united(
+    world: &World,
+    answers: Vec<(usize, Vec<Series>)>,
+) -> Result<Vec<Series>, Overlap> {
+    if let [(_, _)] = answers.as_slice() {
+        return Ok(answers.into_iter().flat_map(|(_, series)| series).collect());
+    }
+    let mut all: Vec<Series> = Vec::new();
+    let mut places: BTreeMap<LabelSet, (usize, usize)> = BTreeMap::new();
+    for (partition, answer) in answers {
+        for series in answer {
+            let Some((first, place)) = places.get(&series.labels).copied() else {
+                places.insert(series.labels.clone(), (partition, all.len()));
+                all.push(series);
+                continue;
+            };
+            if first == partition || !may_share(world, first, partition) {
+                return Err(overlap(world, series.labels, first, partition));
+            }
+            if let Some(known) = all.get_mut(place)
+                && samples(known) < samples(&series)
+            {
+                *known = series;
+            }
+        }
+    }
+    Ok(all)
+}
+
+fn samples(series: &Series) -> usize {
+    series.floats.times.len() + series.histograms.times.len()
+}
+
+fn may_share(world: &World, first: usize, second: usize) -> bool {
+    let overlaps = |at: usize| {
+        world
+            .partitions
+            .get(at)
+            .is_some_and(|partition| partition.overlap)
+    };
+    overlaps(first) && overlaps(second)
+}
+
+fn overlap(world: &World, series: LabelSet, first: usize, second: usize) -> Overlap {
+    Overlap {
+        series,
+        first: world.labels_of(first),
+        second: world.labels_of(second),
+    }
+}

@@ -1,0 +1,3 @@
+//! Plans of single queries.
+
+mod plans;
