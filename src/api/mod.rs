@@ -8,6 +8,7 @@ pub mod build;
 mod error;
 mod metrics;
 mod negotiate;
+pub mod prometheus;
 mod query;
 mod router;
 mod state;

@@ -35,6 +35,7 @@ pub fn router(state: ApiState) -> Router {
             "/api/v1/silence/{sid}",
             get(async || gone()).delete(async || gone()),
         )
+        .nest("/prometheus/api/v1", super::prometheus::router())
         .route("/metrics", get(super::metrics::serve))
         .route("/-/healthy", get(async || "OK"))
         .route("/-/ready", get(ready))

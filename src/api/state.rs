@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use super::{
     error::ApiError,
     metrics::{HttpStats, Renderer, Sources},
+    prometheus::Querier,
     stream::Writers,
 };
 use crate::{
@@ -64,6 +65,7 @@ pub struct ApiState {
     renderer: Arc<Renderer>,
     writers: Writers,
     trials: Option<Arc<Trials>>,
+    querier: Option<Arc<dyn Querier>>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -91,6 +93,7 @@ impl ApiState {
             renderer: Arc::default(),
             writers: Writers::default(),
             trials: None,
+            querier: None,
         }
     }
 
@@ -99,6 +102,17 @@ impl ApiState {
     pub fn with_trials(mut self, trials: Trials) -> Self {
         self.trials = Some(Arc::new(trials));
         self
+    }
+
+    /// Lets clients query the endpoints.
+    #[must_use]
+    pub fn with_querier(mut self, querier: Arc<dyn Querier>) -> Self {
+        self.querier = Some(querier);
+        self
+    }
+
+    pub(super) fn querier(&self) -> Option<Arc<dyn Querier>> {
+        self.querier.clone()
     }
 
     pub(super) fn trials(&self) -> Option<&Trials> {

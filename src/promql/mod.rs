@@ -22,6 +22,7 @@ mod value;
 
 pub use annotations::{Annotation, Annotations, Mended, Severity};
 pub use function::{Function, FunctionId, Variadic};
+pub use functions::go_float;
 pub use histogram::FloatHistogram;
 pub use kahan::Kahan;
 pub use position::{Place, Span};

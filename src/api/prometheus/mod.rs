@@ -1,0 +1,14 @@
+//! Prometheus's HTTP API over all endpoints together, below `/prometheus`, so that `http://node:9093/prometheus` is a
+//! Prometheus for Grafana and `promtool`.
+
+mod params;
+mod querier;
+mod respond;
+mod tree;
+mod values;
+
+mod router;
+
+pub use querier::{Answering, Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope, Querier};
+pub use respond::{ApiFailure, ErrorType};
+pub(super) use router::router;

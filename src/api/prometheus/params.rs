@@ -1,0 +1,174 @@
+//! Parameters of requests: of the address, and of a form that is posted (`web/api/v1/api.go`).
+
+use super::respond::ApiFailure;
+use crate::{
+    api::query::Query,
+    labels::go_quote,
+    promql::engine::Steps,
+    time::{Timestamp, parse_prom_duration},
+};
+
+/// Points per series that a range query may yield.
+const MOST_POINTS: i64 = 11_000;
+
+/// A parameter cannot be used.
+fn invalid(name: &str, why: &str) -> ApiFailure {
+    ApiFailure::bad_data(format!("invalid parameter {}: {why}", go_quote(name)))
+}
+
+/// A point in time: Unix seconds, or RFC 3339; milliseconds.
+fn time(text: &str) -> Result<i64, String> {
+    if let Ok(seconds) = text.parse::<f64>()
+        && seconds.is_finite()
+    {
+        #[expect(clippy::cast_possible_truncation, reason = "`as` ends at the bounds")]
+        let millis = (seconds * 1000.0).round() as i64;
+        return Ok(millis);
+    }
+    let parsed = Timestamp::parse(text).map(Timestamp::unix_millis);
+    parsed.map_err(|_why| format!("cannot parse {} to a valid timestamp", go_quote(text)))
+}
+
+/// A duration: seconds, or `1m30s`; milliseconds.
+fn duration(text: &str) -> Result<i64, String> {
+    if let Ok(seconds) = text.parse::<f64>() {
+        let millis = seconds * 1000.0;
+        if !(-9.2e15..=9.2e15).contains(&millis) {
+            return Err(format!(
+                "cannot parse {} to a valid duration. It overflows int64",
+                go_quote(text)
+            ));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "the range was checked")]
+        let millis = millis as i64;
+        return Ok(millis);
+    }
+    let parsed = parse_prom_duration(text);
+    let parsed =
+        parsed.map_err(|_why| format!("cannot parse {} to a valid duration", go_quote(text)))?;
+    Ok(i64::try_from(parsed.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The time of an instant query; now if it is not given.
+pub(super) fn instant(query: &Query, now: i64) -> Result<Steps, ApiFailure> {
+    let time = optional_time(query, "time")?.unwrap_or(now);
+    Ok(Steps::instant(time))
+}
+
+/// A time that may be missing; milliseconds.
+pub(super) fn optional_time(query: &Query, name: &str) -> Result<Option<i64>, ApiFailure> {
+    let parsed = query.last(name).map(time).transpose();
+    parsed.map_err(|why| invalid(name, &format!("invalid time value for '{name}': {why}")))
+}
+
+/// The steps of a range query.
+pub(super) fn range(query: &Query) -> Result<Steps, ApiFailure> {
+    let at = |name: &str| {
+        let text = query.last(name).unwrap_or_default();
+        time(text).map_err(|why| invalid(name, &why))
+    };
+    let (start, end) = (at("start")?, at("end")?);
+    if end < start {
+        return Err(invalid(
+            "end",
+            "end timestamp must not be before start time",
+        ));
+    }
+    let step = duration(query.last("step").unwrap_or_default());
+    let step = step.map_err(|why| invalid("step", &why))?;
+    if step <= 0 {
+        return Err(invalid(
+            "step",
+            "zero or negative query resolution step widths are not accepted. Try a positive integer",
+        ));
+    }
+    if (end - start) / step > MOST_POINTS {
+        return Err(ApiFailure::bad_data(
+            "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+        ));
+    }
+    Ok(Steps { start, end, step })
+}
+
+/// How many series are wanted at most; none for all.
+pub(super) fn limit(query: &Query) -> Result<Option<usize>, ApiFailure> {
+    let Some(text) = query.last("limit") else {
+        return Ok(None);
+    };
+    let parsed = text.parse::<i64>();
+    let parsed = parsed.map_err(|_why| {
+        let text = go_quote(text);
+        invalid(
+            "limit",
+            &format!("strconv.Atoi: parsing {text}: invalid syntax"),
+        )
+    })?;
+    match usize::try_from(parsed) {
+        Ok(0) => Ok(None),
+        Ok(limit) => Ok(Some(limit)),
+        Err(_negative) => Err(invalid("limit", "limit must be non-negative")),
+    }
+}
+
+/// How long a query may take, if that is said; milliseconds.
+pub(super) fn timeout(query: &Query) -> Result<Option<i64>, ApiFailure> {
+    let parsed = query.last("timeout").map(duration).transpose();
+    parsed.map_err(|why| invalid("timeout", &why))
+}
+
+/// How far instant selectors look back, if that is said; milliseconds.
+pub(super) fn lookback(query: &Query) -> Result<Option<i64>, ApiFailure> {
+    let parsed = query.last("lookback_delta").map(duration).transpose();
+    parsed.map_err(|why| {
+        ApiFailure::bad_data(format!("error parsing lookback delta duration: {why}"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text<T: std::fmt::Debug>(result: Result<T, ApiFailure>) -> String {
+        match result {
+            Ok(value) => format!("{value:?}"),
+            Err(failure) => failure.text,
+        }
+    }
+
+    #[test]
+    fn times_and_durations_are_read_as_prometheus_reads_them() {
+        let query = |text: &str| Query::parse(text);
+        assert_eq!(
+            text(instant(&query("time=1.5"), 7)),
+            "Steps { start: 1500, end: 1500, step: 0 }"
+        );
+        assert_eq!(
+            text(instant(&query(""), 7)),
+            "Steps { start: 7, end: 7, step: 0 }"
+        );
+        assert_eq!(
+            text(instant(&query("time=2015-07-01T20:10:51.781Z"), 7)),
+            "Steps { start: 1435781451781, end: 1435781451781, step: 0 }"
+        );
+        assert_eq!(
+            text(instant(&query("time=x"), 7)),
+            "invalid parameter \"time\": invalid time value for 'time': cannot parse \"x\" to a valid timestamp"
+        );
+        assert_eq!(
+            text(range(&query("start=0&end=60&step=1m"))),
+            "Steps { start: 0, end: 60000, step: 60000 }"
+        );
+        assert_eq!(
+            text(range(&query("start=1&end=0&step=1"))),
+            "invalid parameter \"end\": end timestamp must not be before start time"
+        );
+        assert!(text(range(&query("start=0&end=60&step=0"))).contains("zero or negative"));
+        assert!(text(range(&query("start=0&end=60000&step=1"))).contains("11,000 points"));
+        assert_eq!(
+            text(limit(&query("limit=-1"))),
+            "invalid parameter \"limit\": limit must be non-negative"
+        );
+        assert_eq!(text(limit(&query("limit=2"))), "Some(2)");
+        assert_eq!(text(timeout(&query("timeout=1m"))), "Some(60000)");
+    }
+}

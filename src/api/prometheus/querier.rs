@@ -1,0 +1,82 @@
+//! Who answers queries: the federation, or what a test puts in its place.
+
+use std::{future::Future, pin::Pin};
+
+use super::ApiFailure;
+use crate::{
+    labels::LabelSet,
+    promql::{
+        ast::Expr,
+        engine::{Output, Steps},
+    },
+};
+
+/// A query.
+#[derive(Clone, Debug)]
+pub struct GlobalQuery {
+    /// What is asked.
+    pub expr: Expr,
+    /// For which times.
+    pub steps: Steps,
+    /// How far instant selectors look back, in milliseconds, if not as configured.
+    pub lookback: Option<i64>,
+    /// How long it may take, in milliseconds, if not as configured.
+    pub timeout: Option<i64>,
+}
+
+/// The result of a query over what answered.
+#[derive(Clone, Debug)]
+pub struct GlobalAnswer {
+    /// The result.
+    pub output: Output,
+    /// Each partition that is missing: what it is and why, for a user.
+    pub missing: Vec<String>,
+    /// How it was answered, as JSON, for `/query/explain`.
+    pub explanation: serde_json::Value,
+}
+
+/// A question about which series there are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The series that match.
+    Series,
+    /// The names of their labels.
+    LabelNames,
+    /// The values of one of their labels.
+    LabelValues(String),
+}
+
+/// What a lookup is restricted to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LookupScope {
+    /// Selectors, of which any may match; none for everything.
+    pub selectors: Vec<String>,
+    /// Unix milliseconds.
+    pub start: Option<i64>,
+    /// Unix milliseconds.
+    pub end: Option<i64>,
+}
+
+/// What a lookup found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// Label sets, sorted.
+    Series(Vec<LabelSet>),
+    /// Names or values, sorted.
+    Texts(Vec<String>),
+}
+
+/// A future that a trait object returns.
+pub type Answering<'a, T> = Pin<Box<dyn Future<Output = Result<T, ApiFailure>> + Send + 'a>>;
+
+/// Answers queries over all endpoints.
+pub trait Querier: Send + Sync {
+    /// Evaluates a query.
+    fn query(&self, query: GlobalQuery) -> Answering<'_, GlobalAnswer>;
+
+    /// Finds series, names or values, with what is missing.
+    fn lookup(&self, lookup: Lookup, scope: LookupScope) -> Answering<'_, (Found, Vec<String>)>;
+
+    /// The metadata of metrics: by name, a list of type, unit and help.
+    fn metadata(&self, metric: Option<String>) -> Answering<'_, (serde_json::Value, Vec<String>)>;
+}

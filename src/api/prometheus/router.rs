@@ -1,0 +1,330 @@
+//! The routes of `/prometheus/api/v1`.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    extract::{Path, RawQuery, State},
+    http::Response,
+    routing::get,
+};
+
+use super::{
+    ApiFailure, ErrorType, Querier,
+    params::{instant, limit, lookback, optional_time, range, timeout},
+    querier::{Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope},
+    respond::{Remarks, failure, success},
+    tree::tree,
+    values::{push_labels, push_result},
+};
+use crate::{
+    api::{query::Query, state::ApiState},
+    json::{push_str, push_value},
+    promql::{
+        Severity, Value,
+        ast::Expr,
+        engine::Steps,
+        parse::{Features, parse, parse_selector},
+    },
+};
+
+type Answer = Result<Response<Body>, ApiFailure>;
+
+/// The routes.
+pub(in crate::api) fn router() -> Router<ApiState> {
+    Router::new()
+        .route("/query", get(query).post(query))
+        .route("/query_range", get(query_range).post(query_range))
+        .route("/query/explain", get(explain).post(explain))
+        .route("/format_query", get(format_query).post(format_query))
+        .route("/parse_query", get(parse_query).post(parse_query))
+        .route("/series", get(series).post(series))
+        .route("/labels", get(labels).post(labels))
+        .route("/label/{name}/values", get(label_values))
+        .route("/metadata", get(metadata))
+        .route("/status/buildinfo", get(async || build_info()))
+        .fallback(async || {
+            failure(&ApiFailure::new(
+                ErrorType::NotFound,
+                "there is no such path below /prometheus/api/v1",
+            ))
+        })
+}
+
+/// The parameters of the address and of a posted form together.
+fn parameters(address: Option<&str>, body: &Bytes) -> Query {
+    let mut text = address.unwrap_or_default().to_owned();
+    if !body.is_empty() {
+        text.push('&');
+        text.push_str(&String::from_utf8_lossy(body));
+    }
+    Query::parse(&text)
+}
+
+fn respond(answer: Answer) -> Response<Body> {
+    answer.unwrap_or_else(|error| failure(&error))
+}
+
+fn querier(state: &ApiState) -> Result<Arc<dyn Querier>, ApiFailure> {
+    state.querier().ok_or_else(|| {
+        ApiFailure::new(
+            ErrorType::Unavailable,
+            "this node has no endpoints to query: start it with --query.config-file",
+        )
+    })
+}
+
+fn expression(query: &Query) -> Result<(Expr, String), ApiFailure> {
+    let text = query.last("query").unwrap_or_default().to_owned();
+    let expr = parse(&text, Features::none())
+        .map_err(|error| ApiFailure::bad_data(format!("invalid parameter \"query\": {error}")))?;
+    Ok((expr, text))
+}
+
+async fn query(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    let steps = instant(&params, state.now().wall.unix_millis());
+    respond(run(&state, &params, steps).await)
+}
+
+async fn query_range(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    respond(run(&state, &params, range(&params)).await)
+}
+
+async fn run(state: &ApiState, params: &Query, steps: Result<Steps, ApiFailure>) -> Answer {
+    let limit = limit(params)?;
+    let (mut answer, text) = ask(state, params, steps?).await?;
+    let mut remarks = remarks(&answer, &text);
+    if truncate(&mut answer.output.value, limit) {
+        remarks
+            .warnings
+            .push("results truncated due to limit".to_owned());
+    }
+    let with_stats = params.last("stats").is_some();
+    let value = &answer.output.value;
+    Ok(success(
+        |out| {
+            out.push('{');
+            push_result(out, value);
+            if with_stats {
+                out.push_str(",\"stats\":");
+                push_value(out, &answer.explanation);
+            }
+            out.push('}');
+        },
+        &remarks,
+    ))
+}
+
+async fn ask(
+    state: &ApiState,
+    params: &Query,
+    steps: Steps,
+) -> Result<(GlobalAnswer, String), ApiFailure> {
+    let (timeout, lookback) = (timeout(params)?, lookback(params)?);
+    let (expr, text) = expression(params)?;
+    let query = GlobalQuery {
+        expr,
+        steps,
+        lookback,
+        timeout,
+    };
+    let answer = querier(state)?.query(query).await?;
+    Ok((answer, text))
+}
+
+/// How a query is answered: what each endpoint got, and what came of it.
+async fn explain(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    let steps = if params.last("start").is_some() {
+        range(&params)
+    } else {
+        instant(&params, state.now().wall.unix_millis())
+    };
+    let answer = async {
+        let (answer, text) = ask(&state, &params, steps?).await?;
+        let remarks = remarks(&answer, &text);
+        Ok(success(
+            |out| push_value(out, &answer.explanation),
+            &remarks,
+        ))
+    };
+    respond(answer.await)
+}
+
+fn remarks(answer: &GlobalAnswer, query: &str) -> Remarks {
+    let mut remarks = Remarks {
+        warnings: answer.missing.clone(),
+        infos: Vec::new(),
+    };
+    for annotation in answer.output.annotations.iter() {
+        let text = annotation.to_text(query);
+        match annotation.severity {
+            Severity::Warning => remarks.warnings.push(text),
+            Severity::Info => remarks.infos.push(text),
+        }
+    }
+    remarks
+}
+
+fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
+    let Some(limit) = limit else {
+        return false;
+    };
+    match value {
+        Value::Vector(samples) if samples.len() > limit => samples.truncate(limit),
+        Value::Matrix(series) if series.len() > limit => series.truncate(limit),
+        Value::Vector(_) | Value::Matrix(_) | Value::Scalar { .. } | Value::String { .. } => {
+            return false;
+        }
+    }
+    true
+}
+
+async fn format_query(RawQuery(address): RawQuery, body: Bytes) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    respond(expression(&params).map(|(expr, _)| {
+        let text = expr.to_string();
+        success(|out| push_str(out, &text, true), &Remarks::default())
+    }))
+}
+
+async fn parse_query(RawQuery(address): RawQuery, body: Bytes) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    respond(
+        expression(&params)
+            .map(|(expr, _)| success(|out| push_value(out, &tree(&expr)), &Remarks::default())),
+    )
+}
+
+async fn series(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    if params.all("match[]").next().is_none() {
+        return failure(&ApiFailure::bad_data("no match[] parameter provided"));
+    }
+    respond(look_up(&state, &params, Lookup::Series).await)
+}
+
+async fn labels(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    respond(look_up(&state, &params, Lookup::LabelNames).await)
+}
+
+async fn label_values(
+    State(state): State<ApiState>,
+    Path(name): Path<String>,
+    RawQuery(address): RawQuery,
+) -> Response<Body> {
+    let params = parameters(address.as_deref(), &Bytes::new());
+    respond(look_up(&state, &params, Lookup::LabelValues(name)).await)
+}
+
+async fn look_up(state: &ApiState, params: &Query, lookup: Lookup) -> Answer {
+    let limit = limit(params)?;
+    let scope = LookupScope {
+        selectors: params.all("match[]").map(ToOwned::to_owned).collect(),
+        start: optional_time(params, "start")?,
+        end: optional_time(params, "end")?,
+    };
+    for selector in &scope.selectors {
+        parse_selector(selector).map_err(|error| {
+            ApiFailure::bad_data(format!("invalid parameter \"match[]\": {error}"))
+        })?;
+    }
+    let (mut found, missing) = querier(state)?.lookup(lookup, scope).await?;
+    let mut remarks = Remarks {
+        warnings: missing,
+        infos: Vec::new(),
+    };
+    if cut(&mut found, limit) {
+        remarks
+            .warnings
+            .push("results truncated due to limit".to_owned());
+    }
+    Ok(success(|out| push_found(out, &found), &remarks))
+}
+
+fn cut(found: &mut Found, limit: Option<usize>) -> bool {
+    let limit = limit.unwrap_or(usize::MAX);
+    let count = match found {
+        Found::Series(sets) => sets.len(),
+        Found::Texts(texts) => texts.len(),
+    };
+    match found {
+        Found::Series(sets) => sets.truncate(limit),
+        Found::Texts(texts) => texts.truncate(limit),
+    }
+    count > limit
+}
+
+fn push_found(out: &mut String, found: &Found) {
+    out.push('[');
+    match found {
+        Found::Series(sets) => {
+            for (at, labels) in sets.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                push_labels(out, labels);
+            }
+        }
+        Found::Texts(texts) => {
+            for (at, text) in texts.iter().enumerate() {
+                if at > 0 {
+                    out.push(',');
+                }
+                push_str(out, text, true);
+            }
+        }
+    }
+    out.push(']');
+}
+
+async fn metadata(State(state): State<ApiState>, RawQuery(address): RawQuery) -> Response<Body> {
+    let params = parameters(address.as_deref(), &Bytes::new());
+    let answer = async {
+        let metric = params.last("metric").map(ToOwned::to_owned);
+        let (metadata, warnings) = querier(&state)?.metadata(metric).await?;
+        let remarks = Remarks {
+            warnings,
+            infos: Vec::new(),
+        };
+        Ok(success(|out| push_value(out, &metadata), &remarks))
+    };
+    respond(answer.await)
+}
+
+/// Clients such as Grafana choose features by it: this is a Prometheus of the version whose language it speaks.
+fn build_info() -> Response<Body> {
+    let info = serde_json::json!({
+        "version": "3.14.0",
+        "revision": concat!("watchfire-", env!("CARGO_PKG_VERSION")),
+        "branch": "",
+        "buildUser": "",
+        "buildDate": "",
+        "goVersion": "",
+    });
+    success(|out| push_value(out, &info), &Remarks::default())
+}
