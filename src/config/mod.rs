@@ -38,6 +38,7 @@ mod receiver;
 mod route;
 
 mod cluster_tls;
+mod query;
 mod web;
 
 pub use cluster_tls::{ClusterTlsConfig, load_cluster_tls};
@@ -50,6 +51,9 @@ pub use http::{
 pub use inhibit::InhibitRule;
 pub use load::load;
 pub use mention::Mention;
+pub use query::{
+    EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, TimeRange, load_query,
+};
 pub use read::HttpUrl;
 pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};
 pub use references::{FileFacts, FileKind, FileRef, References};

@@ -9,6 +9,7 @@
 
 mod clock;
 mod entropy;
+pub mod federation;
 mod glob;
 
 mod handle;

@@ -33,7 +33,7 @@ pub(crate) use address::warn_robot;
 pub use dingtalk::{DingTalkAt, DingTalkButton, DingTalkConfig, DingTalkMessage};
 pub use discord::DiscordConfig;
 pub use email::{EmailConfig, HostPort, Threading};
-pub(crate) use entry::RawIntegration;
+pub(crate) use entry::{HttpField, RawIntegration};
 pub use falcon::{FalconConfig, FalconMode};
 pub use feishu::{FeishuConfig, FeishuMessage};
 pub use incidentio::IncidentIoConfig;

@@ -92,6 +92,17 @@ impl HttpClients {
         Ok(exchange::read(response, deadline, || self.clock.now().wall).await)
     }
 
+    /// Makes one request and gives its answer before its body is read. Whoever calls bounds both.
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub(in crate::io) async fn open(
+        &self,
+        request: &HttpRequest,
+    ) -> Result<reqwest::Response, String> {
+        self.head(request, &Arc::default()).await
+    }
+
     /// The token that the OAuth 2 section of a configuration gives, if it has one.
     ///
     /// # Errors

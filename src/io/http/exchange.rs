@@ -85,7 +85,14 @@ pub(super) async fn run(
 }
 
 fn own_headers(request: &HttpRequest) -> Result<Headers, String> {
-    let mut headers = vec![(header::USER_AGENT, HeaderValue::from_static(USER_AGENT))];
+    let mut headers = Headers::new();
+    if request
+        .headers
+        .iter()
+        .all(|(name, _)| *name != header::USER_AGENT.as_str())
+    {
+        headers.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
+    }
     for (name, value) in &request.headers {
         let name = HeaderName::try_from(*name).map_err(|error| error.to_string())?;
         headers.push((name, auth::secret_value(value)?));
@@ -196,7 +203,7 @@ fn without_user(url: &Url) -> Result<(Url, Option<HeaderValue>), String> {
 }
 
 /// The causes of an error without addresses.
-pub(super) fn explain(error: reqwest::Error) -> String {
+pub(in crate::io) fn explain(error: reqwest::Error) -> String {
     let error = error.without_url();
     let mut causes = Vec::new();
     let mut next = error.source();

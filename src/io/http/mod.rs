@@ -12,6 +12,7 @@ pub(super) mod tls;
 mod transport;
 
 pub use clients::HttpClients;
+pub(super) use exchange::explain;
 
 #[cfg(test)]
 pub(super) mod tests;

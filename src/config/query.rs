@@ -1,0 +1,313 @@
+//! `--query.config-file`: the endpoints that hold the data of queries and rules, and how they are asked.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    HttpConfig, HttpHeader, HttpUrl, LoadEnv, LoadErrors,
+    read::{Name, Named, Place, Placed, PromDuration, Reader},
+    section::section,
+    settings::HttpField,
+};
+use crate::{
+    labels::{MatcherMode, go_quote, is_valid_label_name},
+    promql::parse::{Features, parse},
+    yaml::Document,
+};
+
+/// The header in which Mimir, Cortex and others look for the tenant.
+const TENANT_HEADER: &str = "X-Scope-OrgID";
+
+/// What the file says of queries.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct QueryConfig {
+    /// The endpoints in the order of the file.
+    pub endpoints: Vec<EndpointConfig>,
+}
+
+section! {
+    RawQuery in "query.Config" {
+        endpoints: Vec<Placed<EndpointConfig>>,
+    }
+
+    /// A server that answers PromQL.
+    pub EndpointConfig in "query.Endpoint", check check_endpoint {
+        /// How it is called in warnings, metrics and explanations.
+        name: String,
+        /// Where its API is, without `/api/v1`.
+        url: HttpUrl,
+        /// What it is.
+        kind: EndpointKind as Name<EndpointKind>,
+        /// The labels that all its series have and that set them apart from those of other endpoints.
+        partition: BTreeMap<String, String>,
+        /// Whether its answers show these labels.
+        label_mode ["partition_label_mode"]: LabelMode as Name<LabelMode>,
+        /// Which of several endpoints with the same data it is.
+        replica: String,
+        /// How far its instant selectors look back.
+        lookback: Duration as PromDuration = Duration::from_mins(5),
+        /// How much it is asked to compute.
+        pushdown: PushdownLevel as Name<PushdownLevel>,
+        /// The tenant whose data are asked for.
+        tenant: String,
+        /// The header that names the tenant.
+        tenant_header: String = TENANT_HEADER,
+        /// How to connect; the tenant's header is in it.
+        http ["http_config"]: Arc<HttpConfig> as HttpField,
+        /// Requests that it gets at a time; others wait.
+        max_concurrency: u32 = 20u32,
+        /// Whether its answers may come compressed.
+        gzip: bool,
+        /// What times it holds.
+        time_range: TimeRange,
+        /// Whether an answer without its partition is complete.
+        optional: bool,
+        /// A query that has a result whenever the endpoint has its data; empty for none.
+        sentinel: String,
+        /// Whether other partitions may hold the same series.
+        overlap: bool,
+    }
+
+    /// What times an endpoint holds.
+    #[derive(Eq)]
+    pub TimeRange in "query.TimeRange" {
+        /// Its samples are younger than this; zero for no bound.
+        max_age: Duration as PromDuration,
+    }
+}
+
+/// What an endpoint is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndpointKind {
+    /// What it says of itself.
+    #[default]
+    Auto,
+    /// Prometheus; its version is asked.
+    Prometheus,
+    /// Thanos Query.
+    Thanos,
+    /// Cortex.
+    Cortex,
+    /// Mimir.
+    Mimir,
+    /// `VictoriaMetrics`.
+    VictoriaMetrics,
+}
+
+impl Named for EndpointKind {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("auto", Self::Auto),
+        ("prometheus", Self::Prometheus),
+        ("thanos", Self::Thanos),
+        ("cortex", Self::Cortex),
+        ("mimir", Self::Mimir),
+        ("victoriametrics", Self::VictoriaMetrics),
+    ];
+
+    fn unknown(word: &str) -> String {
+        format!("unknown kind of endpoint {}", go_quote(word))
+    }
+}
+
+/// Where the labels of a partition are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LabelMode {
+    /// Nowhere, as the external labels of a Prometheus: they are attached to what it answers.
+    #[default]
+    Attach,
+    /// On its series.
+    Present,
+}
+
+impl Named for LabelMode {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("attach", Self::Attach), ("present", Self::Present)];
+
+    fn unknown(word: &str) -> String {
+        format!("unknown partition_label_mode {}", go_quote(word))
+    }
+}
+
+/// How much an endpoint is asked to compute.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PushdownLevel {
+    /// Selectors only.
+    Selector,
+    /// What in its dialect means the same as here.
+    #[default]
+    Aggregate,
+    /// Everything for which its own data suffice, whatever its dialect makes of it.
+    Full,
+}
+
+impl Named for PushdownLevel {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("aggregate", Self::Aggregate),
+        ("full", Self::Full),
+        ("selector", Self::Selector),
+    ];
+
+    fn unknown(word: &str) -> String {
+        format!("unknown pushdown level {}", go_quote(word))
+    }
+}
+
+/// Reads a file of endpoints.
+///
+/// # Errors
+/// With everything that is wrong with it.
+pub fn load_query(text: &[u8], env: &LoadEnv) -> Result<QueryConfig, LoadErrors> {
+    let document = Document::parse(text).map_err(|error| LoadErrors::syntax(&env.file, &error))?;
+    let mut reader = Reader::new(env);
+    let mut raw = RawQuery::default();
+    reader.document(&document, &mut raw);
+    check_together(&raw.endpoints, &mut reader);
+    match reader.errors() {
+        Some(errors) => Err(errors),
+        None => Ok(QueryConfig {
+            endpoints: raw.endpoints.into_iter().map(|one| one.value).collect(),
+        }),
+    }
+}
+
+fn check_endpoint(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Reader<'_>) {
+    if endpoint.name.is_empty() {
+        reader.deny(place.of("name"), "missing name of endpoint");
+    }
+    let url = endpoint.url.as_str();
+    if url.is_empty() {
+        reader.deny(place.of("url"), "missing url of endpoint");
+    } else if url.contains(['?', '#']) {
+        let message = "the url of an endpoint ends before ? and #";
+        reader.deny(place.of("url"), message);
+    }
+    if endpoint.lookback.is_zero() {
+        reader.deny(place.of("lookback"), "lookback must be greater than zero");
+    }
+    if endpoint.max_concurrency == 0 {
+        let message = "max_concurrency must be greater than zero";
+        reader.deny(place.of("max_concurrency"), message);
+    }
+    if !endpoint.sentinel.is_empty()
+        && let Err(errors) = parse(&endpoint.sentinel, Features::none())
+    {
+        let message = format!("sentinel is no PromQL: {errors}");
+        reader.deny(place.of("sentinel"), message);
+    }
+    check_partition(endpoint, place, reader);
+    name_tenant(endpoint, place, reader);
+}
+
+fn check_partition(endpoint: &EndpointConfig, place: &Place, reader: &mut Reader<'_>) {
+    let at = place.of("partition");
+    for (name, value) in &endpoint.partition {
+        if name.starts_with("__") || !is_valid_label_name(name, MatcherMode::Utf8Strict) {
+            let message = format!("{} can be no label of a partition", go_quote(name));
+            reader.deny(at, message);
+        } else if value.is_empty() {
+            let message = format!("label {name} of the partition has no value");
+            reader.deny(at, message);
+        }
+    }
+}
+
+/// The tenant's header becomes one of the client's headers.
+fn name_tenant(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Reader<'_>) {
+    if endpoint.tenant.is_empty() {
+        if place.has("tenant_header") {
+            let message = "tenant_header names the header of a tenant, but there is no tenant";
+            reader.deny(place.of("tenant_header"), message);
+        }
+        return;
+    }
+    let header = &endpoint.tenant_header;
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if header.is_empty() || !header.chars().all(is_token) {
+        let message = format!("tenant_header {} is no name of a header", go_quote(header));
+        reader.deny(place.of("tenant_header"), message);
+        return;
+    }
+    let mut http = HttpConfig::clone(&endpoint.http);
+    if http
+        .headers
+        .keys()
+        .any(|name| name.eq_ignore_ascii_case(header))
+    {
+        let message = format!("the header {header} is that of the tenant and in http_headers");
+        reader.deny(place.of("tenant"), message);
+        return;
+    }
+    let value = HttpHeader {
+        values: vec![endpoint.tenant.clone()],
+        ..HttpHeader::default()
+    };
+    http.headers.insert(header.clone(), value);
+    endpoint.http = Arc::new(http);
+}
+
+/// What endpoints must fulfil beside each other.
+fn check_together(endpoints: &[Placed<EndpointConfig>], reader: &mut Reader<'_>) {
+    for (index, endpoint) in endpoints.iter().enumerate() {
+        let earlier = endpoints.get(..index).unwrap_or_default();
+        let name = &endpoint.value.name;
+        if !name.is_empty() && earlier.iter().any(|other| other.value.name == *name) {
+            let message = format!("endpoint name {} is not unique", go_quote(name));
+            reader.deny(endpoint.place.of("name"), message);
+        }
+        for other in earlier {
+            if endpoint.place.sound && other.place.sound {
+                check_pair(other, endpoint, reader);
+            }
+        }
+    }
+}
+
+fn check_pair(
+    first: &Placed<EndpointConfig>,
+    second: &Placed<EndpointConfig>,
+    reader: &mut Reader<'_>,
+) {
+    let (a, b) = (&first.value, &second.value);
+    let names = format!("{} and {}", go_quote(&a.name), go_quote(&b.name));
+    if a.partition == b.partition {
+        check_replicas(first, second, &names, reader);
+        return;
+    }
+    let apart = |(name, value)| b.partition.get(name).is_some_and(|other| other != value);
+    if !a.partition.iter().any(apart) && !(a.overlap && b.overlap) {
+        reader.deny_with_hint(
+            second.place.of("partition"),
+            format!("no label of their partitions tells endpoints {names} apart"),
+            "give both a label of the same name with different values, or say overlap: true for both",
+        );
+    }
+}
+
+fn check_replicas(
+    first: &Placed<EndpointConfig>,
+    second: &Placed<EndpointConfig>,
+    names: &str,
+    reader: &mut Reader<'_>,
+) {
+    let (a, b) = (&first.value, &second.value);
+    if a.replica == b.replica {
+        reader.deny_with_hint(
+            second.place.of("replica"),
+            format!("endpoints {names} have the same partition and the same replica"),
+            "name a replica for each if they hold the same series, or give them different partitions",
+        );
+    }
+    let same = [
+        ("partition_label_mode", a.label_mode == b.label_mode),
+        ("lookback", a.lookback == b.lookback),
+        ("pushdown", a.pushdown == b.pushdown),
+        ("optional", a.optional == b.optional),
+        ("overlap", a.overlap == b.overlap),
+    ];
+    for (key, _) in same.into_iter().filter(|(_, same)| !same) {
+        let message = format!("endpoints {names} are replicas and must have the same {key}");
+        reader.deny(second.place.of(key), message);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! One endpoint: what it is, how it does, and how it is asked.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Semaphore, time::Instant};
+
+use super::{
+    context::Context,
+    decode::decode,
+    identity::{Identity, assumed, identify},
+    question::{Ask, Failure, Request, Times, Values},
+    transfer::transfer,
+};
+use crate::config::{EndpointConfig, EndpointKind};
+
+/// How long what an endpoint said of itself is believed.
+const IDENTITY_AGE: Duration = Duration::from_mins(5);
+
+/// How long an endpoint that did not tell is not asked again.
+const IDENTITY_PAUSE: Duration = Duration::from_secs(5);
+
+/// How long a sentinel that was there is believed.
+const SENTINEL_AGE: Duration = Duration::from_secs(15);
+
+/// Answers that are larger are read on a thread that may take its time.
+const LARGE: usize = 64 * 1024;
+
+/// A server that answers PromQL.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) config: EndpointConfig,
+    permits: Semaphore,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    identity: Option<Identity>,
+    /// Why it did not tell what it is.
+    unknown: String,
+    /// When it was asked what it is.
+    asked: Option<Instant>,
+    /// Whether a question failed since.
+    failed: bool,
+    /// When its sentinel was there.
+    sentinel: Option<Instant>,
+}
+
+/// What came of a question.
+#[derive(Debug)]
+pub(super) struct Answered {
+    pub(super) values: Values,
+    /// The bytes of the answer.
+    pub(super) bytes: usize,
+}
+
+impl Endpoint {
+    pub(super) fn new(config: EndpointConfig) -> Self {
+        let permits = usize::try_from(config.max_concurrency).unwrap_or(usize::MAX);
+        Self {
+            permits: Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)),
+            state: Mutex::default(),
+            config,
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it is, or why that is not known.
+    pub(super) fn identity(&self) -> Result<Identity, String> {
+        let state = self.state();
+        let known = state.identity.clone().or_else(|| assumed(self.config.kind));
+        known.ok_or_else(|| format!("what it is, is not known: {}", state.unknown))
+    }
+
+    /// Whether its last question was answered.
+    pub(super) fn is_well(&self) -> bool {
+        !self.state().failed
+    }
+
+    /// Asks what it is, if that is due.
+    pub(super) async fn learn(&self, context: &Context, deadline: Instant) {
+        if !self.claims_to_ask(Instant::now()) {
+            return;
+        }
+        let request = Request {
+            method: "GET",
+            path: "status/buildinfo".to_owned(),
+            form: String::new(),
+        };
+        let asked =
+            tokio::time::timeout_at(deadline, transfer(&context.http, &self.config, request));
+        let told = match asked.await {
+            Ok(Ok(body)) => identify(self.config.kind, &body),
+            Ok(Err(failure)) => Err(failure.reason),
+            Err(_elapsed) => Err("it does not answer in time".to_owned()),
+        };
+        let mut state = self.state();
+        match told {
+            Ok(identity) => {
+                state.identity = Some(identity);
+                state.failed = false;
+            }
+            Err(reason) => state.unknown = reason,
+        }
+    }
+
+    /// Whether it is to be asked what it is; then it is not asked by anybody else.
+    fn claims_to_ask(&self, now: Instant) -> bool {
+        if matches!(self.config.kind, EndpointKind::VictoriaMetrics) {
+            return false;
+        }
+        let mut state = self.state();
+        let doubt = state.identity.is_none() || state.failed;
+        let due = state.asked.is_none_or(|asked| {
+            let pause = if doubt { IDENTITY_PAUSE } else { IDENTITY_AGE };
+            now.duration_since(asked) >= pause
+        });
+        if due {
+            state.asked = Some(now);
+        }
+        due
+    }
+
+    /// Asks a question and checks the answer, until the deadline.
+    pub(super) async fn ask(
+        &self,
+        context: &Context,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Answered, Failure> {
+        let asked = self.ask_with_sentinel(context, ask, deadline);
+        let result = match tokio::time::timeout_at(deadline, asked).await {
+            Ok(result) => result,
+            Err(_elapsed) => Err(Failure::new("it does not answer in time")),
+        };
+        self.state().failed = result.as_ref().is_err_and(|failure| !failure.of_query);
+        result
+    }
+
+    async fn ask_with_sentinel(
+        &self,
+        context: &Context,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Answered, Failure> {
+        let (there, answered) = tokio::join!(
+            self.sentinel(context, deadline),
+            self.exchange(context, ask, deadline)
+        );
+        there.and(answered)
+    }
+
+    /// Whether the sentinel is there, if that is due.
+    async fn sentinel(&self, context: &Context, deadline: Instant) -> Result<(), Failure> {
+        let now = Instant::now();
+        let fresh = self.state().sentinel;
+        let fresh = fresh.is_some_and(|seen| now.duration_since(seen) < SENTINEL_AGE);
+        if self.config.sentinel.is_empty() || fresh {
+            return Ok(());
+        }
+        let ask = Ask {
+            partition: 0,
+            query: self.config.sentinel.clone(),
+            times: Times::At(context.clock.now().wall.unix_millis()),
+            lookback: i64::try_from(self.config.lookback.as_millis()).unwrap_or(i64::MAX),
+        };
+        let answered = self.exchange(context, &ask, deadline).await;
+        let answered = answered.map_err(|failure| Failure {
+            of_query: false,
+            reason: format!("its sentinel is not known: {}", failure.reason),
+            ..failure
+        })?;
+        if answered.values.series.is_empty() {
+            let reason = "it has no data: its sentinel has no result";
+            return Err(Failure::new(reason));
+        }
+        self.state().sentinel = Some(now);
+        Ok(())
+    }
+
+    async fn exchange(
+        &self,
+        context: &Context,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Answered, Failure> {
+        let kind = self.identity().map_err(Failure::new)?.kind;
+        let _permit = self.permits.acquire().await;
+        let left = deadline.saturating_duration_since(Instant::now());
+        let body = transfer(&context.http, &self.config, ask.request(kind, left)).await?;
+        let bytes = body.len();
+        let values = if bytes > LARGE {
+            let ask = ask.clone();
+            let max_samples = context.max_samples;
+            let read = move || read(&ask, &body, max_samples);
+            let read = tokio::task::spawn_blocking(read).await;
+            read.unwrap_or_else(|_panic| {
+                Err(Failure::new("reading its answer failed: this is a bug"))
+            })
+        } else {
+            read(ask, &body, context.max_samples)
+        };
+        Ok(Answered {
+            values: values?,
+            bytes,
+        })
+    }
+}
+
+fn read(ask: &Ask, body: &[u8], max_samples: usize) -> Result<Values, Failure> {
+    if body.is_empty() {
+        return Err(Failure::new("its answer is empty"));
+    }
+    let decoded = decode(body);
+    let decoded = decoded.map_err(|error| {
+        let problem = if error.is_eof() {
+            "ends early"
+        } else {
+            "cannot be read"
+        };
+        Failure::new(format!("its answer {problem}: {error}"))
+    })?;
+    ask.check(decoded, max_samples)
+}

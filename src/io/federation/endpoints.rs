@@ -1,0 +1,151 @@
+//! The endpoints of a configuration by partition.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use tokio::{task::JoinSet, time::Instant};
+
+use super::{context::Context, endpoint::Endpoint};
+use crate::{
+    config::{EndpointConfig, LabelMode, PushdownLevel, QueryConfig},
+    federation::{Dialect, Partition, PartitionMode, Pushdown, World},
+    labels::LabelSet,
+};
+
+/// The endpoints of a configuration.
+#[derive(Debug, Default)]
+pub(super) struct Endpoints {
+    pub(super) partitions: Vec<Replicas>,
+}
+
+/// The endpoints of one partition.
+#[derive(Debug)]
+pub(super) struct Replicas {
+    pub(super) labels: LabelSet,
+    pub(super) endpoints: Vec<Arc<Endpoint>>,
+    /// The one that is asked first: the one that answered last.
+    current: AtomicUsize,
+}
+
+impl Endpoints {
+    /// Those of a configuration; endpoints that were there before and did not change keep what is known of them.
+    pub(super) fn new(config: QueryConfig, before: &Self) -> Self {
+        let mut partitions: Vec<(BTreeMap<String, String>, Replicas)> = Vec::new();
+        for config in config.endpoints {
+            let labels = config.partition.clone();
+            let endpoint = before.find(&config);
+            let endpoint = endpoint.unwrap_or_else(|| Arc::new(Endpoint::new(config)));
+            if let Some((_, replicas)) = partitions.iter_mut().find(|(known, _)| *known == labels) {
+                replicas.endpoints.push(endpoint);
+                continue;
+            }
+            let replicas = Replicas {
+                labels: LabelSet::from_pairs(&labels),
+                endpoints: vec![endpoint],
+                current: AtomicUsize::default(),
+            };
+            partitions.push((labels, replicas));
+        }
+        Self {
+            partitions: partitions
+                .into_iter()
+                .map(|(_, replicas)| replicas)
+                .collect(),
+        }
+    }
+
+    fn find(&self, config: &EndpointConfig) -> Option<Arc<Endpoint>> {
+        self.all()
+            .find(|endpoint| endpoint.config == *config)
+            .map(Arc::clone)
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+        self.partitions
+            .iter()
+            .flat_map(|replicas| &replicas.endpoints)
+    }
+
+    /// Asks endpoints what they are where that is due.
+    pub(super) async fn learn(&self, context: &Arc<Context>, deadline: Instant) {
+        let mut asked = JoinSet::new();
+        for endpoint in self.all() {
+            let (endpoint, context) = (Arc::clone(endpoint), Arc::clone(context));
+            asked.spawn(async move { endpoint.learn(&context, deadline).await });
+        }
+        while asked.join_next().await.is_some() {}
+    }
+
+    /// The partitions as the planner sees them: each speaks as the endpoint that would be asked first.
+    pub(super) fn world(&self) -> World {
+        World {
+            partitions: self
+                .partitions
+                .iter()
+                .filter_map(Replicas::partition)
+                .collect(),
+        }
+    }
+}
+
+impl Replicas {
+    fn partition(&self) -> Option<Partition> {
+        let first = self.order().into_iter().next()?;
+        let known = first.identity();
+        let config = &first.config;
+        let pushdown = match config.pushdown {
+            // What is not known is not asked for more; it will be missing anyway.
+            _ if known.is_err() => Pushdown::Selector,
+            PushdownLevel::Selector => Pushdown::Selector,
+            PushdownLevel::Aggregate => Pushdown::Aggregate,
+            PushdownLevel::Full => Pushdown::Full,
+        };
+        Some(Partition {
+            labels: self.labels.clone(),
+            mode: match config.label_mode {
+                LabelMode::Attach => PartitionMode::Attach,
+                LabelMode::Present => PartitionMode::Present,
+            },
+            dialect: known.map_or(Dialect::Prometheus3, |identity| identity.dialect),
+            pushdown,
+            lookback: i64::try_from(config.lookback.as_millis()).unwrap_or(i64::MAX),
+            optional: config.optional,
+            overlap: config.overlap,
+        })
+    }
+
+    /// The endpoints in the order in which they are asked: those that are known to speak before those that are not, and
+    /// among them the one that answered last.
+    pub(super) fn order(&self) -> Vec<Arc<Endpoint>> {
+        let current = self.current.load(Relaxed);
+        let rank = |(at, endpoint): &(usize, &Arc<Endpoint>)| {
+            (
+                endpoint.identity().is_err(),
+                *at != current,
+                !endpoint.is_well(),
+            )
+        };
+        let mut order: Vec<_> = self.endpoints.iter().enumerate().collect();
+        order.sort_by_key(rank);
+        order
+            .into_iter()
+            .map(|(_, endpoint)| Arc::clone(endpoint))
+            .collect()
+    }
+
+    /// Makes an endpoint the one that is asked first.
+    pub(super) fn prefer(&self, endpoint: &Arc<Endpoint>) {
+        let place = self
+            .endpoints
+            .iter()
+            .position(|one| Arc::ptr_eq(one, endpoint));
+        if let Some(place) = place {
+            self.current.store(place, Relaxed);
+        }
+    }
+}

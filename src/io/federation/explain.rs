@@ -1,0 +1,41 @@
+//! How a query was answered.
+
+use std::time::Duration;
+
+use crate::labels::LabelSet;
+
+/// How a query was answered: what was computed here, and what endpoints were asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Explain {
+    /// What is computed here; `<fragment N>` stands for what endpoints compute.
+    pub local: String,
+    /// Why the query was asked again for selectors only, if it was.
+    pub again: Option<String>,
+    /// Every request in the order of the plan; retries follow what they repeat.
+    pub requests: Vec<Request>,
+}
+
+/// One request to an endpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// The number of the fragment; `None` for windows of samples.
+    pub fragment: Option<usize>,
+    /// The labels of the partition.
+    pub partition: LabelSet,
+    /// The name of the endpoint.
+    pub endpoint: String,
+    /// Its replica.
+    pub replica: String,
+    /// What it was asked.
+    pub query: String,
+    /// How long it took, waiting for its turn included.
+    pub took: Duration,
+    /// The bytes of its answer, after decompression.
+    pub bytes: usize,
+    /// The series of its answer.
+    pub series: usize,
+    /// The samples of its answer.
+    pub samples: usize,
+    /// Why its answer does not count.
+    pub error: Option<String>,
+}

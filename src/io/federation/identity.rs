@@ -1,0 +1,189 @@
+//! What an endpoint is, by what it says of itself.
+
+use serde::Deserialize;
+
+use crate::{config::EndpointKind, federation::Dialect};
+
+/// What an endpoint is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Identity {
+    pub(super) kind: EndpointKind,
+    pub(super) dialect: Dialect,
+    pub(super) version: String,
+}
+
+/// `/api/v1/status/buildinfo`
+#[derive(Deserialize)]
+struct Body {
+    status: String,
+    data: BuildInfo,
+}
+
+#[derive(Default, Deserialize)]
+struct BuildInfo {
+    /// Said by Mimir and Cortex.
+    #[serde(default)]
+    application: String,
+    #[serde(default)]
+    version: String,
+    /// Not said by `VictoriaMetrics`.
+    #[serde(default)]
+    revision: String,
+}
+
+/// What an endpoint of this configured kind is, by its build info.
+pub(super) fn identify(configured: EndpointKind, text: &[u8]) -> Result<Identity, String> {
+    let body: Body = serde_json::from_slice(text)
+        .map_err(|error| format!("its build info is not that of a Prometheus: {error}"))?;
+    if body.status != "success" {
+        return Err(format!("the status of its build info is {:?}", body.status));
+    }
+    let kind = match configured {
+        EndpointKind::Auto => found_kind(&body.data),
+        kind => kind,
+    };
+    Ok(Identity {
+        kind,
+        dialect: dialect(kind, &body.data.version),
+        version: body.data.version,
+    })
+}
+
+/// What an endpoint is that is not asked, or that does not tell.
+pub(super) fn assumed(configured: EndpointKind) -> Option<Identity> {
+    (configured != EndpointKind::Auto).then(|| Identity {
+        kind: configured,
+        dialect: dialect(configured, ""),
+        version: String::new(),
+    })
+}
+
+fn found_kind(info: &BuildInfo) -> EndpointKind {
+    let application = info.application.to_ascii_lowercase();
+    let named = [
+        ("mimir", EndpointKind::Mimir),
+        ("cortex", EndpointKind::Cortex),
+        ("thanos", EndpointKind::Thanos),
+        ("victoria", EndpointKind::VictoriaMetrics),
+    ];
+    let named = named
+        .into_iter()
+        .find(|(word, _)| application.contains(word));
+    match named {
+        Some((_, kind)) => kind,
+        None if info.revision.is_empty() => EndpointKind::VictoriaMetrics,
+        None if number(&info.version).is_some_and(|(major, _)| major == 0) => EndpointKind::Thanos,
+        None => EndpointKind::Prometheus,
+    }
+}
+
+/// The language of a kind in a version. Windows include their start in Prometheus before 3.0 and in what was built on it.
+fn dialect(kind: EndpointKind, version: &str) -> Dialect {
+    let is_before = |first: (u32, u32)| number(version).is_some_and(|found| found < first);
+    let old = match kind {
+        EndpointKind::Prometheus | EndpointKind::Auto => is_before((3, 0)),
+        EndpointKind::Thanos => is_before((0, 38)),
+        EndpointKind::Cortex => is_before((1, 19)),
+        EndpointKind::Mimir => is_before((2, 15)),
+        EndpointKind::VictoriaMetrics => false,
+    };
+    match kind {
+        _ if old => Dialect::Prometheus2,
+        EndpointKind::Prometheus | EndpointKind::Auto => Dialect::Prometheus3,
+        EndpointKind::Thanos => Dialect::Thanos,
+        EndpointKind::Cortex => Dialect::Cortex,
+        EndpointKind::Mimir => Dialect::Mimir,
+        EndpointKind::VictoriaMetrics => Dialect::VictoriaMetrics,
+    }
+}
+
+/// The first two numbers of a version.
+fn number(version: &str) -> Option<(u32, u32)> {
+    let version = version.strip_prefix('v').unwrap_or(version);
+    let mut parts = version.split('.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(configured: EndpointKind, data: &str) -> (EndpointKind, Dialect) {
+        let text = format!(r#"{{"status":"success","data":{data}}}"#);
+        let identity = identify(configured, text.as_bytes()).unwrap();
+        (identity.kind, identity.dialect)
+    }
+
+    #[test]
+    fn endpoints_are_told_apart() {
+        use EndpointKind::{Auto, Cortex, Mimir, Prometheus, Thanos, VictoriaMetrics};
+
+        for (configured, data, expect) in [
+            (
+                Auto,
+                r#"{"version":"2.42.0+ds","revision":"a","goVersion":"b"}"#,
+                (Prometheus, Dialect::Prometheus2),
+            ),
+            (
+                Auto,
+                r#"{"version":"3.14.0","revision":"a"}"#,
+                (Prometheus, Dialect::Prometheus3),
+            ),
+            (
+                Auto,
+                r#"{"version":"0.37.2","revision":"a"}"#,
+                (Thanos, Dialect::Prometheus2),
+            ),
+            (
+                Auto,
+                r#"{"version":"0.39.0","revision":"a"}"#,
+                (Thanos, Dialect::Thanos),
+            ),
+            (
+                Auto,
+                r#"{"version":"2.24.0"}"#,
+                (VictoriaMetrics, Dialect::VictoriaMetrics),
+            ),
+            (
+                Auto,
+                r#"{"application":"Grafana Mimir","version":"r249-5bedc7a1"}"#,
+                (Mimir, Dialect::Mimir),
+            ),
+            (
+                Auto,
+                r#"{"application":"Grafana Mimir","version":"2.14.1"}"#,
+                (Mimir, Dialect::Prometheus2),
+            ),
+            (
+                Auto,
+                r#"{"application":"Cortex","version":"1.19.0"}"#,
+                (Cortex, Dialect::Cortex),
+            ),
+            (
+                Thanos,
+                r#"{"version":"0.30.0"}"#,
+                (Thanos, Dialect::Prometheus2),
+            ),
+            (
+                Prometheus,
+                r#"{"version":"2.1.0"}"#,
+                (Prometheus, Dialect::Prometheus2),
+            ),
+        ] {
+            assert_eq!(identity(configured, data), expect, "{data}");
+        }
+        assert_eq!(assumed(Auto), None);
+        assert_eq!(
+            assumed(Prometheus).map(|known| known.dialect),
+            Some(Dialect::Prometheus3)
+        );
+        for text in [
+            "",
+            "{}",
+            r#"{"status":"error"}"#,
+            r#"{"status":"error","data":{}}"#,
+        ] {
+            assert!(identify(Auto, text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! What an endpoint is asked and what its answer must be.
+
+use std::time::Duration;
+
+use url::form_urlencoded::Serializer;
+
+use super::decode::{Body, Found};
+use crate::{
+    config::EndpointKind,
+    promql::{Series, engine::Steps},
+};
+
+/// Longer queries go as forms: servers and proxies bound the length of a line.
+const LONGEST_LINE: usize = 1024;
+
+/// What the values are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Times {
+    /// An expression at this time; Unix milliseconds.
+    At(i64),
+    /// An expression at `start`, `start + step`, up to `end`.
+    Grid { start: i64, end: i64, step: i64 },
+    /// Samples of `from < time <= to`; the query has the range selector.
+    Window { from: i64, to: i64 },
+}
+
+/// What a partition is asked.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Ask {
+    pub(super) partition: usize,
+    pub(super) query: String,
+    pub(super) times: Times,
+    /// How far instant selectors look back; milliseconds.
+    pub(super) lookback: i64,
+}
+
+/// A request without its server.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Request {
+    pub(super) method: &'static str,
+    /// What follows `/api/v1/`.
+    pub(super) path: String,
+    pub(super) form: String,
+}
+
+/// What an endpoint answered to a question.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Values {
+    pub(super) series: Vec<Series>,
+    pub(super) samples: usize,
+    /// `warnings` and `infos` about the query.
+    pub(super) remarks: Vec<String>,
+}
+
+/// Why an answer does not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    pub(super) reason: String,
+    /// Whether the query itself is the cause, so that no replica would answer otherwise.
+    pub(super) of_query: bool,
+    /// Whether JSON cannot carry what was asked.
+    pub(super) histograms: bool,
+}
+
+impl Failure {
+    pub(super) fn new(reason: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            of_query: false,
+            histograms: false,
+        }
+    }
+}
+
+impl Times {
+    /// The times of steps.
+    pub(super) fn of(steps: Steps) -> Self {
+        if steps.step <= 0 || steps.start == steps.last() {
+            return Self::At(steps.start);
+        }
+        Self::Grid {
+            start: steps.start,
+            end: steps.last(),
+            step: steps.step,
+        }
+    }
+
+    fn has(self, time: i64) -> bool {
+        match self {
+            Self::At(at) => time == at,
+            Self::Grid { start, end, step } => {
+                (start..=end).contains(&time) && (time - start) % step == 0
+            }
+            // Before Prometheus 3 windows include their start; these samples are dropped afterwards.
+            Self::Window { from, to } => (from..=to).contains(&time),
+        }
+    }
+}
+
+impl Ask {
+    /// The request to an endpoint of this kind, which may take `left` for it.
+    pub(super) fn request(&self, kind: EndpointKind, left: Duration) -> Request {
+        let mut form = Serializer::new(String::new());
+        form.append_pair("query", &self.query);
+        let path = match self.times {
+            Times::At(at) | Times::Window { to: at, .. } => {
+                form.append_pair("time", &seconds(at));
+                "query"
+            }
+            Times::Grid { start, end, step } => {
+                form.append_pair("start", &seconds(start));
+                form.append_pair("end", &seconds(end));
+                form.append_pair("step", &seconds(step));
+                "query_range"
+            }
+        };
+        let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
+        form.append_pair("timeout", &seconds(left.max(1)));
+        match kind {
+            EndpointKind::VictoriaMetrics => {
+                form.append_pair("nocache", "1");
+                form.append_pair("deny_partial_response", "1");
+            }
+            EndpointKind::Thanos => {
+                form.append_pair("lookback_delta", &seconds(self.lookback));
+                form.append_pair("dedup", "true");
+                form.append_pair("partial_response", "false");
+            }
+            EndpointKind::Prometheus | EndpointKind::Auto => {
+                form.append_pair("lookback_delta", &seconds(self.lookback));
+            }
+            EndpointKind::Cortex | EndpointKind::Mimir => {}
+        }
+        let form = form.finish();
+        if form.len() <= LONGEST_LINE {
+            return Request {
+                method: "GET",
+                path: format!("{path}?{form}"),
+                form: String::new(),
+            };
+        }
+        Request {
+            method: "POST",
+            path: path.to_owned(),
+            form,
+        }
+    }
+
+    /// The values of an answer, if all of it is there and it is about the times that were asked.
+    pub(super) fn check(&self, body: Body, max_samples: usize) -> Result<Values, Failure> {
+        if body.status != "success" {
+            return Err(refusal(&body));
+        }
+        if body.is_partial {
+            return Err(Failure::new("its answer is partial"));
+        }
+        let remarks: Vec<String> = body
+            .warnings
+            .into_iter()
+            .chain(body.infos)
+            .flatten()
+            .collect();
+        if let Some(other) = remarks.iter().find(|text| !is_of_query(text)) {
+            return Err(Failure::new(format!("its answer is partial: {other}")));
+        }
+        let data = body
+            .data
+            .ok_or_else(|| Failure::new("its answer has no data"))?;
+        let wanted: &[&str] = match self.times {
+            Times::At(_) => &["vector", "scalar"],
+            Times::Grid { .. } | Times::Window { .. } => &["matrix"],
+        };
+        if !wanted.contains(&&*data.kind) {
+            let reason = format!(
+                "it answers a {:?} to a question for a {}",
+                data.kind, wanted[0]
+            );
+            return Err(Failure::new(reason));
+        }
+        self.check_found(data.result, max_samples)
+            .map(|found| Values {
+                series: found.series,
+                samples: found.samples,
+                remarks,
+            })
+    }
+
+    fn check_found(&self, mut found: Found, max_samples: usize) -> Result<Found, Failure> {
+        if found.histograms {
+            return Err(Failure {
+                histograms: true,
+                of_query: true,
+                reason: "the series are native histograms, of which the JSON of queries does not hold everything".to_owned(),
+            });
+        }
+        if found.samples > max_samples {
+            let reason = format!("its answer has more than {max_samples} samples");
+            return Err(Failure::new(reason));
+        }
+        for series in &mut found.series {
+            let times = &series.floats.times;
+            let ordered = times.is_sorted_by(|a, b| a < b);
+            let strange = times.iter().find(|time| !self.times.has(**time));
+            if let Some(time) = strange {
+                let reason = format!(
+                    "its answer is about {}, which was not asked",
+                    seconds(*time)
+                );
+                return Err(Failure::new(reason));
+            }
+            if !ordered {
+                return Err(Failure::new("the times of its answer are out of order"));
+            }
+            if times.is_empty() {
+                return Err(Failure::new("its answer has a series without samples"));
+            }
+            if let Times::Window { from, .. } = self.times
+                && times.first() == Some(&from)
+            {
+                series.floats.times.remove(0);
+                series.floats.values.remove(0);
+                found.samples -= 1;
+            }
+        }
+        if matches!(self.times, Times::Window { .. }) {
+            found
+                .series
+                .retain(|series| !series.floats.times.is_empty());
+        }
+        Ok(found)
+    }
+}
+
+/// What an error of the API means.
+pub(super) fn refusal(body: &Body) -> Failure {
+    let text = match (&*body.error_type, &*body.error) {
+        ("", "") => format!("the status of its answer is {:?}", body.status),
+        (kind, "") => format!("it refuses: {kind}"),
+        ("", error) => format!("it refuses: {error}"),
+        (kind, error) => format!("it refuses: {kind}: {error}"),
+    };
+    Failure {
+        of_query: matches!(&*body.error_type, "bad_data" | "execution"),
+        ..Failure::new(text)
+    }
+}
+
+/// Whether a warning is one of PromQL; any other says that something is missing.
+fn is_of_query(text: &str) -> bool {
+    text.starts_with("PromQL warning: ") || text.starts_with("PromQL info: ")
+}
+
+/// Milliseconds as seconds.
+pub(super) fn seconds(millis: i64) -> String {
+    let sign = if millis < 0 { "-" } else { "" };
+    let millis = millis.unsigned_abs();
+    match millis % 1000 {
+        0 => format!("{sign}{}", millis / 1000),
+        rest => format!("{sign}{}.{rest:03}", millis / 1000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::federation::decode::decode;
+
+    fn ask(times: Times) -> Ask {
+        Ask {
+            partition: 0,
+            query: "up{a=\"b c\"}".to_owned(),
+            times,
+            lookback: 300_000,
+        }
+    }
+
+    fn check(times: Times, text: &str) -> Result<Values, Failure> {
+        ask(times).check(decode(text.as_bytes()).unwrap(), 3)
+    }
+
+    #[test]
+    fn requests_by_dialect() {
+        let left = Duration::from_millis(1500);
+        let at = ask(Times::At(1_500)).request(EndpointKind::Prometheus, left);
+        assert_eq!(
+            (at.method, &*at.path),
+            (
+                "GET",
+                "query?query=up%7Ba%3D%22b+c%22%7D&time=1.500&timeout=1.500&lookback_delta=300"
+            )
+        );
+        let grid = Times::Grid {
+            start: -1,
+            end: 14,
+            step: 15,
+        };
+        let grid = ask(grid).request(EndpointKind::VictoriaMetrics, left);
+        assert_eq!(
+            grid.path,
+            "query_range?query=up%7Ba%3D%22b+c%22%7D&start=-0.001&end=0.014&step=0.015&timeout=1.500\
+             &nocache=1&deny_partial_response=1"
+        );
+        let thanos = ask(Times::At(0)).request(EndpointKind::Thanos, left);
+        assert!(
+            thanos
+                .path
+                .ends_with("&lookback_delta=300&dedup=true&partial_response=false")
+        );
+        let long = Ask {
+            query: "a".repeat(2000),
+            ..ask(Times::At(0))
+        };
+        let long = long.request(EndpointKind::Mimir, left);
+        assert_eq!((long.method, &*long.path), ("POST", "query"));
+        assert!(long.form.starts_with("query=aaa"));
+    }
+
+    #[test]
+    fn only_the_times_asked_are_taken() {
+        let vector = |time: &str| {
+            format!(
+                r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{}},"value":[{time},"1"]}}]}}}}"#
+            )
+        };
+        assert_eq!(check(Times::At(1_500), &vector("1.5")).unwrap().samples, 1);
+        let other = check(Times::At(1_500), &vector("1.499")).unwrap_err();
+        assert_eq!(
+            other.reason,
+            "its answer is about 1.499, which was not asked"
+        );
+
+        let matrix = |values: &str| {
+            format!(
+                r#"{{"status":"success","data":{{"resultType":"matrix","result":[{{"metric":{{}},"values":[{values}]}}]}}}}"#
+            )
+        };
+        let grid = Times::Grid {
+            start: 0,
+            end: 30_000,
+            step: 15_000,
+        };
+        assert!(check(grid, &matrix(r#"[0,"1"],[30,"1"]"#)).is_ok());
+        for wrong in [
+            r#"[1,"1"]"#,
+            r#"[45,"1"]"#,
+            r#"[30,"1"],[15,"1"]"#,
+            r#"[15,"1"],[15,"1"]"#,
+            "",
+        ] {
+            assert!(check(grid, &matrix(wrong)).is_err(), "{wrong}");
+        }
+        let window = Times::Window {
+            from: 1_000,
+            to: 9_000,
+        };
+        let values = check(window, &matrix(r#"[1,"1"],[2,"2"],[9,"3"]"#)).unwrap();
+        assert_eq!(values.series[0].floats.times, [2_000, 9_000]);
+        assert_eq!(values.samples, 2);
+        assert!(
+            check(window, &matrix(r#"[1,"1"]"#))
+                .unwrap()
+                .series
+                .is_empty()
+        );
+        assert!(check(window, &matrix(r#"[0.999,"1"]"#)).is_err());
+        assert!(check(window, &matrix(r#"[9.001,"1"]"#)).is_err());
+        assert!(check(window, &matrix(r#"[2,"1"],[3,"1"],[4,"1"],[5,"1"]"#)).is_err());
+        assert!(check(Times::At(2_000), &matrix(r#"[2,"1"]"#)).is_err());
+        assert!(check(grid, &vector("0")).is_err());
+    }
+
+    #[test]
+    fn partial_and_refused_answers() {
+        let with = |rest: &str| {
+            let text = format!(
+                r#"{{"status":"success",{rest}"data":{{"resultType":"vector","result":[]}}}}"#
+            );
+            check(Times::At(0), &text)
+        };
+        assert!(with("").is_ok());
+        assert!(with(r#""warnings":null,"isPartial":false,"#).is_ok());
+        assert!(with(r#""isPartial":true,"#).is_err());
+        assert!(with(r#""warnings":["store a is down"],"#).is_err());
+        assert!(with(r#""infos":["something else"],"#).is_err());
+        let values = with(
+            r#""warnings":["PromQL warning: mixed (1:5)"],"infos":["PromQL info: no counter"],"#,
+        );
+        let remarks = values.unwrap().remarks;
+        assert_eq!(
+            remarks,
+            ["PromQL warning: mixed (1:5)", "PromQL info: no counter"]
+        );
+
+        let error = check(
+            Times::At(0),
+            r#"{"status":"error","errorType":"execution","error":"many"}"#,
+        );
+        let error = error.unwrap_err();
+        assert_eq!(
+            (&*error.reason, error.of_query),
+            ("it refuses: execution: many", true)
+        );
+        assert!(check(Times::At(0), r#"{"status":""}"#).is_err());
+        assert!(check(Times::At(0), r#"{"status":"success"}"#).is_err());
+    }
+
+    #[test]
+    fn histograms_are_refused() {
+        let text = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[0,{}]}]}}"#;
+        assert!(check(Times::At(0), text).unwrap_err().histograms);
+    }
+}

@@ -1,0 +1,286 @@
+//! One way of asking a query: its questions, their answers, the evaluation.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use tokio::time::{Instant, timeout_at};
+
+use super::{
+    QueryError,
+    context::Context,
+    endpoints::Endpoints,
+    explain::{Explain, Request},
+    gather::{Outcome, gather},
+    question::{Ask, Times, Values},
+};
+use crate::{
+    federation::{Answer, Fetched, Inquiry, Window, World},
+    promql::{
+        ast::Expr,
+        engine::{EvalError, Options, Steps},
+    },
+};
+
+/// A query on its way.
+pub(super) struct Round {
+    pub(super) context: Arc<Context>,
+    pub(super) endpoints: Arc<Endpoints>,
+    pub(super) options: Options,
+    /// Until when endpoints may answer.
+    pub(super) answers_until: Instant,
+    pub(super) deadline: Instant,
+    pub(super) explain: Explain,
+}
+
+/// The questions of a query, equal ones once.
+#[derive(Default)]
+struct Questions {
+    asks: Vec<Ask>,
+    numbers: BTreeMap<Ask, usize>,
+    /// How often the answer to each is used.
+    uses: Vec<usize>,
+    /// The fragment for which each is asked first.
+    fragments: Vec<Option<usize>>,
+}
+
+/// Where an answer comes from.
+enum Source {
+    /// From the question of this number.
+    Asked(usize),
+    /// It is known to be empty.
+    Nothing,
+    /// No endpoint can give it.
+    Unknown(usize, &'static str),
+}
+
+impl Round {
+    pub(super) async fn run(
+        &mut self,
+        expr: &Expr,
+        steps: Steps,
+        world: World,
+    ) -> Result<Answer, QueryError> {
+        let inquiry = Inquiry::new(expr, steps, self.options, &world)?;
+        self.explain.local = inquiry.plan().local.to_string();
+        let mut questions = Questions::default();
+        let fragments = questions.of_fragments(&inquiry);
+        let windows = inquiry.windows().iter();
+        let windows = windows.map(|windows| questions.of_windows(windows, self.options));
+        let windows: Vec<Vec<Source>> = windows.collect();
+
+        let mut outcomes = gather(
+            &self.context,
+            &self.endpoints,
+            &questions.asks,
+            self.answers_until,
+        )
+        .await;
+        self.note(&questions, &outcomes);
+        self.refuse(&questions, &mut outcomes)?;
+        let missing = missing(&questions, &outcomes, windows.iter().flatten());
+        let mut answers = Answers {
+            outcomes,
+            questions: &questions,
+            missing,
+        };
+        let fragments = answers.all(&fragments);
+        let windows = answers.all(&windows);
+        self.evaluate(inquiry, world, fragments, windows).await
+    }
+
+    /// Puts the answers together on a thread that may take its time.
+    async fn evaluate(
+        &self,
+        inquiry: Inquiry,
+        world: World,
+        fragments: Vec<Vec<Fetched>>,
+        windows: Vec<Vec<Fetched>>,
+    ) -> Result<Answer, QueryError> {
+        let evaluate = move || inquiry.answer(&world, fragments, windows);
+        let evaluation = tokio::task::spawn_blocking(evaluate);
+        match timeout_at(self.deadline, evaluation).await {
+            Ok(Ok(answer)) => Ok(answer?),
+            Ok(Err(_panic)) => Err(QueryError::Failed),
+            Err(_elapsed) => Err(QueryError::TimedOut),
+        }
+    }
+
+    /// Ends the query where an answer without a partition would hide that it cannot be asked in this way at all.
+    fn refuse(&self, questions: &Questions, outcomes: &mut [Outcome]) -> Result<(), QueryError> {
+        let mut samples = 0_usize;
+        for (ask, outcome) in questions.asks.iter().zip(outcomes) {
+            match &mut outcome.result {
+                Ok(values) => samples = samples.saturating_add(values.samples),
+                Err(failure) if failure.histograms => {
+                    let partition = self.endpoints.partitions.get(ask.partition);
+                    return Err(QueryError::Histograms {
+                        partition: partition.map(|one| one.labels.clone()).unwrap_or_default(),
+                        query: ask.query.clone(),
+                        reason: std::mem::take(&mut failure.reason),
+                    });
+                }
+                Err(_) => {}
+            }
+        }
+        if samples > self.options.max_samples {
+            return Err(EvalError::TooManySamples.into());
+        }
+        Ok(())
+    }
+
+    fn note(&mut self, questions: &Questions, outcomes: &[Outcome]) {
+        for ((ask, fragment), outcome) in questions
+            .asks
+            .iter()
+            .zip(&questions.fragments)
+            .zip(outcomes)
+        {
+            let partition = self.endpoints.partitions.get(ask.partition);
+            for attempt in &outcome.attempts {
+                self.explain.requests.push(Request {
+                    fragment: *fragment,
+                    partition: partition.map(|one| one.labels.clone()).unwrap_or_default(),
+                    endpoint: attempt.endpoint.config.name.clone(),
+                    replica: attempt.endpoint.config.replica.clone(),
+                    query: ask.query.clone(),
+                    took: attempt.took,
+                    bytes: attempt.bytes,
+                    series: attempt.series,
+                    samples: attempt.samples,
+                    error: attempt.error.clone(),
+                });
+            }
+        }
+    }
+}
+
+impl Questions {
+    fn of_fragments(&mut self, inquiry: &Inquiry) -> Vec<Vec<Source>> {
+        let fragments = inquiry.fragments().enumerate();
+        fragments
+            .map(|(number, (fragment, steps))| {
+                let questions = fragment.questions.iter();
+                questions
+                    .map(|question| {
+                        if steps.count() == 0 {
+                            return Source::Nothing;
+                        }
+                        let ask = Ask {
+                            partition: question.partition,
+                            query: question.query.clone(),
+                            times: Times::of(steps),
+                            lookback: question.lookback,
+                        };
+                        self.ask(ask, Some(number))
+                    })
+                    .collect()
+            })
+            .collect()
+    }
+
+    fn of_windows(&mut self, windows: &[Window], options: Options) -> Vec<Source> {
+        let window = |window: &Window| {
+            if window.to <= window.from {
+                return Source::Nothing;
+            }
+            if window.markers {
+                let reason = "the query needs the marks of ended series, which answers to queries do not hold";
+                return Source::Unknown(window.partition, reason);
+            }
+            let ask = Ask {
+                partition: window.partition,
+                query: window.query.clone(),
+                times: Times::Window {
+                    from: window.from,
+                    to: window.to,
+                },
+                lookback: options.lookback,
+            };
+            self.ask(ask, None)
+        };
+        windows.iter().map(window).collect()
+    }
+
+    fn ask(&mut self, ask: Ask, fragment: Option<usize>) -> Source {
+        let number = match self.numbers.get(&ask) {
+            Some(number) => *number,
+            None => {
+                let number = self.asks.len();
+                self.numbers.insert(ask.clone(), number);
+                self.asks.push(ask);
+                self.uses.push(0);
+                self.fragments.push(fragment);
+                number
+            }
+        };
+        if let Some(uses) = self.uses.get_mut(number) {
+            *uses += 1;
+        }
+        Source::Asked(number)
+    }
+}
+
+/// The partitions that did not answer everything, with the first reason. What they did answer is left out, so that the
+/// parts of a query are about the same part of the world.
+fn missing<'a>(
+    questions: &Questions,
+    outcomes: &[Outcome],
+    windows: impl Iterator<Item = &'a Source>,
+) -> BTreeMap<usize, String> {
+    let mut missing = BTreeMap::new();
+    for (ask, outcome) in questions.asks.iter().zip(outcomes) {
+        if let Err(failure) = &outcome.result {
+            missing
+                .entry(ask.partition)
+                .or_insert_with(|| failure.reason.clone());
+        }
+    }
+    for source in windows {
+        if let Source::Unknown(partition, reason) = source {
+            missing
+                .entry(*partition)
+                .or_insert_with(|| (*reason).to_owned());
+        }
+    }
+    missing
+}
+
+struct Answers<'a> {
+    outcomes: Vec<Outcome>,
+    questions: &'a Questions,
+    missing: BTreeMap<usize, String>,
+}
+
+impl Answers<'_> {
+    fn all(&mut self, sources: &[Vec<Source>]) -> Vec<Vec<Fetched>> {
+        let one = |sources: &Vec<Source>| sources.iter().map(|source| self.one(source)).collect();
+        sources.iter().map(one).collect()
+    }
+
+    fn one(&mut self, source: &Source) -> Fetched {
+        let number = match source {
+            Source::Nothing => return Fetched::Series(Vec::new()),
+            Source::Unknown(_, reason) => return Fetched::Missing((*reason).to_owned()),
+            Source::Asked(number) => *number,
+        };
+        let partition = self.questions.asks.get(number).map(|ask| ask.partition);
+        if let Some(reason) = partition.and_then(|partition| self.missing.get(&partition)) {
+            return Fetched::Missing(reason.clone());
+        }
+        let once = self.questions.uses.get(number) == Some(&1);
+        let Some(Ok(values)) = self
+            .outcomes
+            .get_mut(number)
+            .map(|outcome| &mut outcome.result)
+        else {
+            return Fetched::Missing("it was not asked: this is a bug".to_owned());
+        };
+        let Values {
+            series, remarks, ..
+        } = if once {
+            std::mem::take(values)
+        } else {
+            values.clone()
+        };
+        Fetched::Remarked(series, remarks)
+    }
+}

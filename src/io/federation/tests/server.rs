@@ -1,0 +1,369 @@
+//! Endpoints of the tests: one that evaluates what it is asked over its own series, and ways to fail.
+
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+
+use crate::{
+    io::federation::question::seconds,
+    json::push_str,
+    labels::{LabelSet, Matcher},
+    promql::{
+        Point, Series, Value,
+        engine::{Options, Selection, Steps, prepare},
+        parse::{Features, parse},
+    },
+};
+
+pub(super) const OPTIONS: Options = Options {
+    lookback: 300_000,
+    subquery_step: 60_000,
+    max_samples: 1_000_000,
+    delayed_name_removal: false,
+    use_start_timestamps: false,
+    type_and_unit_labels: false,
+};
+
+/// A request as the server saw it.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub(super) method: String,
+    pub(super) path: String,
+    pub(super) head: String,
+    pub(super) form: BTreeMap<String, String>,
+}
+
+/// What a server does with a request.
+pub(super) enum Reply {
+    /// Answers 200 with JSON.
+    Json(String),
+    /// Writes these bytes and closes.
+    Raw(Vec<u8>),
+    /// Never answers.
+    Hang,
+    /// Breaks the connection.
+    Reset,
+    /// Answers 200 with JSON when it gets a permit.
+    Later(Arc<Semaphore>, String),
+}
+
+/// A server on this machine.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    /// Connections that stand.
+    pub(super) open: Arc<AtomicUsize>,
+    /// Requests that are under way.
+    pub(super) running: Arc<AtomicUsize>,
+    /// The most requests that were under way at once.
+    pub(super) most: Arc<AtomicUsize>,
+}
+
+pub(super) type Handler = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
+
+impl Server {
+    pub(super) async fn start(handler: Handler) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let server = Self {
+            address: listener.local_addr().unwrap(),
+            asked: Arc::default(),
+            open: Arc::default(),
+            running: Arc::default(),
+            most: Arc::default(),
+        };
+        let (asked, open, most) = (
+            Arc::clone(&server.asked),
+            Arc::clone(&server.open),
+            Arc::clone(&server.most),
+        );
+        let now = Arc::clone(&server.running);
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (asked, open, most) =
+                    (Arc::clone(&asked), Arc::clone(&open), Arc::clone(&most));
+                let (handler, now) = (Arc::clone(&handler), Arc::clone(&now));
+                open.fetch_add(1, SeqCst);
+                tokio::spawn(async move {
+                    serve(stream, &handler, &asked, (&now, &most)).await;
+                    open.fetch_sub(1, SeqCst);
+                });
+            }
+        });
+        server
+    }
+
+    /// A server that answers over these series as a Prometheus 3.
+    pub(super) async fn prometheus(series: Vec<Series>) -> Self {
+        Self::start(Arc::new(move |asked| evaluate(asked, &series))).await
+    }
+
+    /// What it was asked, but for what it is.
+    pub(super) fn asked(&self) -> Vec<Asked> {
+        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        asked
+            .iter()
+            .filter(|one| one.path.starts_with("/api/v1/query"))
+            .cloned()
+            .collect()
+    }
+}
+
+async fn serve(
+    mut stream: TcpStream,
+    handler: &Handler,
+    asked: &Mutex<Vec<Asked>>,
+    (now, most): (&AtomicUsize, &AtomicUsize),
+) {
+    while let Some(one) = read(&mut stream).await {
+        most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
+        asked
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(one.clone());
+        let reply = handler(&one);
+        let goes_on = write(&mut stream, reply).await;
+        now.fetch_sub(1, SeqCst);
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+async fn read(stream: &mut TcpStream) -> Option<Asked> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    let end = loop {
+        if let Some(at) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
+            break at + 4;
+        }
+        match stream.read(&mut chunk).await {
+            Ok(read) if read > 0 => bytes.extend_from_slice(&chunk[..read]),
+            Ok(_) | Err(_) => return None,
+        }
+    };
+    let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+    let length = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let length: usize = length.map_or(0, |length| length.parse().unwrap());
+    while bytes.len() < end + length {
+        let read = stream.read(&mut chunk).await.ok()?;
+        bytes.extend_from_slice(&chunk[..read]);
+    }
+    let line = String::from_utf8_lossy(&bytes[..end])
+        .lines()
+        .next()?
+        .to_owned();
+    let mut words = line.split(' ');
+    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
+    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
+    let body = String::from_utf8_lossy(&bytes[end..]).into_owned();
+    let form = url::form_urlencoded::parse(query.as_bytes());
+    let form = form
+        .chain(url::form_urlencoded::parse(body.as_bytes()))
+        .map(|(name, value)| {
+            let name: String = name.into_owned();
+            (name, value.into_owned())
+        });
+    Some(Asked {
+        method,
+        path: path.to_owned(),
+        head,
+        form: form.collect(),
+    })
+}
+
+pub(super) fn response(status: &str, kind: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    [head.as_bytes(), body].concat()
+}
+
+/// Whether the connection stands afterwards.
+async fn write(stream: &mut TcpStream, reply: Reply) -> bool {
+    let body = match reply {
+        Reply::Json(body) => body,
+        Reply::Raw(bytes) => {
+            let _ = stream.write_all(&bytes).await;
+            let _ = stream.shutdown().await;
+            return false;
+        }
+        Reply::Hang => {
+            // Until the client goes.
+            let _ = stream.read(&mut [0]).await;
+            return false;
+        }
+        Reply::Reset => {
+            let socket = socket2::SockRef::from(&*stream);
+            socket.set_linger(Some(Duration::ZERO)).unwrap();
+            return false;
+        }
+        Reply::Later(permits, body) => {
+            let Ok(_permit) = permits.acquire().await else {
+                return false;
+            };
+            body
+        }
+    };
+    let bytes = response("200 OK", "application/json", body.as_bytes());
+    stream.write_all(&bytes).await.is_ok()
+}
+
+/// `labels` as `{a="b"}`, and samples of times in milliseconds.
+pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Series {
+    let mut series = Series {
+        labels: LabelSet::from_pairs(labels.iter().copied()),
+        ..Series::default()
+    };
+    for (time, value) in samples {
+        series.floats.times.push(*time);
+        series.floats.values.push(*value);
+    }
+    series
+}
+
+/// The series of a selection.
+fn select(series: &[Series], selection: &Selection) -> Vec<Series> {
+    let matching = series
+        .iter()
+        .filter(|one| Matcher::all_match(&selection.matchers, &one.labels));
+    let within = |one: &Series| {
+        let samples = one
+            .floats
+            .times
+            .iter()
+            .copied()
+            .zip(one.floats.values.iter().copied());
+        let samples = samples.filter(|(time, _)| *time > selection.from && *time <= selection.to);
+        let mut kept = Series {
+            labels: one.labels.clone(),
+            ..Series::default()
+        };
+        (kept.floats.times, kept.floats.values) = samples.unzip();
+        kept
+    };
+    matching
+        .map(within)
+        .filter(|one| !one.floats.times.is_empty())
+        .collect()
+}
+
+/// The value of a query over series.
+pub(super) fn value(query: &str, steps: Steps, series: &[Series]) -> Result<Value, String> {
+    let expr = parse(query, Features::all()).map_err(|error| error.to_string())?;
+    let prepared = prepare(&expr, steps, OPTIONS).map_err(|error| error.to_string())?;
+    let data = prepared.selections().iter();
+    let data: Vec<_> = data.map(|selection| select(series, selection)).collect();
+    let output = prepared
+        .evaluate(&data)
+        .map_err(|error| error.to_string())?;
+    Ok(output.value)
+}
+
+/// What a Prometheus answers.
+pub(super) fn evaluate(asked: &Asked, series: &[Series]) -> Reply {
+    if asked.path == "/api/v1/status/buildinfo" {
+        return Reply::Json(build_info("3.14.0"));
+    }
+    let millis = |name: &str| {
+        let seconds: f64 = asked.form[name].parse().unwrap();
+        #[expect(clippy::cast_possible_truncation, reason = "times of tests are small")]
+        let millis = (seconds * 1000.0).round() as i64;
+        millis
+    };
+    let steps = if asked.path == "/api/v1/query" {
+        Steps::instant(millis("time"))
+    } else {
+        Steps {
+            start: millis("start"),
+            end: millis("end"),
+            step: millis("step"),
+        }
+    };
+    match value(&asked.form["query"], steps, series) {
+        Ok(value) => Reply::Json(json(&value)),
+        Err(error) => {
+            let mut body = r#"{"status":"error","errorType":"execution","error":"#.to_owned();
+            push_str(&mut body, &error, false);
+            body.push('}');
+            Reply::Raw(response(
+                "422 Unprocessable Entity",
+                "application/json",
+                body.as_bytes(),
+            ))
+        }
+    }
+}
+
+pub(super) fn build_info(version: &str) -> String {
+    format!(r#"{{"status":"success","data":{{"version":"{version}","revision":"r"}}}}"#)
+}
+
+fn json(value: &Value) -> String {
+    let (kind, result) = match value {
+        Value::Scalar { time, value } => ("scalar", pair(*time, *value)),
+        Value::String { .. } => panic!("no test asks for texts"),
+        Value::Vector(samples) => {
+            let samples = samples.iter().map(|sample| {
+                let Point::Float(value) = sample.point else {
+                    panic!("no test has histograms")
+                };
+                let labels = labels(&sample.labels);
+                format!(
+                    r#"{{"metric":{labels},"value":{}}}"#,
+                    pair(sample.time, value)
+                )
+            });
+            (
+                "vector",
+                format!("[{}]", samples.collect::<Vec<_>>().join(",")),
+            )
+        }
+        Value::Matrix(series) => {
+            let series = series.iter().map(|one| {
+                let samples = one.floats.times.iter().zip(&one.floats.values);
+                let samples: Vec<_> = samples.map(|(time, value)| pair(*time, *value)).collect();
+                let labels = labels(&one.labels);
+                format!(r#"{{"metric":{labels},"values":[{}]}}"#, samples.join(","))
+            });
+            (
+                "matrix",
+                format!("[{}]", series.collect::<Vec<_>>().join(",")),
+            )
+        }
+    };
+    format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":{result}}}}}"#)
+}
+
+fn pair(time: i64, value: f64) -> String {
+    format!("[{},\"{value}\"]", seconds(time))
+}
+
+fn labels(labels: &LabelSet) -> String {
+    let mut text = String::from("{");
+    for (number, (name, value)) in labels.iter().enumerate() {
+        if number > 0 {
+            text.push(',');
+        }
+        push_str(&mut text, name, false);
+        text.push(':');
+        push_str(&mut text, value, false);
+    }
+    text.push('}');
+    text
+}
