@@ -137,6 +137,11 @@ impl Handover {
             .min()
     }
 
+    /// Claims of this node, and promises that it remembers.
+    pub(in crate::tenant) fn claims(&self) -> (usize, usize) {
+        self.claims.len()
+    }
+
     /// Whether nothing is claimed and nothing waits.
     pub(in crate::tenant) fn is_idle(&self) -> bool {
         self.pending.is_empty() && self.claims.len().0 == 0
