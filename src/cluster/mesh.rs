@@ -250,6 +250,7 @@ impl Mesh {
         }
         self.beat = bytes;
         self.beat_version += 1;
+        self.set_due();
     }
 
     /// Whether every given peer has answered or refused, or time is up.
