@@ -108,9 +108,12 @@ fn what_beats_carry_is_soon_said_twice_and_known_for_good() {
     net.run_for(20 * S);
     let heard = |net: &Net, since: Duration| -> Vec<Vec<u8>> {
         let events = net.hosts[1].events.iter().filter(|(at, _)| *at >= since);
-        let beats = events.filter_map(|(_, event)| match event {
-            MeshEvent::Beat { bytes, .. } => Some(bytes.clone()),
-            _ => None,
+        let beats = events.filter_map(|(_, event)| {
+            if let MeshEvent::Beat { bytes, .. } = event {
+                Some(bytes.clone())
+            } else {
+                None
+            }
         });
         beats.collect()
     };
