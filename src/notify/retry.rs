@@ -5,11 +5,7 @@
 //! is given it, by every group, and so is one that may be told only so often; what piles up meanwhile goes out as one
 //! digest.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Delivery, FailureReason, Memory, NotificationData, Receipt, Verdict,

@@ -177,7 +177,11 @@ impl Handover {
         let ids: Vec<u64> = all.map(|(id, _)| *id).take(limit.min(left)).collect();
         self.ranking = Ranking {
             next: ids.last().map_or(0, |last| last + 1),
-            left: if ids.len() < limit { 0 } else { left - ids.len() },
+            left: if ids.len() < limit {
+                0
+            } else {
+                left - ids.len()
+            },
         };
         ids
     }
@@ -214,5 +218,65 @@ impl Pending {
     /// The number that the notification will have.
     pub(super) fn seq(&self) -> u64 {
         self.plan.entry.as_ref().map_or(0, |entry| entry.seq)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        nflog::ReceiverKey,
+        notify::{NotifyReason, claims::Quorum},
+    };
+
+    fn pending(group: u64) -> Pending {
+        let receiver = ReceiverKey {
+            group_name: "team".into(),
+            integration: "webhook".into(),
+            index: 0,
+        };
+        let key = LogKey {
+            group_key: format!("{{}}:{{instance=\"{group}\"}}").into(),
+            receiver,
+        };
+        Pending {
+            group: GroupId(group),
+            plan: Plan {
+                integration: None,
+                key,
+                decision: Ok(NotifyReason::FirstNotification),
+                data: None,
+                entry: None,
+            },
+            deadline: Duration::MAX,
+            decided: Duration::ZERO,
+            asked: Duration::ZERO,
+            since: Duration::ZERO,
+            state: PendingState::Watching(Duration::from_secs(group)),
+        }
+    }
+
+    #[test]
+    fn ten_thousand_groups_are_ranked_anew_a_portion_at_a_time() {
+        let mut handover = Handover::new(Claims::new(Quorum::default()), None);
+        for group in 0..10_000 {
+            handover.add(pending(group));
+        }
+        assert!(handover.to_rank(64).is_empty());
+        handover.rank_again();
+        let mut ranked = BTreeSet::new();
+        for step in 0..157 {
+            assert_eq!(handover.next_due(), Some(Duration::ZERO));
+            let ids = handover.to_rank(64);
+            assert!(ids.len() <= 64);
+            ranked.extend(ids);
+            if step == 0 {
+                // A node that comes and goes all the time keeps nobody from their turn.
+                handover.rank_again();
+            }
+        }
+        assert_eq!(ranked.len(), 10_000);
+        assert!(handover.to_rank(64).len() <= 64);
+        assert_eq!(handover.ranking.left, 0);
     }
 }
