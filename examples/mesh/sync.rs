@@ -30,7 +30,10 @@ receivers:
 
 pub(crate) fn measure(program: &Path, storage: &Path, entries: u64, silences: u64) -> Result<()> {
     let directory = tempfile::tempdir_in(storage)?;
-    let (full, fresh) = (directory.path().join("full"), directory.path().join("fresh"));
+    let (full, fresh) = (
+        directory.path().join("full"),
+        directory.path().join("fresh"),
+    );
     fill(&full.join("data"), entries, silences)?;
     let places = [Place::find()?, Place::find()?];
     let mut full = Node::start(program, &full, CONFIG, &places, 0)?;

@@ -164,9 +164,9 @@ impl Handover {
         self.by_key.of(key).collect()
     }
 
-    /// Takes note that nodes came or went: all that is pending is ranked anew, in bounded steps.
+    /// Takes note that nodes came or went: all that is pending is ranked anew, in bounded steps, the first of them at once.
     pub(super) fn rank_again(&mut self) {
-        self.ranking.left = self.pending.len();
+        self.ranking.left = self.pending.len().max(1);
     }
 
     /// The next that are to be ranked anew. Whoever begins again meanwhile goes on from there, so that all get their turn.
