@@ -170,7 +170,7 @@ impl Handover {
     }
 
     /// The next that are to be ranked anew. Whoever begins again meanwhile goes on from there, so that all get their turn.
-    pub(super) fn to_rank(&mut self, limit: usize) -> Vec<u64> {
+    pub(super) fn next_to_rank(&mut self, limit: usize) -> Vec<u64> {
         let Ranking { next, left } = self.ranking;
         let from = self.pending.range(next..);
         let all = from.chain(self.pending.range(..next));
@@ -262,12 +262,12 @@ mod tests {
         for group in 0..10_000 {
             handover.add(pending(group));
         }
-        assert!(handover.to_rank(64).is_empty());
+        assert!(handover.next_to_rank(64).is_empty());
         handover.rank_again();
         let mut ranked = BTreeSet::new();
         for step in 0..157 {
             assert_eq!(handover.next_due(), Some(Duration::ZERO));
-            let ids = handover.to_rank(64);
+            let ids = handover.next_to_rank(64);
             assert!(ids.len() <= 64);
             ranked.extend(ids);
             if step == 0 {
@@ -276,7 +276,7 @@ mod tests {
             }
         }
         assert_eq!(ranked.len(), 10_000);
-        assert!(handover.to_rank(64).len() <= 64);
+        assert!(handover.next_to_rank(64).len() <= 64);
         assert_eq!(handover.ranking.left, 0);
     }
 }

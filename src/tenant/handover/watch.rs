@@ -250,7 +250,7 @@ impl Tenant {
         let Some(handover) = &mut self.handover else {
             return;
         };
-        for id in handover.to_rank(PER_STEP) {
+        for id in handover.next_to_rank(PER_STEP) {
             self.rank_one(id, now);
         }
     }
