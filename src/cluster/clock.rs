@@ -17,7 +17,7 @@ const STEP: u64 = 20_000_000;
 /// How many beats may be on their way.
 const UNANSWERED: usize = 8;
 
-/// What a node says every two seconds.
+/// What a node says every few seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Beat {
     pub(super) number: u64,
@@ -25,7 +25,7 @@ pub(super) struct Beat {
     pub(super) sent: i64,
     /// The last beat of the other side, for the first time since.
     pub(super) echo: Option<Echo>,
-    /// What the node gave, opaque.
+    /// What the node gave, opaque; empty if that is what the last beat on this stream that was not empty carried.
     pub(super) payload: Vec<u8>,
 }
 
@@ -68,6 +68,14 @@ impl Beat {
 struct Sample {
     round_trip: Duration,
     ahead: i64,
+}
+
+impl Sample {
+    /// Whether both can be true of one clock: each is wrong by at most half of its round trip. If they cannot, it was set.
+    fn agrees(self, other: Self) -> bool {
+        let slack = (self.round_trip + other.round_trip) / 2 + Duration::from_nanos(STEP);
+        u128::from(self.ahead.abs_diff(other.ahead)) <= slack.as_nanos()
+    }
 }
 
 /// The clock of one other node as seen from here.
@@ -125,10 +133,14 @@ impl PeerClock {
         let there = i128::from(echo.received) - i128::from(sent_wall);
         let back = i128::from(beat.sent) - i128::from(wall);
         let ahead = i64::try_from((there + back) / 2).unwrap_or(0);
+        let sample = Sample { round_trip, ahead };
+        if self.samples.iter().any(|other| !sample.agrees(*other)) {
+            self.samples.clear();
+        }
         if self.samples.len() >= SAMPLES {
             self.samples.pop_front();
         }
-        self.samples.push_back(Sample { round_trip, ahead });
+        self.samples.push_back(sample);
         self.ahead = self.believed();
     }
 
@@ -234,6 +246,18 @@ mod tests {
         assert_eq!(ours.ahead(), Some(0));
         ours.beat(Vec::new(), now(30, 5_000));
         assert_eq!(ours.ahead(), Some(-5_000_000_000));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_is_known_with_the_next_sample() {
+        let (mut ours, mut theirs) = (PeerClock::default(), PeerClock::default());
+        for (round, ahead) in [(0, 0), (4_000, 0), (8_000, 0), (12_000, 7_000)] {
+            let beat = ours.beat(Vec::new(), now(round, 0));
+            theirs.heard(&beat, now(round + 10, ahead));
+            let answer = theirs.beat(Vec::new(), now(round + 10, ahead));
+            ours.heard(&answer, now(round + 20, 0));
+        }
+        assert_eq!(ours.ahead(), Some(7_000_000_000));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
     CloseReason, ConnId, Mesh, MeshEffect, MeshEvent,
     addresses::{Outcome, Target},
     peer::{Phase, Stream},
-    swim::SILENCE_OF_DEAD,
+    swim::{LAST_CALL, SILENCE_OF_DEAD},
 };
 use crate::time::Now;
 
@@ -16,7 +16,7 @@ const HANGING: usize = 3;
 const DIALLING: Duration = Duration::from_secs(30);
 /// How long the other side may take to say who it is.
 const GREETING: Duration = Duration::from_secs(5);
-/// How long a stream may be silent; every node speaks every two seconds.
+/// How long a stream may be silent; every node speaks at least every four seconds.
 const SILENCE: Duration = Duration::from_secs(8);
 
 impl Mesh {
@@ -240,12 +240,10 @@ impl Mesh {
             Phase::Open => {
                 let name = stream.name.as_deref();
                 let peer = name.and_then(|name| self.peers.get(name));
-                let silence = if peer.is_some_and(|peer| peer.down) {
-                    SILENCE_OF_DEAD
-                } else {
-                    SILENCE
-                };
-                Some(stream.heard + silence)
+                let down_since = peer.and_then(|peer| peer.down_since);
+                Some(down_since.map_or(stream.heard + SILENCE, |since| {
+                    (stream.heard + SILENCE_OF_DEAD).max(since + LAST_CALL)
+                }))
             }
         }
     }

@@ -28,7 +28,7 @@ pub enum MeshEvent {
         /// What; at most `MAX_FRAME` less a few bytes.
         bytes: Vec<u8>,
     },
-    /// What another node gave to [`super::Mesh::set_beat`]; it comes every two seconds.
+    /// What another node gave to [`super::Mesh::set_beat`]; it comes every two to four seconds.
     Beat {
         /// From whom.
         from: NodeName,

@@ -85,7 +85,7 @@ pub(super) enum Frame {
     Bulk(Vec<u8>),
     /// So many bytes of bulk payloads were handed on.
     Credit(u64),
-    /// Said every two seconds.
+    /// Said every few seconds.
     Beat(Beat),
     /// A packet of the membership protocol.
     Swim(Vec<u8>),

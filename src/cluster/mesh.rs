@@ -48,8 +48,9 @@ pub struct Mesh {
     pub(super) settled: Option<bool>,
     /// Counts the streams dialled.
     pub(super) dials: u64,
-    /// What beats carry.
+    /// What beats carry, and how often it changed.
     pub(super) beat: Vec<u8>,
+    pub(super) beat_version: u64,
     /// Refusals that the log has told: of whom, and why.
     pub(super) refusals: BTreeSet<(Arc<str>, &'static str)>,
     pub(super) started: Duration,
@@ -77,6 +78,7 @@ impl Mesh {
             settled: None,
             dials: 0,
             beat: Vec::new(),
+            beat_version: 0,
             refusals: BTreeSet::new(),
             started: now.mono,
             noticed: now,
@@ -237,16 +239,18 @@ impl Mesh {
         stream.map_or(0, |stream| WINDOW.saturating_sub(stream.unacknowledged))
     }
 
-    /// Sets what is told to all peers every two seconds; it comes to them as [`MeshEvent::Beat`].
+    /// Sets what is told to all peers within two seconds and again for ever; it comes to them as [`MeshEvent::Beat`].
     pub fn set_beat(&mut self, bytes: Vec<u8>) {
         if bytes.len() > MAX_BEAT {
             tracing::error!(
                 bytes = bytes.len(),
-                "What is to be said every two seconds is too long and is not said. This is a bug"
+                "What is to be said with every beat is too long and is not said. This is a bug"
             );
             return;
         }
         self.beat = bytes;
+        self.beat_version += 1;
+        self.set_due();
     }
 
     /// Whether every given peer has answered or refused, or time is up.
@@ -329,7 +333,7 @@ impl Mesh {
     #[must_use]
     pub fn is_down(&self, name: &str) -> bool {
         let peer = self.peers.get(name);
-        peer.is_some_and(|peer| peer.gone || peer.down)
+        peer.is_some_and(|peer| peer.gone || peer.down_since.is_some())
     }
 
     /// A snapshot for status and metrics.
@@ -364,7 +368,7 @@ impl Mesh {
             address: Arc::clone(&peer.address),
             run: peer.run,
             version: Arc::clone(&peer.version),
-            state: if peer.gone || peer.down {
+            state: if peer.gone || peer.down_since.is_some() {
                 PeerState::Down
             } else {
                 self.membership.state_of(name).unwrap_or_default()

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{ConnId, Electors, NodeName, clock::PeerClock, swim::Datagrams};
+use super::{ConnId, Electors, NodeName, beats::Told, clock::PeerClock, swim::Datagrams};
 
 /// Another node.
 #[derive(Debug, Default)]
@@ -26,10 +26,11 @@ pub(super) struct Peer {
     pub(super) parted: Duration,
     /// Beats sent since it joined.
     pub(super) beats: u32,
-    pub(super) next_beat: Duration,
+    /// When the last of them was.
+    pub(super) last_beat: Duration,
     pub(super) clock: PeerClock,
-    /// The membership protocol holds it for dead.
-    pub(super) down: bool,
+    /// Since when the membership protocol holds it for dead.
+    pub(super) down_since: Option<Duration>,
     pub(super) datagrams: Datagrams,
 }
 
@@ -85,6 +86,9 @@ pub(super) struct Stream {
     pub(super) since: Duration,
     /// When the last frame came.
     pub(super) heard: Duration,
+    /// What beats carried last, in each direction.
+    pub(super) told: Told,
+    pub(super) known: Vec<u8>,
     /// Bytes of bulk payloads that the other side has not handed on yet.
     pub(super) unacknowledged: usize,
     /// Bytes of bulk payloads handed on here for which no credit was given yet.
@@ -116,6 +120,8 @@ impl Stream {
             remote,
             since: now,
             heard: now,
+            told: Told::default(),
+            known: Vec::new(),
             unacknowledged: 0,
             owed: 0,
         }

@@ -129,7 +129,7 @@ impl Mesh {
             Frame::Credit(bytes) => self.credited(conn, bytes),
             Frame::Goodbye => self.said_goodbye(&name, now),
             Frame::Members(members) => self.learn(&members, now),
-            Frame::Beat(beat) => self.beat_heard(&name, beat, now),
+            Frame::Beat(beat) => self.beat_heard(conn, &name, beat, now),
             Frame::Swim(bytes) => self.swim_frame(conn, &name, &bytes, now),
             Frame::Vote(bytes) => {
                 self.electorate.handle(&name, &bytes, now);
@@ -389,7 +389,7 @@ impl Mesh {
         }
         peer.run = run;
         peer.gone = false;
-        peer.down = false;
+        peer.down_since = None;
         peer.datagrams = Datagrams::default();
         peer.clock = PeerClock::default();
         peer.generation = stream.generation;

@@ -16,6 +16,8 @@ use crate::time::Now;
 const ANNOUNCE: Duration = Duration::from_secs(1);
 /// How long the stream to a node that is held for dead may be silent.
 pub(super) const SILENCE_OF_DEAD: Duration = Duration::from_millis(2500);
+/// How long it has at least to answer when it is called.
+pub(super) const LAST_CALL: Duration = Duration::from_millis(1000);
 /// So many answers in a row that came on the stream only mean that datagrams are blocked.
 const BLOCKED_AFTER: u32 = 6;
 /// So many answers by datagram mean that they are not any more.
@@ -196,7 +198,7 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(name) else {
             return;
         };
-        peer.down = false;
+        peer.down_since = None;
         self.electorate.peer_seen(name, now);
         self.out.event(MeshEvent::Visible {
             name: Arc::clone(name),
@@ -208,7 +210,7 @@ impl Mesh {
         let Some(peer) = self.peers.get_mut(name) else {
             return;
         };
-        peer.down = true;
+        peer.down_since.get_or_insert(now.mono);
         if !peer.gone {
             tracing::warn!(
                 peer = &**name,

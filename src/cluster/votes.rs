@@ -45,7 +45,10 @@ impl Mesh {
 
     fn absent(&self) -> impl Iterator<Item = (&NodeName, &Peer)> {
         self.peers.iter().filter(|(name, peer)| {
-            peer.stream.is_none() && !peer.down && !peer.gone && !self.membership.sees(name)
+            peer.stream.is_none()
+                && peer.down_since.is_none()
+                && !peer.gone
+                && !self.membership.sees(name)
         })
     }
 

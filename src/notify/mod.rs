@@ -3,6 +3,7 @@
 //! A flush passes the stages in Alertmanager's order (`notify/notify.go`): inhibition, active and mute intervals,
 //! silences, then for each integration deduplication, sending with retries, and the record of it.
 
+pub(crate) mod by_key;
 pub mod claims;
 pub mod data;
 pub mod decide;
@@ -16,6 +17,7 @@ mod rate;
 mod render;
 pub mod retry;
 pub(crate) mod route_labels;
+mod running;
 pub mod sample;
 mod verdict;
 

@@ -5,11 +5,7 @@
 //! is given it, by every group, and so is one that may be told only so often; what piles up meanwhile goes out as one
 //! digest.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use super::{
     Delivery, FailureReason, Memory, NotificationData, Receipt, Verdict,
@@ -17,6 +13,7 @@ use super::{
     delivery::{State, canceled, timed_out, unrecoverable},
     digest::{MAX_ALERTS, MAX_PARTS, digest},
     rate::{Bucket, Rates},
+    running::Running,
 };
 use crate::{
     config::{Integration, IntegrationKind},
@@ -74,7 +71,7 @@ pub struct Ended {
 /// All notifications under way.
 #[derive(Debug)]
 pub struct Deliveries {
-    running: BTreeMap<u64, Delivery>,
+    running: Running,
     timers: BTreeSet<(Duration, u64)>,
     rates: Rates,
     next: u64,
@@ -86,7 +83,7 @@ impl Deliveries {
     #[must_use]
     pub fn new(rng: Rng) -> Self {
         Self {
-            running: BTreeMap::new(),
+            running: Running::new(),
             timers: BTreeSet::new(),
             rates: Rates::default(),
             next: 0,
@@ -422,33 +419,24 @@ impl Deliveries {
     }
 
     /// Has an attempt that was not made yet tell something else.
-    pub fn replace_plan(&mut self, attempt: u64, mut plan: Plan) {
-        if let Some(delivery) = self.running.get_mut(&attempt) {
-            plan.integration = delivery.plan.integration.take();
-            delivery.plan = plan;
-        }
+    pub fn replace_plan(&mut self, attempt: u64, plan: Plan) {
+        self.running.replace_plan(attempt, plan);
     }
 
     /// The group and plan of a delivery that waits for its next attempt.
     #[must_use]
     pub fn waiting_plan(&self, key: &LogKey) -> Option<(GroupId, &Plan)> {
-        let mut all = self.running.values();
-        let found = all.find(|delivery| delivery.plan.key == *key && !delivery.is_sending())?;
+        let (_, found) = self.running.waiting(key)?;
         Some((found.group, &found.plan))
     }
 
     /// Takes out a delivery that waits for its next attempt.
     pub fn give_back(&mut self, key: &LogKey) -> Option<Delivery> {
-        let found = self
-            .running
-            .iter()
-            .find_map(|(id, delivery)| match delivery.state {
-                State::Waiting(at) if delivery.plan.key == *key => Some((at, *id)),
-                State::Waiting(_) | State::Sending | State::Following => None,
-            });
-        let timer = found?;
-        self.timers.remove(&timer);
-        self.running.remove(&timer.1)
+        let (id, found) = self.running.waiting(key)?;
+        if let State::Waiting(at) = found.state {
+            self.timers.remove(&(at, id));
+        }
+        self.running.remove(&id)
     }
 
     /// Follows a new configuration: the next attempts go where it says. What waits for an integration that is gone is
@@ -458,14 +446,14 @@ impl Deliveries {
         integration: impl Fn(&ReceiverKey) -> Option<Arc<Integration>>,
     ) -> Vec<Ended> {
         let mut gone = Vec::new();
-        for (id, delivery) in &mut self.running {
+        for (id, delivery) in self.running.iter_mut() {
             match (integration(&delivery.plan.key.receiver), delivery.state) {
                 (Some(integration), _) => {
                     delivery.bucket = Bucket::of(&delivery.plan.key.receiver, &integration);
                     delivery.plan.integration = Some(integration);
                     delivery.withdrawn = false;
                 }
-                (None, State::Waiting(at)) => gone.push((at, *id)),
+                (None, State::Waiting(at)) => gone.push((at, id)),
                 (None, State::Sending | State::Following) => delivery.withdrawn = true,
             }
         }

@@ -336,6 +336,7 @@ impl Tenant {
             tree: Arc::clone(self.dispatcher.tree()),
             groups: self.dispatcher.groups().clone(),
             deliveries: self.deliveries.len(),
+            claims: self.handover.as_ref().map_or((0, 0), Handover::claims),
             stats: self.stats.clone(),
             phase: Phase::default(),
             mesh: None,

@@ -82,6 +82,8 @@ pub struct View {
     pub groups: OrdMap<GroupId, Arc<Group>>,
     /// Notifications under way.
     pub deliveries: usize,
+    /// Claims that this node holds or asks for, and promises that it remembers.
+    pub claims: (usize, usize),
     /// Counters.
     pub stats: Stats,
     /// Where the node is on its way.

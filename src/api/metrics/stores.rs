@@ -75,6 +75,12 @@ fn add_config(page: &mut Page, view: &View, sources: &Sources) {
 
 fn add_nflog(page: &mut Page, view: &View) {
     let stats = view.nflog.stats();
+    page.gauge(
+        "watchfire_nflog_entries",
+        "Entries of the notification log; nodes of a mesh end with the same.",
+    )
+    .count(&[], as_u64(view.nflog.len()))
+    .end();
     for (name, help, value) in [
         (
             "alertmanager_nflog_queries_total",

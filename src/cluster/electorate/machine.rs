@@ -25,8 +25,10 @@ use crate::{
 /// How long a promise to the owner of a notification lasts: a member that lost its store promises nothing for so long.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
 
-/// How often all others are told how this node is, were a message ever lost.
-const TELL_EVERY: Duration = Duration::from_secs(5);
+/// After how long all others are told again how this node is, were a message ever lost; twice as long each time, until
+/// that many times.
+const TELL_AGAIN: Duration = Duration::from_secs(5);
+const TOLD_OFTEN: u32 = 2;
 
 /// How often something unfinished is looked at, and how often nothing is.
 const BUSY: Duration = Duration::from_millis(100);
@@ -85,6 +87,8 @@ pub struct Electorate {
     pub(super) outputs: Outputs,
     told: Tell,
     told_at: Duration,
+    /// How often the same was told again.
+    told_again: u32,
     looked_at: Duration,
     /// When it is looked at next.
     due: Duration,
@@ -142,6 +146,7 @@ impl Electorate {
             outputs: Outputs::default(),
             told: Tell::default(),
             told_at: now.mono,
+            told_again: 0,
             looked_at: now.mono,
             due: now.mono,
             forced: 0,
@@ -447,6 +452,7 @@ impl Electorate {
 
     fn tell_all(&mut self, tell: Tell, now: Now) {
         self.told_at = now.mono;
+        self.told_again = 0;
         self.told = tell.clone();
         let bytes = Message::Tell(tell).encode();
         for (name, _) in self.peers.connected() {
@@ -594,8 +600,13 @@ impl Electorate {
         self.watch_leaving(now);
         self.correct_all(now);
         let tell = self.current_tell(now);
-        if tell != self.told || now.mono >= self.told_at.saturating_add(TELL_EVERY) {
+        let wait = TELL_AGAIN * (1 << self.told_again.min(TOLD_OFTEN));
+        if tell != self.told {
             self.tell_all(tell, now);
+        } else if now.mono >= self.told_at.saturating_add(wait) {
+            let again = self.told_again.saturating_add(1);
+            self.tell_all(tell, now);
+            self.told_again = again;
         }
         self.set_due();
     }

@@ -17,8 +17,10 @@ use crate::{
 
 pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const S: Duration = Duration::from_secs(1);
-/// Ethernet, IP and TCP or UDP, as the specification counts them.
-const OVERHEAD: usize = 66;
+/// Ethernet, IP, UDP and what precedes the payload of a datagram.
+const DATAGRAM: usize = 62;
+/// Ethernet, IP, TCP and the length of a frame, and a packet that acknowledges it.
+const FRAME: usize = 70 + 66;
 
 /// What the wire carries to a host.
 #[derive(Debug)]
@@ -235,7 +237,7 @@ impl Net {
                 let Some(&pipe) = self.by_conn.get(&(host, conn)) else {
                     return;
                 };
-                self.count(host, bytes.len());
+                self.count(host, bytes.len() + FRAME);
                 let to_a = self.pipes[pipe].a != (host, conn);
                 self.carry(pipe, to_a, Carried::Frame(bytes.to_vec()));
             }
@@ -251,7 +253,7 @@ impl Net {
 
     fn count(&mut self, host: usize, bytes: usize) {
         self.hosts[host].packets += 1;
-        self.hosts[host].bytes += u64::try_from(bytes + OVERHEAD).unwrap();
+        self.hosts[host].bytes += u64::try_from(bytes).unwrap();
     }
 
     fn latency(&mut self) -> Duration {
@@ -395,7 +397,7 @@ impl Net {
 
     fn datagram(&mut self, host: usize, conn: ConnId, bytes: Vec<u8>) {
         assert!(bytes.len() <= 1200);
-        self.count(host, bytes.len());
+        self.count(host, bytes.len() + DATAGRAM);
         let Some(&pipe) = self.by_conn.get(&(host, conn)) else {
             return;
         };

@@ -100,3 +100,46 @@ fn a_killed_process_is_known_to_be_gone_within_300_ms() {
         assert!(matches!(joins(&net, 0, at)[..], [MeshEvent::Joined { .. }]));
     }
 }
+
+#[test]
+fn what_beats_carry_is_soon_said_twice_and_known_for_good() {
+    let mut net = Net::running(2, 5);
+    net.with(0, |mesh, _| mesh.set_beat(vec![7; 100]));
+    net.run_for(20 * S);
+    let heard = |net: &Net, since: Duration| -> Vec<Vec<u8>> {
+        let events = net.hosts[1].events.iter().filter(|(at, _)| *at >= since);
+        let beats = events.filter_map(|(_, event)| {
+            if let MeshEvent::Beat { bytes, .. } = event {
+                Some(bytes.clone())
+            } else {
+                None
+            }
+        });
+        beats.collect()
+    };
+    let (at, before) = (net.now, net.hosts[0].bytes);
+    net.run_for(60 * S);
+    let quiet = heard(&net, at);
+    assert!((15..=18).contains(&quiet.len()), "{}", quiet.len());
+    assert!(quiet.iter().all(|bytes| *bytes == [7; 100]));
+    // It is not said again.
+    let rate = (net.hosts[0].bytes - before) / 60;
+    assert!(rate < 400, "{rate}");
+    let at = net.now;
+    net.with(0, |mesh, _| mesh.set_beat(vec![8]));
+    net.run_for(2100 * MS);
+    assert!(heard(&net, at).contains(&vec![8]));
+    net.run_for(2 * S);
+    let news = heard(&net, at);
+    assert!(
+        news.iter().filter(|bytes| **bytes == [8]).count() >= 2,
+        "{news:?}"
+    );
+    // Another stream begins with all of it.
+    let at = net.now;
+    net.cut(0, 1);
+    net.run_for(12 * S);
+    net.cuts.clear();
+    net.run_for(5 * S);
+    assert_eq!(heard(&net, at).last(), Some(&vec![8]));
+}

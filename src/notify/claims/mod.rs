@@ -6,9 +6,12 @@
 //! orders notifications is their sequence number, never a wall clock.
 
 mod acceptor;
+mod answering;
+mod asking;
 mod machine;
 mod message;
 mod output;
+mod owns;
 mod proposer;
 mod quorum;
 mod rank;

@@ -91,8 +91,6 @@ pub(super) struct Own {
     pub(super) lease_until: Duration,
     pub(super) earlier: Option<Earlier>,
     pub(super) minority: bool,
-    /// When it is looked at again.
-    pub(super) due: Duration,
 }
 
 impl Own {
@@ -113,7 +111,6 @@ impl Own {
             lease_until: Duration::ZERO,
             earlier: None,
             minority: false,
-            due: now,
         }
     }
 

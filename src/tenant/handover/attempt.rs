@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{FRESH, recheck::Recheck, state::HeldBack};
+use super::{FRESH, PER_STEP, held_back::HeldBack, recheck::Recheck};
 use crate::{
     nflog::LogKey,
     notify::{FailureReason, Verdict, decide::Plan, retry::Attempt},
@@ -30,14 +30,9 @@ impl Tenant {
         let again = self.needs_recheck(&keys, now);
         let missing: BTreeSet<LogKey> = keys.into_iter().map(|(key, _)| key).collect();
         let until = now.mono + attempt.timeout;
-        let held = HeldBack {
-            attempt,
-            texts,
-            missing,
-            until,
-        };
+        let held = HeldBack::new(attempt, texts, missing, until);
         if let Some(handover) = &mut self.handover {
-            handover.held_back.insert(id, held);
+            handover.held_back.insert(held);
         }
         if let Some((group, key)) = again
             && self.recheck(Recheck::Attempt(id), group, &key, now)
@@ -68,13 +63,13 @@ impl Tenant {
         let Some(handover) = &mut self.handover else {
             return;
         };
-        let Some(held) = handover.held_back.get_mut(&id) else {
+        let Some(attempt) = handover.held_back.attempt_mut(id) else {
             return;
         };
         match plan {
             None => {}
             Some((_, None)) => {
-                handover.held_back.remove(&id);
+                handover.held_back.remove(id);
                 if let Some(delivery) = self.deliveries.withdraw(id) {
                     let key = delivery.plan.key.clone();
                     self.keep_what_is_owed(delivery.group, &key, delivery.plan.entry.as_ref(), now);
@@ -88,7 +83,7 @@ impl Tenant {
                     claimed.decided = decided;
                 }
                 if let Some(data) = &plan.data {
-                    held.attempt.data = Arc::clone(data);
+                    attempt.data = Arc::clone(data);
                     self.deliveries.replace_plan(id, plan);
                 }
             }
@@ -100,11 +95,11 @@ impl Tenant {
         let Some(handover) = &mut self.handover else {
             return;
         };
-        let Some(held) = handover.held_back.get(&id) else {
+        let Some(held) = handover.held_back.get(id) else {
             return;
         };
         let name = Arc::clone(&held.attempt.data.idempotency_key);
-        for key in held.missing.clone() {
+        for key in held.missing().clone() {
             handover.claims.start(&key, &name, now.mono);
         }
         self.send_claims(now);
@@ -115,14 +110,7 @@ impl Tenant {
         let Some(handover) = &mut self.handover else {
             return;
         };
-        let mut sent = None;
-        for (id, held) in &mut handover.held_back {
-            if held.missing.remove(key) && held.missing.is_empty() {
-                sent = Some(*id);
-                break;
-            }
-        }
-        if let Some(held) = sent.and_then(|id| handover.held_back.remove(&id)) {
+        if let Some(held) = handover.held_back.acknowledged(key) {
             let HeldBack { attempt, texts, .. } = held;
             self.effects
                 .push_back(TenantEffect::Notify { attempt, texts });
@@ -135,12 +123,8 @@ impl Tenant {
             return;
         };
         handover.claimed.remove(key);
-        let attempt = handover
-            .held_back
-            .iter()
-            .find(|(_, held)| held.missing.contains(key));
-        if let Some(id) = attempt.map(|(id, _)| *id) {
-            handover.held_back.remove(&id);
+        if let Some(id) = handover.held_back.waiting_for(key) {
+            handover.held_back.remove(id);
             self.attempt_not_made(id, LOST, now);
         }
         if let Some(delivery) = self.deliveries.give_back(key) {
@@ -149,20 +133,16 @@ impl Tenant {
         }
     }
 
-    /// Ends attempts that could not begin before their time was up.
+    /// Ends attempts that could not begin before their time was up, a portion at a time.
     pub(super) fn give_up_held_back(&mut self, now: Now) {
-        let Some(handover) = &mut self.handover else {
-            return;
-        };
-        let late = handover
-            .held_back
-            .iter()
-            .filter(|(_, held)| held.until <= now.mono);
-        let late: Vec<u64> = late.map(|(id, _)| *id).collect();
-        for id in late {
-            if let Some(handover) = &mut self.handover {
-                handover.held_back.remove(&id);
-            }
+        for _ in 0..PER_STEP {
+            let Some(handover) = &mut self.handover else {
+                return;
+            };
+            let Some(id) = handover.held_back.late(now.mono) else {
+                return;
+            };
+            handover.held_back.remove(id);
             self.attempt_not_made(id, UNACKNOWLEDGED, now);
         }
     }

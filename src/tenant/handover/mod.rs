@@ -6,6 +6,7 @@
 
 mod attempt;
 mod claimed;
+mod held_back;
 mod peers;
 mod recheck;
 mod state;
@@ -16,6 +17,9 @@ use std::time::Duration;
 pub use peers::Facts;
 pub use recheck::{Recheck, RecheckInput, RecheckOutcome};
 pub(in crate::tenant) use state::Handover;
+
+/// Notifications of one kind looked at in one step of the loop.
+const PER_STEP: usize = 64;
 
 /// How long each rank waits for those before it.
 const RANK_DELAY: Duration = Duration::from_secs(3);

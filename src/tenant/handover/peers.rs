@@ -117,7 +117,7 @@ impl Tenant {
         let voted = handover.claims.quorum().may_vote;
         let votes = quorum.may_vote;
         handover.claims.set_quorum(quorum, now.mono);
-        handover.ranks_changed = true;
+        handover.rank_again();
         if voted != votes {
             self.tell_facts();
         }
@@ -144,7 +144,7 @@ impl Tenant {
         };
         if handover.ready != ready {
             handover.ready = ready;
-            handover.ranks_changed = true;
+            handover.rank_again();
             self.tell_facts();
         }
     }
@@ -171,7 +171,7 @@ impl Tenant {
             Some((&FACTS_PAYLOAD, rest)) => match Facts::decode(rest) {
                 Some(facts) => {
                     handover.peers.insert(NodeName::clone(from), facts);
-                    handover.ranks_changed = true;
+                    handover.rank_again();
                     let quorum = handover.claims.quorum().clone();
                     self.set_quorum(quorum, now);
                 }
@@ -187,7 +187,7 @@ impl Tenant {
         let routes = tree_hashes(tree, &self.config);
         if let Some(handover) = &mut self.handover {
             handover.routes = routes;
-            handover.ranks_changed = true;
+            handover.rank_again();
             self.tell_facts();
         }
     }

@@ -2,20 +2,18 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
     time::Duration,
 };
 
-use super::peers::Facts;
+use super::{held_back::AllHeldBack, peers::Facts};
 use crate::{
     cluster::NodeName,
-    config::Texts,
     dispatch::GroupId,
     nflog::LogKey,
     notify::{
+        by_key::ByKey,
         claims::{Claims, Skips},
         decide::Plan,
-        retry::Attempt,
     },
 };
 
@@ -58,15 +56,13 @@ pub(super) struct Claimed {
     pub(super) unreachable: u32,
 }
 
-/// An attempt that waits until everything it tells of may be sent.
-#[derive(Debug)]
-pub(super) struct HeldBack {
-    pub(super) attempt: Attempt,
-    pub(super) texts: Arc<Texts>,
-    /// What is not acknowledged yet.
-    pub(super) missing: BTreeSet<LogKey>,
-    /// When it must have begun.
-    pub(super) until: Duration,
+/// How far ranking anew has come.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Ranking {
+    /// Where it goes on.
+    next: u64,
+    /// How many are to be looked at still.
+    left: usize,
 }
 
 /// The handover of one tenant.
@@ -77,14 +73,14 @@ pub(in crate::tenant) struct Handover {
     /// When watchers act and everything else is given up.
     pub(super) timers: BTreeSet<(Duration, u64)>,
     /// Pending notifications by what they tell of.
-    pub(super) by_key: BTreeSet<(LogKey, u64)>,
+    pub(super) by_key: ByKey,
     pub(super) next_id: u64,
     /// `--cluster.minority-delay`; `None` waits for ever.
     pub(super) minority_delay: Option<Duration>,
     /// Which pending notification a claim is asked for.
     pub(super) asking: BTreeMap<LogKey, u64>,
     pub(super) claimed: BTreeMap<LogKey, Claimed>,
-    pub(super) held_back: BTreeMap<u64, HeldBack>,
+    pub(super) held_back: AllHeldBack,
     pub(super) peers: BTreeMap<NodeName, Facts>,
     /// Nodes that could not reach a receiver, by what they were to tell it.
     pub(super) unreachable: BTreeMap<LogKey, BTreeSet<NodeName>>,
@@ -94,8 +90,8 @@ pub(in crate::tenant) struct Handover {
     pub(super) ready: bool,
     /// What this node's configuration says of each route, by its place.
     pub(super) routes: Vec<u64>,
-    /// Whether ranks may have changed.
-    pub(super) ranks_changed: bool,
+    /// Who of the pending is ranked anew, after ranks changed.
+    pub(super) ranking: Ranking,
 }
 
 impl Handover {
@@ -109,32 +105,36 @@ impl Handover {
             claims,
             pending: BTreeMap::new(),
             timers: BTreeSet::new(),
-            by_key: BTreeSet::new(),
+            by_key: ByKey::new(),
             next_id: 0,
             minority_delay,
             asking: BTreeMap::new(),
             claimed: BTreeMap::new(),
-            held_back: BTreeMap::new(),
+            held_back: AllHeldBack::new(),
             peers: BTreeMap::new(),
             unreachable: BTreeMap::new(),
             told: BTreeSet::new(),
             ready: false,
             routes: Vec::new(),
-            ranks_changed: false,
+            ranking: Ranking::default(),
         }
     }
 
     /// When something is due.
     pub(in crate::tenant) fn next_due(&self) -> Option<Duration> {
-        if self.claims.has_events() || !self.told.is_empty() || self.ranks_changed {
+        if self.claims.has_events() || !self.told.is_empty() || self.ranking.left > 0 {
             return Some(Duration::ZERO);
         }
         let timer = self.timers.first().map(|(at, _)| *at);
-        let held = self.held_back.values().map(|held| held.until).min();
-        [timer, held, self.claims.next_due()]
+        [timer, self.held_back.next_due(), self.claims.next_due()]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// Claims of this node, and promises that it remembers.
+    pub(in crate::tenant) fn claims(&self) -> (usize, usize) {
+        self.claims.len()
     }
 
     /// Whether nothing is claimed and nothing waits.
@@ -161,15 +161,36 @@ impl Handover {
 
     /// Pending notifications of a key.
     pub(super) fn with_key(&self, key: &LogKey) -> Vec<u64> {
-        let all = (key.clone(), 0)..=(key.clone(), u64::MAX);
-        self.by_key.range(all).map(|(_, id)| *id).collect()
+        self.by_key.of(key).collect()
+    }
+
+    /// Takes note that nodes came or went: all that is pending is ranked anew, in bounded steps, the first of them at once.
+    pub(super) fn rank_again(&mut self) {
+        self.ranking.left = self.pending.len().max(1);
+    }
+
+    /// The next that are to be ranked anew. Whoever begins again meanwhile goes on from there, so that all get their turn.
+    pub(super) fn next_to_rank(&mut self, limit: usize) -> Vec<u64> {
+        let Ranking { next, left } = self.ranking;
+        let from = self.pending.range(next..);
+        let all = from.chain(self.pending.range(..next));
+        let ids: Vec<u64> = all.map(|(id, _)| *id).take(limit.min(left)).collect();
+        self.ranking = Ranking {
+            next: ids.last().map_or(0, |last| last + 1),
+            left: if ids.len() < limit {
+                0
+            } else {
+                left - ids.len()
+            },
+        };
+        ids
     }
 
     pub(super) fn add(&mut self, pending: Pending) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         self.timers.insert((pending.due(), id));
-        self.by_key.insert((pending.plan.key.clone(), id));
+        self.by_key.insert(pending.plan.key.clone(), id);
         self.pending.insert(id, pending);
         id
     }
@@ -177,7 +198,7 @@ impl Handover {
     pub(super) fn remove(&mut self, id: u64) -> Option<Pending> {
         let pending = self.pending.remove(&id)?;
         self.timers.remove(&(pending.due(), id));
-        self.by_key.remove(&(pending.plan.key.clone(), id));
+        self.by_key.remove(&pending.plan.key, id);
         if self.asking.get(&pending.plan.key) == Some(&id) {
             self.asking.remove(&pending.plan.key);
         }
@@ -197,5 +218,65 @@ impl Pending {
     /// The number that the notification will have.
     pub(super) fn seq(&self) -> u64 {
         self.plan.entry.as_ref().map_or(0, |entry| entry.seq)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        nflog::ReceiverKey,
+        notify::{NotifyReason, claims::Quorum},
+    };
+
+    fn pending(group: u64) -> Pending {
+        let receiver = ReceiverKey {
+            group_name: "team".into(),
+            integration: "webhook".into(),
+            index: 0,
+        };
+        let key = LogKey {
+            group_key: format!("{{}}:{{instance=\"{group}\"}}").into(),
+            receiver,
+        };
+        Pending {
+            group: GroupId(group),
+            plan: Plan {
+                integration: None,
+                key,
+                decision: Ok(NotifyReason::FirstNotification),
+                data: None,
+                entry: None,
+            },
+            deadline: Duration::MAX,
+            decided: Duration::ZERO,
+            asked: Duration::ZERO,
+            since: Duration::ZERO,
+            state: PendingState::Watching(Duration::from_secs(group)),
+        }
+    }
+
+    #[test]
+    fn ten_thousand_groups_are_ranked_anew_a_portion_at_a_time() {
+        let mut handover = Handover::new(Claims::new(Quorum::default()), None);
+        for group in 0..10_000 {
+            handover.add(pending(group));
+        }
+        assert!(handover.next_to_rank(64).is_empty());
+        handover.rank_again();
+        let mut ranked = BTreeSet::new();
+        for step in 0..157 {
+            assert_eq!(handover.next_due(), Some(Duration::ZERO));
+            let ids = handover.next_to_rank(64);
+            assert!(ids.len() <= 64);
+            ranked.extend(ids);
+            if step == 0 {
+                // A node that comes and goes all the time keeps nobody from their turn.
+                handover.rank_again();
+            }
+        }
+        assert_eq!(ranked.len(), 10_000);
+        assert!(handover.next_to_rank(64).len() <= 64);
+        assert_eq!(handover.ranking.left, 0);
     }
 }

@@ -3,12 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    FRESH, RANK_DELAY,
+    FRESH, PER_STEP, RANK_DELAY,
     recheck::Recheck,
     state::{Pending, PendingState},
 };
 use crate::{
     dispatch::GroupId,
+    nflog::LogKey,
     notify::{claims::Terms, decide::Plan},
     tenant::Tenant,
     time::Now,
@@ -16,9 +17,6 @@ use crate::{
 
 /// A claim that failed is tried again after this, by whoever ranks first.
 const AGAIN: Duration = Duration::from_millis(200);
-
-/// Pending notifications looked at in one step of the loop.
-const PER_STEP: usize = 64;
 
 impl Tenant {
     /// Puts a notification in the line of this node and the others.
@@ -122,8 +120,7 @@ impl Tenant {
             .get(&key)
             .is_some_and(|entry| entry.seq >= pending.seq())
         {
-            handover.told.insert(key);
-            self.end_told(now);
+            self.end_told_of(&key, now);
             return;
         }
         let wait = if handover.asking.contains_key(&key) || handover.claimed.contains_key(&key) {
@@ -212,56 +209,48 @@ impl Tenant {
         }
     }
 
-    /// Ends what another node told.
+    /// Ends what other nodes told, a portion at a time.
     fn end_told(&mut self, now: Now) {
-        let Some(handover) = &mut self.handover else {
+        for _ in 0..PER_STEP {
+            let told = self
+                .handover
+                .as_mut()
+                .and_then(|handover| handover.told.pop_first());
+            let Some(key) = told else { return };
+            self.end_told_of(&key, now);
+        }
+    }
+
+    /// Ends what another node told of a key.
+    fn end_told_of(&mut self, key: &LogKey, now: Now) {
+        let Some(entry) = self.nflog.get(key).cloned() else {
             return;
         };
-        let told = std::mem::take(&mut handover.told);
-        if told.is_empty() {
-            return;
-        }
-        let nflog = &self.nflog;
-        let over = told.iter().flat_map(|key| handover.with_key(key));
-        let over = over.filter(|id| {
-            let pending = handover.pending.get(id);
-            pending.is_some_and(|pending| {
-                let entry = nflog.get(&pending.plan.key);
-                entry.is_some_and(|entry| entry.seq >= pending.seq())
-            })
-        });
-        let over: Vec<u64> = over.collect();
-        for id in over {
+        let waiting = self.handover.as_ref();
+        let waiting = waiting.map_or_else(Vec::new, |handover| handover.with_key(key));
+        for id in waiting {
             let Some(handover) = &mut self.handover else {
                 return;
             };
-            let Some(pending) = handover.pending.get(&id) else {
+            let pending = handover.pending.get(&id);
+            let Some(pending) = pending.filter(|pending| entry.seq >= pending.seq()) else {
                 continue;
             };
-            let (key, group) = (pending.plan.key.clone(), pending.group);
-            if handover.asking.get(&key) == Some(&id) {
-                self.give_up_claim(&key, false, now);
+            let group = pending.group;
+            if handover.asking.get(key) == Some(&id) {
+                self.give_up_claim(key, false, now);
             }
-            if let Some(entry) = self.nflog.get(&key).cloned() {
-                self.keep_untold(group, &entry);
-            }
+            self.keep_untold(group, &entry);
             self.end_pending(id, false, now);
         }
     }
 
-    /// Ranks all that watch after nodes came or went.
+    /// Ranks those that watch after nodes came or went, a portion at a time.
     fn rank_anew(&mut self, now: Now) {
         let Some(handover) = &mut self.handover else {
             return;
         };
-        if !std::mem::take(&mut handover.ranks_changed) {
-            return;
-        }
-        let watching = handover.pending.iter().filter_map(|(id, pending)| {
-            matches!(pending.state, PendingState::Watching(_)).then_some(*id)
-        });
-        let watching: Vec<u64> = watching.collect();
-        for id in watching {
+        for id in handover.next_to_rank(PER_STEP) {
             self.rank_one(id, now);
         }
     }

@@ -28,12 +28,21 @@ fn known(view: &View) -> BTreeMap<String, String> {
 }
 
 impl World {
-    /// With everything well, all nodes know the same.
+    /// With everything well, all nodes know the same, and nobody holds a claim.
     pub(crate) fn compare_replicas(&mut self) -> Vec<Violation> {
         let hosts = (0..self.hosts.len()).filter(|host| self.hosts[*host].is_up());
         let hosts: Vec<usize> = hosts.collect();
         let views: Vec<Arc<View>> = hosts.iter().map(|host| self.view(*host)).collect();
         let mut violations = Vec::new();
+        for (view, host) in views.iter().zip(&hosts) {
+            if view.claims.0 + view.deliveries > 0 {
+                let (held, under_way) = (view.claims.0, view.deliveries);
+                violations.push(Violation(format!(
+                    "not released: n{} holds {held} claims and {under_way} notifications are under way",
+                    host + 1
+                )));
+            }
+        }
         let Some(first) = views.first().map(|view| known(view)) else {
             return violations;
         };

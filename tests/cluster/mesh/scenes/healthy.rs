@@ -2,7 +2,7 @@
 
 use super::score::{KEYED, config, millis, names, ready, ready_with, secs};
 use crate::mesh::{
-    receiver::Sent,
+    receiver::{Answer, Sent},
     source::Targets,
     world::{Setup, World},
 };
@@ -156,4 +156,29 @@ fn clocks_that_are_wrong_change_nothing() {
         world.run_for(secs(120));
         world.assert_once(&names(), false, since, secs(11));
     }
+}
+
+#[test]
+fn claims_are_released_and_promises_forgotten() {
+    let mut world = ready(3);
+    let of = |world: &mut World| [0, 1, 2].map(|host| world.view(host).claims);
+    for round in 0..5 {
+        let names: Vec<String> = names().iter().map(|it| format!("{it}R{round}")).collect();
+        world.answer(Answer::Accept(secs(5)));
+        world.fire_all(&names);
+        world.run_for(secs(4));
+        let held = of(&mut world);
+        assert_eq!(
+            held.iter().map(|claims| claims.0).sum::<usize>(),
+            40,
+            "{held:?}"
+        );
+        assert!(held.iter().all(|claims| claims.1 == 40), "{held:?}");
+        world.answer(Answer::Accept(secs(0)));
+        world.run_for(secs(10));
+        world.resolve_all(&names);
+        world.run_for(secs(30));
+        world.sources[0].alerts.clear();
+    }
+    assert_eq!(of(&mut world), [(0, 0); 3]);
 }

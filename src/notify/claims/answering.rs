@@ -1,0 +1,146 @@
+//! What other nodes, and this one, ask of its promises; answered once the promise is durable.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    acceptor::{Asked, Earlier},
+    machine::Claims,
+    message::ClaimMessage,
+    output::ClaimOutput,
+};
+use crate::{
+    cluster::NodeName,
+    nflog::{LogKey, Nflog},
+};
+
+impl Claims {
+    /// A promise is durable, or never will be: what was to be said then is said.
+    pub fn saved(&mut self, key: &LogKey) {
+        if let Some(count) = self.saving.get_mut(key) {
+            *count -= 1;
+            if *count == 0 {
+                self.saving.remove(key);
+            }
+        }
+    }
+
+    /// Forgets promises that nobody will ask for.
+    pub fn collect(&mut self, now: Duration) {
+        for key in self.acceptor.collect(now) {
+            self.outputs.push_back(ClaimOutput::Save {
+                key,
+                promise: None,
+                then: None,
+            });
+        }
+    }
+
+    /// Answers a claim.
+    pub(super) fn answer(
+        &mut self,
+        key: &LogKey,
+        asked: &Asked<'_>,
+        round: u64,
+        nflog: &Nflog,
+        now: Duration,
+    ) {
+        let (seq, attempt) = (asked.seq, asked.attempt);
+        let answer = self.acceptor.claim(key, asked, &self.quorum, now);
+        let (message, changed) = match answer {
+            Ok(granted) => {
+                let earlier = granted.earlier;
+                let key = key.clone();
+                (
+                    ClaimMessage::Promised {
+                        key,
+                        seq,
+                        attempt,
+                        round,
+                        earlier,
+                    },
+                    granted.changed,
+                )
+            }
+            Err(why) => (
+                ClaimMessage::Refused {
+                    key: key.clone(),
+                    seq,
+                    attempt,
+                    why,
+                },
+                false,
+            ),
+        };
+        let promises = matches!(message, ClaimMessage::Promised { .. });
+        if changed || (promises && self.saving.contains_key(key)) {
+            self.save(key, Some((Arc::clone(asked.owner), message)));
+        } else if *asked.owner == self.quorum.me {
+            let me = Arc::clone(&self.quorum.me);
+            self.handle(&me, message, nflog, now);
+        } else {
+            self.send(asked.owner, message);
+        }
+    }
+
+    pub(super) fn note_starting(
+        &mut self,
+        from: &NodeName,
+        key: &LogKey,
+        seq: u64,
+        round: u64,
+        started: Earlier,
+    ) {
+        let attempt = started.attempt;
+        let message = ClaimMessage::StartNoted {
+            key: key.clone(),
+            seq,
+            attempt,
+            round,
+        };
+        match self.acceptor.starting(key, started, seq) {
+            None => {}
+            Some(changed) if changed || self.saving.contains_key(key) => {
+                self.save(key, Some((Arc::clone(from), message)));
+            }
+            Some(_) => self.send(from, message),
+        }
+    }
+
+    pub(super) fn note_not_taken(&mut self, from: &NodeName, key: &LogKey, seq: u64, attempt: u64) {
+        if self.acceptor.not_taken(key, from, seq, attempt) {
+            self.save(key, None);
+        }
+    }
+
+    /// Acknowledges `done` once the entry, which came before, and the end of the promise are durable.
+    pub(super) fn note_done(&mut self, from: &NodeName, key: LogKey, seq: u64, nflog: &Nflog) {
+        if nflog.get(&key).is_none_or(|entry| entry.seq < seq) {
+            return;
+        }
+        self.acceptor.done(&key, seq);
+        let then = (
+            Arc::clone(from),
+            ClaimMessage::DoneNoted {
+                key: key.clone(),
+                seq,
+            },
+        );
+        self.outputs.push_back(ClaimOutput::Save {
+            key,
+            promise: None,
+            then: Some(then),
+        });
+    }
+
+    pub(super) fn save(&mut self, key: &LogKey, then: Option<(NodeName, ClaimMessage)>) {
+        let promise = self.acceptor.get(key).map(|promise| promise.encode(key));
+        if then.is_some() {
+            *self.saving.entry(key.clone()).or_default() += 1;
+        }
+        self.outputs.push_back(ClaimOutput::Save {
+            key: key.clone(),
+            promise,
+            then,
+        });
+    }
+}

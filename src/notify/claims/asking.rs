@@ -1,0 +1,281 @@
+//! What this node asks of the voters, and what their answers mean for its claims.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{
+    LEASE,
+    acceptor::Earlier,
+    machine::Claims,
+    message::{ClaimMessage, Refusal},
+    proposer::{ASK_AGAIN, ClaimEvent, RENEW, Stage},
+};
+use crate::{
+    cluster::NodeName,
+    nflog::{LogKey, Nflog},
+};
+
+impl Claims {
+    /// With nobody else there is nothing to ask; what a run before this one may have sent is still known.
+    pub(super) fn hold_alone(&mut self, key: &LogKey) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        own.stage = Stage::Held;
+        own.lease_until = Duration::MAX;
+        let before = self.acceptor.get(key).filter(|p| p.seq == own.seq);
+        let earlier =
+            before.and_then(|promise| promise.started.clone().or_else(|| promise.before.clone()));
+        self.events.push_back(ClaimEvent::Held {
+            key: key.clone(),
+            earlier,
+            minority: false,
+        });
+    }
+
+    pub(super) fn look_at(&mut self, key: &LogKey, nflog: &Nflog, now: Duration) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if let Stage::Finishing(until) = own.stage {
+            if now >= until {
+                self.own.remove(key);
+                self.events.push_back(ClaimEvent::Finished(key.clone()));
+            } else {
+                self.own.look_at(key, until);
+            }
+            return;
+        }
+        if own.lease_until == Duration::MAX {
+            self.own.look_at(key, Duration::MAX);
+            return;
+        }
+        let holds = own.holds(now);
+        let skips = self.skips.renewal && own.stage != Stage::Asking;
+        let anew = now >= own.asked_at + RENEW;
+        if (anew || !holds) && !skips {
+            self.ask(key, nflog, now, anew);
+        } else {
+            let at = (own.asked_at + RENEW).max(now + ASK_AGAIN);
+            self.own.look_at(key, at);
+        }
+        if self
+            .own
+            .get(key)
+            .is_some_and(|own| own.stage == Stage::Starting)
+        {
+            self.tell_start(key, now);
+        }
+    }
+
+    /// Asks everybody for the promise, this node's own acceptor first. Within a round answers add up, however slow they
+    /// are; the lease counts from its beginning.
+    pub(super) fn ask(&mut self, key: &LogKey, nflog: &Nflog, now: Duration, anew: bool) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if anew {
+            self.round += 1;
+            own.round = self.round;
+            own.asked_at = now;
+            own.promised.clear();
+            own.refused.clear();
+            own.held_elsewhere = Duration::ZERO;
+        }
+        let mut due = now + if own.holds(now) { RENEW } else { ASK_AGAIN };
+        // Whoever may not wait longer for a majority is looked at then.
+        if let Some(until) = own.waits_until(&self.quorum).filter(|until| *until > now) {
+            due = due.min(until);
+        }
+        let message = ClaimMessage::Claim {
+            key: key.clone(),
+            seq: own.seq,
+            attempt: own.attempt,
+            run: self.quorum.run,
+            round: own.round,
+        };
+        self.own.look_at(key, due);
+        self.broadcast(&message);
+        let me = Arc::clone(&self.quorum.me);
+        self.handle(&me, message, nflog, now);
+        // With nobody in reach that may promise anything there is no answer to wait for.
+        self.check_held(key, now);
+    }
+
+    pub(super) fn tell_start(&mut self, key: &LogKey, now: Duration) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if own.stage != Stage::Starting {
+            return;
+        }
+        let alone = own.lease_until == Duration::MAX;
+        if own.holds(now) && (alone || own.terms.idempotent) {
+            own.stage = Stage::Started;
+            self.events.push_back(ClaimEvent::Started(key.clone()));
+            return;
+        }
+        let (seq, attempt, round) = (own.seq, own.attempt, own.start_round);
+        let idempotency_key = Arc::clone(&own.terms.idempotency_key);
+        self.own.look_at_by(key, now + ASK_AGAIN);
+        self.broadcast(&ClaimMessage::Starting {
+            key: key.clone(),
+            seq,
+            attempt,
+            round,
+            idempotency_key: Arc::clone(&idempotency_key),
+        });
+        let me = Arc::clone(&self.quorum.me);
+        let started = Earlier {
+            owner: Arc::clone(&me),
+            run: self.quorum.run,
+            attempt,
+            idempotency_key,
+        };
+        self.note_starting(&me, key, seq, round, started);
+        self.check_started(key, now);
+    }
+
+    pub(super) fn promised(
+        &mut self,
+        from: &NodeName,
+        key: &LogKey,
+        (seq, attempt, round): (u64, u64, u64),
+        earlier: Option<Earlier>,
+        now: Duration,
+    ) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if (own.seq, own.attempt, own.round) != (seq, attempt, round) {
+            return;
+        }
+        own.promised.insert(Arc::clone(from));
+        own.refused.remove(from);
+        if earlier.as_ref().map(|e| e.attempt) > own.earlier.as_ref().map(|e| e.attempt) {
+            own.earlier = earlier;
+        }
+        self.check_held(key, now);
+    }
+
+    pub(super) fn check_held(&mut self, key: &LogKey, now: Duration) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if !own.is_enough(&own.promised, &self.quorum, now) {
+            return;
+        }
+        own.minority = !self.quorum.is_majority(&own.promised);
+        own.lease();
+        let renew_at = own.asked_at + RENEW;
+        match own.stage {
+            Stage::Asking => {
+                own.stage = Stage::Held;
+                self.events.push_back(ClaimEvent::Held {
+                    key: key.clone(),
+                    earlier: own.earlier.clone(),
+                    minority: own.minority,
+                });
+            }
+            Stage::Starting => self.check_started(key, now),
+            Stage::Held | Stage::Started | Stage::Finishing(_) => {}
+        }
+        let due = self.own.due(key).max(now).min(renew_at);
+        self.own.look_at(key, due);
+    }
+
+    pub(super) fn refused(
+        &mut self,
+        from: &NodeName,
+        key: &LogKey,
+        (seq, attempt): (u64, u64),
+        why: Refusal,
+        nflog: &Nflog,
+        now: Duration,
+    ) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if (own.seq, own.attempt) != (seq, attempt) || matches!(own.stage, Stage::Finishing(_)) {
+            return;
+        }
+        match why {
+            Refusal::Done => self.lose(key, None),
+            Refusal::Held {
+                owner: _,
+                remaining,
+            } => self.held_by_another(from, key, remaining),
+            Refusal::Outbid { attempt } if own.stage == Stage::Asking => {
+                own.attempt = own.attempt.max(attempt) + 1;
+                self.ask(key, nflog, now, true);
+            }
+            // Somebody had it since: what this node held is over.
+            Refusal::Outbid { .. } => self.held_by_another(from, key, Duration::ZERO),
+            Refusal::NotVoting => {}
+        }
+    }
+
+    pub(super) fn held_by_another(&mut self, from: &NodeName, key: &LogKey, remaining: Duration) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        own.promised.remove(from);
+        own.refused.insert(Arc::clone(from));
+        own.held_elsewhere = own.held_elsewhere.max(remaining);
+        if own.is_hopeless(&self.quorum) {
+            let again_in = own.held_elsewhere.min(LEASE);
+            self.lose(key, Some(again_in));
+        }
+    }
+
+    /// Ends a claim that another node has, or that is done.
+    pub(super) fn lose(&mut self, key: &LogKey, again_in: Option<Duration>) {
+        let Some(own) = self.own.get(key) else { return };
+        // A request in flight ends as it ends; its outcome still counts.
+        if own.stage == Stage::Started {
+            return;
+        }
+        self.release(key, false);
+        self.events.push_back(ClaimEvent::Lost {
+            key: key.clone(),
+            again_in,
+        });
+    }
+
+    pub(super) fn start_noted(
+        &mut self,
+        from: &NodeName,
+        key: &LogKey,
+        (seq, attempt, round): (u64, u64, u64),
+        now: Duration,
+    ) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if (own.seq, own.attempt, own.start_round) == (seq, attempt, round) {
+            own.start_noted.insert(Arc::clone(from));
+            self.check_started(key, now);
+        }
+    }
+
+    pub(super) fn check_started(&mut self, key: &LogKey, now: Duration) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        let noted = own.terms.idempotent
+            || self.skips.started
+            || own.is_enough(&own.start_noted, &self.quorum, now);
+        if own.stage == Stage::Starting && own.holds(now) && noted {
+            own.stage = Stage::Started;
+            self.events.push_back(ClaimEvent::Started(key.clone()));
+        }
+    }
+
+    pub(super) fn check_done(&mut self, key: &LogKey) {
+        let Some(own) = self.own.get(key) else { return };
+        let finishing = matches!(own.stage, Stage::Finishing(_));
+        if finishing && self.quorum.is_majority(&own.done_noted) {
+            self.own.remove(key);
+            self.events.push_back(ClaimEvent::Finished(key.clone()));
+        }
+    }
+}
