@@ -55,6 +55,11 @@ impl Table {
         !self.histograms.is_empty()
     }
 
+    /// Whether any histogram is left.
+    pub(super) fn holds_histogram(&self) -> bool {
+        self.histograms.iter().any(Option::is_some)
+    }
+
     /// The floats of a row.
     pub(super) fn floats(&self, row: usize) -> &[f64] {
         let start = row * self.steps;

@@ -114,7 +114,7 @@ impl Evaluator<'_> {
     ) -> Table {
         let span = aggregate.param.as_ref().map(|param| param.span);
         self.warn_of_quantiles(span.unwrap_or_default(), params);
-        if table.has_histograms() {
+        if table.holds_histogram() {
             self.note_ignored("quantile", aggregate.expr.span);
         }
         let members = groups.members();

@@ -59,7 +59,9 @@ impl Evaluator<'_> {
             Count | Group => floats::aggregate_present(aggregate.op, table, groups),
             Sum | Avg => self.totals(aggregate, table, groups),
             op => {
-                self.note_ignored(op.as_str(), aggregate.expr.span);
+                if table.holds_histogram() {
+                    self.note_ignored(op.as_str(), aggregate.expr.span);
+                }
                 floats::aggregate(op, table, groups)
             }
         }

@@ -36,7 +36,7 @@ impl Evaluator<'_> {
         if !self.check_parameters(aggregate, params)? || table.len() == 0 {
             return Ok(Table::new(table.steps()));
         }
-        if table.has_histograms() && matches!(op, AggregateOp::Topk | AggregateOp::Bottomk) {
+        if table.holds_histogram() && matches!(op, AggregateOp::Topk | AggregateOp::Bottomk) {
             self.notes.info(
                 node.span,
                 format!("ignored histogram in {} aggregation", op.as_str()),
