@@ -5,7 +5,7 @@ use crate::promql::{
     FunctionId,
     ast::{
         Aggregate, AggregateOp, Binary, BinaryOp, Call, Duration, Expr, ExprKind, Extended,
-        ValueType, VectorSelector,
+        UnaryOp, ValueType, VectorSelector,
     },
     engine::Options,
 };
@@ -22,7 +22,7 @@ impl Habits {
     pub(super) fn new(expr: &Expr, options: Options) -> Self {
         Self {
             options,
-            names_matter: options.delayed_name_removal && mentions_name(expr),
+            names_matter: options.delayed_name_removal && uses_names(expr),
         }
     }
 
@@ -116,6 +116,8 @@ impl Asker<'_> {
             // Younger than 3.0, or with another meaning since.
             FirstOverTime | HistogramFraction => false,
             Rate | Increase | Delta => !old,
+            // Its remarks tell names, which are there still if they are dropped late.
+            HistogramQuantile if self.habits.options.delayed_name_removal => false,
             HistogramAvg | HistogramCount | HistogramQuantile | HistogramStddev
             | HistogramStdvar | HistogramSum => !old,
             LabelReplace | LabelJoin => written,
@@ -173,7 +175,9 @@ fn drops_name(expr: &Expr) -> bool {
         Absent, FirstOverTime, LabelJoin, LabelReplace, LastOverTime, Scalar, Sort, SortDesc,
     };
     match &expr.kind {
-        ExprKind::Unary(..) => expr.value_type() == ValueType::Vector,
+        ExprKind::Unary(op, inner) => {
+            *op == UnaryOp::Minus && inner.value_type() == ValueType::Vector
+        }
         ExprKind::Binary(binary) => {
             expr.value_type() == ValueType::Vector
                 && !binary.op.is_set()
@@ -222,19 +226,33 @@ fn names_are_fixed(expr: &Expr) -> bool {
     }
 }
 
-/// Whether an expression uses names other than to select by them.
-fn mentions_name(expr: &Expr) -> bool {
-    let names = |labels: &[String]| labels.iter().any(|label| label == NAME);
+/// Whether an expression uses names, or what is dropped with them, other than to select by them.
+fn uses_names(expr: &Expr) -> bool {
+    let dropped = |label: &str| matches!(label, NAME | "__type__" | "__unit__");
+    let any = |labels: &[String]| labels.iter().any(|label| dropped(label));
     let here = match &expr.kind {
-        ExprKind::String(text) => text == NAME,
-        ExprKind::Aggregate(aggregate) => names(&aggregate.grouping),
+        ExprKind::String(text) => dropped(text),
+        ExprKind::Aggregate(aggregate) => aggregate.without || any(&aggregate.grouping),
         ExprKind::Binary(binary) => {
             let matching = binary.matching.as_ref();
-            matching.is_some_and(|matching| names(&matching.labels) || names(&matching.include))
+            matching.is_some_and(|matching| {
+                !matching.on || any(&matching.labels) || any(&matching.include)
+            })
         }
         _ => false,
     };
-    here || expr.children().into_iter().any(mentions_name)
+    here || expr.children().into_iter().any(uses_names)
 }
 
 const NAME: &str = "__name__";
+
+/// Whether the native histograms that an expression yields are no counters, so that nothing is said of resets.
+pub(super) fn yields_gauges(expr: &Expr) -> bool {
+    use FunctionId::{Delta, Idelta, Increase, Irate, Rate};
+    match &expr.unwrap_parens().kind {
+        ExprKind::Call(call) => {
+            matches!(call.function.id, Rate | Increase | Delta | Irate | Idelta)
+        }
+        _ => false,
+    }
+}

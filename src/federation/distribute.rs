@@ -13,12 +13,13 @@ use crate::promql::{
     ast::{
         Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, ExprKind, ValueType, VectorMatching,
     },
-    engine,
+    engine::{self, Steps},
 };
 
 pub(super) struct Distributor<'a> {
     pub(super) world: &'a World,
     pub(super) habits: Habits,
+    pub(super) steps: Steps,
     pub(super) fragments: Vec<Fragment>,
 }
 
@@ -45,6 +46,10 @@ impl Distributor<'_> {
     }
 
     fn may_ask(&self, reach: &Reach, expr: &Expr) -> bool {
+        if reach.partitions.is_empty() {
+            // Nobody would say what is wrong with it.
+            return matches!(expr.kind, ExprKind::Vector(_));
+        }
         let partitions = || {
             reach
                 .partitions
@@ -71,7 +76,9 @@ impl Distributor<'_> {
             questions: questions.collect(),
             span: expr.span,
             selects: matches!(expr.unwrap_parens().kind, ExprKind::Vector(_)),
+            fixed: engine::is_fixed(expr, self.steps, self.habits.options).unwrap_or(false),
             nameless: dialect::is_nameless(expr),
+            counters: sum != Sum::No && !expr.children().into_iter().any(dialect::yields_gauges),
             partial: sum != Sum::No,
             finite: sum == Sum::Finite,
         };

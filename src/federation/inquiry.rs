@@ -1,7 +1,7 @@
 //! A query under way: what is to be fetched for it, and what comes of what was fetched.
 
 use super::{
-    Answer, Fetched, Fragment, Missing, Overlap, Plan, World,
+    Answer, Dialect, Fetched, Fragment, Missing, Overlap, Plan, World,
     answer::Certainty,
     dialect, merge,
     notes::{self, Note},
@@ -13,7 +13,7 @@ use crate::{
     promql::{
         Annotations, Series, Severity, Span,
         ast::{Duration, Expr, ExprKind, Extended, MatrixSelector, TimeShift, VectorSelector},
-        engine::{EvalError, Options, Prepared, Selection, Steps, prepare},
+        engine::{EvalError, Options, Prepared, Selection, Steps, prepare_with},
     },
 };
 
@@ -72,7 +72,11 @@ impl Inquiry {
         world: &World,
     ) -> Result<Self, EvalError> {
         let plan = plan(expr, steps, options, world)?;
-        let prepared = prepare(&plan.local, steps, options)?;
+        let numbered = plan.fragments.iter().enumerate();
+        let fixed = numbered
+            .filter(|(_, fragment)| fragment.fixed)
+            .map(|(number, _)| number);
+        let prepared = prepare_with(&plan.local, steps, options, fixed.collect())?;
         let markers = has_instants(&plan.local);
         let windows = prepared.selections().iter();
         let windows = windows.map(|selection| windows_of(world, selection, markers));
@@ -178,7 +182,12 @@ impl Gathered<'_> {
             if fragment.finite && !all_finite(&series) {
                 return Err(Refusal::Again("a sum is not finite".to_owned()));
             }
-            let series = merge::attach(series, &question.attach, fragment.nameless);
+            if fragment.counters && series.iter().any(has_histograms) {
+                return Err(Refusal::Again("native histograms are added up".to_owned()));
+            }
+            // Prometheus drops names where it should; MetricsQL keeps some.
+            let nameless = fragment.nameless && self.speaks_metrics_ql(question.partition);
+            let series = merge::attach(series, &question.attach, nameless);
             all.push((question.partition, series));
         }
         if fragment.partial {
@@ -228,6 +237,11 @@ impl Gathered<'_> {
         Some((series, notes))
     }
 
+    fn speaks_metrics_ql(&self, partition: usize) -> bool {
+        let partition = self.world.partitions.get(partition);
+        partition.is_some_and(|partition| partition.dialect == Dialect::VictoriaMetrics)
+    }
+
     fn lacks<T>(&mut self, partition: usize, reason: String) -> Option<T> {
         self.missing.push(Missing { partition, reason });
         None
@@ -241,6 +255,10 @@ impl Gathered<'_> {
             }
         }
     }
+}
+
+fn has_histograms(series: &Series) -> bool {
+    !series.histograms.times.is_empty()
 }
 
 fn all_finite(series: &[Series]) -> bool {

@@ -5,13 +5,18 @@ use crate::promql::Severity;
 /// A remark about a query, without prefix and place.
 pub(super) type Note = (Severity, String);
 
+const MENDED: &str = ", from buckets ";
+
 /// The remark in one of the `warnings` or `infos` of an answer, if it is one about the query; others are about the data.
 pub(super) fn note(text: &str) -> Option<Note> {
     let (severity, rest) = match text.strip_prefix("PromQL warning: ") {
         Some(rest) => (Severity::Warning, rest),
         None => (Severity::Info, text.strip_prefix("PromQL info: ")?),
     };
-    Some((severity, without_place(rest).to_owned()))
+    let rest = without_place(rest);
+    // How much was mended is told of each answer, not of all together.
+    let text = rest.split_once(MENDED).map_or(rest, |(text, _)| text);
+    Some((severity, text.to_owned()))
 }
 
 /// The text without a `(1:23)` at its end: a place in a query that nobody wrote.
@@ -45,6 +50,12 @@ mod tests {
         assert_eq!(
             of("PromQL warning: odd (x)"),
             Some((false, text("odd (x)")))
+        );
+        assert_eq!(
+            of(
+                "PromQL info: needed to be fixed, from buckets 5 to +Inf, with a max diff of 3 (1:1)"
+            ),
+            Some((true, text("needed to be fixed")))
         );
         assert_eq!(of("fetch series: store is down"), None);
     }

@@ -30,10 +30,14 @@ pub struct Fragment {
     pub span: Span,
     /// Whether it is a selector and nothing more.
     pub selects: bool,
+    /// Whether its value is the same at all steps.
+    pub fixed: bool,
     /// Whether its elements have no metric name, whatever an endpoint leaves on them.
     pub nameless: bool,
     /// Whether answers are parts of an aggregation: the same labels from several partitions are expected.
     pub partial: bool,
+    /// Whether native histograms among its values may be counters, of whose resets sums tell nothing.
+    pub counters: bool,
     /// Whether it is of use only if all its values are finite.
     pub finite: bool,
 }
@@ -60,6 +64,7 @@ pub fn plan(expr: &Expr, steps: Steps, options: Options, world: &World) -> Resul
     let mut distributor = Distributor {
         world,
         habits: Habits::new(&expr, options),
+        steps,
         fragments: Vec::new(),
     };
     let local = distributor.local(&expr);

@@ -290,7 +290,7 @@ pub(crate) fn close(a: f64, b: f64) -> bool {
     difference / sum.min(f64::MAX) < EPSILON
 }
 
-fn alike(wanted: &FloatHistogram, found: &FloatHistogram, with_hint: bool) -> bool {
+pub(crate) fn alike(wanted: &FloatHistogram, found: &FloatHistogram, with_hint: bool) -> bool {
     let same_buckets = |sign| {
         let (wanted, found) = (buckets(wanted, sign), buckets(found, sign));
         wanted.len() == found.len()

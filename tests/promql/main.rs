@@ -2,7 +2,7 @@
 //!
 //! `PROMQLTEST_DIR` names another directory, all of whose files must pass; `PROMQLTEST_FILE=functions` runs the files
 //! whose names begin so, `PROMQLTEST_LINE=17` only the evaluation of that line; `PROMQLTEST_SHOW` is how many failures
-//! are printed.
+//! are printed. `PROMQLTEST_WORLDS=all` runs each in all federations.
 #![expect(clippy::unwrap_used, reason = "test code")]
 #![expect(clippy::print_stdout, reason = "the numbers are the outcome")]
 #![expect(
@@ -11,12 +11,15 @@
 )]
 
 mod annotate;
+mod chance;
 mod classic;
 mod compare;
+mod federated;
 mod language;
 mod mistakes;
 mod notation;
 mod run;
+mod same;
 mod starts;
 mod storage;
 mod subject;
@@ -30,8 +33,9 @@ use std::{
     thread,
 };
 
+use federated::Federated;
 use run::Report;
-use subject::Local;
+use subject::{Local, Subject};
 
 /// Prometheus's files, and how many evaluations each has.
 const PROMETHEUS: [(&str, usize); 16] = [
@@ -63,7 +67,7 @@ const OWN: [(&str, usize); 14] = [
     ("names", 4),
     ("numbers", 10),
     ("order", 4),
-    ("remarks", 8),
+    ("remarks", 11),
     ("starts", 4),
     ("times", 9),
     ("values", 10),
@@ -76,10 +80,29 @@ const SHOWN: usize = 30;
 
 #[test]
 fn evaluations_of_prometheus_pass() {
+    check_prometheus::<Local>();
+}
+
+#[test]
+fn evaluations_of_prometheus_pass_in_federations() {
+    check_prometheus::<Federated>();
+}
+
+#[test]
+fn our_own_evaluations_pass() {
+    check_own::<Local>();
+}
+
+#[test]
+fn our_own_evaluations_pass_in_federations() {
+    check_own::<Federated>();
+}
+
+fn check_prometheus<S: Subject + Default>() {
     if let Ok(directory) = env::var("PROMQLTEST_DIR") {
         let files = files_of(Path::new(&directory));
         assert!(!files.is_empty(), "there is no .test file in {directory}");
-        check(&files, None);
+        check::<S>(&files, None);
         return;
     }
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/promqltest");
@@ -94,13 +117,12 @@ fn evaluations_of_prometheus_pass() {
         told.unwrap();
         return;
     }
-    check(&files, Some(&PROMETHEUS));
+    check::<S>(&files, Some(&PROMETHEUS));
 }
 
-#[test]
-fn our_own_evaluations_pass() {
+fn check_own<S: Subject + Default>() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promql/cases");
-    check(&files_of(&directory), Some(&OWN));
+    check::<S>(&files_of(&directory), Some(&OWN));
 }
 
 fn files_of(directory: &Path) -> Vec<PathBuf> {
@@ -119,7 +141,7 @@ fn files_of(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// All evaluations of the files must pass; and there must be as many as the table says.
-fn check(files: &[PathBuf], table: Option<&[(&str, usize)]>) {
+fn check<S: Subject + Default>(files: &[PathBuf], table: Option<&[(&str, usize)]>) {
     let number = |name: &str| {
         env::var(name)
             .ok()
@@ -134,7 +156,7 @@ fn check(files: &[PathBuf], table: Option<&[(&str, usize)]>) {
                 .is_none_or(|start| stem(file).starts_with(start))
         })
         .collect();
-    let reports = run_all(&files, line);
+    let reports = run_all::<S>(&files, line);
     let mut wrong = Vec::new();
     let (mut passed, mut evaluations) = (0, 0);
     for (file, report) in files.iter().zip(&reports) {
@@ -186,7 +208,7 @@ fn stem(file: &Path) -> String {
 }
 
 /// Runs the files beside each other.
-fn run_all(files: &[&PathBuf], line: Option<usize>) -> Vec<Report> {
+fn run_all<S: Subject + Default>(files: &[&PathBuf], line: Option<usize>) -> Vec<Report> {
     let next = AtomicUsize::new(0);
     let workers = thread::available_parallelism().map_or(2, usize::from);
     let worker = || {
@@ -197,7 +219,7 @@ fn run_all(files: &[&PathBuf], line: Option<usize>) -> Vec<Report> {
                 return done;
             };
             let text = fs::read_to_string(file).unwrap();
-            done.push((index, run::run(&text, &mut Local::default(), line)));
+            done.push((index, run::run(&text, &mut S::default(), line)));
         }
     };
     let mut reports: Vec<_> = thread::scope(|scope| {

@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-const OPTIONS: Options = Options {
+pub(super) const OPTIONS: Options = Options {
     lookback: 300_000,
     subquery_step: 60_000,
     max_samples: 1_000_000,
@@ -18,7 +18,7 @@ const OPTIONS: Options = Options {
     type_and_unit_labels: false,
 };
 
-fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) -> Partition {
+pub(super) fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) -> Partition {
     Partition {
         labels: LabelSet::from_pairs([("cluster", cluster)]),
         mode,
@@ -30,7 +30,7 @@ fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) -> Partition 
     }
 }
 
-fn world(mode: PartitionMode) -> World {
+pub(super) fn world(mode: PartitionMode) -> World {
     let partition = |cluster| partition(cluster, mode, Dialect::Prometheus3);
     World {
         partitions: vec![partition("a"), partition("b"), partition("c")],
@@ -174,7 +174,7 @@ fn a_single_partition_is_asked_for_everything() {
                 "{cluster=~\"a|b\",job=\"\"}",
                 "<fragment 0> | 01: {__name__!=\"\",job=\"\"}",
             ),
-            ("sum(x{cluster=\"none\"})", "<fragment 0> | : "),
+            ("sum(x{cluster=\"none\"})", "sum(<fragment 0>) | : "),
             (
                 "absent(x{cluster=\"none\"})",
                 "label_replace(absent(<fragment 0>), \"cluster\", \"none\", \"cluster\", \"\") | : ",
@@ -196,6 +196,124 @@ fn a_single_partition_is_asked_for_everything() {
                 "a{cluster=\"a\"} unless b",
                 "<fragment 0> unless <fragment 1> | 0: a{cluster=\"a\"} | 012: b",
             ),
+        ],
+    );
+}
+
+fn of_dialects(dialects: [Dialect; 3], pushdown: Pushdown) -> World {
+    let mut world = world(PartitionMode::Attach);
+    for (partition, dialect) in world.partitions.iter_mut().zip(dialects) {
+        partition.dialect = dialect;
+        partition.pushdown = pushdown;
+    }
+    world
+}
+
+#[test]
+fn windows_of_prometheus_2_are_shortened_by_what_they_have_more() {
+    let old = of_dialects([Dialect::Prometheus2; 3], Pushdown::Aggregate);
+    check(
+        &old,
+        &[
+            (
+                "max_over_time(x[5m])",
+                "<fragment 0> | 012: max_over_time(x[4m59s999ms])",
+            ),
+            ("rate(x[5m])", "rate(x[5m])"),
+            (
+                "max_over_time(x[1h:5m])",
+                "<fragment 0> | 012: max_over_time(x[59m59s999ms:5m])",
+            ),
+            ("x{\"a.b\"!=\"c\"} > 5m", "<fragment 0> | 012: x > 300"),
+            ("x{\"a.b\"=\"c\"}", "<fragment 0> | : "),
+            (
+                "sum by (\"a.b\", job) (x)",
+                "sum by (\"a.b\", job) (<fragment 0>) | 012: sum by (job) (x)",
+            ),
+            (
+                "label_replace(x, \"a.b\", \"\", \"\", \"\")",
+                "label_replace(<fragment 0>, \"a.b\", \"\", \"\", \"\") | 012: x",
+            ),
+        ],
+    );
+    let plan = planned(&old, "x");
+    assert_eq!(plan.fragments[0].questions[0].lookback, 299_999);
+    let full = of_dialects([Dialect::Prometheus2; 3], Pushdown::Full);
+    check(
+        &full,
+        &[("rate(x[5m])", "<fragment 0> | 012: rate(x[4m59s999ms])")],
+    );
+}
+
+#[test]
+fn metrics_ql_is_asked_for_what_it_has_in_common() {
+    let mixed = [
+        Dialect::Prometheus3,
+        Dialect::VictoriaMetrics,
+        Dialect::Mimir,
+    ];
+    check(
+        &of_dialects(mixed, Pushdown::Aggregate),
+        &[
+            (
+                "sum by (job) (x)",
+                "sum by (job) (<fragment 0>) | 012: sum by (job) (x)",
+            ),
+            ("sum(x > 1)", "sum(<fragment 0> > 1) | 012: x"),
+            ("max_over_time(x[5m])", "max_over_time(x[5m])"),
+            (
+                "max_over_time(x{cluster=\"a\"}[5m])",
+                "<fragment 0> | 0: max_over_time(x[5m])",
+            ),
+            ("timestamp(x)", "<fragment 0> | 012: timestamp(x)"),
+        ],
+    );
+    check(
+        &of_dialects(mixed, Pushdown::Full),
+        &[("rate(x[5m])", "<fragment 0> | 012: rate(x[5m])")],
+    );
+    check(
+        &of_dialects([Dialect::Prometheus3; 3], Pushdown::Selector),
+        &[
+            ("sum(x)", "sum(<fragment 0>) | 012: x"),
+            ("timestamp(x)", "<fragment 0> | 012: timestamp(x)"),
+        ],
+    );
+}
+
+#[test]
+fn overlapping_partitions_are_asked_for_selectors() {
+    let mut world = world(PartitionMode::Present);
+    world.partitions[2].overlap = true;
+    check(
+        &world,
+        &[
+            ("sum(x)", "sum(<fragment 0>) | 012: x"),
+            (
+                "sum(x{cluster!=\"c\"})",
+                "sum(<fragment 0>) | 01: sum(x{cluster!=\"c\"})",
+            ),
+            (
+                "sum(x{cluster=\"c\"})",
+                "<fragment 0> | 2: sum(x{cluster=\"c\"})",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn partitions_that_nothing_keeps_apart_compute_no_groups_of_their_own() {
+    let mut world = world(PartitionMode::Attach);
+    world.partitions[1].labels = world.partitions[0].labels.clone();
+    check(
+        &world,
+        &[
+            (
+                "sum by (cluster) (x)",
+                "sum by (cluster) (<fragment 0>) | 012: sum(x)",
+            ),
+            ("a / b", "<fragment 0> / <fragment 1> | 012: a | 012: b"),
+            ("rate(x[5m])", "<fragment 0> | 012: rate(x[5m])"),
         ],
     );
 }

@@ -19,7 +19,7 @@ mod call;
 mod evaluate;
 
 pub(crate) use call::absent_labels;
-pub use plan::{Prepared, prepare};
+pub use plan::{Prepared, is_fixed, prepare, prepare_with};
 pub use resolve::resolve;
 
 use super::{Annotations, Value};

@@ -177,7 +177,21 @@ impl Prepared {
 /// # Errors
 /// When a duration expression has no value, or one out of range.
 pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, EvalError> {
+    prepare_with(expr, steps, options, Vec::new())
+}
+
+/// As [`prepare`]; the fragments of these numbers are the same at all steps, so that they are needed at the first only.
+///
+/// # Errors
+/// When a duration expression has no value, or one out of range.
+pub fn prepare_with(
+    expr: &Expr,
+    steps: Steps,
+    options: Options,
+    fixed: Vec<usize>,
+) -> Result<Prepared, EvalError> {
     let mut planner = Planner::new(steps, options);
+    planner.fixed = fixed;
     let mut root = planner.node(expr, steps)?;
     if root.invariant && root.wrap && !steps.is_single() {
         root.node = invariant(root.node);
@@ -191,11 +205,22 @@ pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, 
     })
 }
 
+/// Whether the value of an expression is the same at all steps.
+///
+/// # Errors
+/// When a duration expression has no value, or one out of range.
+pub fn is_fixed(expr: &Expr, steps: Steps, options: Options) -> Result<bool, EvalError> {
+    let root = Planner::new(steps, options).node(expr, steps)?;
+    Ok(root.invariant && root.wrap)
+}
+
 pub(super) struct Planner {
     query: Steps,
     options: Options,
     selections: Vec<Selection>,
     fragments: BTreeMap<usize, Steps>,
+    /// Fragments that are the same at all steps.
+    fixed: Vec<usize>,
     /// Calls around the expression at hand that take counts and sums of histograms only.
     takes_statistics: u32,
     /// What stands around it and needs buckets.
@@ -242,6 +267,7 @@ impl Planner {
             options,
             selections: Vec::new(),
             fragments: BTreeMap::new(),
+            fixed: Vec::new(),
             takes_statistics: 0,
             needs_buckets: 0,
         }
@@ -290,8 +316,10 @@ impl Planner {
                 (NodeKind::Instant(instant), fixed, fixed)
             }
             ExprKind::Fragment(number) => {
-                self.fragments.insert(*number, steps);
-                (NodeKind::Fragment(*number), false, false)
+                let fixed = self.fixed.contains(number);
+                let needed = if fixed { steps.first_only() } else { steps };
+                self.fragments.insert(*number, needed);
+                (NodeKind::Fragment(*number), fixed, fixed)
             }
             ExprKind::Matrix(matrix) => {
                 let range = self.range(matrix, steps)?;
