@@ -161,7 +161,7 @@ impl FileFacts for Disk {
 }
 
 /// Reads a file of at most `max` bytes; says why not in Go's words.
-fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>, String> {
+pub(super) fn read_bounded(path: &Path, max: u64) -> Result<Vec<u8>, String> {
     let told = |error: std::io::Error| {
         let words = [
             (ErrorKind::NotFound, "no such file or directory"),

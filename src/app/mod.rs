@@ -10,6 +10,7 @@ mod external_url;
 mod features;
 mod mesh;
 mod options;
+mod queries;
 mod reload;
 mod run;
 mod state;

@@ -12,7 +12,10 @@ use axum::{Router, body::Body, extract::Request as HttpRequest, routing::post};
 use http::{Response, StatusCode};
 use tokio::{runtime, sync::Semaphore};
 
-use super::config_file::{ConfigError, ConfigFile};
+use super::{
+    config_file::{ConfigError, ConfigFile},
+    queries::Queries,
+};
 use crate::{
     api::ReloadStats,
     io::{
@@ -26,6 +29,7 @@ use crate::{
 /// Puts new configurations into force.
 pub(super) struct Reloader {
     file: ConfigFile,
+    queries: Option<Arc<Queries>>,
     node: Handle,
     clock: Clock,
     stats: Arc<ReloadStats>,
@@ -36,6 +40,7 @@ pub(super) struct Reloader {
 impl Reloader {
     pub(super) fn new(
         file: ConfigFile,
+        queries: Option<Arc<Queries>>,
         node: Handle,
         clock: Clock,
         stats: Arc<ReloadStats>,
@@ -43,6 +48,7 @@ impl Reloader {
     ) -> Arc<Self> {
         Arc::new(Self {
             file,
+            queries,
             node,
             clock,
             stats,
@@ -90,6 +96,9 @@ impl Reloader {
         let config = loaded.inspect_err(|error| {
             tracing::error!(file = %path, err = %error, "Loading configuration file failed");
         })?;
+        if let Some(queries) = &self.queries {
+            queries.reload()?;
+        }
         tracing::info!(file = %path, "Completed loading of configuration file");
         match self.node.request(Request::Reload(config)).await {
             Reply::Reloaded => Ok(()),

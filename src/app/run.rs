@@ -12,6 +12,7 @@ use super::{
     external_url::{ExternalUrl, UrlError},
     features::Features,
     mesh::{Identity, MeshStart, MeshStartError},
+    queries::Queries,
     reload::Reloader,
     state::{self, Opened},
 };
@@ -160,6 +161,7 @@ impl<'o> Starting<'o> {
         let config = file.load_and_warn()?;
         tracing::info!(file = %file.path.display(), "Completed loading of configuration file");
 
+        let queries = Queries::open(&options.query_config_file, self.clock)?;
         let opened = state::open(&options.storage_path)?;
         self.warnings.extend(opened.warnings.iter().cloned());
         let mesh = self.identify(mesh, &opened).await;
@@ -199,12 +201,16 @@ impl<'o> Starting<'o> {
         let (node, looping) = self.start_node(config, opened, mesh, &url, senders)?;
         let reloader = Reloader::new(
             file,
+            queries.clone(),
             node.clone(),
             self.clock,
             reloads,
             self.runtime.clone(),
         );
-        let state = self.api_state(&node, sources).with_trials(trials);
+        let mut state = self.api_state(&node, sources).with_trials(trials);
+        if let Some(queries) = queries {
+            state = state.with_querier(queries);
+        }
         let serving = ServerOptions {
             route_prefix: prefix.clone(),
             get_concurrency: options.get_concurrency.unwrap_or_else(default_concurrency),

@@ -11,6 +11,7 @@ mod endpoints;
 mod explain;
 mod gather;
 mod identity;
+mod lookup;
 mod question;
 mod round;
 mod transfer;
@@ -24,6 +25,7 @@ use std::{
 };
 
 pub use explain::{Explain, Request};
+pub use lookup::{LookupAnswer, LookupRequest};
 use tokio::time::Instant;
 
 use self::{context::Context, endpoints::Endpoints, round::Round};

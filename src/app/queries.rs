@@ -1,0 +1,340 @@
+//! `--query.config-file`: reads it, and answers the API's queries over its endpoints.
+
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use serde_json::{Map, Value, json};
+
+use super::config_file::{ConfigError, read_bounded};
+use crate::{
+    api::prometheus::{
+        Answering, ApiFailure, ErrorType, Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope,
+        Querier,
+    },
+    config::{LoadEnv, QueryConfig, load_query},
+    io::{
+        Clock, HttpClients,
+        federation::{Explain, Federation, LookupAnswer, LookupRequest, QueryError},
+    },
+    labels::LabelSet,
+    promql::{
+        engine::Options,
+        parse::parse_selector,
+    },
+};
+
+/// A larger file is no configuration.
+const MAX_FILE: u64 = 16 << 20;
+
+/// How long a query may take unless it says otherwise; Prometheus's `--query.timeout`.
+const TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Prometheus's `--query.lookback-delta`, in milliseconds.
+const LOOKBACK: i64 = 300_000;
+
+/// The step of subqueries that name none: Prometheus's default evaluation interval, in milliseconds.
+const SUBQUERY_STEP: i64 = 60_000;
+
+/// Samples that a query may hold at once; Prometheus's `--query.max-samples`.
+const MAX_SAMPLES: usize = 50_000_000;
+
+/// The endpoints of the file.
+pub(super) struct Queries {
+    file: PathBuf,
+    federation: Federation,
+}
+
+impl Queries {
+    /// Reads the file; none if there is no name of one.
+    pub(super) fn open(file: &Path, clock: Clock) -> Result<Option<Arc<Self>>, ConfigError> {
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let config = load(file)?;
+        tracing::info!(
+            file = %file.display(),
+            endpoints = config.endpoints.len(),
+            "queries go to the endpoints of the file"
+        );
+        let http = Arc::new(HttpClients::new(clock));
+        Ok(Some(Arc::new(Self {
+            file: file.to_owned(),
+            federation: Federation::new(http, clock, config),
+        })))
+    }
+
+    /// Reads the file again. What is wrong changes nothing; queries that run end as they began.
+    pub(super) fn reload(&self) -> Result<(), ConfigError> {
+        let config = load(&self.file).inspect_err(|error| {
+            tracing::error!(file = %self.file.display(), err = %error, "the endpoints stay as they were");
+        })?;
+        self.federation.reload(config);
+        Ok(())
+    }
+
+    async fn run(&self, query: GlobalQuery) -> Result<GlobalAnswer, ApiFailure> {
+        let options = Options {
+            lookback: query.lookback.unwrap_or(LOOKBACK),
+            subquery_step: SUBQUERY_STEP,
+            max_samples: MAX_SAMPLES,
+            delayed_name_removal: false,
+            use_start_timestamps: false,
+            type_and_unit_labels: false,
+        };
+        let wanted = query.timeout.and_then(|millis| u64::try_from(millis).ok());
+        let timeout = wanted.map_or(TIMEOUT, Duration::from_millis).min(TIMEOUT);
+        let asked = self
+            .federation
+            .query(&query.expr, query.steps, options, timeout);
+        let reply = asked.await.map_err(|error| refused(&error))?;
+        let missing = reply.warnings();
+        Ok(GlobalAnswer {
+            output: reply.answer.output,
+            missing,
+            explanation: explained(&reply.explain),
+        })
+    }
+
+    async fn find(
+        &self,
+        lookup: Lookup,
+        scope: LookupScope,
+    ) -> Result<(Found, Vec<String>), ApiFailure> {
+        let mut selectors = Vec::new();
+        for selector in &scope.selectors {
+            let parsed = parse_selector(selector);
+            let parsed =
+                parsed.map_err(|error| ApiFailure::new(ErrorType::BadData, error.to_string()))?;
+            selectors.push(parsed);
+        }
+        let seconds = |millis: i64| (millis as f64 / 1000.0).to_string();
+        let start = scope.start.map(|time| ("start", seconds(time)));
+        let end = scope.end.map(|time| ("end", seconds(time)));
+        let request = LookupRequest {
+            path: match &lookup {
+                Lookup::Series => "series".to_owned(),
+                Lookup::LabelNames => "labels".to_owned(),
+                Lookup::LabelValues(name) => format!("label/{name}/values"),
+            },
+            selectors,
+            params: start.into_iter().chain(end).collect(),
+        };
+        let answers = self.federation.look_up(&request, TIMEOUT).await;
+        let found = match &lookup {
+            Lookup::Series => Found::Series(all_series(&answers)),
+            Lookup::LabelNames => Found::Texts(all_names(&answers)),
+            Lookup::LabelValues(name) => Found::Texts(all_values(&answers, name)),
+        };
+        Ok((found, missing(&answers)))
+    }
+
+    async fn describe(&self, metric: Option<String>) -> Result<(Value, Vec<String>), ApiFailure> {
+        let request = LookupRequest {
+            path: "metadata".to_owned(),
+            selectors: Vec::new(),
+            params: metric
+                .map(|metric| ("metric", metric))
+                .into_iter()
+                .collect(),
+        };
+        let answers = self.federation.look_up(&request, TIMEOUT).await;
+        Ok((all_metadata(&answers), missing(&answers)))
+    }
+}
+
+impl Querier for Queries {
+    fn query(&self, query: GlobalQuery) -> Answering<'_, GlobalAnswer> {
+        Box::pin(self.run(query))
+    }
+
+    fn lookup(&self, lookup: Lookup, scope: LookupScope) -> Answering<'_, (Found, Vec<String>)> {
+        Box::pin(self.find(lookup, scope))
+    }
+
+    fn metadata(&self, metric: Option<String>) -> Answering<'_, (Value, Vec<String>)> {
+        Box::pin(self.describe(metric))
+    }
+}
+
+fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
+    let bytes = read_bounded(file, MAX_FILE).map_err(|reason| ConfigError::Read {
+        path: file.to_owned(),
+        reason,
+    })?;
+    Ok(load_query(
+        &bytes,
+        &LoadEnv::for_file(&file.to_string_lossy()),
+    )?)
+}
+
+fn refused(error: &QueryError) -> ApiFailure {
+    let kind = match error {
+        QueryError::TimedOut => ErrorType::Timeout,
+        QueryError::Refused(_) | QueryError::Histograms { .. } | QueryError::Failed => {
+            ErrorType::Execution
+        }
+    };
+    ApiFailure::new(kind, error.to_string())
+}
+
+fn explained(explain: &Explain) -> Value {
+    let requests = explain.requests.iter().map(|request| {
+        json!({
+            "fragment": request.fragment,
+            "partition": labels(&request.partition),
+            "endpoint": request.endpoint,
+            "replica": request.replica,
+            "query": request.query,
+            "milliseconds": request.took.as_secs_f64() * 1000.0,
+            "bytes": request.bytes,
+            "series": request.series,
+            "samples": request.samples,
+            "error": request.error,
+        })
+    });
+    json!({
+        "local": explain.local,
+        "askedAgainBecause": explain.again,
+        "requests": requests.collect::<Vec<_>>(),
+    })
+}
+
+fn labels(set: &LabelSet) -> Value {
+    let pairs = set
+        .iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)));
+    Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+fn missing(answers: &[LookupAnswer]) -> Vec<String> {
+    let failed = answers.iter().filter_map(|answer| {
+        let reason = answer.data.as_ref().err()?;
+        Some(format!(
+            "partition {} is missing: {reason}",
+            answer.partition
+        ))
+    });
+    failed.collect()
+}
+
+/// The elements of all answers, each with what it came from.
+fn elements(answers: &[LookupAnswer]) -> impl Iterator<Item = (&LookupAnswer, &Value)> {
+    answers.iter().flat_map(|answer| {
+        let list = answer.data.as_ref().ok().and_then(Value::as_array);
+        list.into_iter().flatten().map(move |value| (answer, value))
+    })
+}
+
+fn all_series(answers: &[LookupAnswer]) -> Vec<LabelSet> {
+    let mut all: Vec<LabelSet> = elements(answers)
+        .filter_map(|(answer, value)| {
+            let pairs = value.as_object()?.iter();
+            let pairs = pairs.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+            let attached = answer.partition.iter().filter(|_| answer.attach);
+            Some(LabelSet::from_pairs(pairs.chain(attached)))
+        })
+        .collect();
+    all.sort_by(|a, b| a.iter().cmp(b.iter()));
+    all.dedup();
+    all
+}
+
+fn texts<'a>(answers: &'a [LookupAnswer]) -> impl Iterator<Item = String> + 'a {
+    let texts = elements(answers).filter_map(|(_, value)| value.as_str());
+    texts.map(ToOwned::to_owned)
+}
+
+/// The answers of partitions that have anything.
+fn present(answers: &[LookupAnswer]) -> impl Iterator<Item = &LookupAnswer> {
+    answers.iter().filter(|answer| {
+        let list = answer.data.as_ref().ok().and_then(Value::as_array);
+        answer.attach && list.is_some()
+    })
+}
+
+fn all_names(answers: &[LookupAnswer]) -> Vec<String> {
+    let mut names: BTreeSet<String> = texts(answers).collect();
+    for answer in present(answers) {
+        names.extend(answer.partition.iter().map(|(name, _)| name.to_owned()));
+    }
+    names.into_iter().collect()
+}
+
+fn all_values(answers: &[LookupAnswer], name: &str) -> Vec<String> {
+    let mut values: BTreeSet<String> = texts(answers).collect();
+    for answer in present(answers) {
+        values.extend(answer.partition.get(name).map(ToOwned::to_owned));
+    }
+    values.into_iter().collect()
+}
+
+fn all_metadata(answers: &[LookupAnswer]) -> Value {
+    let mut all: Map<String, Value> = Map::new();
+    for answer in answers {
+        let Some(metrics) = answer.data.as_ref().ok().and_then(Value::as_object) else {
+            continue;
+        };
+        for (name, entries) in metrics {
+            let known = all.entry(name.clone()).or_insert_with(|| json!([]));
+            let (Some(known), Some(entries)) = (known.as_array_mut(), entries.as_array()) else {
+                continue;
+            };
+            for entry in entries {
+                if !known.contains(entry) {
+                    known.push(entry.clone());
+                }
+            }
+        }
+    }
+    Value::Object(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(cluster: &str, data: Value) -> LookupAnswer {
+        LookupAnswer {
+            partition: LabelSet::from_pairs([("cluster", cluster)]),
+            attach: true,
+            data: Ok(data),
+        }
+    }
+
+    #[test]
+    fn what_partitions_know_is_put_together() {
+        let series = [
+            answer("eu", json!([{"__name__": "up", "job": "a"}])),
+            answer("us", json!([{"__name__": "up", "job": "a"}])),
+            LookupAnswer {
+                data: Err("it does not answer in time".to_owned()),
+                ..answer("ap", Value::Null)
+            },
+        ];
+        let sets: Vec<String> = all_series(&series)
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert_eq!(
+            sets,
+            [
+                r#"{__name__="up", cluster="eu", job="a"}"#,
+                r#"{__name__="up", cluster="us", job="a"}"#
+            ]
+        );
+        assert_eq!(
+            missing(&series),
+            [r#"partition {cluster="ap"} is missing: it does not answer in time"#]
+        );
+        let names = [
+            answer("eu", json!(["job"])),
+            answer("us", json!(["job", "instance"])),
+        ];
+        assert_eq!(all_names(&names), ["cluster", "instance", "job"]);
+        assert_eq!(all_values(&[answer("eu", json!([]))], "cluster"), ["eu"]);
+    }
+}

@@ -1,0 +1,204 @@
+//! Which series, label names and label values there are, and what metrics mean: asked of every partition.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::{task::JoinSet, time::Instant};
+use url::form_urlencoded::Serializer;
+
+use super::{
+    Federation, LEARNING,
+    context::Context,
+    endpoints::Replicas,
+    question::{Failure, Request},
+    transfer::transfer,
+};
+use crate::{
+    config::LabelMode,
+    labels::{LabelSet, Matcher},
+    promql::{Span, ast},
+};
+
+/// Samples do not count here.
+const NO_SAMPLES: usize = 0;
+
+/// A question about what there is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LookupRequest {
+    /// What follows `/api/v1/`: `series`, `labels`, `label/job/values`, `metadata`.
+    pub path: String,
+    /// Selectors, of which any may match; none for everything.
+    pub selectors: Vec<Vec<Matcher>>,
+    /// Other parameters.
+    pub params: Vec<(&'static str, String)>,
+}
+
+/// What one partition answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LookupAnswer {
+    /// The labels of the partition.
+    pub partition: LabelSet,
+    /// Whether they are to be attached.
+    pub attach: bool,
+    /// The `data` of the answer, or why there is none.
+    pub data: Result<Value, String>,
+}
+
+impl Federation {
+    /// Asks all partitions that may know; replicas that fail are followed by others.
+    pub async fn look_up(&self, request: &LookupRequest, timeout: Duration) -> Vec<LookupAnswer> {
+        let now = Instant::now();
+        let deadline = now + timeout;
+        let context = std::sync::Arc::new(Context {
+            http: std::sync::Arc::clone(&self.http),
+            clock: self.clock,
+            max_samples: NO_SAMPLES,
+        });
+        let endpoints = self.endpoints();
+        endpoints
+            .learn(&context, deadline.min(now + LEARNING))
+            .await;
+        let mut asked = JoinSet::new();
+        for (at, replicas) in endpoints.partitions.iter().enumerate() {
+            let Some(form) = form(request, replicas) else {
+                continue;
+            };
+            let (endpoints, context) = (std::sync::Arc::clone(&endpoints), context.clone());
+            let path = request.path.clone();
+            asked.spawn(async move {
+                let replicas = endpoints.partitions.get(at)?;
+                let data = ask(replicas, &context, &path, &form, deadline).await;
+                let answer = LookupAnswer {
+                    partition: replicas.labels.clone(),
+                    attach: attaches(replicas),
+                    data: data.map_err(|failure| failure.reason),
+                };
+                Some((at, answer))
+            });
+        }
+        let mut answers = Vec::new();
+        while let Some(answer) = asked.join_next().await {
+            answers.extend(answer.ok().flatten());
+        }
+        answers.sort_by_key(|(at, _)| *at);
+        answers.into_iter().map(|(_, answer)| answer).collect()
+    }
+}
+
+fn attaches(replicas: &Replicas) -> bool {
+    let first = replicas.endpoints.first();
+    first.is_some_and(|endpoint| endpoint.config.label_mode == LabelMode::Attach)
+}
+
+/// The parameters for a partition; none if its labels match no selector.
+fn form(request: &LookupRequest, replicas: &Replicas) -> Option<String> {
+    let mut form = Serializer::new(String::new());
+    for (name, value) in &request.params {
+        form.append_pair(name, value);
+    }
+    let mut any = request.selectors.is_empty();
+    for selector in &request.selectors {
+        if let Some(text) = selector_for(selector, &replicas.labels, attaches(replicas)) {
+            form.append_pair("match[]", &text);
+            any = true;
+        }
+    }
+    any.then(|| form.finish())
+}
+
+/// A selector without what the partition's labels decide; none if they do not match.
+fn selector_for(selector: &[Matcher], partition: &LabelSet, attach: bool) -> Option<String> {
+    let decided = |matcher: &&Matcher| attach && partition.get(matcher.name()).is_some();
+    if !selector
+        .iter()
+        .filter(decided)
+        .all(|matcher| matcher.matches(partition))
+    {
+        return None;
+    }
+    let mut matchers: Vec<Matcher> = selector
+        .iter()
+        .filter(|one| !decided(one))
+        .cloned()
+        .collect();
+    if matchers.iter().all(|matcher| matcher.matches_value("")) {
+        let any = Matcher::new(crate::labels::MatchOp::NotEqual, "__name__", "");
+        matchers.extend(any);
+    }
+    let vector = ast::VectorSelector {
+        name: String::new(),
+        matchers,
+        shift: ast::TimeShift::default(),
+        extended: ast::Extended::No,
+    };
+    let expr = ast::Expr {
+        kind: ast::ExprKind::Vector(vector),
+        span: Span::default(),
+    };
+    Some(expr.to_string())
+}
+
+async fn ask(
+    replicas: &Replicas,
+    context: &Context,
+    path: &str,
+    form: &str,
+    deadline: Instant,
+) -> Result<Value, Failure> {
+    let mut last = Failure::new("it has no endpoint");
+    for endpoint in replicas.order().into_iter().take(2) {
+        let address = if form.is_empty() {
+            path.to_owned()
+        } else {
+            format!("{path}?{form}")
+        };
+        let request = Request {
+            method: "GET",
+            path: address,
+            form: String::new(),
+        };
+        let asked = transfer(&context.http, &endpoint.config, request);
+        match tokio::time::timeout_at(deadline, asked).await {
+            Ok(Ok(body)) => match data(&body) {
+                Ok(data) => return Ok(data),
+                Err(reason) => last = Failure::new(reason),
+            },
+            Ok(Err(failure)) => last = failure,
+            Err(_elapsed) => last = Failure::new("it does not answer in time"),
+        }
+    }
+    Err(last)
+}
+
+fn data(body: &[u8]) -> Result<Value, String> {
+    let answer: Value = serde_json::from_slice(body)
+        .map_err(|error| format!("its answer cannot be read: {error}"))?;
+    if answer.get("status").and_then(Value::as_str) != Some("success") {
+        let error = answer.get("error").and_then(Value::as_str);
+        return Err(format!("it answers: {}", error.unwrap_or("an error")));
+    }
+    Ok(answer.get("data").cloned().unwrap_or(Value::Null))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::promql::parse::parse_selector;
+
+    #[test]
+    fn selectors_lose_what_the_partition_decides() {
+        let eu = LabelSet::from_pairs([("cluster", "eu")]);
+        let cut = |text: &str| selector_for(&parse_selector(text).unwrap(), &eu, true);
+        assert_eq!(
+            cut(r#"up{cluster="eu",job="a"}"#).as_deref(),
+            Some(r#"{__name__="up",job="a"}"#)
+        );
+        assert_eq!(cut(r#"up{cluster="us"}"#), None);
+        assert_eq!(
+            cut(r#"{cluster=~"e."}"#).as_deref(),
+            Some(r#"{__name__!=""}"#)
+        );
+        let kept = selector_for(&parse_selector(r#"up{cluster="us"}"#).unwrap(), &eu, false);
+        assert_eq!(kept.as_deref(), Some(r#"{__name__="up",cluster="us"}"#));
+    }
+}
