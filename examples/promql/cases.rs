@@ -42,7 +42,10 @@ const CASES: &[(&str, i64)] = &[
     ("limit_ratio(-0.5, a_X)", 0),
     ("rate(a_X[1m]) + rate(b_X[1m])", 0),
     ("sum without (l)(rate(a_X[1m]))", 0),
-    ("sum without (l)(rate(a_X[1m])) / sum without (l)(rate(b_X[1m]))", 0),
+    (
+        "sum without (l)(rate(a_X[1m])) / sum without (l)(rate(b_X[1m]))",
+        0,
+    ),
     ("histogram_quantile(0.9, rate(h_X[5m]))", 0),
     ("a_X + on(l) group_right a_one", 0),
     ("count({__name__!=\"\"})", 1),
@@ -53,9 +56,17 @@ const CASES: &[(&str, i64)] = &[
 pub(crate) fn all() -> Vec<Case> {
     let mut all = Vec::new();
     for (expr, steps) in CASES {
-        let sizes: &[&str] = if expr.contains('X') { &["one", "hundred"] } else { &[""] };
+        let sizes: &[&str] = if expr.contains('X') {
+            &["one", "hundred"]
+        } else {
+            &[""]
+        };
         let usual = [1, 1000];
-        let steps = if *steps == 0 { &usual[..] } else { std::slice::from_ref(steps) };
+        let steps = if *steps == 0 {
+            &usual[..]
+        } else {
+            std::slice::from_ref(steps)
+        };
         for size in sizes {
             for steps in steps {
                 all.push(Case {

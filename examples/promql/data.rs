@@ -49,7 +49,9 @@ fn sparse(part: i64, count: usize) -> Series {
     let l = part.to_string();
     let length = INTERVALS / 50;
     let range = part * length..(part + 1) * length;
-    fill(set("sparse", Some(&l), None), range, |s| s as f64 / count as f64)
+    fill(set("sparse", Some(&l), None), range, |s| {
+        s as f64 / count as f64
+    })
 }
 
 fn fill(labels: LabelSet, range: std::ops::Range<i64>, value: impl Fn(i64) -> f64) -> Series {

@@ -15,14 +15,13 @@ mod peer;
 
 use std::time::{Duration, Instant};
 
+use cases::Case;
+use data::{INTERVAL, INTERVALS};
 use watchfire::promql::{
     Series,
     engine::{Options, Selection, Steps, prepare},
     parse::{Features, parse},
 };
-
-use cases::Case;
-use data::{INTERVAL, INTERVALS};
 
 /// What the command line asks for.
 #[derive(Default)]
@@ -63,7 +62,11 @@ fn main() {
     );
     let runs = wishes.runs.unwrap_or(5);
     for case in cases::all() {
-        if wishes.filter.as_ref().is_some_and(|filter| !case.expr.contains(filter.as_str())) {
+        if wishes
+            .filter
+            .as_ref()
+            .is_some_and(|filter| !case.expr.contains(filter.as_str()))
+        {
             continue;
         }
         let ours = least(runs, || ours(&case, &all));
@@ -120,7 +123,10 @@ fn ours(case: &Case, all: &[Series]) -> Duration {
 
 fn select(all: &[Series], selection: &Selection) -> Vec<Series> {
     let matches = |series: &&Series| {
-        selection.matchers.iter().all(|matcher| matcher.matches(&series.labels))
+        selection
+            .matchers
+            .iter()
+            .all(|matcher| matcher.matches(&series.labels))
     };
     let cut = |series: &Series| {
         let times = &series.floats.times;
@@ -131,7 +137,12 @@ fn select(all: &[Series], selection: &Selection) -> Vec<Series> {
             ..Series::default()
         };
         cut.floats.times = times.get(from..to).unwrap_or_default().to_vec();
-        cut.floats.values = series.floats.values.get(from..to).unwrap_or_default().to_vec();
+        cut.floats.values = series
+            .floats
+            .values
+            .get(from..to)
+            .unwrap_or_default()
+            .to_vec();
         cut
     };
     all.iter().filter(matches).map(cut).collect()

@@ -21,13 +21,19 @@ pub(crate) struct Prometheus {
 
 impl Prometheus {
     pub(crate) fn start(program: &str, promtool: &str, all: &[Series]) -> Self {
-        let directory = std::env::temp_dir().join(format!("watchfire-promql-{}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("watchfire-promql-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let metrics = directory.join("data.om");
         write(&metrics, all);
         let blocks = directory.join("data");
         let made = Command::new(promtool)
-            .args(["tsdb", "create-blocks-from", "openmetrics", "--max-block-duration=8760h"])
+            .args([
+                "tsdb",
+                "create-blocks-from",
+                "openmetrics",
+                "--max-block-duration=8760h",
+            ])
             .args([&metrics, &blocks])
             .stdout(Stdio::null())
             .status()
@@ -35,7 +41,11 @@ impl Prometheus {
         assert!(made.success(), "promtool makes blocks");
         let config = directory.join("prometheus.yml");
         fs::write(&config, "global: {}\n").unwrap();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         let child = Command::new(program)
             .env("GOMAXPROCS", "1")
             .arg(format!("--config.file={}", config.display()))
@@ -52,8 +62,14 @@ impl Prometheus {
             directory,
         };
         let began = Instant::now();
-        while !peer.get("/-/ready").is_some_and(|answer| answer.contains("200 OK")) {
-            assert!(began.elapsed() < Duration::from_secs(60), "Prometheus starts");
+        while !peer
+            .get("/-/ready")
+            .is_some_and(|answer| answer.contains("200 OK"))
+        {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "Prometheus starts"
+            );
             thread::yield_now();
         }
         peer
@@ -72,7 +88,10 @@ impl Prometheus {
         let expr: String = expr.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let seconds = |millis: i64| millis as f64 / 1000.0;
         let path = if steps.step == 0 {
-            format!("/api/v1/query?stats=all&query={expr}&time={}", seconds(steps.start))
+            format!(
+                "/api/v1/query?stats=all&query={expr}&time={}",
+                seconds(steps.start)
+            )
         } else {
             format!(
                 "/api/v1/query_range?stats=all&query={expr}&start={}&end={}&step={}",
@@ -85,7 +104,9 @@ impl Prometheus {
             let answer = self.get(&path)?;
             let (_, json) = answer.split_once("\r\n\r\n")?;
             let json: serde_json::Value = serde_json::from_str(json).ok()?;
-            let time = json.pointer("/data/stats/timings/evalTotalTime")?.as_f64()?;
+            let time = json
+                .pointer("/data/stats/timings/evalTotalTime")?
+                .as_f64()?;
             Some(Duration::from_secs_f64(time))
         });
         times.collect::<Option<Vec<_>>>()?.into_iter().min()
