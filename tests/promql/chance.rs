@@ -70,6 +70,8 @@ impl Chance {
             "{shard=~\"s0|s1\",job=\"x\"}",
             "{le=\"1\"}",
             "{shard=\"none\"}",
+            "{zone=\"z\"}",
+            "{zone=\"\"}",
         ]);
         let shift = self.of(&[
             "",
@@ -144,6 +146,9 @@ impl Chance {
             "job, instance",
             "le",
             "le, shard",
+            "zone",
+            "zone, job",
+            "zone, shard",
         ])
     }
 
@@ -159,7 +164,10 @@ impl Chance {
             0 => format!("topk{grouping} (2, {inner})"),
             1 => format!("bottomk{grouping} (1, {inner})"),
             2 => format!("quantile{grouping} (0.3, {inner})"),
-            3 => format!("count_values{grouping} (\"v\", ceil({inner}))"),
+            3 => format!(
+                "count_values{grouping} (\"{}\", ceil({inner}))",
+                self.of(&["v", "job", "shard", "zone"])
+            ),
             4 => format!("topk{grouping} (scalar({}), {inner})", self.selector()),
             5 => format!("stddev{grouping} ({inner})"),
             6 => format!("stdvar{grouping} ({inner})"),
@@ -314,6 +322,12 @@ fn load(divided: &mut Divided, chance: &mut Chance) {
             }
         }
     }
+    // A label that would hide that of the partition.
+    add(
+        "a",
+        &[("job", "x"), ("shard", "own"), ("zone", "own")],
+        chance.samples(false),
+    );
     for instance in ["4", "5"] {
         let samples = chance.histograms();
         add("c_total", &[("job", "x"), ("instance", instance)], samples);
@@ -330,6 +344,8 @@ fn worlds() -> Vec<Divided> {
         Divided::new("bare", three, Present, Aggregate, false).with(STABLE),
         Divided::new("attached", three, Attach, Aggregate, true),
         Divided::new("present", three, Present, Aggregate, true),
+        Divided::new("zoned", three, Attach, Aggregate, true).zoned(),
+        Divided::new("zoned and present", three, Present, Aggregate, true).zoned(),
         Divided::new("old", [Prometheus2; 3], Attach, Aggregate, true),
         Divided::new("mixed", mixed, Attach, Aggregate, true),
         Divided::new("selectors", mixed, Present, Selector, true),

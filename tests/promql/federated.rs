@@ -49,7 +49,6 @@ pub(crate) struct Divided {
     parts: Vec<Storage>,
     /// All of it, with the labels of partitions.
     whole: Storage,
-    labelled: bool,
     options: Options,
     counts: Cell<Counts>,
 }
@@ -61,6 +60,8 @@ pub(crate) struct Counts {
     pub(crate) pushed_whole: usize,
     pub(crate) with_windows: usize,
     pub(crate) again: usize,
+    pub(crate) with_values: usize,
+    pub(crate) failed: usize,
 }
 
 impl Default for Federated {
@@ -183,10 +184,18 @@ impl Divided {
             },
             parts: vec![Storage::default(); PARTITIONS],
             whole: Storage::default(),
-            labelled,
             options: if labelled { STABLE } else { OPTIONS },
             counts: Cell::default(),
         }
+    }
+
+    /// Where the first two partitions have another label in common that the third lacks.
+    pub(crate) fn zoned(mut self) -> Self {
+        for partition in self.world.partitions.iter_mut().take(2) {
+            let zone = [("zone", "z")];
+            partition.labels = LabelSet::from_pairs(partition.labels.iter().chain(zone));
+        }
+        self
     }
 
     pub(crate) fn with(self, options: Options) -> Self {
@@ -201,11 +210,8 @@ impl Divided {
             // Such series are not there, so none can be found.
             return Ok(());
         }
-        let all = if self.labelled {
-            LabelSet::from_pairs(labels.iter().chain(label(at).iter()))
-        } else {
-            labels.clone()
-        };
+        let partition = &self.world.partitions[at].labels;
+        let all = LabelSet::from_pairs(labels.iter().chain(partition.iter()));
         let attached = self.world.partitions[at].mode == PartitionMode::Attach;
         let own = if attached { labels } else { &all };
         self.parts[at].append(own, samples.clone())?;
@@ -266,6 +272,8 @@ impl Divided {
             }
             other => other,
         };
+        counts.failed += usize::from(output.is_err());
+        counts.with_values += usize::from(output.as_ref().is_ok_and(has_values));
         self.counts.set(counts);
         output.map_err(text)
     }
@@ -330,6 +338,14 @@ fn place(labels: &LabelSet, many: usize) -> usize {
 
 fn label(partition: usize) -> LabelSet {
     LabelSet::from_pairs([(LABEL, format!("s{partition}"))])
+}
+
+fn has_values(output: &Output) -> bool {
+    match &output.value {
+        Value::Vector(vector) => !vector.is_empty(),
+        Value::Matrix(matrix) => !matrix.is_empty(),
+        Value::Scalar { .. } | Value::String { .. } => true,
+    }
 }
 
 fn text(error: impl std::fmt::Display) -> String {
