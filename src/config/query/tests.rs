@@ -1,7 +1,9 @@
 //! Files of endpoints: what they mean and what is wrong with them.
 
-use super::*;
-use crate::config::read::Section;
+use std::time::Duration;
+
+use super::{load::RawQuery, *};
+use crate::config::{HttpConfig, LoadEnv, read::Section};
 
 const EXAMPLE: &str = include_str!("../../../config/query.yml");
 

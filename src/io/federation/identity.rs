@@ -38,9 +38,10 @@ pub(super) fn identify(configured: EndpointKind, text: &[u8]) -> Result<Identity
     if body.status != "success" {
         return Err(format!("the status of its build info is {:?}", body.status));
     }
-    let kind = match configured {
-        EndpointKind::Auto => found_kind(&body.data),
-        kind => kind,
+    let kind = if configured == EndpointKind::Auto {
+        found_kind(&body.data)
+    } else {
+        configured
     };
     Ok(Identity {
         kind,

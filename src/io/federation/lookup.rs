@@ -7,7 +7,7 @@ use tokio::{task::JoinSet, time::Instant};
 use url::form_urlencoded::Serializer;
 
 use super::{
-    Federation, LEARNING,
+    client::{Federation, LEARNING},
     context::Context,
     endpoints::Replicas,
     question::{Failure, Request},

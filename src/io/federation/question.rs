@@ -275,7 +275,8 @@ mod tests {
     }
 
     fn check(times: Times, text: &str) -> Result<Values, Failure> {
-        ask(times).check(decode(text.as_bytes()).unwrap(), 3)
+        let body = decode(text.as_bytes());
+        ask(times).check(body.map_err(|error| Failure::new(error.to_string()))?, 3)
     }
 
     #[test]

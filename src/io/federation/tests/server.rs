@@ -59,6 +59,16 @@ pub(super) enum Reply {
     Later(Arc<Semaphore>, String),
 }
 
+impl Reply {
+    /// Another reply in place of JSON.
+    pub(super) fn map(self, change: impl FnOnce(String) -> Self) -> Self {
+        if let Self::Json(body) = self {
+            return change(body);
+        }
+        self
+    }
+}
+
 /// A server on this machine.
 pub(super) struct Server {
     pub(super) address: SocketAddr,

@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::{
-    HttpConfig, HttpHeader, HttpUrl, LoadEnv, LoadErrors,
-    read::{Name, Named, Place, Placed, PromDuration, Reader},
-    section::section,
-    settings::HttpField,
-};
 use crate::{
+    config::{
+        HttpConfig, HttpHeader, HttpUrl, LoadEnv, LoadErrors,
+        read::{Name, Named, Place, Placed, PromDuration, Reader},
+        section::section,
+        settings::HttpField,
+    },
     labels::{MatcherMode, go_quote, is_valid_label_name},
     promql::parse::{Features, parse},
     yaml::Document,
@@ -25,7 +25,7 @@ pub struct QueryConfig {
 }
 
 section! {
-    RawQuery in "query.Config" {
+    pub(super) RawQuery in "query.Config" {
         endpoints: Vec<Placed<EndpointConfig>>,
     }
 
@@ -273,7 +273,8 @@ fn check_pair(
         return;
     }
     let apart = |(name, value)| b.partition.get(name).is_some_and(|other| other != value);
-    if !a.partition.iter().any(apart) && !(a.overlap && b.overlap) {
+    let told_apart = a.partition.iter().any(apart);
+    if !told_apart && (!a.overlap || !b.overlap) {
         reader.deny_with_hint(
             second.place.of("partition"),
             format!("no label of their partitions tells endpoints {names} apart"),
@@ -308,6 +309,3 @@ fn check_replicas(
         reader.deny(second.place.of(key), message);
     }
 }
-
-#[cfg(test)]
-mod tests;
