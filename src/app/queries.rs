@@ -21,10 +21,7 @@ use crate::{
         federation::{Explain, Federation, LookupAnswer, LookupRequest, QueryError},
     },
     labels::LabelSet,
-    promql::{
-        engine::Options,
-        parse::parse_selector,
-    },
+    promql::{engine::Options, parse::parse_selector},
 };
 
 /// A larger file is no configuration.

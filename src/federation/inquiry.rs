@@ -13,7 +13,7 @@ use crate::{
     promql::{
         Annotations, Series, Severity, Span,
         ast::{Duration, Expr, ExprKind, Extended, MatrixSelector, TimeShift, VectorSelector},
-        engine::{EvalError, Options, Prepared, Selection, Steps, prepare_with},
+        engine::{EvalError, Options, Prepared, Selection, Steps, Stop, prepare_with},
     },
 };
 
@@ -89,6 +89,11 @@ impl Inquiry {
                 ..steps
             },
         })
+    }
+
+    /// Says when the evaluation of what was fetched ends without a result.
+    pub fn stop_when(&mut self, stop: Stop) {
+        self.prepared.stop_when(stop);
     }
 
     /// How the query was cut.

@@ -13,10 +13,10 @@ use super::{
     question::{Ask, Times, Values},
 };
 use crate::{
-    federation::{Answer, Fetched, Inquiry, Window, World},
+    federation::{Answer, Fetched, Inquiry, Refusal, Window, World},
     promql::{
         ast::Expr,
-        engine::{EvalError, Options, Steps},
+        engine::{EvalError, Options, Steps, Stop},
     },
 };
 
@@ -90,14 +90,21 @@ impl Round {
     /// Puts the answers together on a thread that may take its time.
     async fn evaluate(
         &self,
-        inquiry: Inquiry,
+        mut inquiry: Inquiry,
         world: World,
         fragments: Vec<Vec<Fetched>>,
         windows: Vec<Vec<Fetched>>,
     ) -> Result<Answer, QueryError> {
+        // Whoever waits holds this; a query that nobody waits for any more ends as one whose time is over.
+        let waiting = Arc::new(());
+        let (waits, deadline) = (Arc::downgrade(&waiting), self.deadline);
+        inquiry.stop_when(Stop::when(move || {
+            waits.strong_count() == 0 || Instant::now() >= deadline
+        }));
         let evaluate = move || inquiry.answer(&world, fragments, windows);
         let evaluation = tokio::task::spawn_blocking(evaluate);
         match timeout_at(self.deadline, evaluation).await {
+            Ok(Ok(Err(Refusal::Evaluation(EvalError::Stopped)))) => Err(QueryError::TimedOut),
             Ok(Ok(answer)) => Ok(answer?),
             Ok(Err(_panic)) => Err(QueryError::Failed),
             Err(_elapsed) => Err(QueryError::TimedOut),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{
-    EvalError, Options, Output, Steps, output,
+    EvalError, Options, Output, Steps, Stop, output,
     plan::{Instant, Node, NodeKind, Prepared, SubqueryNode},
     select,
     table::{Row, Table},
@@ -72,6 +72,7 @@ pub(super) struct Evaluator<'a> {
     pub(super) notes: Annotations,
     /// Samples held by values that are still in use.
     held: usize,
+    stop: &'a Stop,
 }
 
 pub(super) fn run(
@@ -85,6 +86,7 @@ pub(super) fn run(
         fragments,
         notes: Annotations::default(),
         held: 0,
+        stop: &prepared.stop,
     };
     let value = evaluator.eval(&prepared.root, prepared.steps)?;
     let value_type = prepared.root.value_type;
@@ -116,11 +118,20 @@ impl<'a> Evaluator<'a> {
     }
 
     pub(super) fn eval(&mut self, node: &Node, steps: Steps) -> Result<Evaluated, EvalError> {
+        self.go_on()?;
         let before = self.held;
         let value = self.eval_kind(node, steps)?;
         self.held = before;
         self.hold(value.samples())?;
         Ok(value)
+    }
+
+    /// Ends the evaluation if that is due; asked for each node and for each series of what takes long.
+    pub(super) fn go_on(&self) -> Result<(), EvalError> {
+        if self.stop.is_due() {
+            return Err(EvalError::Stopped);
+        }
+        Ok(())
     }
 
     /// Counts samples against the limit.

@@ -7,6 +7,7 @@
 mod plan;
 mod rebuild;
 mod resolve;
+mod stop;
 mod table;
 
 mod matching;
@@ -21,6 +22,7 @@ mod evaluate;
 pub(crate) use call::absent_labels;
 pub use plan::{Prepared, is_fixed, prepare, prepare_with};
 pub use resolve::resolve;
+pub use stop::Stop;
 
 use super::{Annotations, Value};
 use crate::labels::Matcher;
@@ -73,6 +75,9 @@ pub enum EvalError {
     /// More samples than [`Options::max_samples`].
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// [`Stop`] said so.
+    #[error("query timed out in expression evaluation")]
+    Stopped,
 }
 
 /// What came of an evaluation.

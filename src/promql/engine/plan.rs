@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{EvalError, Options, Output, Selection, Steps, evaluate};
+use super::{EvalError, Options, Output, Selection, Steps, Stop, evaluate};
 use crate::{
     labels::{MatchOp, Matcher},
     promql::{
@@ -136,9 +136,15 @@ pub struct Prepared {
     pub(super) options: Options,
     selections: Vec<Selection>,
     fragments: BTreeMap<usize, Steps>,
+    pub(super) stop: Stop,
 }
 
 impl Prepared {
+    /// Says when evaluations end without a result.
+    pub fn stop_when(&mut self, stop: Stop) {
+        self.stop = stop;
+    }
+
     /// The data that is needed, in the order in which [`evaluate`](Self::evaluate) takes it.
     #[must_use]
     pub fn selections(&self) -> &[Selection] {
@@ -202,6 +208,7 @@ pub fn prepare_with(
         options,
         selections: planner.selections,
         fragments: planner.fragments,
+        stop: Stop::default(),
     })
 }
 

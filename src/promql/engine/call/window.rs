@@ -118,6 +118,7 @@ impl Evaluator<'_> {
         table: &mut Table,
     ) -> Result<(), EvalError> {
         use FunctionId::{FirstOverTime, Increase, LastOverTime, Rate};
+        self.go_on()?;
         let keeps_name = matches!(frame.id, FirstOverTime | LastOverTime);
         let row = table.push(Row {
             labels: series.labels.clone(),
