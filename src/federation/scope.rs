@@ -234,7 +234,8 @@ fn of_call(world: &World, call: &Call) -> Scope {
         Absent, AbsentOverTime, HistogramFraction, HistogramQuantile, HistogramQuantiles, Info,
         LabelJoin, LabelReplace, Scalar, Vector,
     };
-    let scopes = call.args.iter().map(|arg| scope(world, arg)).collect();
+    let scopes: Vec<Scope> = call.args.iter().map(|arg| scope(world, arg)).collect();
+    let carried = of_data(call, &scopes);
     let reach = match together(scopes) {
         Scope::Union(reach) => reach,
         other => return other,
@@ -255,18 +256,19 @@ fn of_call(world: &World, call: &Call) -> Scope {
         HistogramFraction | HistogramQuantile | HistogramQuantiles
             if !reach.is_apart(world, &reach.carried) =>
         {
-            single(of_vector(world, call))
+            single(carried)
         }
         LabelJoin | LabelReplace => relabelled(world, call, &reach),
-        _ => Scope::Union(reach.carrying(of_vector(world, call))),
+        _ => Scope::Union(reach.carrying(carried)),
     }
 }
 
 /// The partition labels of the vector or window among the arguments.
-fn of_vector(world: &World, call: &Call) -> Vec<String> {
-    let data = |arg: &&Expr| matches!(arg.value_type(), ValueType::Vector | ValueType::Matrix);
-    match call.args.iter().find(data).map(|arg| scope(world, arg)) {
-        Some(Scope::Union(reach)) => reach.carried,
+fn of_data(call: &Call, scopes: &[Scope]) -> Vec<String> {
+    let data = |arg: &Expr| matches!(arg.value_type(), ValueType::Vector | ValueType::Matrix);
+    let mut args = call.args.iter().zip(scopes);
+    match args.find(|(arg, _)| data(arg)) {
+        Some((_, Scope::Union(reach))) => reach.carried.clone(),
         _ => Vec::new(),
     }
 }

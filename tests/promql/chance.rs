@@ -182,7 +182,15 @@ impl Chance {
         let lhs = self.vector(depth - 1);
         if self.one_in(3) {
             let op = self.of(&["+", "*", ">", "<= bool", "==", "%", "/"]);
-            let scalar = self.of(&["2", "0", "(1 + 1)", "time()", "scalar(a{job=\"x\"})", "1m"]);
+            let scalar = self.of(&[
+                "2",
+                "0",
+                "(1 + 1)",
+                "time()",
+                "scalar(a{job=\"x\"})",
+                "scalar(sum(a{shard=\"s1\"}))",
+                "1m",
+            ]);
             return if self.one_in(2) {
                 format!("({lhs}) {op} {scalar}")
             } else {

@@ -317,3 +317,18 @@ fn partitions_that_nothing_keeps_apart_compute_no_groups_of_their_own() {
         ],
     );
 }
+
+#[test]
+fn deep_expressions_are_planned() {
+    let world = world(PartitionMode::Attach);
+    for (before, after) in [
+        ("abs(", ")"),
+        ("-(", ")"),
+        ("sum(", ")"),
+        ("absent(", ")"),
+        ("x + (", ")"),
+    ] {
+        let query = format!("{}x{}", before.repeat(60), after.repeat(60));
+        assert!(!planned(&world, &query).fragments.is_empty(), "{before}");
+    }
+}
