@@ -138,7 +138,7 @@ fn push_time(out: &mut String, time: i64) {
     let sign = if time < 0 { "-" } else { "" };
     let time = time.unsigned_abs();
     let _ = write!(out, "{sign}{}", time / 1000);
-    if time % 1000 != 0 {
+    if !time.is_multiple_of(1000) {
         let _ = write!(out, ".{:03}", time % 1000);
     }
 }
