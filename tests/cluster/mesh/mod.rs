@@ -1,5 +1,6 @@
 //! Several nodes in one simulated world: hosts, disks and clocks that fail, a network that cuts, sources and receivers.
 
+mod bounds;
 mod chance;
 mod check;
 mod corpus;

@@ -200,11 +200,12 @@ pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
             setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay
         )
     });
-    world.run_to(plot.end);
+    let mut excesses = world.run_watched(plot.end);
     heal(&mut world);
-    world.run_for(QUIET);
+    excesses.extend(world.run_watched(world.clock + QUIET));
     let findings = world.judge();
     let mut violations = findings.violations;
+    violations.extend(excesses.into_values());
     violations.extend(world.compare_replicas());
     if violations.is_empty() {
         violations = plot.live_on(&mut world);
