@@ -7,6 +7,7 @@ mod corpus;
 mod disk;
 mod faults;
 mod host;
+mod later;
 mod ledger;
 mod network;
 mod receiver;

@@ -9,5 +9,6 @@ mod restarts;
 mod score;
 mod silences;
 mod two;
+mod versions;
 
 pub(super) use score::{config, names, secs};
