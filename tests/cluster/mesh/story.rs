@@ -69,6 +69,10 @@ impl Plot {
             .pick(&[Some(30), Some(30), Some(30), Some(0), None])
             .map(secs);
         setup.job_time = Duration::from_millis(chance.pick(&[1, 1, 20, 300]));
+        let mut evictions = Chance::new(seed, "evictions");
+        if evictions.happens(0.15) {
+            setup.evict_after = evictions.between(secs(15), secs(60));
+        }
         let mut versions = Chance::new(seed, "versions");
         if nodes > 1 && versions.happens(0.15) {
             let host = versions.index(nodes);
@@ -205,8 +209,8 @@ pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
     let (setup, wait, interval) = (&plot.setup, plot.group_wait, plot.group_interval);
     world.trace.say(Duration::ZERO, || {
         format!(
-            "{} nodes, latency {:?}, loss {}, minority delay {:?}, group wait {wait:?}, interval {interval:?}, {:?}",
-            setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay, setup.later
+            "{} nodes, latency {:?}, loss {}, minority delay {:?}, group wait {wait:?}, interval {interval:?}, evicts after {:?}, {:?}",
+            setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay, setup.evict_after, setup.later
         )
     });
     let mut excesses = world.run_watched(plot.end);
