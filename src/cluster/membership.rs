@@ -139,6 +139,11 @@ impl Membership {
         }
     }
 
+    /// How many timers the protocol asked for.
+    pub(super) fn timers(&self) -> usize {
+        self.timers.len()
+    }
+
     /// The generation under which this node is known.
     pub(super) fn generation(&self) -> u64 {
         self.foca.identity().generation

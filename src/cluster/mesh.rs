@@ -380,6 +380,23 @@ impl Mesh {
         }
     }
 
+    /// See [`crate::node::Node::sizes`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sizes(&self) -> [(&'static str, usize); 7] {
+        let unacknowledged = self.streams.values().map(|stream| stream.unacknowledged);
+        let (effects, events) = self.out.len();
+        [
+            ("streams", self.streams.len()),
+            ("mesh peers", self.peers.len()),
+            ("mesh effects", effects),
+            ("mesh events", events),
+            ("unacknowledged bytes", unacknowledged.sum()),
+            ("refusals", self.refusals.len()),
+            ("membership timers", self.membership.timers()),
+        ]
+    }
+
     pub(super) fn stream_to(&self, name: &str) -> Option<ConnId> {
         self.peers.get(name).and_then(|peer| peer.stream)
     }

@@ -56,6 +56,11 @@ impl Outbox {
         self.events.pop_front()
     }
 
+    /// Effects and events that wait to be taken.
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.effects.len(), self.events.len())
+    }
+
     pub(super) fn received(&mut self, size: usize) {
         count(&mut self.stats.received, size);
     }

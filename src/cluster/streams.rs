@@ -90,7 +90,7 @@ impl Mesh {
             Err(_malformed) => {
                 self.out.stats.malformed += 1;
                 if phase == Phase::Greeting {
-                    self.refuse(conn, Refusal::Malformed, "your hello cannot be read");
+                    self.refuse(conn, Refusal::Malformed, "your hello cannot be read", now);
                 }
                 return;
             }
@@ -148,11 +148,11 @@ impl Mesh {
                 "no common version of the protocol: versions {} to {} here, {} to {} there",
                 PROTOCOL.0, PROTOCOL.1, hello.protocol.0, hello.protocol.1
             );
-            self.refuse(conn, Refusal::Version, &text);
+            self.refuse(conn, Refusal::Version, &text, now);
             return;
         }
         if hello.name == self.settings.name {
-            self.met_own_name(conn, hello);
+            self.met_own_name(conn, hello, now);
             return;
         }
         let Some(stream) = self.streams.get_mut(&conn) else {
@@ -170,7 +170,7 @@ impl Mesh {
         if let Some(address) = &dialled {
             self.addresses.answered(address, Some(&hello.name));
         }
-        if !self.is_welcome(conn) {
+        if !self.is_welcome(conn, now) {
             return;
         }
         self.learn(&hello.members, now);
@@ -181,7 +181,7 @@ impl Mesh {
     }
 
     /// Whether there is room for the node of this stream, and no later process of its name.
-    fn is_welcome(&mut self, conn: ConnId) -> bool {
+    fn is_welcome(&mut self, conn: ConnId, now: Now) -> bool {
         let Some((name, run)) = self.identity_of(conn) else {
             return false;
         };
@@ -190,14 +190,14 @@ impl Mesh {
         let is_connected = known.is_some_and(|peer| peer.stream.is_some());
         if is_connected && known.is_some_and(|peer| run < peer.run) {
             let text = format!("another process named {name} is in the mesh and started later");
-            self.refuse(conn, Refusal::NameTaken, &text);
+            self.refuse(conn, Refusal::NameTaken, &text, now);
             return false;
         }
         let is_full = !is_connected && self.connected().count() + 1 >= MAX_NODES
             || known.is_none() && self.peers.len() >= MAX_PEERS;
         if is_full {
             let text = format!("the mesh has {MAX_NODES} nodes, which is the most it may have");
-            self.refuse(conn, Refusal::Full, &text);
+            self.refuse(conn, Refusal::Full, &text, now);
             return false;
         }
         true
@@ -224,7 +224,7 @@ impl Mesh {
     }
 
     /// Whoever says our own name is this process, or another one that took the name.
-    fn met_own_name(&mut self, conn: ConnId, hello: &Hello) {
+    fn met_own_name(&mut self, conn: ConnId, hello: &Hello, now: Now) {
         let Some(stream) = self.streams.get(&conn) else {
             return;
         };
@@ -244,7 +244,7 @@ impl Mesh {
                 "another process named {} at {} started later",
                 self.settings.name, self.settings.advertise
             );
-            self.refuse(conn, Refusal::NameTaken, &text);
+            self.refuse(conn, Refusal::NameTaken, &text, now);
         } else if was_accepted {
             // The older of the two says who it is and is told so by the other.
             self.say_hello(conn, 0);
@@ -252,7 +252,7 @@ impl Mesh {
     }
 
     /// Tells the other side that it is not wanted, and why.
-    fn refuse(&mut self, conn: ConnId, refusal: Refusal, text: &str) {
+    fn refuse(&mut self, conn: ConnId, refusal: Refusal, text: &str, now: Now) {
         let Some(stream) = self.streams.get(&conn) else {
             return;
         };
@@ -274,7 +274,10 @@ impl Mesh {
             text: text.into(),
         };
         self.out.frame(conn, frame);
-        self.close(conn);
+        self.out.effects.push_back(MeshEffect::Close { conn });
+        // If we dialled, whoever is at that address has answered, and is dialled less often.
+        let why = CloseReason::Rejected(format!("refused it: {text}"));
+        self.closed(conn, &why, now);
         if refusal == Refusal::NameTaken {
             self.out.stats.name_conflicts += 1;
         }
@@ -332,7 +335,9 @@ impl Mesh {
             return;
         };
         let theirs = self.streams.get(&conn).map_or(0, |stream| stream.theirs);
-        if self.streams.get(&conn).is_none_or(|s| s.dialled.is_some()) || !self.is_welcome(conn) {
+        if self.streams.get(&conn).is_none_or(|s| s.dialled.is_some())
+            || !self.is_welcome(conn, now)
+        {
             return;
         }
         let peer = self.peers.entry(Arc::clone(&name)).or_default();

@@ -454,6 +454,17 @@ impl Node {
         }
     }
 
+    pub(super) fn own_sizes(&self) -> [(&'static str, usize); 6] {
+        [
+            ("posts", self.posts.len()),
+            ("waiting for the store", self.saving.len()),
+            ("waiting configurations", self.reload.next.len()),
+            ("parked", self.reload.parked.len()),
+            ("files in flight", self.files_in_flight),
+            ("effects", self.effects.len()),
+        ]
+    }
+
     /// Turns what tenant and mesh ask for into effects, and ends a node that has nothing left to do.
     fn collect(&mut self, now: Now) {
         self.collect_tenant();

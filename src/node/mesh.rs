@@ -50,6 +50,13 @@ impl MeshSide {
             synchronised: false,
         }
     }
+
+    pub(super) fn sizes(&self) -> [(&'static str, usize); 2] {
+        [
+            ("waiting payloads", self.waiting.len()),
+            ("waiting payload bytes", self.waiting_bytes),
+        ]
+    }
 }
 
 impl Node {

@@ -6,6 +6,7 @@ mod machine;
 mod mesh;
 mod mutations;
 mod phase;
+mod sizes;
 
 pub use effect::{Effect, NotifyAttempt, PortableFile, SaveBatch, StoreOp};
 pub use input::{Input, Reply, ReplyTo, Request, Ticket};

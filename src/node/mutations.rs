@@ -22,6 +22,8 @@ pub struct Mutations {
     pub done_untold: bool,
     /// Batches of refreshes do not say when they were heard.
     pub refreshes_undated: bool,
+    /// A claim stays when its notification is told.
+    pub claims_kept: bool,
     /// The end that a user gave a silence does not beat edits.
     pub edits_beat_expiries: bool,
 }
@@ -36,6 +38,7 @@ impl Node {
             asking: mutations.claims_ignored,
             started: mutations.started_by_one,
             renewal: mutations.lease_not_renewed,
+            release: mutations.claims_kept,
         };
         let omissions = Omissions {
             done: mutations.done_untold,

@@ -17,6 +17,11 @@ impl<K: Ord + Clone> ByKey<K> {
         }
     }
 
+    /// How many numbers there are.
+    pub(crate) fn len(&self) -> usize {
+        self.all.len()
+    }
+
     pub(crate) fn insert(&mut self, key: K, id: u64) {
         self.all.insert((key, id));
     }

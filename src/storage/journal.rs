@@ -112,6 +112,12 @@ impl AlertJournal {
         }
     }
 
+    /// Records that wait to be written.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.changed.len() + self.refreshed.len() + self.moving.len()
+    }
+
     /// Saves changed and removed alerts, and with `refreshes` those refreshed, at most `max_records` of them; what is
     /// left waits for the next call. `lookup` tells what an alert is, or that it is gone.
     ///

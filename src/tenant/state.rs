@@ -133,6 +133,24 @@ impl Tenant {
         Arc::make_mut(&mut self.flush_settings).seq_by_clock = seq_by_clock;
     }
 
+    /// See [`crate::node::Node::sizes`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let mut sizes = vec![
+            ("flushes", self.flushes.len()),
+            ("ending flushes", self.ending.len()),
+            ("notifications under way", self.deliveries.len()),
+            ("alerts to write", self.journal.waiting()),
+            ("unrefreshed alerts", self.unrefreshed.len()),
+            ("promises of the run before", self.saved_promises.len()),
+            ("tenant effects", self.effects.len()),
+        ];
+        sizes.extend(self.replicator.iter().flat_map(Replicator::sizes));
+        sizes.extend(self.handover.iter().flat_map(Handover::sizes));
+        sizes
+    }
+
     /// Makes a tenant of its configuration and what was saved of it.
     #[must_use]
     pub fn new(

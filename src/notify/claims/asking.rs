@@ -38,8 +38,7 @@ impl Claims {
         };
         if let Stage::Finishing(until) = own.stage {
             if now >= until {
-                self.own.remove(key);
-                self.events.push_back(ClaimEvent::Finished(key.clone()));
+                self.end(key);
             } else {
                 self.own.look_at(key, until);
             }
@@ -274,8 +273,21 @@ impl Claims {
         let Some(own) = self.own.get(key) else { return };
         let finishing = matches!(own.stage, Stage::Finishing(_));
         if finishing && self.quorum.is_majority(&own.done_noted) {
-            self.own.remove(key);
-            self.events.push_back(ClaimEvent::Finished(key.clone()));
+            self.end(key);
         }
+    }
+
+    /// What was claimed is told, and nobody needs to hear of it any more.
+    pub(super) fn end(&mut self, key: &LogKey) {
+        match self.own.get_mut(key).filter(|_| self.skips.release) {
+            Some(own) => {
+                own.stage = Stage::Finishing(Duration::MAX);
+                self.own.look_at(key, Duration::MAX);
+            }
+            None => {
+                self.own.remove(key);
+            }
+        }
+        self.events.push_back(ClaimEvent::Finished(key.clone()));
     }
 }

@@ -87,6 +87,20 @@ impl Claims {
         (self.own.len(), self.acceptor.len())
     }
 
+    /// See [`crate::node::Node::sizes`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn sizes(&self) -> [(&'static str, usize); 6] {
+        [
+            ("claims", self.own.len()),
+            ("claim timers", self.own.timers()),
+            ("promises", self.acceptor.len()),
+            ("promises being saved", self.saving.len()),
+            ("claim outputs", self.outputs.len()),
+            ("claim events", self.events.len()),
+        ]
+    }
+
     /// Takes in who votes and who is in reach now.
     pub fn set_quorum(&mut self, mut quorum: Quorum, now: Duration) {
         let in_reach = quorum.in_reach();
@@ -190,8 +204,7 @@ impl Claims {
             });
         }
         if self.quorum.is_alone() {
-            self.own.remove(key);
-            self.events.push_back(ClaimEvent::Finished(key.clone()));
+            self.end(key);
             return;
         }
         own.stage = Stage::Finishing(now + FINISH);

@@ -116,6 +116,10 @@ pub enum ClaimMessage {
     },
 }
 
+/// The bytes are no message about claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Malformed;
+
 /// Why nothing is promised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
@@ -307,15 +311,17 @@ impl ClaimMessage {
         }
     }
 
-    /// Reads one; `None` for what no version says, or a later one says.
-    #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
+    /// Reads one; `None` for a kind that only a later version knows.
+    ///
+    /// # Errors
+    /// When no version says that.
+    pub fn decode(bytes: &[u8]) -> Result<Option<Self>, Malformed> {
         if bytes.len() > MAX_BYTES {
-            return None;
+            return Err(Malformed);
         }
-        let pb = Pb::decode(bytes).ok()?;
+        let pb = Pb::decode(bytes).map_err(|_undecodable| Malformed)?;
         if pb.attempt > MAX_ATTEMPT || (pb.kind == 3 && pb.why == 3 && pb.round > MAX_ATTEMPT) {
-            return None;
+            return Err(Malformed);
         }
         let key = LogKey {
             group_key: pb.group_key.into(),
@@ -326,7 +332,8 @@ impl ClaimMessage {
             },
         };
         let (seq, attempt, round) = (pb.seq, pb.attempt, pb.round);
-        Some(match pb.kind {
+        Ok(Some(match pb.kind {
+            0 => return Err(Malformed),
             1 => Self::Claim {
                 key,
                 seq,
@@ -349,8 +356,9 @@ impl ClaimMessage {
                         remaining: Duration::from_millis(pb.remaining_ms),
                     },
                     3 => Refusal::Outbid { attempt: pb.round },
-                    4 => Refusal::NotVoting,
-                    _ => return None,
+                    0 => return Err(Malformed),
+                    // Whatever a later version's reason is: it does not promise it.
+                    _ => Refusal::NotVoting,
                 };
                 Self::Refused {
                     key,
@@ -381,7 +389,7 @@ impl ClaimMessage {
                 attempt,
                 unreachable: pb.unreachable,
             },
-            _ => return None,
-        })
+            _ => return Ok(None),
+        }))
     }
 }

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 pub use acceptor::{Earlier, Promise};
 pub use machine::Claims;
-pub use message::{ClaimMessage, Refusal};
+pub use message::{ClaimMessage, Malformed, Refusal};
 pub use output::{ClaimOutput, Skips};
 pub use proposer::{ClaimEvent, Terms};
 pub use quorum::Quorum;
@@ -34,7 +34,11 @@ pub use rank::{rank, rank_key};
 pub fn decoders() -> Vec<crate::decoder::Decoder> {
     use crate::decoder::Decoder;
     vec![
-        Decoder::new("claim", ClaimMessage::decode, |message| message.encode()),
+        Decoder::new(
+            "claim",
+            |bytes| ClaimMessage::decode(bytes).ok().flatten(),
+            |message| message.encode(),
+        ),
         Decoder::new("promise", Promise::decode, |(key, promise)| {
             promise.encode(&key)
         }),

@@ -34,4 +34,6 @@ pub struct Skips {
     pub started: bool,
     /// A lease is not renewed.
     pub renewal: bool,
+    /// A claim stays when it is done.
+    pub release: bool,
 }

@@ -57,6 +57,11 @@ impl Owns {
         self.all.len()
     }
 
+    /// How many are looked at some time.
+    pub(super) fn timers(&self) -> usize {
+        self.timers.len()
+    }
+
     /// Has a claim looked at at this time.
     pub(super) fn look_at(&mut self, key: &LogKey, at: Duration) {
         let Some((due, _)) = self.all.get_mut(key).filter(|(due, _)| *due != at) else {

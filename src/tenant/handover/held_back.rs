@@ -70,6 +70,11 @@ impl AllHeldBack {
         self.all.insert(id, held);
     }
 
+    /// Attempts, their timers, and what they wait for.
+    pub(super) fn len(&self) -> (usize, usize, usize) {
+        (self.all.len(), self.timers.len(), self.by_missing.len())
+    }
+
     pub(super) fn get(&self, id: u64) -> Option<&HeldBack> {
         self.all.get(&id)
     }

@@ -162,11 +162,12 @@ impl Tenant {
         };
         match bytes.split_first() {
             Some((&CLAIM_PAYLOAD, rest)) => match ClaimMessage::decode(rest) {
-                Some(message) => {
+                Ok(Some(message)) => {
                     handover.claims.handle(from, message, &self.nflog, now.mono);
                     self.send_claims(now);
                 }
-                None => self.stats.malformed_claims += 1,
+                Ok(None) => {}
+                Err(_malformed) => self.stats.malformed_claims += 1,
             },
             Some((&FACTS_PAYLOAD, rest)) => match Facts::decode(rest) {
                 Some(facts) => {

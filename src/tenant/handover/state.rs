@@ -137,6 +137,26 @@ impl Handover {
         self.claims.len()
     }
 
+    /// See [`crate::node::Node::sizes`].
+    pub(in crate::tenant) fn sizes(&self) -> Vec<(&'static str, usize)> {
+        let (held, held_timers, held_for) = self.held_back.len();
+        let mut sizes = vec![
+            ("pending", self.pending.len()),
+            ("pending timers", self.timers.len()),
+            ("pending by key", self.by_key.len()),
+            ("asked for", self.asking.len()),
+            ("claimed", self.claimed.len()),
+            ("held back", held),
+            ("held back timers", held_timers),
+            ("held back for", held_for),
+            ("unreachable", self.unreachable.len()),
+            ("told by others", self.told.len()),
+            ("facts of peers", self.peers.len()),
+        ];
+        sizes.extend(self.claims.sizes());
+        sizes
+    }
+
     /// Whether nothing is claimed and nothing waits.
     pub(in crate::tenant) fn is_idle(&self) -> bool {
         self.pending.is_empty() && self.claims.len().0 == 0

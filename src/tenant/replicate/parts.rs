@@ -46,6 +46,11 @@ struct Message {
 }
 
 impl Assembler {
+    /// Bytes of unfinished messages.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes in a part; returns the message with its last one. Parts come in order, or the message is lost.
     pub(super) fn push(&mut self, part: Part) -> Option<Vec<u8>> {
         let mut message = self.messages.remove(&part.message).unwrap_or_default();

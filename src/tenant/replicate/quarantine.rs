@@ -32,6 +32,11 @@ pub(super) struct Quarantine {
 }
 
 impl Quarantine {
+    /// Records kept.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
     /// Keeps a record aside; tells whether it is one more.
     pub(super) fn put(&mut self, from: &NodeName, map: &str, bytes: &[u8], error: &str) -> bool {
         let hash = xxh64(bytes, 0);

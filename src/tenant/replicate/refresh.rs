@@ -49,6 +49,11 @@ impl Refreshes {
         &self.told
     }
 
+    /// Alerts of which this node knows more, and places in the order in which they are told.
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.told.len(), self.order.len())
+    }
+
     /// When the next batch is due.
     pub(super) fn due(&self) -> Option<Duration> {
         self.due

@@ -105,6 +105,24 @@ impl Replicator {
         dues.into_iter().flatten().min()
     }
 
+    /// See [`crate::node::Node::sizes`].
+    pub(in crate::tenant) fn sizes(&self) -> [(&'static str, usize); 10] {
+        let (told, order) = self.refreshes.len();
+        let of = |size: fn(&Peer) -> usize| self.peers.values().map(size).sum();
+        [
+            ("untold changes", self.outbox.len()),
+            ("refreshes", told),
+            ("refreshes in order", order),
+            ("replication peers", self.peers.len()),
+            ("replication queues", of(|peer| peer.out.len())),
+            ("replication queue bytes", of(|peer| peer.out_bytes)),
+            ("unfinished bytes", of(|peer| peer.assembler.bytes())),
+            ("changes ahead", self.tracker.ahead()),
+            ("repaired", self.repaired.len()),
+            ("quarantined", self.quarantine.len()),
+        ]
+    }
+
     /// With whom digests are compared next: each in turn.
     pub(super) fn next_in_round(&mut self) -> Option<NodeName> {
         let last = self.round.take();

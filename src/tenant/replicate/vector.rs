@@ -123,6 +123,11 @@ pub(super) struct Tracker {
 }
 
 impl Tracker {
+    /// Changes that came before others of the same run.
+    pub(super) fn ahead(&self) -> usize {
+        self.ahead.values().map(BTreeSet::len).sum()
+    }
+
     /// What is known.
     pub(super) fn vector(&self) -> &Vector {
         &self.vector

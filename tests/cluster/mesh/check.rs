@@ -218,6 +218,8 @@ impl World {
         let window = (first.began, answered.saturating_add(slack));
         let ledger = &self.ledger;
         let delay = self.setup.minority_delay.unwrap_or(Duration::MAX);
+        // After that, those who are left vote among themselves.
+        let delay = delay.min(self.setup.evict_after);
         let delay = delay.saturating_sub(Duration::from_secs(1));
         for sent in [first, second] {
             let span = (sent.began, sent.taken.unwrap_or(sent.began));

@@ -1,11 +1,13 @@
 //! Several nodes in one simulated world: hosts, disks and clocks that fail, a network that cuts, sources and receivers.
 
+mod bounds;
 mod chance;
 mod check;
 mod corpus;
 mod disk;
 mod faults;
 mod host;
+mod later;
 mod ledger;
 mod network;
 mod receiver;

@@ -165,6 +165,11 @@ fn ignored_claims_are_noticed() {
 }
 
 #[test]
+fn claims_that_stay_are_noticed() {
+    is_noticed(|setup| setup.mutations.claims_kept = true);
+}
+
+#[test]
 fn electorates_that_differ_are_noticed() {
     is_noticed(|setup| setup.mutations.electorate_differs = true);
 }

@@ -8,6 +8,7 @@ use super::{
     chance::Chance,
     check::{Exception, Violation},
     faults::{Fault, Kind, heal},
+    later::Later,
     network::Link,
     receiver::Answer,
     source::{Source, Targets},
@@ -68,6 +69,16 @@ impl Plot {
             .pick(&[Some(30), Some(30), Some(30), Some(0), None])
             .map(secs);
         setup.job_time = Duration::from_millis(chance.pick(&[1, 1, 20, 300]));
+        let mut evictions = Chance::new(seed, "evictions");
+        if evictions.happens(0.15) {
+            setup.evict_after = evictions.between(secs(15), secs(60));
+        }
+        let mut versions = Chance::new(seed, "versions");
+        if nodes > 1 && versions.happens(0.15) {
+            let host = versions.index(nodes);
+            let versions = (1, 2);
+            setup.later = Some(Later { host, versions });
+        }
         let length = secs(40 + chance.below(100));
         Self {
             chance,
@@ -192,19 +203,22 @@ pub(crate) fn play(seed: u64) -> Ending {
 pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
     let mut plot = Plot::new(seed);
     change(&mut plot.setup);
+    let nodes = plot.setup.nodes;
+    plot.setup.later = plot.setup.later.filter(|later| later.host < nodes);
     let mut world = plot.stage();
     let (setup, wait, interval) = (&plot.setup, plot.group_wait, plot.group_interval);
     world.trace.say(Duration::ZERO, || {
         format!(
-            "{} nodes, latency {:?}, loss {}, minority delay {:?}, group wait {wait:?}, interval {interval:?}",
-            setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay
+            "{} nodes, latency {:?}, loss {}, minority delay {:?}, group wait {wait:?}, interval {interval:?}, evicts after {:?}, {:?}",
+            setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay, setup.evict_after, setup.later
         )
     });
-    world.run_to(plot.end);
+    let mut excesses = world.run_watched(plot.end);
     heal(&mut world);
-    world.run_for(QUIET);
+    excesses.extend(world.run_watched(world.clock + QUIET));
     let findings = world.judge();
     let mut violations = findings.violations;
+    violations.extend(excesses.into_values());
     violations.extend(world.compare_replicas());
     if violations.is_empty() {
         violations = plot.live_on(&mut world);

@@ -20,6 +20,7 @@ use watchfire::{
 use super::{
     chance::Chance,
     host::{BEGINNING, Host, tenant_settings},
+    later::Later,
     ledger::Ledger,
     network::{Delivery, Link, NetEvent, Network, address},
     receiver::{Answer, Receiver, Sent},
@@ -45,6 +46,10 @@ pub(crate) struct Setup {
     /// The peers that each node is given, by index; beyond its end: all nodes.
     pub(crate) peers: Vec<Vec<usize>>,
     pub(crate) minority_delay: Option<Duration>,
+    /// A member that is down for so long votes no more.
+    pub(crate) evict_after: Duration,
+    /// A node of a later version.
+    pub(crate) later: Option<Later>,
     /// Without it, nodes know nothing of each other.
     pub(crate) meshed: bool,
     /// How long jobs take on their workers, at most.
@@ -71,6 +76,8 @@ impl Setup {
             },
             peers: Vec::new(),
             minority_delay: Some(Duration::from_secs(30)),
+            evict_after: Duration::from_secs(300),
+            later: None,
             meshed: true,
             job_time: Duration::from_millis(1),
             mutations: Mutations::default(),
@@ -271,7 +278,7 @@ impl World {
             settle_timeout: Duration::from_secs(60),
             expected_size: None,
             minority_delay: self.setup.minority_delay,
-            evict_after: Duration::from_secs(300),
+            evict_after: self.setup.evict_after,
         }
     }
 
@@ -799,7 +806,9 @@ impl World {
                 self.schedule(took, Event::Input { host, life, input });
             }
             Effect::Mesh(effect) => {
-                self.network.perform(host, life, effect, clock);
+                for effect in self.spoken(host, effect) {
+                    self.network.perform(host, life, effect, clock);
+                }
                 self.take_network();
             }
             Effect::Ready => {}

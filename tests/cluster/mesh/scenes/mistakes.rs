@@ -150,3 +150,25 @@ fn a_start_that_only_one_node_knows_of_is_noticed() {
     assert!(attempts(false).all(|attempts| attempts == 20));
     assert!(attempts(true).any(|attempts| attempts > 20));
 }
+
+/// New alerts again and again, each told and resolved; what nodes keep too much of in the end.
+fn kept(mistaken: bool) -> Vec<&'static str> {
+    let mut world = three(|setup| setup.mutations.claims_kept = mistaken);
+    for round in 0..8 {
+        let names: Vec<String> = names().iter().map(|it| format!("{it}R{round}")).collect();
+        world.fire_all(&names);
+        world.run_for(secs(4));
+        world.resolve_all(&names);
+        world.run_for(secs(16));
+        if round < 7 {
+            world.sources[0].alerts.clear();
+        }
+    }
+    world.excesses().into_keys().collect()
+}
+
+#[test]
+fn claims_that_stay_are_more_than_a_node_may_keep() {
+    assert_eq!(kept(false), Vec::<&str>::new());
+    assert_eq!(kept(true), ["claims"]);
+}

@@ -1,6 +1,7 @@
 //! Scenes: what happens in each fault, to the moment; the rows of the table of faults that need no real process.
 
 mod crashes;
+mod evictions;
 mod healthy;
 mod mistakes;
 mod partitions;
@@ -9,5 +10,6 @@ mod restarts;
 mod score;
 mod silences;
 mod two;
+mod versions;
 
 pub(super) use score::{config, names, secs};

@@ -1,0 +1,104 @@
+//! A node of a later version: what it says beyond what this one knows.
+
+use std::sync::Arc;
+
+use watchfire::cluster::{ConnId, MeshEffect};
+
+use super::world::World;
+
+/// Kinds of frames, their last byte.
+const HELLO: u8 = 1;
+const URGENT: u8 = 5;
+const BULK: u8 = 6;
+const BEAT: u8 = 8;
+const SWIM: u8 = 10;
+const VOTE: u8 = 11;
+const UNHEARD_OF: u8 = 200;
+
+/// Protobuf fields that nobody knows: number 99, a varint, and number 100, bytes.
+const FIELDS: &[u8] = &[0x98, 0x06, 7, 0xa2, 0x06, 3, b'n', b'e', b'w'];
+
+/// Frames that only a later version sends.
+const FRAMES: [&[u8]; 6] = [
+    &[1, 2, 3, UNHEARD_OF],
+    // A payload of a kind of its own.
+    &[77, 1, 2, 3, URGENT],
+    // A message of replication with a field of its own, and one with a record of a map of its own.
+    &[1, 1, 0xa2, 0x06, 3, b'n', b'e', b'w', URGENT],
+    &[1, 1, 0x22, 7, 0x0a, 5, 0x08, 99, 0x12, 1, b'x', URGENT],
+    // A message about claims of a kind of its own, and one of electors.
+    &[2, 0x08, 99, URGENT],
+    &[0x08, 99, VOTE],
+];
+
+/// Which node is of a later version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Later {
+    pub(crate) host: usize,
+    /// The oldest and the newest version of the frames that it says it understands.
+    pub(crate) versions: (u8, u8),
+}
+
+impl Later {
+    /// What it says instead.
+    fn say(self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let Some(kind) = bytes.pop() else {
+            return bytes;
+        };
+        match kind {
+            HELLO => {
+                assert_eq!(bytes[..2], [1, 1], "a Hello begins with the versions");
+                bytes[..2].copy_from_slice(&[self.versions.0, self.versions.1]);
+                bytes.extend(b"later");
+            }
+            URGENT | BULK | BEAT | VOTE => bytes.extend(FIELDS),
+            SWIM => {}
+            _ => bytes.extend(b"later"),
+        }
+        bytes.push(kind);
+        bytes
+    }
+
+    /// What it says besides, behind a frame.
+    fn add(kind: u8) -> &'static [&'static [u8]] {
+        match kind {
+            HELLO => &FRAMES[..1],
+            BEAT => &FRAMES,
+            _ => &[],
+        }
+    }
+}
+
+impl World {
+    /// What a host says on a stream, as its version says it.
+    pub(super) fn spoken(&self, host: usize, effect: MeshEffect) -> Vec<MeshEffect> {
+        let later = self.setup.later.filter(|later| later.host == host);
+        match (later, effect) {
+            (
+                Some(later),
+                MeshEffect::Frame {
+                    conn,
+                    urgent,
+                    bytes,
+                },
+            ) => {
+                let added = Later::add(bytes.last().copied().unwrap_or(0));
+                let said = frame(conn, urgent, later.say(bytes.to_vec()));
+                let added = added
+                    .iter()
+                    .map(|bytes| frame(conn, urgent, bytes.to_vec()));
+                std::iter::once(said).chain(added).collect()
+            }
+            (_, effect) => vec![effect],
+        }
+    }
+}
+
+fn frame(conn: ConnId, urgent: bool, bytes: Vec<u8>) -> MeshEffect {
+    let bytes = Arc::from(bytes);
+    MeshEffect::Frame {
+        conn,
+        urgent,
+        bytes,
+    }
+}
