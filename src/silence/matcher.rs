@@ -330,7 +330,7 @@ mod tests {
                     Step::IndexBegins => job = job.or_else(|| silences.index_job(now)),
                     Step::IndexEnds(made) => {
                         if let Some(job) = job.take() {
-                            silences.take_index(made.then(|| job.run()), now);
+                            silences.take_index(made.then(|| job.run()));
                         }
                     }
                     Step::Restart => {

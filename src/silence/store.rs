@@ -267,8 +267,8 @@ impl Silences {
     }
 
     /// Puts the index in force that a worker made; `None` if it failed.
-    pub fn take_index(&mut self, made: Option<MadeIndex>, now: Timestamp) {
-        self.tiers.take(made, &self.by_id, now);
+    pub fn take_index(&mut self, made: Option<MadeIndex>) {
+        self.tiers.take(made);
     }
 
     /// Counts what a reader did.

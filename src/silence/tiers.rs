@@ -1,5 +1,5 @@
 //! Keeps the index of a store in step with it at little cost: a large index of what is old, a smaller one of what changed
-//! since, and a tiny one of what changed last. Only the tiny one is made anew with each change, the others by a worker.
+//! since, both made by a worker, and tiny ones of what changed last. Only of these some are made anew with each change.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use imbl::{OrdMap, OrdSet};
 use super::index::{Index, Indexed};
 use crate::time::Timestamp;
 
-/// Changes in the tiny index; more wait in it only while a worker makes another.
+/// Changes in a tiny index that are made anew with each change; there are more only while a worker makes another.
 const TINY: usize = if cfg!(test) { 4 } else { 32 };
 
 /// Changes in the smaller index, unless an eighth of all silences is more.
@@ -20,7 +20,11 @@ pub(super) type ById = OrdMap<Arc<str>, Indexed>;
 /// The indexes of a store, the newest first. A silence is found through one of them at most.
 #[derive(Clone, Debug)]
 pub(super) struct Tiers {
-    tiny: Tier,
+    /// Each of those made since the worker began has at most half as many silences as the one before it, so that many
+    /// changes need few indexes, and each change is filed few times.
+    tiny: Vec<Tier>,
+    /// How many of them the index that a worker makes replaces.
+    replaced: usize,
     small: Tier,
     large: Tier,
     /// What changed since a worker was asked for an index; `None` if none was.
@@ -74,7 +78,8 @@ impl Tiers {
     /// Makes the indexes of a store.
     pub(super) fn new(by_id: &ById, now: Timestamp) -> Self {
         Self {
-            tiny: Tier::empty(),
+            tiny: Vec::new(),
+            replaced: 0,
             small: Tier::empty(),
             large: Tier::new(Index::build(by_id.values(), now)),
             since: None,
@@ -84,9 +89,7 @@ impl Tiers {
 
     /// Takes in that a silence is new or has changed; `by_id` has it.
     pub(super) fn put(&mut self, id: &Arc<str>, by_id: &ById, now: Timestamp) {
-        self.outdate(id);
-        self.tiny.ids.insert(id.clone());
-        self.tiny.rebuild(by_id, now);
+        self.put_all([id], by_id, now);
     }
 
     /// Takes in that silences are new or have changed; `by_id` has them.
@@ -96,17 +99,27 @@ impl Tiers {
         by_id: &ById,
         now: Timestamp,
     ) {
+        let mut changed = OrdSet::new();
         for id in ids {
             self.outdate(id);
-            self.tiny.ids.insert(id.clone());
+            changed.insert(Arc::clone(id));
         }
-        self.tiny.rebuild(by_id, now);
+        if changed.is_empty() {
+            return;
+        }
+        while self.tiny.len() > self.replaced
+            && let Some(last) = self
+                .tiny
+                .pop_if(|last| last.ids.len() <= TINY.max(2 * changed.len()))
+        {
+            changed = changed.union(last.ids);
+        }
+        self.tiny.push(Tier::of(changed, by_id, now));
     }
 
     /// Takes in that a silence is gone.
     pub(super) fn remove(&mut self, id: &Arc<str>) {
         self.outdate(id);
-        self.tiny.ids.remove(id);
         self.small.ids.remove(id);
         self.gone += 1;
     }
@@ -115,11 +128,14 @@ impl Tiers {
     pub(super) fn job(&mut self, by_id: &ById, now: Timestamp) -> Option<IndexJob> {
         // The indexes hold on to what is gone until they are made anew.
         let is_hollow = self.gone > SMALL.max(by_id.len() / 8);
-        if self.since.is_some() || (self.tiny.ids.len() <= TINY && !is_hollow) {
+        let tiny: usize = self.tiny.iter().map(|tier| tier.ids.len()).sum();
+        if self.since.is_some() || (tiny <= TINY && !is_hollow) {
             return None;
         }
         self.since = Some(OrdSet::new());
-        let ids = self.small.ids.clone().union(self.tiny.ids.clone());
+        self.replaced = self.tiny.len();
+        let tiny = self.tiny.iter().map(|tier| tier.ids.clone());
+        let ids = tiny.fold(self.small.ids.clone(), OrdSet::union);
         let fits = ids.len() <= SMALL.max(by_id.len() / 8) && !is_hollow;
         if !fits {
             self.gone = 0;
@@ -132,8 +148,9 @@ impl Tiers {
     }
 
     /// Puts a new index in force, or none if it was lost.
-    pub(super) fn take(&mut self, made: Option<MadeIndex>, by_id: &ById, now: Timestamp) {
+    pub(super) fn take(&mut self, made: Option<MadeIndex>) {
         let since = self.since.take().unwrap_or_default();
+        let replaced = std::mem::take(&mut self.replaced);
         let Some(MadeIndex { index, ids }) = made else {
             return;
         };
@@ -143,7 +160,7 @@ impl Tiers {
         }
         match ids {
             Some(ids) => {
-                tier.ids = ids.relative_complement(since.clone());
+                tier.ids = ids.relative_complement(since);
                 self.small = tier;
             }
             None => {
@@ -151,22 +168,22 @@ impl Tiers {
                 self.large = tier;
             }
         }
-        self.tiny.ids = since
-            .into_iter()
-            .filter(|id| by_id.contains_key(id))
-            .collect();
-        self.tiny.rebuild(by_id, now);
+        self.tiny.drain(..replaced);
     }
 
     /// The indexes that hold anything.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Tier> {
-        [&self.tiny, &self.small, &self.large]
-            .into_iter()
+        let tiny = self.tiny.iter().rev();
+        tiny.chain([&self.small, &self.large])
             .filter(|tier| tier.index.len() > 0)
     }
 
     fn outdate(&mut self, id: &Arc<str>) {
-        for tier in [&mut self.tiny, &mut self.small, &mut self.large] {
+        for tier in &mut self.tiny {
+            tier.outdate(id);
+            tier.ids.remove(id);
+        }
+        for tier in [&mut self.small, &mut self.large] {
             tier.outdate(id);
         }
         if let Some(since) = &mut self.since {
@@ -184,6 +201,15 @@ impl Tier {
         }
     }
 
+    fn of(ids: OrdSet<Arc<str>>, by_id: &ById, now: Timestamp) -> Self {
+        let silences = ids.iter().filter_map(|id| by_id.get(id));
+        Self {
+            index: Arc::new(Index::build(silences, now)),
+            outdated: Arc::default(),
+            ids,
+        }
+    }
+
     fn empty() -> Self {
         Self::new(Index::build(std::iter::empty(), Timestamp::ZERO))
     }
@@ -193,12 +219,6 @@ impl Tier {
         self.outdated
             .get(slot as usize / 64)
             .is_some_and(|word| word & (1 << (slot % 64)) != 0)
-    }
-
-    fn rebuild(&mut self, by_id: &ById, now: Timestamp) {
-        let silences = self.ids.iter().filter_map(|id| by_id.get(id));
-        self.index = Arc::new(Index::build(silences, now));
-        self.outdated = Arc::default();
     }
 
     fn outdate(&mut self, id: &str) {
@@ -213,6 +233,65 @@ impl Tier {
                 outdated.resize(word + 1, 0);
             }
             outdated[word] |= 1 << (slot % 64);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+    use crate::silence::Silence;
+
+    fn silence(number: usize) -> Indexed {
+        let now = Timestamp::from_unix(1_795_000_000, 0);
+        let silence = Silence {
+            id: format!("{number:05}").into(),
+            matcher_sets: Arc::default(),
+            starts_at: now,
+            ends_at: now.plus(Duration::from_secs(60)),
+            updated_at: now,
+            created_by: String::new(),
+            comment: String::new(),
+            annotations: BTreeMap::new(),
+            expires_at: now.plus(Duration::from_secs(120)),
+            rev: 1,
+            expired_by_user: false,
+        };
+        Indexed {
+            silence: Arc::new(silence),
+            pivots: Arc::default(),
+        }
+    }
+
+    #[test]
+    fn what_changes_while_a_worker_is_busy_is_filed_few_times() {
+        let now = Timestamp::from_unix(1_795_000_000, 0);
+        for at_once in [1, 200] {
+            let mut by_id = ById::new();
+            let mut tiers = Tiers::new(&by_id, now);
+            let mut job = None;
+            let mut filed = 0;
+            for first in (0..10_000).step_by(at_once) {
+                let ids: Vec<Arc<str>> = (first..first + at_once)
+                    .map(|number| {
+                        let silence = silence(number);
+                        let id = Arc::clone(&silence.silence.id);
+                        by_id.insert(Arc::clone(&id), silence);
+                        id
+                    })
+                    .collect();
+                tiers.put_all(&ids, &by_id, now);
+                filed += tiers.tiny.last().map_or(0, |tier| tier.ids.len());
+                job = job.or_else(|| tiers.job(&by_id, now));
+            }
+            assert!(filed <= 10_000 * 20, "{filed} for {at_once} at once");
+            assert!(tiers.tiny.len() <= 20, "{}", tiers.tiny.len());
+            assert!(job.is_some());
+            tiers.take(job.map(IndexJob::run));
+            let left: usize = tiers.tiny.iter().map(|tier| tier.ids.len()).sum();
+            assert!(left < 10_000, "{left}");
         }
     }
 }

@@ -60,7 +60,7 @@ impl Tenant {
 
     /// Takes in the index that a worker made, or that it failed.
     pub(super) fn indexed(&mut self, made: Option<MadeIndex>, now: Now) {
-        self.silences.take_index(made, now.wall);
+        self.silences.take_index(made);
         self.index_silences(now);
     }
 
