@@ -123,6 +123,11 @@ impl Replicator {
         ]
     }
 
+    /// Whether nobody is there, nor was since the start: whoever comes knows nothing of this run and compares everything.
+    pub(super) fn is_alone(&self) -> bool {
+        self.peers.is_empty() && self.repaired.is_empty()
+    }
+
     /// With whom digests are compared next: each in turn.
     pub(super) fn next_in_round(&mut self) -> Option<NodeName> {
         let last = self.round.take();
@@ -303,5 +308,36 @@ impl Tenant {
                 bytes,
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::tenant::replicate::tests::{Net, alert};
+
+    #[test]
+    fn a_node_that_was_always_alone_notes_nothing_for_others_who_hear_all_when_they_come() {
+        let mut net = Net::new(&["a", "b"]);
+        let now = net.now;
+        let refresh = |net: &mut Net| net.tenant("a").post(alert("A", now, 300), now);
+        refresh(&mut net);
+        refresh(&mut net);
+        net.collect();
+        let own = net.tenant("a").replicator.as_ref().unwrap();
+        assert!(own.refreshes.told().is_empty() && own.refreshes.due().is_none());
+        assert_eq!(own.number, 0);
+        net.join_all();
+        net.settle();
+        let told = net.tenant("a").store.all().clone();
+        assert_eq!((told.len(), &told), (1, net.tenant("b").store.all()));
+        // Whoever was there is told what it missed, in few words, when it is back.
+        net.part("a", "b");
+        refresh(&mut net);
+        let own = net.tenant("a").replicator.as_ref().unwrap();
+        assert_eq!(own.refreshes.told().len(), 1);
+        net.join_all();
+        net.pass(31);
+        let told = net.tenant("a").store.all().clone();
+        assert_eq!(&told, net.tenant("b").store.all());
     }
 }

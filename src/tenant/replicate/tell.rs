@@ -28,9 +28,9 @@ use crate::{
 const MAX_ASKED: usize = 1000;
 
 impl Replicator {
-    /// Whether there is something to tell.
+    /// Whether there is something to tell, and somebody to be told.
     pub(in crate::tenant) fn has_news(&self) -> bool {
-        !self.outbox.is_empty() || self.untold
+        !self.outbox.is_empty() || (self.untold && !self.peers.is_empty())
     }
 
     /// Takes the payloads that tell the others what changed.
@@ -111,10 +111,15 @@ impl Tenant {
         alert: &Alert,
         now: Now,
     ) {
-        if let Some(replicator) = &mut self.replicator {
-            let before = AlertVersion::new(before, outage);
-            replicator.refreshes.refreshed(before, alert, now);
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        if replicator.is_alone() {
+            replicator.untold = true;
+            return;
         }
+        let before = AlertVersion::new(before, outage);
+        replicator.refreshes.refreshed(before, alert, now);
     }
 
     /// Tells the others that a group was flushed and when it is next due.
