@@ -37,11 +37,15 @@ const STEP_LIMIT: Duration = Duration::from_secs(600);
 /// Repetitions of each read; the median is reported.
 const READS: usize = 5;
 
+/// A server has no mesh, unless its command says where it listens.
+const MESH_FLAG: &str = "--cluster.listen-address";
+
 const USAGE: &str = "\
 usage: load URL --pid N [OPTION]…                measure the server at URL, whose process id is N
        load --spawn 'COMMAND' [--spawn 'COMMAND'] [OPTION]…   start a server; two are compared
 
-The usual flags (configuration, storage, addresses) are appended to COMMAND.
+The usual flags (configuration, storage, addresses) are appended to COMMAND; clustering is switched off unless COMMAND
+has --cluster.listen-address.
 
   --alerts N      number of alerts (100000)
   --labels N      labels of each alert, its name among them (8)
@@ -300,7 +304,7 @@ async fn spawn(
             directory.join("data").display()
         ))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
-        .arg("--cluster.listen-address=")
+        .args((!command.contains(MESH_FLAG)).then(|| format!("{MESH_FLAG}=")))
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log)

@@ -39,6 +39,9 @@ pub(crate) fn measure(program: &Path, storage: &Path, entries: u64, silences: u6
     let mut full = Node::start(program, &full, CONFIG, &places, 0)?;
     full.until("filled", |node| has(node, entries, silences))?;
     full.until_ready(1)?;
+    full.until("at rest", |node| {
+        Ok(node.metric("watchfire_store_queued_bytes")? < 1.0)
+    })?;
     let started = Instant::now();
     let mut fresh = Node::start(program, &fresh, CONFIG, &places, 1)?;
     fresh.until("as full as the other", |node| has(node, entries, silences))?;
