@@ -67,6 +67,7 @@ impl Map {
         key
     }
 
+    /// `p` is that of parts of large values.
     fn byte(self) -> u8 {
         match self {
             Self::Silences => b's',
@@ -75,7 +76,7 @@ impl Map {
             Self::Schedules => b'g',
             Self::History => b'h',
             Self::Heartbeat => b'b',
-            Self::Promises => b'p',
+            Self::Promises => b'c',
             Self::Facts => b'f',
         }
     }
@@ -207,6 +208,12 @@ mod tests {
             assert!(bytes.starts_with(&key.map.prefix(&tenant)));
             assert_eq!(Key::decode(&bytes), Some(key));
         }
+        // Parts of large values stand beside them.
+        let mut firsts: Vec<u8> = Map::ALL.iter().map(|map| map.prefix("t")[0]).collect();
+        firsts.push(crate::storage::parts::PART_KEY);
+        firsts.sort_unstable();
+        firsts.dedup();
+        assert_eq!(firsts.len(), Map::ALL.len() + 1);
         let batch = |seq| Key::batch(Map::History, &tenant, seq);
         assert!(batch(255).encode() < batch(256).encode());
         assert_eq!(batch(256).batch_seq(), Some(256));

@@ -14,7 +14,7 @@ use super::journal::MAX_BATCH_BYTES;
 const PART_BYTES: usize = MAX_BATCH_BYTES;
 
 /// First byte of the keys of parts; no map has it.
-const PART_KEY: u8 = b'p';
+pub(super) const PART_KEY: u8 = b'p';
 
 /// First byte of heads; format versions begin at 1.
 const HEAD: u8 = 0;
