@@ -223,6 +223,7 @@ impl Node {
     /// Does what is due, in bounded steps.
     pub fn handle_timeout(&mut self, now: Now) {
         let by_own_clock = now;
+        self.check_clock();
         let now = self.corrected(now);
         self.mesh_timeout(by_own_clock, now);
         // One of them, so that no step is long; they take turns.

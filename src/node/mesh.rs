@@ -69,7 +69,6 @@ impl Node {
 
     /// Does what is due for the mesh.
     pub(super) fn mesh_timeout(&mut self, by_own_clock: Now, now: Now) {
-        self.check_clock();
         let reloads = self.is_reloading();
         let Some(side) = &mut self.mesh else { return };
         if side
@@ -177,7 +176,11 @@ impl Node {
             }
             MeshEvent::Visible { .. } | MeshEvent::ElectorsChanged => self.refresh_quorum(now),
             MeshEvent::Save(bytes) => self.save_mesh(bytes),
-            MeshEvent::Beat { from, bytes } => self.tenant.peer_beat(&from, &bytes, now),
+            MeshEvent::Beat { from, bytes } => {
+                // Nothing may happen by a clock that is known to be wrong, least of all what waited for clocks to be known.
+                self.check_clock();
+                self.tenant.peer_beat(&from, &bytes, now);
+            }
             MeshEvent::MetPeers => {}
         }
     }
