@@ -47,6 +47,14 @@ pub struct Delivery {
     pub idempotent: bool,
 }
 
+impl Delivery {
+    /// Whether what may have been sent counts as sent.
+    #[must_use]
+    pub fn drops(&self) -> bool {
+        self.ambiguous == Ambiguous::Drop && !self.idempotent
+    }
+}
+
 /// `rate_limit:` of an integration; what exceeds it is merged into one digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RateLimit {

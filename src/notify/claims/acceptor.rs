@@ -57,6 +57,8 @@ pub(super) struct Asked<'a> {
     pub(super) run: u64,
     pub(super) seq: u64,
     pub(super) attempt: u64,
+    /// What the log of whoever asks has; `None` if that is not said.
+    pub(super) last: Option<u64>,
     /// What the log has.
     pub(super) done: Option<u64>,
 }
@@ -93,7 +95,12 @@ impl Acceptor {
         if !quorum.may_vote {
             return Err(Refusal::NotVoting);
         }
-        if asked.done.is_some_and(|done| done >= asked.seq) {
+        // The number alone does not tell: whoever knows of nothing begins at the second of its earliest alert.
+        let unknown = |done| asked.last.is_some_and(|last| done > last);
+        if asked
+            .done
+            .is_some_and(|done| done >= asked.seq || unknown(done))
+        {
             return Err(Refusal::Done);
         }
         let Some(promise) = self.promises.get_mut(key) else {

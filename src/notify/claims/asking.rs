@@ -15,7 +15,8 @@ use crate::{
 };
 
 impl Claims {
-    /// With nobody else there is nothing to ask; what a run before this one may have sent is still known.
+    /// With nobody else there is nothing to ask; what a run before this one may have sent is still known. Only where an
+    /// unknown outcome counts as sent this node asks itself, so that its next run knows of this one.
     pub(super) fn hold_alone(&mut self, key: &LogKey) {
         let Some(own) = self.own.get_mut(key) else {
             return;
@@ -91,6 +92,7 @@ impl Claims {
             attempt: own.attempt,
             run: self.quorum.run,
             round: own.round,
+            last: Some(own.last),
         };
         self.own.look_at(key, due);
         self.broadcast(&message);

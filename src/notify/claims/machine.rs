@@ -140,9 +140,15 @@ impl Claims {
             .get(key)
             .filter(|promise| promise.seq == seq)
             .map_or(1, |promise| promise.attempt + 1);
+        // What was logged since the decision is not known to it.
+        let last = nflog.get(key).map(|entry| entry.seq);
+        let last = last
+            .filter(|last| seq.checked_sub(1) == Some(*last))
+            .unwrap_or_default();
+        let asks = !self.quorum.is_alone() || terms.drops;
         self.own
-            .insert(key.clone(), Own::new(seq, attempt, terms, now));
-        if self.quorum.is_alone() || self.skips.asking {
+            .insert(key.clone(), Own::new(seq, attempt, last, terms, now));
+        if !asks || self.skips.asking {
             self.hold_alone(key);
             return;
         }
@@ -302,6 +308,7 @@ impl Claims {
                 attempt,
                 run,
                 round,
+                last,
             } => {
                 let done = nflog.get(&key).map(|entry| entry.seq);
                 let asked = Asked {
@@ -309,6 +316,7 @@ impl Claims {
                     run,
                     seq,
                     attempt,
+                    last,
                     done,
                 };
                 self.answer(&key, &asked, round, nflog, now);

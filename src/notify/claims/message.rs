@@ -31,6 +31,9 @@ pub enum ClaimMessage {
         run: u64,
         /// Counts the sender's questions; the answer repeats it.
         round: u64,
+        /// Number of the last notification that the sender knows of, 0 if of none; `None` from a version that does not
+        /// say.
+        last: Option<u64>,
     },
     /// Promises it.
     Promised {
@@ -123,7 +126,7 @@ pub struct Malformed;
 /// Why nothing is promised.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The log has this notification or a later one.
+    /// The log has this notification, a later one, or one that the claim does not know of.
     Done,
     /// Another node holds it.
     Held {
@@ -173,6 +176,8 @@ struct Pb {
     remaining_ms: u64,
     #[prost(bool, tag = "15")]
     unreachable: bool,
+    #[prost(uint64, optional, tag = "16")]
+    last: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -248,9 +253,11 @@ impl ClaimMessage {
                 attempt,
                 run,
                 round,
+                last,
                 ..
             } => {
                 (pb.kind, pb.seq, pb.attempt, pb.run, pb.round) = (1, *seq, *attempt, *run, *round);
+                pb.last = *last;
             }
             Self::Promised {
                 seq,
@@ -340,6 +347,7 @@ impl ClaimMessage {
                 attempt,
                 run: pb.run,
                 round,
+                last: pb.last,
             },
             2 => Self::Promised {
                 key,

@@ -189,6 +189,7 @@ mod tests {
                         attempt,
                         run: _,
                         round,
+                        last: _,
                     } = message
                     {
                         asked.insert(key.clone());
@@ -214,6 +215,7 @@ mod tests {
             let terms = Terms {
                 idempotency_key: "".into(),
                 idempotent: false,
+                drops: false,
                 minority_delay: None,
             };
             claims.claim(&key(group), 1, terms, nflog, now);
@@ -271,10 +273,11 @@ mod tests {
         let terms = || Terms {
             idempotency_key: "".into(),
             idempotent: false,
+            drops: false,
             minority_delay: None,
         };
         for group in 0..CLAIMS {
-            owns.insert(key(group), Own::new(1, 1, terms(), Duration::ZERO));
+            owns.insert(key(group), Own::new(1, 1, 0, terms(), Duration::ZERO));
             owns.look_at(&key(group), Duration::from_secs(group));
         }
         owns.look_at(&key(7), Duration::from_secs(20_000));

@@ -21,6 +21,8 @@ pub struct Terms {
     pub idempotency_key: Arc<str>,
     /// Whether the receiver drops what it was told before, by that name.
     pub idempotent: bool,
+    /// Whether an unknown outcome counts as sent.
+    pub drops: bool,
     /// How long to wait for a majority that is gone; `None` for ever.
     pub minority_delay: Option<Duration>,
 }
@@ -76,6 +78,8 @@ pub(super) enum Stage {
 pub(super) struct Own {
     pub(super) seq: u64,
     pub(super) attempt: u64,
+    /// Number of the notification that the decision knew of last, 0 if of none.
+    pub(super) last: u64,
     pub(super) terms: Terms,
     pub(super) stage: Stage,
     /// Number of the question under way.
@@ -94,10 +98,11 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub(super) fn new(seq: u64, attempt: u64, terms: Terms, now: Duration) -> Self {
+    pub(super) fn new(seq: u64, attempt: u64, last: u64, terms: Terms, now: Duration) -> Self {
         Self {
             seq,
             attempt,
+            last,
             terms,
             stage: Stage::Asking,
             round: 0,

@@ -422,6 +422,7 @@ impl World {
         let terms = Terms {
             idempotency_key: "K".into(),
             idempotent,
+            drops: false,
             minority_delay: None,
         };
         claims.claim(&key(), 1, terms, log, now);
@@ -576,5 +577,115 @@ fn two_that_claim_at_once_while_a_third_is_gone_do_not_wait_for_each_other() {
         world.attempt(2);
         world.run_to(Duration::from_secs(12));
         assert!(world.starts > 0, "seed {seed}");
+    }
+}
+
+/// What a node says to a claim of number 88 from one whose log ends with `last`.
+fn answer(done: Option<u64>, last: Option<u64>) -> ClaimMessage {
+    let mut log = Nflog::new();
+    if let Some(seq) = done {
+        log.merge(entry(seq));
+    }
+    let claim = ClaimMessage::Claim {
+        key: key(),
+        seq: 88,
+        attempt: 1,
+        run: 1,
+        round: 1,
+        last,
+    };
+    let claim = ClaimMessage::decode(&claim.encode()).unwrap();
+    let mut claims = Claims::new(Quorum::alone(name(0)));
+    claims.handle(&name(1), claim, &log, Duration::ZERO);
+    match claims.poll_output().unwrap() {
+        ClaimOutput::Send { message, .. } => message,
+        ClaimOutput::Save { then, .. } => then.unwrap().1,
+    }
+}
+
+#[test]
+fn whoever_does_not_know_what_was_told_is_promised_nothing() {
+    // The last is what an older version says.
+    let promised = [
+        (None, Some(0)),
+        (Some(87), Some(87)),
+        (Some(32), Some(87)),
+        (Some(32), None),
+    ];
+    for (done, last) in promised {
+        let said = answer(done, last);
+        let promises = matches!(said, ClaimMessage::Promised { .. });
+        assert!(promises, "{done:?} {last:?}: {said:?}");
+    }
+    for (done, last) in [
+        (32, Some(0)),
+        (87, Some(32)),
+        (88, Some(87)),
+        (88, None),
+        (90, Some(87)),
+    ] {
+        let said = answer(Some(done), last);
+        let why = super::Refusal::Done;
+        assert!(
+            matches!(&said, ClaimMessage::Refused { why: it, .. } if *it == why),
+            "{done} {last:?}: {said:?}"
+        );
+    }
+}
+
+/// Does what a node's claims want of a disk at once; what it saved last, and what it is to know.
+fn settle(claims: &mut Claims, disk: &mut Option<Vec<u8>>) -> Vec<ClaimEvent> {
+    let mut events = Vec::new();
+    loop {
+        if let Some(output) = claims.poll_output() {
+            let ClaimOutput::Save { promise, then, .. } = output else {
+                panic!("there is nobody to tell: {output:?}");
+            };
+            *disk = promise;
+            if let Some((from, message)) = then {
+                claims.saved(&key());
+                claims.handle(&from, message, &Nflog::new(), MS);
+            }
+        } else if let Some(event) = claims.poll_event() {
+            events.push(event);
+        } else {
+            return events;
+        }
+    }
+}
+
+#[test]
+fn alone_what_may_be_sent_is_saved_where_it_counts_as_sent() {
+    for drops in [false, true] {
+        let terms = Terms {
+            idempotency_key: "K".into(),
+            idempotent: false,
+            drops,
+            minority_delay: None,
+        };
+        let mut disk = None;
+        let mut found = Vec::new();
+        for run in 1..3 {
+            let mut claims = Claims::new(Quorum {
+                run,
+                ..Quorum::alone(name(0))
+            });
+            if let Some((key, promise)) = disk.as_deref().and_then(Promise::decode) {
+                claims.restore(key, promise, Duration::ZERO);
+            }
+            claims.claim(&key(), 88, terms.clone(), &Nflog::new(), MS);
+            let events = settle(&mut claims, &mut disk);
+            let [ClaimEvent::Held { earlier, .. }] = &events[..] else {
+                panic!("{events:?}");
+            };
+            found.push(earlier.is_some());
+            claims.start(&key(), &"K".into(), MS);
+            assert_eq!(
+                settle(&mut claims, &mut disk),
+                [ClaimEvent::Started(key())],
+                "{drops}"
+            );
+        }
+        assert_eq!(found, [false, drops]);
     }
 }

@@ -7,7 +7,6 @@ use super::{
 };
 use crate::{
     cluster::{Lane, NodeName},
-    config::Ambiguous,
     history::Outcome,
     nflog::LogKey,
     notify::claims::{ClaimEvent, ClaimMessage, ClaimOutput, Earlier},
@@ -155,7 +154,7 @@ impl Tenant {
             return false;
         };
         let key = pending.plan.key.clone();
-        let drops = delivery.ambiguous == Ambiguous::Drop && !delivery.idempotent;
+        let drops = delivery.drops();
         if !delivery.idempotent {
             self.stats.ambiguous += 1;
         }

@@ -162,7 +162,11 @@ impl Tenant {
         };
         match bytes.split_first() {
             Some((&CLAIM_PAYLOAD, rest)) => match ClaimMessage::decode(rest) {
-                Ok(Some(message)) => {
+                Ok(Some(mut message)) => {
+                    self.forgive_what_expired(&mut message, now);
+                    let Some(handover) = &mut self.handover else {
+                        return;
+                    };
                     handover.claims.handle(from, message, &self.nflog, now.mono);
                     self.send_claims(now);
                 }
@@ -179,6 +183,18 @@ impl Tenant {
                 None => self.stats.malformed_claims += 1,
             },
             Some(_) | None => {}
+        }
+    }
+
+    /// Whoever lacks an entry that is over here will never get it: it need not know of it.
+    fn forgive_what_expired(&self, message: &mut ClaimMessage, now: Now) {
+        if let ClaimMessage::Claim { key, last, .. } = message
+            && self
+                .nflog
+                .get(key)
+                .is_some_and(|entry| entry.expires_at <= now.wall)
+        {
+            *last = None;
         }
     }
 

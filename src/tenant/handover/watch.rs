@@ -176,6 +176,7 @@ impl Tenant {
                 .unwrap_or_default(),
             // What is only logged does no harm twice.
             idempotent: plan.data.is_none() || delivery.is_some_and(|delivery| delivery.idempotent),
+            drops: plan.data.is_some() && delivery.is_some_and(|delivery| delivery.drops()),
             minority_delay: delivery
                 .and_then(|delivery| delivery.minority_delay)
                 .or(handover.minority_delay),
