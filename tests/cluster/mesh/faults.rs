@@ -201,7 +201,10 @@ impl Fault {
                 }
             }
             Kind::DatagramsBlocked => world.block_datagrams(true),
-            Kind::ClockJump => world.hosts[hosts[0]].skew += self.jump,
+            Kind::ClockJump => {
+                let ahead = world.hosts[hosts[0]].skew + self.jump;
+                world.set_clock(hosts[0], ahead);
+            }
             Kind::Egress => world.hosts[hosts[0]].egress = false,
             Kind::ReceiverFails | Kind::ReceiverUnclear | Kind::ReceiverSlow => {
                 world.receivers[self.receiver].answer = self.answer;
@@ -247,7 +250,7 @@ pub(crate) fn heal(world: &mut World) {
     world.answer(Answer::Accept(Duration::from_millis(5)));
     for host in 0..hosts {
         world.hosts[host].egress = true;
-        world.hosts[host].skew = 0;
+        world.set_clock(host, 0);
         world.resume(host);
         world.start(host);
         let config = Arc::clone(&world.setup.config);

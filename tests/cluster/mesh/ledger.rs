@@ -12,6 +12,10 @@ struct Page {
     minority: Vec<Span>,
     paused_since: Option<Duration>,
     paused: Vec<Span>,
+    misled_since: Option<Duration>,
+    misled: Vec<Span>,
+    /// When its disk was lost.
+    disks: Vec<Duration>,
     /// When its processes ended without warning.
     crashes: Vec<Duration>,
 }
@@ -55,6 +59,35 @@ impl Ledger {
         let open = self.disturbed_since.map(|since| (since, Duration::MAX));
         let mut spans = self.disturbed.iter().copied().chain(open);
         spans.any(|(began, ended)| began <= span.1 && span.0 <= ended)
+    }
+
+    /// Whether the clock that a host goes by is ahead, from now on.
+    pub(crate) fn misled(&mut self, host: usize, misled: bool, now: Duration) {
+        let page = &mut self.pages[host];
+        note(&mut page.misled_since, &mut page.misled, misled, now);
+    }
+
+    /// Whether a host went by a clock that was ahead; it learns only after a while which others there are.
+    pub(crate) fn misled_at(&self, host: usize, at: Duration) -> bool {
+        let page = &self.pages[host];
+        let span = (at.saturating_sub(GRACE), at);
+        longest(page.misled_since, &page.misled, span) > Duration::ZERO
+    }
+
+    pub(crate) fn disk_lost(&mut self, host: usize, now: Duration) {
+        self.pages[host].disks.push(now);
+    }
+
+    /// Whether what a majority knew at some time was lost with its disks since. Of two nodes one may be a majority.
+    pub(crate) fn forgotten_since(&self, at: Duration) -> bool {
+        let lost = |page: &&Page| page.disks.iter().any(|lost| at <= *lost);
+        let most = if self.pages.len() == 2 {
+            1
+        } else {
+            self.pages.len() / 2 + 1
+        };
+        self.pages.iter().filter(lost).count() >= most
+            && self.forgotten.iter().any(|forgotten| at <= *forgotten)
     }
 
     pub(crate) fn paused(&mut self, host: usize, paused: bool, now: Duration) {

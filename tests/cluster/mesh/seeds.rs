@@ -126,6 +126,15 @@ fn the_mesh_loses_nothing_and_tells_nothing_twice() {
     );
 }
 
+/// Beyond those of each run.
+#[test]
+fn histories_that_failed_once_fail_no_more() {
+    for seed in [119, 351, 364] {
+        let violations = story::play(seed).violations;
+        assert!(violations.is_empty(), "seed {seed}: {violations:?}");
+    }
+}
+
 #[test]
 fn a_mesh_seed_gives_one_trace() {
     for seed in 0..4 {

@@ -236,7 +236,8 @@ impl Plot {
     /// With everything well, an alert is told when it is due, and so is its end.
     fn live_on(&self, world: &mut World) -> Vec<Violation> {
         world.answer(Answer::Accept(Duration::from_millis(5)));
-        // A network that loses a third is not well: each loss on a stream costs 0.2 s and more.
+        // The bound is one of networks that are well, and loss is a fault: a third lost, each at 0.2 s and more, is not
+        // well. That everything is told all the same, in longer time, was judged before.
         world.network.lose_at_most(0.05);
         let slack = secs(5) + self.setup.link.latency * 20;
         let source = world.sources.len();

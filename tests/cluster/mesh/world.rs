@@ -325,6 +325,7 @@ impl World {
     /// Everything on the disk of a host that is off is gone.
     pub(crate) fn lose_disk(&mut self, host: usize) {
         self.hosts[host].disk.lose();
+        self.ledger.disk_lost(host, self.clock);
         self.hosts[host].run = 0;
         let others = (0..self.hosts.len()).filter(|other| *other != host);
         let answer = |other: usize| {
@@ -357,7 +358,9 @@ impl World {
             } else {
                 seen * 2 > count
             };
+            let ahead = self.followed_clock(host, answers) > 0;
             self.ledger.majority(host, sees, self.clock);
+            self.ledger.misled(host, ahead, self.clock);
             self.ledger
                 .paused(host, self.hosts[host].paused, self.clock);
         }
@@ -412,6 +415,24 @@ impl World {
             self.network.cut(a, b);
         }
         self.note();
+    }
+
+    /// Sets how many seconds the wall clock of a host is ahead.
+    pub(crate) fn set_clock(&mut self, host: usize, ahead: i64) {
+        self.hosts[host].skew = ahead;
+        self.note();
+    }
+
+    /// How many seconds the clock that a host goes by is ahead: the median of those it sees, of two the smaller name's.
+    fn followed_clock(&self, host: usize, sees: impl Fn(&usize) -> bool) -> i64 {
+        let seen = (0..self.hosts.len()).filter(|other| *other == host || sees(other));
+        let mut clocks: Vec<i64> = seen.map(|other| self.hosts[other].skew).collect();
+        if clocks.len() > 2 {
+            clocks.sort_unstable();
+        } else {
+            clocks.truncate(1);
+        }
+        (clocks[(clocks.len() - 1) / 2] + clocks[clocks.len() / 2]) / 2
     }
 
     /// Ends all cuts.
