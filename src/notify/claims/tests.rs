@@ -594,7 +594,7 @@ fn answer(done: Option<u64>, last: Option<u64>) -> ClaimMessage {
         round: 1,
         last,
     };
-    let claim = ClaimMessage::decode(&claim.encode()).unwrap();
+    let claim = ClaimMessage::decode(&claim.encode()).unwrap().unwrap();
     let mut claims = Claims::new(Quorum::alone(name(0)));
     claims.handle(&name(1), claim, &log, Duration::ZERO);
     match claims.poll_output().unwrap() {
@@ -625,7 +625,7 @@ fn whoever_does_not_know_what_was_told_is_promised_nothing() {
         (90, Some(87)),
     ] {
         let said = answer(Some(done), last);
-        let why = super::Refusal::Done;
+        let why = Refusal::Done;
         assert!(
             matches!(&said, ClaimMessage::Refused { why: it, .. } if *it == why),
             "{done} {last:?}: {said:?}"
