@@ -34,7 +34,10 @@ fn down() -> Fetched {
 }
 
 /// The answer if each fragment is answered so.
-#[expect(clippy::unwrap_in_result, reason = "the refusal is what tests are about")]
+#[expect(
+    clippy::unwrap_in_result,
+    reason = "the refusal is what tests are about"
+)]
 fn answered(world: &World, query: &str, answers: Vec<Vec<Fetched>>) -> Result<Answer, Refusal> {
     let expr = parse(query, Features::all()).unwrap();
     let inquiry = Inquiry::new(&expr, Steps::instant(TIME), OPTIONS, world).unwrap();
