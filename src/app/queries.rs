@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use crate::{
     config::{LoadEnv, QueryConfig, load_query},
     io::{
         Clock, HttpClients,
-        federation::{Explain, Federation, LookupAnswer, LookupRequest, QueryError},
+        federation::{Explain, Federation, LookupAnswer, LookupRequest, QueryError, Reply},
     },
     labels::LabelSet,
     promql::{engine::Options, parse::parse_selector},
@@ -43,6 +43,8 @@ const MAX_SAMPLES: usize = 50_000_000;
 pub(super) struct Queries {
     file: PathBuf,
     federation: Federation,
+    /// The partitions of which the log says that they are missing.
+    missing: Mutex<Vec<LabelSet>>,
 }
 
 impl Queries {
@@ -61,16 +63,49 @@ impl Queries {
         Ok(Some(Arc::new(Self {
             file: file.to_owned(),
             federation: Federation::new(http, clock, config),
+            missing: Mutex::default(),
         })))
     }
 
-    /// Reads the file again. What is wrong changes nothing; queries that run end as they began.
-    pub(super) fn reload(&self) -> Result<(), ConfigError> {
-        let config = load(&self.file).inspect_err(|error| {
+    /// Reads the file again, for [`take`](Self::take) once all other files are right as well.
+    pub(super) fn read(&self) -> Result<QueryConfig, ConfigError> {
+        load(&self.file).inspect_err(|error| {
             tracing::error!(file = %self.file.display(), err = %error, "the endpoints stay as they were");
-        })?;
+        })
+    }
+
+    /// Puts endpoints into force; queries that run end as they began.
+    pub(super) fn take(&self, config: QueryConfig) {
         self.federation.reload(config);
-        Ok(())
+    }
+
+    /// Tells the log when a partition begins to be missing and when it answers again, not at each query.
+    fn tell_missing(&self, reply: &Reply) {
+        let mut known = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let missing = reply
+            .answer
+            .missing
+            .iter()
+            .zip(&reply.answer.missing_labels);
+        for (missing, partition) in missing {
+            if !known.contains(partition) {
+                tracing::warn!(
+                    %partition,
+                    reason = missing.reason,
+                    "queries are answered without a partition, and say so: look at its endpoints"
+                );
+                known.push(partition.clone());
+            }
+        }
+        let labels = &reply.answer.missing_labels;
+        let answered = reply.explain.requests.iter();
+        let answered = answered.filter(|request| request.error.is_none());
+        for request in answered.filter(|request| !labels.contains(&request.partition)) {
+            if known.contains(&request.partition) {
+                tracing::info!(partition = %request.partition, "the partition answers queries again");
+                known.retain(|partition| *partition != request.partition);
+            }
+        }
     }
 
     async fn run(&self, query: GlobalQuery) -> Result<GlobalAnswer, ApiFailure> {
@@ -88,6 +123,7 @@ impl Queries {
             .federation
             .query(&query.expr, query.steps, options, timeout);
         let reply = asked.await.map_err(|error| refused(&error))?;
+        self.tell_missing(&reply);
         let missing = reply.warnings();
         Ok(GlobalAnswer {
             output: reply.answer.output,

@@ -96,12 +96,19 @@ impl Reloader {
         let config = loaded.inspect_err(|error| {
             tracing::error!(file = %path, err = %error, "Loading configuration file failed");
         })?;
-        if let Some(queries) = &self.queries {
-            queries.reload()?;
-        }
+        let endpoints = self
+            .queries
+            .as_ref()
+            .map(|queries| queries.read())
+            .transpose()?;
         tracing::info!(file = %path, "Completed loading of configuration file");
         match self.node.request(Request::Reload(config)).await {
-            Reply::Reloaded => Ok(()),
+            Reply::Reloaded => {
+                if let (Some(queries), Some(endpoints)) = (&self.queries, endpoints) {
+                    queries.take(endpoints);
+                }
+                Ok(())
+            }
             Reply::Refused(reason) => {
                 tracing::error!(file = %path, err = reason, "the node refused the configuration");
                 Err(ConfigError::Refused(reason))
