@@ -38,6 +38,9 @@ use crate::{
 /// Tests of receivers that may run at the same time.
 const MAX_TRIALS: usize = 8;
 
+/// How long a GET request waits for its turn; those before it mostly take milliseconds.
+const GET_WAIT: Duration = Duration::from_secs(3);
+
 /// How long requests may go on after the end was ordered.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -214,6 +217,7 @@ impl<'o> Starting<'o> {
         let serving = ServerOptions {
             route_prefix: prefix.clone(),
             get_concurrency: options.get_concurrency.unwrap_or_else(default_concurrency),
+            get_wait: GET_WAIT,
             timeout: options.web_timeout,
             web,
             observer: Arc::new(Counted(Arc::clone(state.http_stats()))),

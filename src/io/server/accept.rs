@@ -58,6 +58,8 @@ pub struct ServerOptions {
     pub route_prefix: String,
     /// GET requests at once.
     pub get_concurrency: usize,
+    /// How long a GET request waits for its turn before it is refused.
+    pub get_wait: Duration,
     /// Longest request; zero for no limit.
     pub timeout: Duration,
     /// TLS, passwords, headers, rate limit.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::ServiceExt;
 use tower_http::{
     CompressionLevel,
@@ -27,6 +27,8 @@ use super::{
 };
 use crate::time::format_go_duration;
 
+/// What is asked to learn whether the node lives; that must not depend on how many others read.
+const PROBES: [&str; 2] = ["/-/healthy", "/-/ready"];
 /// Answers shorter than this gain nothing from gzip.
 const GZIP_FROM: u64 = 1024;
 
@@ -37,6 +39,7 @@ pub(super) struct Pipeline {
     timeout: Duration,
     gets: Semaphore,
     get_limit: usize,
+    get_wait: Duration,
     web: Option<Arc<WebFile>>,
     gate: Gate,
     budget: BodyBudget,
@@ -54,6 +57,7 @@ impl Pipeline {
             timeout: options.timeout,
             gets: Semaphore::new(options.get_concurrency),
             get_limit: options.get_concurrency,
+            get_wait: options.get_wait,
             gate: Gate::new(),
             web: options.web,
             budget: BodyBudget::default(),
@@ -115,7 +119,7 @@ impl Pipeline {
         if request.method() != Method::GET {
             return self.handled(request).await;
         }
-        let Ok(_permit) = self.gets.try_acquire() else {
+        let Some(_place) = self.place(request.uri().path()).await else {
             self.observer.get_refused();
             // `http.Error` ends the line once more.
             return respond::text(
@@ -129,6 +133,17 @@ impl Pipeline {
         self.observer.get_began();
         let _in_flight = InFlight(&*self.observer);
         self.handled(request).await
+    }
+
+    /// A place among the GET requests, in turn; `None` if there is none for too long.
+    async fn place(&self, path: &str) -> Option<Place<'_>> {
+        if PROBES.contains(&path) {
+            return Some(Place::NotNeeded);
+        }
+        // Upstream refuses at once, also where the places are taken for a millisecond only.
+        let waiting = tokio::time::timeout(self.get_wait, self.gets.acquire());
+        let permit = waiting.await.ok()?.ok()?;
+        Some(Place::Taken { _permit: permit })
     }
 
     async fn handled<B>(&self, request: Request<B>) -> Response<Body>
@@ -169,6 +184,12 @@ impl Pipeline {
         response.headers_mut().remove(header::DATE);
         response
     }
+}
+
+/// What a GET request holds while it is answered.
+enum Place<'s> {
+    NotNeeded,
+    Taken { _permit: SemaphorePermit<'s> },
 }
 
 /// Ends the count also where the request is given up half-way.

@@ -9,7 +9,7 @@ use axum::{
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    sync::Notify,
+    sync::{Notify, Semaphore},
 };
 
 use super::{Bound, RunningServer, ServerOptions, Unobserved, WebFile, bind, start};
@@ -18,6 +18,7 @@ pub(super) fn options() -> ServerOptions {
     ServerOptions {
         route_prefix: String::new(),
         get_concurrency: 8,
+        get_wait: Duration::ZERO,
         timeout: Duration::ZERO,
         web: None,
         observer: Arc::new(Unobserved),
@@ -101,7 +102,7 @@ async fn limits_of_time_and_number() {
     .await;
     let slow = tokio::spawn(async move { ask(port, "GET /never HTTP/1.1", "").await });
     let refused = loop {
-        let answer = ask(port, "GET /-/healthy HTTP/1.1", "").await;
+        let answer = ask(port, "GET /api/v2/receivers HTTP/1.1", "").await;
         if !answer.contains("200 OK") || slow.is_finished() {
             break answer;
         }
@@ -111,6 +112,8 @@ async fn limits_of_time_and_number() {
             && refused.contains("Limit of concurrent GET requests reached (1), try again later.\n"),
         "{refused}"
     );
+    let probed = ask(port, "GET /-/healthy HTTP/1.1", "").await;
+    assert!(probed.contains("200 OK"), "{probed}");
     let slow = slow.await.unwrap();
     assert!(
         slow.ends_with("Exceeded configured timeout of 1.5s.\n"),
@@ -118,6 +121,40 @@ async fn limits_of_time_and_number() {
     );
     let posted = ask(port, "POST /api/v2/alerts HTTP/1.1", "[]").await;
     assert!(posted.ends_with("[]"));
+}
+
+#[tokio::test]
+async fn a_read_waits_for_its_turn() {
+    let release = Arc::new(Semaphore::new(0));
+    let held = Arc::clone(&release);
+    let router = routes().route(
+        "/held",
+        get(async move || {
+            held.acquire().await.unwrap().forget();
+            "done"
+        }),
+    );
+    let options = ServerOptions {
+        get_concurrency: 1,
+        get_wait: Duration::from_secs(60),
+        ..options()
+    };
+    let (_server, port) = serve(router, options).await;
+    let mut readers = Vec::new();
+    for _ in 0..3 {
+        let mut reader = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let request = "GET /held HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+        reader.write_all(request.as_bytes()).await.unwrap();
+        readers.push(reader);
+    }
+    let probed = ask(port, "GET /-/healthy HTTP/1.1", "").await;
+    assert!(probed.contains("200 OK"), "{probed}");
+    release.add_permits(3);
+    for mut reader in readers {
+        let mut answer = String::new();
+        reader.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.ends_with("done"), "{answer}");
+    }
 }
 
 #[tokio::test]
