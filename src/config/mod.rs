@@ -39,6 +39,9 @@ mod route;
 
 mod cluster_tls;
 mod query;
+mod relabel;
+mod ruler;
+mod rules;
 mod web;
 
 pub use cluster_tls::{ClusterTlsConfig, load_cluster_tls};
@@ -58,6 +61,11 @@ pub use read::HttpUrl;
 pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};
 pub use references::{FileFacts, FileKind, FileRef, References};
 pub use route::{GroupBy, Route};
+pub use ruler::{
+    AlertmanagerApi, AlertmanagerConfig, RemoteWriteConfig, RemoteWriteMessage, RemoteWriteQueue,
+    RulerConfig, load_ruler,
+};
+pub use rules::{OnPartial, Rule, RuleFile, RuleGroup, RuleKind, RuleOptions, load_rules};
 pub use secret::Secret;
 pub use settings::{
     DingTalkAt, DingTalkButton, DingTalkConfig, DingTalkMessage, DiscordConfig, EmailConfig,

@@ -2,6 +2,7 @@
 
 mod set;
 
+mod case;
 mod quote;
 
 mod matcher;
@@ -11,10 +12,14 @@ mod utf8;
 
 mod parse;
 
+mod relabel;
+
+pub use case::{go_lower, go_upper};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use parse::{
     MatcherMode, MatchersParseError, MatchersWarning, is_valid_label_name, parse_matcher,
     parse_matcher_warned, parse_matchers, parse_matchers_warned,
 };
 pub use quote::{go_quote, go_unquote};
+pub use relabel::{Relabel, RelabelAction, RelabelRegex, relabel};
 pub use set::{Fingerprint, Iter, LabelSet, LabelSetBuilder};

@@ -9,6 +9,8 @@ mod re2;
 mod shape;
 
 mod anchored;
+mod expand;
 
 pub use anchored::Anchored;
+pub use expand::{expand, expand_with};
 pub use re2::{RegexError, compile, translate};

@@ -39,6 +39,8 @@ pub(crate) struct Reader<'e> {
     pub(crate) stage: Stage,
     /// Whether relative paths are relative to the directory of the file, not to the working directory.
     pub(crate) beside: bool,
+    /// Whether keys that a section does not have are passed over.
+    pub(crate) ignore_unknown: bool,
     type_errors: usize,
     /// Mistakes in the section that is being read, those of sections inside it left out.
     own_problems: usize,
@@ -58,6 +60,7 @@ impl<'e> Reader<'e> {
             references: References::default(),
             stage: Stage::Part,
             beside: false,
+            ignore_unknown: false,
             type_errors: 0,
             own_problems: 0,
             depth: 0,
@@ -224,6 +227,9 @@ impl<'e> Reader<'e> {
 
     /// Notes a key that a section does not have.
     pub(crate) fn unknown_key(&mut self, key: &str, go: &str, at: Position, hint: Option<String>) {
+        if self.ignore_unknown {
+            return;
+        }
         self.type_error(at, format!("field {key} not found in type {go}"));
         if let Some(problem) = self.problems.last_mut() {
             problem.hint = hint;

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use base64::{DecodeError, Engine as _, engine::general_purpose::URL_SAFE};
-use regex::Captures;
 
 use super::{
     super::{
@@ -15,14 +14,17 @@ use super::{
     table::{Context, Function},
     title::title,
 };
-use crate::labels::go_quote;
+use crate::{
+    labels::{go_lower, go_quote, go_upper},
+    regex::expand,
+};
 
 pub(super) static TEXT: [Function; 11] = [
     Function::new("toUpper", &[Type::Str], |context, args| {
-        context.text(to_upper(string(args, 0)))
+        context.text(go_upper(string(args, 0)))
     }),
     Function::new("toLower", &[Type::Str], |context, args| {
-        context.text(string(args, 0).to_lowercase())
+        context.text(go_lower(string(args, 0)))
     }),
     Function::new("title", &[Type::Str], |context, args| {
         context.text(title(string(args, 0)))
@@ -63,19 +65,6 @@ pub(super) static TEXT: [Function; 11] = [
     }),
 ];
 
-/// Go's upper case goes character by character: `ß` stays.
-fn to_upper(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            let mut upper = c.to_uppercase();
-            match (upper.next(), upper.next()) {
-                (Some(one), None) => one,
-                _ => c,
-            }
-        })
-        .collect()
-}
-
 fn replace(context: &Context<'_>, args: &[Value]) -> Result<Value, String> {
     let (pattern, replacement, text) = (string(args, 0), string(args, 1), string(args, 2));
     let regex = context.regex(pattern).map_err(|error| {
@@ -104,46 +93,4 @@ fn replace(context: &Context<'_>, args: &[Value]) -> Result<Value, String> {
     }
     out.push_str(&text[end..]);
     context.text(out)
-}
-
-/// Go's `$1`, `${name}` and `$$`.
-fn expand(out: &mut String, template: &str, captures: &Captures<'_>) {
-    let mut rest = template;
-    while let Some(at) = rest.find('$') {
-        out.push_str(&rest[..at]);
-        rest = &rest[at + 1..];
-        if let Some(after) = rest.strip_prefix('$') {
-            out.push('$');
-            rest = after;
-            continue;
-        }
-        let Some((name, after)) = reference(rest) else {
-            out.push('$');
-            continue;
-        };
-        let group = match name.parse::<usize>() {
-            Ok(number) => captures.get(number),
-            Err(_) => captures.name(name),
-        };
-        out.push_str(group.map_or("", |group| group.as_str()));
-        rest = after;
-    }
-    out.push_str(rest);
-}
-
-/// The name after a `$`, and what follows it.
-fn reference(text: &str) -> Option<(&str, &str)> {
-    let inside = text.strip_prefix('{');
-    let name = inside.unwrap_or(text);
-    let length = name
-        .find(|c: char| !c.is_alphanumeric() && c != '_')
-        .unwrap_or(name.len());
-    let (name, after) = name.split_at(length);
-    if name.is_empty() {
-        return None;
-    }
-    match inside {
-        Some(_) => Some((name, after.strip_prefix('}')?)),
-        None => Some((name, after)),
-    }
 }

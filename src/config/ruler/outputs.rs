@@ -1,0 +1,214 @@
+//! Where alerts and samples go besides this mesh.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    config::{
+        HttpConfig, HttpHeader, HttpUrl,
+        read::{Name, Named, Place, Position, PromDuration, Reader, Section, nearest},
+        relabel::RelabelRule,
+        section::section,
+        settings::HttpField,
+    },
+    labels::{Relabel, go_quote},
+};
+
+section! {
+    /// An Alertmanager that is told of alerts besides this mesh.
+    pub AlertmanagerConfig in "ruler.Alertmanager", check check_alertmanager, unknown inline_key::<AlertmanagerConfig> {
+        /// Where it is, without `/api/v2/alerts`.
+        url: HttpUrl,
+        /// How to connect.
+        http ["http_config"]: Arc<HttpConfig> as HttpField,
+        /// How long a request may take.
+        timeout: Duration as PromDuration = Duration::from_secs(10),
+        /// The version of its API.
+        api_version: AlertmanagerApi as Name<AlertmanagerApi>,
+        /// Rules over the labels of the alerts that it is told, after those for all.
+        alert_relabel_configs: Vec<Relabel> as Vec<RelabelRule>,
+    }
+
+    /// A server that takes samples by remote write.
+    pub RemoteWriteConfig in "ruler.RemoteWrite", check check_remote_write, unknown inline_key::<RemoteWriteConfig> {
+        /// How it is called in metrics and logs; its URL if empty.
+        name: String,
+        /// Where samples are posted.
+        url: HttpUrl,
+        /// How to connect; [`Self::headers`] are in it.
+        http ["http_config"]: Arc<HttpConfig> as HttpField,
+        /// Headers of each request.
+        headers: BTreeMap<String, String>,
+        /// How long a request may take.
+        remote_timeout: Duration as PromDuration = Duration::from_secs(30),
+        /// The version of the protocol.
+        protobuf_message: RemoteWriteMessage as Name<RemoteWriteMessage>,
+        /// Rules over the labels of what is written.
+        write_relabel_configs: Vec<Relabel> as Vec<RelabelRule>,
+        /// The queue before it.
+        queue ["queue_config"]: RemoteWriteQueue,
+    }
+
+    /// What waits on disk until a server took it.
+    #[derive(Eq)]
+    pub RemoteWriteQueue in "ruler.Queue", check check_queue {
+        /// Bytes on disk; when there are more, the oldest samples go.
+        max_bytes: u64 = 1_u64 << 30,
+        /// Older samples go.
+        sample_age_limit: Duration as PromDuration = Duration::from_hours(1),
+        /// Samples of one request.
+        max_samples_per_send: u32 = 2000u32,
+        /// How long a request waits for more samples.
+        batch_send_deadline: Duration as PromDuration = Duration::from_secs(5),
+        /// Requests at a time.
+        max_shards: u32 = 4u32,
+        /// The first wait after a failure.
+        min_backoff: Duration as PromDuration = Duration::from_millis(30),
+        /// The longest wait after a failure.
+        max_backoff: Duration as PromDuration = Duration::from_secs(5),
+    }
+}
+
+/// A version of Alertmanager's API.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum AlertmanagerApi {
+    /// `/api/v2/alerts`
+    #[default]
+    V2,
+}
+
+impl Named for AlertmanagerApi {
+    const NAMES: &'static [(&'static str, Self)] = &[("v2", Self::V2)];
+
+    fn unknown(word: &str) -> String {
+        let word = go_quote(word);
+        format!("expected Alertmanager api version to be v2 but got {word}")
+    }
+}
+
+/// A version of remote write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RemoteWriteMessage {
+    /// Remote write 1.0.
+    #[default]
+    V1,
+    /// Remote write 2.0.
+    V2,
+}
+
+impl Named for RemoteWriteMessage {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("prometheus.WriteRequest", Self::V1),
+        ("io.prometheus.write.v2.Request", Self::V2),
+        ("v1", Self::V1),
+        ("v2", Self::V2),
+    ];
+
+    fn unknown(word: &str) -> String {
+        let word = go_quote(word);
+        format!(
+            "unknown type for remote write protobuf message {word}, supported: prometheus.WriteRequest, io.prometheus.write.v2.Request"
+        )
+    }
+}
+
+/// Prometheus has the keys of `http_config` beside the URL.
+fn inline_key<S: Section>(key: &str, at: Position, reader: &mut Reader<'_>) {
+    let hint = if HttpConfig::keys().contains(&key) {
+        Some(format!("write {key} under http_config"))
+    } else {
+        nearest(key, &S::keys()).map(|near| format!("did you mean {near}?"))
+    };
+    reader.unknown_key(key, S::GO, at, hint);
+}
+
+fn check_alertmanager(one: &mut AlertmanagerConfig, place: &Place, reader: &mut Reader<'_>) {
+    let url = one.url.as_str();
+    if url.is_empty() {
+        reader.deny(place.at, "missing url of an Alertmanager");
+    } else if url.contains(['?', '#']) {
+        let message = "the url of an Alertmanager ends before ? and #";
+        reader.deny(place.of("url"), message);
+    }
+    if one.timeout.is_zero() {
+        reader.deny(place.of("timeout"), "timeout must be greater than zero");
+    }
+}
+
+/// Headers that the protocol sets.
+const RESERVED: [&str; 13] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "user-agent",
+    "www-authenticate",
+    "x-prometheus-remote-read-version",
+    "x-prometheus-remote-write-version",
+];
+
+fn check_remote_write(one: &mut RemoteWriteConfig, place: &Place, reader: &mut Reader<'_>) {
+    if one.url.is_empty() {
+        reader.deny(place.at, "url for remote_write is empty");
+    }
+    if one.remote_timeout.is_zero() {
+        let message = "remote_timeout must be greater than zero";
+        reader.deny(place.of("remote_timeout"), message);
+    }
+    let mut http = HttpConfig::clone(&one.http);
+    for (name, value) in &one.headers {
+        match header_problem(name, &http) {
+            Some(problem) => reader.deny(place.of("headers"), problem),
+            None => {
+                let values = vec![value.clone()];
+                let header = HttpHeader {
+                    values,
+                    ..HttpHeader::default()
+                };
+                http.headers.insert(name.clone(), header);
+            }
+        }
+    }
+    one.http = Arc::new(http);
+}
+
+fn header_problem(name: &str, http: &HttpConfig) -> Option<String> {
+    let is_token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(is_token) {
+        return Some(format!("{} is no name of a header", go_quote(name)));
+    }
+    if name.eq_ignore_ascii_case("authorization") {
+        return Some("authorization header must be changed via http_config".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    if RESERVED.contains(&&*lower) {
+        let name = go_quote(name);
+        return Some(format!(
+            "{name} is a reserved header. It must not be changed"
+        ));
+    }
+    let mut others = http.headers.keys();
+    others
+        .any(|other| other.eq_ignore_ascii_case(name))
+        .then(|| format!("the header {name} is in headers and in http_headers"))
+}
+
+fn check_queue(queue: &mut RemoteWriteQueue, place: &Place, reader: &mut Reader<'_>) {
+    let zero = [
+        ("max_bytes", queue.max_bytes == 0),
+        ("max_samples_per_send", queue.max_samples_per_send == 0),
+        ("max_shards", queue.max_shards == 0),
+        ("min_backoff", queue.min_backoff.is_zero()),
+    ];
+    for (key, _) in zero.into_iter().filter(|(_, zero)| *zero) {
+        reader.deny(place.of(key), format!("{key} must be greater than zero"));
+    }
+    if queue.max_backoff < queue.min_backoff {
+        let message = "max_backoff must not be less than min_backoff";
+        reader.deny(place.of("max_backoff"), message);
+    }
+}
