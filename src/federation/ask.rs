@@ -3,11 +3,15 @@
 use std::convert::Infallible;
 
 use super::{Partition, dialect, prune};
-use crate::promql::ast::{Duration, Expr, ExprKind};
+use crate::promql::{
+    ast::{Duration, Expr, ExprKind},
+    with_room,
+};
 
 /// An expression that [may be asked](dialect::Habits::may_ask) as it is asked of a partition.
 pub(super) fn asked(partition: &Partition, expr: &Expr) -> Expr {
-    let Ok(mut expr) = expr.with_children(|child| Ok::<_, Infallible>(asked(partition, child)));
+    let child = |child: &Expr| Ok::<_, Infallible>(asked(partition, child));
+    let Ok(mut expr) = with_room(|| expr.with_children(child));
     let shorten = |range: &mut Duration| {
         if let Some(window) = dialect::shortened(partition.dialect, range) {
             *range = window;

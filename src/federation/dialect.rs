@@ -8,6 +8,7 @@ use crate::promql::{
         UnaryOp, ValueType, VectorSelector,
     },
     engine::Options,
+    with_room,
 };
 
 /// What is known of the query that a part is taken from.
@@ -50,6 +51,10 @@ struct Asker<'a> {
 
 impl Asker<'_> {
     fn may(&self, expr: &Expr) -> bool {
+        with_room(|| self.may_kind(expr))
+    }
+
+    fn may_kind(&self, expr: &Expr) -> bool {
         match &expr.kind {
             ExprKind::Vector(selector) => selector.extended == Extended::No,
             ExprKind::Call(call) if is_timestamp_of_selector(call) => {

@@ -6,7 +6,7 @@ use super::{
     Fragment, Question, World, ask,
     dialect::{self, Habits},
     reach::Reach,
-    scope::{self, Scope, scope},
+    scope::{self, Scope, Scopes},
 };
 use crate::promql::{
     Function, FunctionId,
@@ -14,6 +14,7 @@ use crate::promql::{
         Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, ExprKind, ValueType, VectorMatching,
     },
     engine::{self, Steps},
+    with_room,
 };
 
 pub(super) struct Distributor<'a> {
@@ -25,23 +26,31 @@ pub(super) struct Distributor<'a> {
 
 impl Distributor<'_> {
     /// What is computed here of an expression.
-    pub(super) fn local(&mut self, expr: &Expr) -> Expr {
-        if expr.value_type() == ValueType::Vector
-            && let Scope::Union(reach) = scope(self.world, expr)
-            && self.may_ask(&reach, expr)
-        {
-            return self.fragment(expr, &reach, &reach.carried, Sum::No);
-        }
-        let local = match &expr.kind {
-            ExprKind::Aggregate(aggregate) => self.aggregate(expr, aggregate),
-            ExprKind::Call(call) => self.call(expr, call),
-            _ => None,
-        };
-        local.unwrap_or_else(|| self.below(expr))
+    pub(super) fn local(&mut self, expr: &Expr, scopes: &Scopes) -> Expr {
+        with_room(|| self.distributed(expr, scopes))
     }
 
-    fn below(&mut self, expr: &Expr) -> Expr {
-        let Ok(local) = expr.with_children(|child| Ok::<_, Infallible>(self.local(child)));
+    fn distributed(&mut self, expr: &Expr, scopes: &Scopes) -> Expr {
+        if expr.value_type() == ValueType::Vector
+            && let Scope::Union(reach) = &scopes.own
+            && self.may_ask(reach, expr)
+        {
+            return self.fragment(expr, reach, &reach.carried, Sum::No);
+        }
+        let local = match &expr.kind {
+            ExprKind::Aggregate(aggregate) => self.aggregate(expr, aggregate, scopes),
+            ExprKind::Call(call) => self.call(expr, call, scopes),
+            _ => None,
+        };
+        local.unwrap_or_else(|| self.below(expr, scopes))
+    }
+
+    fn below(&mut self, expr: &Expr, scopes: &Scopes) -> Expr {
+        let mut below = scopes.below.iter();
+        let Ok(local) = expr.with_children(|child| {
+            let local = below.next().map(|scopes| self.local(child, scopes));
+            Ok::<_, Infallible>(local.unwrap_or_else(|| child.clone()))
+        });
         local
     }
 
@@ -87,26 +96,26 @@ impl Distributor<'_> {
     }
 
     /// An aggregation over several partitions, of parts that they aggregate themselves.
-    fn aggregate(&mut self, expr: &Expr, aggregate: &Aggregate) -> Option<Expr> {
+    fn aggregate(&mut self, expr: &Expr, aggregate: &Aggregate, scopes: &Scopes) -> Option<Expr> {
         use AggregateOp::{Avg, Bottomk, Count, CountValues, Group, Max, Min, Sum as Add, Topk};
-        let Scope::Union(reach) = scope(self.world, &aggregate.expr) else {
+        let Scope::Union(reach) = scopes.of_last() else {
             return None;
         };
-        let param = aggregate
-            .param
-            .as_ref()
-            .map(|param| scope(self.world, param));
-        if param.is_some_and(|param| param != Scope::Local) || !self.may_ask(&reach, expr) {
+        let param = match scopes.below.as_slice() {
+            [param, _] => &param.own,
+            _ => &Scope::Local,
+        };
+        if *param != Scope::Local || !self.may_ask(reach, expr) {
             return None;
         }
-        let kept = scope::kept_of(aggregate, &reach);
+        let kept = scope::kept_of(aggregate, reach);
         match aggregate.op {
             Add | Min | Max | Group | Count => {
-                let parts = self.fragment(expr, &reach, &kept, Sum::Yes);
+                let parts = self.fragment(expr, reach, &kept, Sum::Yes);
                 Some(merged(expr, aggregate, parts))
             }
             Topk | Bottomk => {
-                let parts = self.fragment(expr, &reach, &reach.carried, Sum::No);
+                let parts = self.fragment(expr, reach, &reach.carried, Sum::No);
                 Some(expr.of_kind(ExprKind::Aggregate(Box::new(Aggregate {
                     expr: parts,
                     ..aggregate.clone()
@@ -117,10 +126,10 @@ impl Distributor<'_> {
                 if reach.carried.iter().any(|name| name == label) {
                     return None;
                 }
-                let parts = self.fragment(expr, &reach, &kept, Sum::Yes);
+                let parts = self.fragment(expr, reach, &kept, Sum::Yes);
                 Some(merged(expr, aggregate, parts))
             }
-            Avg => self.average(expr, aggregate, &reach, &kept),
+            Avg => self.average(expr, aggregate, reach, &kept),
             _ => None,
         }
     }
@@ -155,29 +164,39 @@ impl Distributor<'_> {
         }))))
     }
 
-    fn call(&mut self, expr: &Expr, call: &Call) -> Option<Expr> {
+    fn call(&mut self, expr: &Expr, call: &Call, scopes: &Scopes) -> Option<Expr> {
         match call.function.id {
             // They need more of samples than their values at the steps.
             FunctionId::Info | FunctionId::StartTimestamp => Some(expr.clone()),
             FunctionId::Timestamp if takes_selector(call) => Some(expr.clone()),
-            FunctionId::Absent => self.absent(expr, call.args.first()?, call.args.first()?),
+            FunctionId::Absent => {
+                let written = call.args.first()?;
+                self.absent(expr, written, written, scopes.below.first()?)
+            }
             FunctionId::AbsentOverTime => {
                 let present = expr.of_kind(ExprKind::Call(Box::new(Call {
                     function: Function::find("present_over_time")?,
                     args: call.args.clone(),
                 })));
-                let Scope::Union(reach) = scope(self.world, &present) else {
+                let scopes = Scopes::of(self.world, &present);
+                let Scope::Union(reach) = &scopes.own else {
                     return None;
                 };
-                let may_ask = self.may_ask(&reach, &present);
-                may_ask.then(|| self.absent(expr, call.args.first()?, &present))?
+                let may_ask = self.may_ask(reach, &present);
+                may_ask.then(|| self.absent(expr, call.args.first()?, &present, &scopes))?
             }
             _ => None,
         }
     }
 
     /// `absent`, of what says whether anything is present; its labels come from the selector that is written.
-    fn absent(&mut self, expr: &Expr, written: &Expr, present: &Expr) -> Option<Expr> {
+    fn absent(
+        &mut self,
+        expr: &Expr,
+        written: &Expr,
+        present: &Expr,
+        scopes: &Scopes,
+    ) -> Option<Expr> {
         let group = expr.of_kind(ExprKind::Aggregate(Box::new(Aggregate {
             op: AggregateOp::Group,
             expr: present.clone(),
@@ -185,11 +204,11 @@ impl Distributor<'_> {
             grouping: Vec::new(),
             without: false,
         })));
-        let parts = match scope(self.world, present) {
-            Scope::Union(reach) if self.may_ask(&reach, &group) => {
-                self.fragment(&group, &reach, &[], Sum::Yes)
+        let parts = match &scopes.own {
+            Scope::Union(reach) if self.may_ask(reach, &group) => {
+                self.fragment(&group, reach, &[], Sum::Yes)
             }
-            _ => self.local(present),
+            _ => self.local(present, scopes),
         };
         let mut absent = call_of(expr, "absent", vec![parts])?;
         for (name, value) in &engine::absent_labels(scope::absent_matchers(written)) {

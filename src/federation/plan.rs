@@ -1,6 +1,11 @@
 //! What a query asks of each partition, and what is computed of the answers.
 
-use super::{World, dialect::Habits, distribute::Distributor, scope};
+use super::{
+    World,
+    dialect::Habits,
+    distribute::Distributor,
+    scope::{Scope, Scopes},
+};
 use crate::{
     labels::LabelSet,
     promql::{
@@ -18,7 +23,7 @@ pub struct Plan {
     /// What is computed elsewhere.
     pub fragments: Vec<Fragment>,
     /// Which partitions each element of the result comes from.
-    pub(super) origin: scope::Scope,
+    pub(super) origin: Scope,
 }
 
 /// An expression whose value is made of its values on some partitions.
@@ -67,10 +72,11 @@ pub fn plan(expr: &Expr, steps: Steps, options: Options, world: &World) -> Resul
         steps,
         fragments: Vec::new(),
     };
-    let local = distributor.local(&expr);
+    let scopes = Scopes::of(world, &expr);
+    let local = distributor.local(&expr, &scopes);
     Ok(Plan {
         local,
         fragments: distributor.fragments,
-        origin: scope::scope(world, &expr),
+        origin: scopes.own,
     })
 }

@@ -12,6 +12,7 @@ use crate::{
             Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, ValueType,
             VectorMatching,
         },
+        with_room,
     },
 };
 
@@ -44,18 +45,43 @@ impl Scope {
     }
 }
 
-/// The scope of an expression.
-pub(super) fn scope(world: &World, expr: &Expr) -> Scope {
-    match &expr.kind {
-        ExprKind::Number(_) | ExprKind::String(_) => Scope::Local,
-        ExprKind::Fragment(_) => Scope::Global(Vec::new()),
-        ExprKind::Vector(selector) => of_selector(world, &selector.matchers),
-        ExprKind::Matrix(matrix) => of_selector(world, &matrix.selector.matchers),
-        ExprKind::Subquery(subquery) => scope(world, &subquery.expr),
-        ExprKind::Paren(inner) | ExprKind::Unary(_, inner) => scope(world, inner),
-        ExprKind::Aggregate(aggregate) => of_aggregate(world, aggregate),
-        ExprKind::Binary(binary) => of_binary(world, binary),
-        ExprKind::Call(call) => of_call(world, call),
+/// The scope of an expression, and those of all below it in the order of [`Expr::children`].
+#[derive(Debug)]
+pub(super) struct Scopes {
+    pub(super) own: Scope,
+    pub(super) below: Vec<Self>,
+}
+
+impl Scopes {
+    pub(super) fn of(world: &World, expr: &Expr) -> Self {
+        with_room(|| {
+            let children = expr.children().into_iter();
+            let below: Vec<_> = children.map(|child| Self::of(world, child)).collect();
+            let scopes: Vec<&Scope> = below.iter().map(|below| &below.own).collect();
+            let own = scope(world, expr, &scopes);
+            Self { own, below }
+        })
+    }
+
+    /// The scope of the last expression below: of what is aggregated, for example.
+    pub(super) fn of_last(&self) -> &Scope {
+        self.below.last().map_or(&Scope::Local, |last| &last.own)
+    }
+}
+
+/// The scope of an expression over others of these scopes.
+pub(super) fn scope(world: &World, expr: &Expr, below: &[&Scope]) -> Scope {
+    match (&expr.kind, below) {
+        (ExprKind::Fragment(_), _) => Scope::Global(Vec::new()),
+        (ExprKind::Vector(selector), _) => of_selector(world, &selector.matchers),
+        (ExprKind::Matrix(matrix), _) => of_selector(world, &matrix.selector.matchers),
+        (ExprKind::Aggregate(aggregate), [.., inner]) => {
+            of_aggregate(world, aggregate, inner, below)
+        }
+        (ExprKind::Binary(binary), [lhs, rhs]) => of_binary(world, binary, lhs, rhs),
+        (ExprKind::Call(call), _) => of_call(world, call, below),
+        (_, [inner]) => (*inner).clone(),
+        _ => Scope::Local,
     }
 }
 
@@ -65,10 +91,10 @@ fn of_selector(world: &World, matchers: &[Matcher]) -> Scope {
 }
 
 /// What several values have together if each is a union on its own: all of the same partitions, or it is global.
-fn together(scopes: Vec<Scope>) -> Scope {
+fn together(scopes: &[&Scope]) -> Scope {
     let mut all = Scope::Local;
     for scope in scopes {
-        all = match (all, scope) {
+        all = match (all, (*scope).clone()) {
             (Scope::Local, scope) | (scope, Scope::Local) => scope,
             (Scope::Union(a), Scope::Union(b)) if a.partitions == b.partitions => {
                 let carried = a.carried.iter().filter(|name| b.carried.contains(name));
@@ -81,13 +107,9 @@ fn together(scopes: Vec<Scope>) -> Scope {
     all
 }
 
-fn of_aggregate(world: &World, aggregate: &Aggregate) -> Scope {
-    let inner = scope(world, &aggregate.expr);
-    let param = aggregate.param.as_ref().map(|param| scope(world, param));
-    let param = param.unwrap_or(Scope::Local);
-    let all = together(vec![inner.clone(), param]);
-    match (inner, all) {
-        (Scope::Union(reach), Scope::Union(_)) => grouped(world, aggregate, &reach),
+fn of_aggregate(world: &World, aggregate: &Aggregate, inner: &Scope, all: &[&Scope]) -> Scope {
+    match (inner, together(all)) {
+        (Scope::Union(reach), Scope::Union(_)) => grouped(world, aggregate, reach),
         (_, all) => all.global(),
     }
 }
@@ -129,19 +151,18 @@ pub(super) fn counted_label(aggregate: &Aggregate) -> Option<&str> {
     }
 }
 
-fn of_binary(world: &World, binary: &Binary) -> Scope {
-    let (lhs, rhs) = (scope(world, &binary.lhs), scope(world, &binary.rhs));
+fn of_binary(world: &World, binary: &Binary, lhs: &Scope, rhs: &Scope) -> Scope {
     let is_vector = |expr: &Expr| expr.value_type() == ValueType::Vector;
     let vectors = is_vector(&binary.lhs) && is_vector(&binary.rhs);
     let matching = binary.matching.as_ref().filter(|_| vectors);
     let Some(matching) = matching else {
-        let of_vector = match (is_vector(&binary.lhs), &lhs, &rhs) {
+        let of_vector = match (is_vector(&binary.lhs), lhs, rhs) {
             (true, Scope::Union(reach), _) | (false, _, Scope::Union(reach)) => {
                 reach.carried.clone()
             }
             _ => Vec::new(),
         };
-        return match together(vec![lhs, rhs]) {
+        return match together(&[lhs, rhs]) {
             Scope::Union(reach) => Scope::Union(reach.carrying(of_vector)),
             other => other,
         };
@@ -153,11 +174,11 @@ fn of_binary(world: &World, binary: &Binary) -> Scope {
     };
     match (lhs, rhs) {
         (Scope::Union(lhs), Scope::Union(rhs)) if lhs.partitions == rhs.partitions => {
-            sides.unions(&lhs, &rhs)
+            sides.unions(lhs, rhs)
         }
-        (Scope::Union(lhs), Scope::Local) => sides.with_local_right(&lhs),
-        (Scope::Local, Scope::Union(rhs)) => sides.with_local_left(&rhs),
-        (lhs, rhs) => together(vec![lhs, rhs]).global(),
+        (Scope::Union(lhs), Scope::Local) => sides.with_local_right(lhs),
+        (Scope::Local, Scope::Union(rhs)) => sides.with_local_left(rhs),
+        (lhs, rhs) => together(&[lhs, rhs]).global(),
     }
 }
 
@@ -229,13 +250,12 @@ impl Sides<'_> {
     }
 }
 
-fn of_call(world: &World, call: &Call) -> Scope {
+fn of_call(world: &World, call: &Call, scopes: &[&Scope]) -> Scope {
     use FunctionId::{
         Absent, AbsentOverTime, HistogramFraction, HistogramQuantile, HistogramQuantiles, Info,
         LabelJoin, LabelReplace, Scalar, Vector,
     };
-    let scopes: Vec<Scope> = call.args.iter().map(|arg| scope(world, arg)).collect();
-    let carried = of_data(call, &scopes);
+    let carried = of_data(call, scopes);
     let reach = match together(scopes) {
         Scope::Union(reach) => reach,
         other => return other,
@@ -264,7 +284,7 @@ fn of_call(world: &World, call: &Call) -> Scope {
 }
 
 /// The partition labels of the vector or window among the arguments.
-fn of_data(call: &Call, scopes: &[Scope]) -> Vec<String> {
+fn of_data(call: &Call, scopes: &[&Scope]) -> Vec<String> {
     let data = |arg: &Expr| matches!(arg.value_type(), ValueType::Vector | ValueType::Matrix);
     let mut args = call.args.iter().zip(scopes);
     match args.find(|(arg, _)| data(arg)) {

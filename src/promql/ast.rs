@@ -1,6 +1,6 @@
 //! The tree of a parsed expression (`promql/parser/ast.go`).
 
-use super::{Function, Span};
+use super::{Function, Span, with_room};
 use crate::labels::Matcher;
 
 /// What an expression evaluates to.
@@ -41,12 +41,21 @@ impl ValueType {
 }
 
 /// An expression and where it stands.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct Expr {
     /// What it is.
     pub kind: ExprKind,
     /// Where it stands in the query.
     pub span: Span,
+}
+
+impl Clone for Expr {
+    fn clone(&self) -> Self {
+        with_room(|| Self {
+            kind: self.kind.clone(),
+            span: self.span,
+        })
+    }
 }
 
 /// The kinds of expressions.
@@ -490,7 +499,19 @@ impl Expr {
             ExprKind::Call(call) => call.function.returns,
             ExprKind::Binary(binary) => {
                 let scalar = |side: &Self| side.value_type() == ValueType::Scalar;
-                if scalar(&binary.lhs) && scalar(&binary.rhs) {
+                // Of a chain of operators, the side that ends it mostly settles this.
+                let chain = |side: &Self| {
+                    matches!(
+                        side.kind,
+                        ExprKind::Binary(_) | ExprKind::Paren(_) | ExprKind::Unary(..)
+                    )
+                };
+                let (first, second) = if chain(&binary.rhs) {
+                    (&binary.lhs, &binary.rhs)
+                } else {
+                    (&binary.rhs, &binary.lhs)
+                };
+                if scalar(first) && scalar(second) {
                     ValueType::Scalar
                 } else {
                     ValueType::Vector

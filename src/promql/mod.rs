@@ -4,9 +4,11 @@
 //! An expression is parsed (`parse`), prepared for a range of steps, which names the data it needs,
 //! and evaluated over that data. Nothing here reads a clock, awaits or fetches.
 
+mod deep;
 mod kahan;
 pub mod parse;
 mod position;
+mod pretty;
 mod print;
 
 pub mod ast;
@@ -21,6 +23,7 @@ mod text;
 mod value;
 
 pub use annotations::{Annotation, Annotations, Mended, Severity};
+pub(crate) use deep::{on_large_stack, with_room};
 pub use function::{Function, FunctionId, Variadic};
 pub use functions::go_float;
 pub use histogram::FloatHistogram;

@@ -12,6 +12,7 @@ use super::{
         VectorMatching, VectorSelector,
     },
     functions::go_float,
+    with_room,
 };
 use crate::{
     labels::{MatchOp, Matcher, go_quote},
@@ -21,27 +22,35 @@ use crate::{
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        match &self.kind {
-            ExprKind::Number(number) => number.fmt(f),
-            ExprKind::String(text) => f.write_str(&quote(text)),
-            ExprKind::Vector(selector) => {
-                series(f, selector)?;
-                at(f, &selector.shift)?;
-                extended(f, selector.extended)?;
-                offset(f, &selector.shift)
-            }
-            ExprKind::Matrix(matrix) => print_matrix(f, matrix),
-            ExprKind::Subquery(subquery) => print_subquery(f, subquery),
-            ExprKind::Paren(inner) => write!(f, "({inner})"),
-            ExprKind::Unary(op, inner) => write!(f, "{}{inner}", sign(*op)),
-            ExprKind::Binary(binary) => print_binary(f, binary),
-            ExprKind::Aggregate(aggregate) => print_aggregate(f, aggregate),
-            ExprKind::Fragment(number) => write!(f, "<fragment {number}>"),
-            ExprKind::Call(call) => {
-                write!(f, "{}(", call.function.name)?;
-                separated(f, &call.args)?;
-                f.write_char(')')
-            }
+        with_room(|| print(f, self))
+    }
+}
+
+/// The alternate form, `{:#}`, is that of an expression that an operator follows.
+fn print(f: &mut Formatter<'_>, expr: &Expr) -> fmt::Result {
+    match &expr.kind {
+        ExprKind::Number(number) => number.fmt(f),
+        ExprKind::String(text) => f.write_str(&quote(text)),
+        ExprKind::Vector(selector) => print_vector(f, selector),
+        ExprKind::Matrix(matrix) => print_matrix(f, matrix),
+        ExprKind::Subquery(subquery) => {
+            write!(f, "{}{}", subquery.expr, SubqueryWindow(subquery))
+        }
+        ExprKind::Paren(inner) => write!(f, "({inner})"),
+        ExprKind::Unary(op, inner) => {
+            f.write_str(sign(*op))?;
+            inner.fmt(f)
+        }
+        ExprKind::Binary(binary) => {
+            write!(f, "{:#} {} ", binary.lhs, Operator(binary))?;
+            binary.rhs.fmt(f)
+        }
+        ExprKind::Aggregate(aggregate) => print_aggregate(f, aggregate),
+        ExprKind::Fragment(number) => write!(f, "<fragment {number}>"),
+        ExprKind::Call(call) => {
+            write!(f, "{}(", call.function.name)?;
+            separated(f, &call.args)?;
+            f.write_char(')')
         }
     }
 }
@@ -80,6 +89,36 @@ impl Display for DurationExpr {
     }
 }
 
+fn print_vector(f: &mut Formatter<'_>, selector: &VectorSelector) -> fmt::Result {
+    let shift = &selector.shift;
+    series(f, selector)?;
+    let operator_next = f.alternate() && takes_operators(&shift.offset);
+    if operator_next && (shift.at.is_some() || selector.extended != Extended::No) {
+        // Prometheus writes the offset last, and then takes the operator that follows for one of durations.
+        offset(f, shift)?;
+        at(f, shift)?;
+        return extended(f, selector.extended);
+    }
+    at(f, shift)?;
+    extended(f, selector.extended)?;
+    if operator_next {
+        // After a sign, operators belong to what is around the selector.
+        return write!(f, " offset +{}", shift.offset);
+    }
+    offset(f, shift)
+}
+
+/// Whether operators after an offset are taken for its own.
+fn takes_operators(offset: &Duration) -> bool {
+    let Duration::Expr(expr) = offset else {
+        return false;
+    };
+    matches!(
+        expr.kind,
+        DurationExprKind::Paren(_) | DurationExprKind::Binary(..)
+    )
+}
+
 fn print_matrix(f: &mut Formatter<'_>, matrix: &MatrixSelector) -> fmt::Result {
     let selector = &matrix.selector;
     series(f, selector)?;
@@ -89,25 +128,57 @@ fn print_matrix(f: &mut Formatter<'_>, matrix: &MatrixSelector) -> fmt::Result {
     offset(f, &selector.shift)
 }
 
-fn print_subquery(f: &mut Formatter<'_>, subquery: &Subquery) -> fmt::Result {
-    write!(f, "{}[{}:", subquery.expr, subquery.range)?;
-    if let Some(step) = &subquery.step {
-        step.fmt(f)?;
+/// What follows the expression of a subquery.
+pub(super) struct SubqueryWindow<'a>(pub(super) &'a Subquery);
+
+impl Display for SubqueryWindow<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(subquery) = self;
+        write!(f, "[{}:", subquery.range)?;
+        if let Some(step) = &subquery.step {
+            step.fmt(f)?;
+        }
+        f.write_char(']')?;
+        at(f, &subquery.shift)?;
+        offset(f, &subquery.shift)
     }
-    f.write_char(']')?;
-    at(f, &subquery.shift)?;
-    offset(f, &subquery.shift)
 }
 
-fn print_binary(f: &mut Formatter<'_>, binary: &Binary) -> fmt::Result {
-    write!(f, "{} {}", binary.lhs, binary.op.as_str())?;
-    if binary.return_bool {
-        f.write_str(" bool")?;
+/// An operator with its modifiers.
+pub(super) struct Operator<'a>(pub(super) &'a Binary);
+
+impl Display for Operator<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(binary) = self;
+        f.write_str(binary.op.as_str())?;
+        if binary.return_bool {
+            f.write_str(" bool")?;
+        }
+        match &binary.matching {
+            Some(matching) => print_matching(f, matching),
+            None => Ok(()),
+        }
     }
-    if let Some(matching) = &binary.matching {
-        print_matching(f, matching)?;
+}
+
+/// An aggregation without what it aggregates.
+pub(super) struct AggregateHead<'a>(pub(super) &'a Aggregate);
+
+impl Display for AggregateHead<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self(aggregate) = self;
+        f.write_str(aggregate.op.as_str())?;
+        if !aggregate.without && aggregate.grouping.is_empty() {
+            return Ok(());
+        }
+        f.write_str(if aggregate.without {
+            " without ("
+        } else {
+            " by ("
+        })?;
+        label_names(f, &aggregate.grouping)?;
+        f.write_str(") ")
     }
-    write!(f, " {}", binary.rhs)
 }
 
 fn print_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Result {
@@ -145,17 +216,7 @@ fn print_matching(f: &mut Formatter<'_>, matching: &VectorMatching) -> fmt::Resu
 }
 
 fn print_aggregate(f: &mut Formatter<'_>, aggregate: &Aggregate) -> fmt::Result {
-    f.write_str(aggregate.op.as_str())?;
-    if aggregate.without || !aggregate.grouping.is_empty() {
-        f.write_str(if aggregate.without {
-            " without ("
-        } else {
-            " by ("
-        })?;
-        label_names(f, &aggregate.grouping)?;
-        f.write_str(") ")?;
-    }
-    f.write_char('(')?;
+    write!(f, "{}(", AggregateHead(aggregate))?;
     if let Some(param) = &aggregate.param {
         write!(f, "{param}, ")?;
     }
@@ -227,7 +288,33 @@ fn offset(f: &mut Formatter<'_>, shift: &TimeShift) -> fmt::Result {
     if shift.offset == Duration::Fixed(0) {
         return Ok(());
     }
-    write!(f, " offset {}", shift.offset)
+    write!(f, " offset {}{}", signs(&shift.offset), shift.offset)
+}
+
+/// What has to stand before a calculated offset without parentheses, so that its operators are taken for its own.
+fn signs(offset: &Duration) -> &'static str {
+    let Duration::Expr(expr) = offset else {
+        return "";
+    };
+    let mut first = expr;
+    while let DurationExprKind::Binary(_, lhs, _) = &first.kind {
+        first = lhs;
+    }
+    let negative = match &first.kind {
+        DurationExprKind::Paren(_) => return "",
+        DurationExprKind::Unary(..) => true,
+        DurationExprKind::Number(number) => number.value < 0.0,
+        DurationExprKind::Step
+        | DurationExprKind::Range
+        | DurationExprKind::Binary(..)
+        | DurationExprKind::MinOf(..)
+        | DurationExprKind::MaxOf(..) => false,
+    };
+    match (std::ptr::eq(first, expr), negative) {
+        (true, _) => "",
+        (false, true) => "+",
+        (false, false) => "++",
+    }
 }
 
 fn extended(f: &mut Formatter<'_>, extended: Extended) -> fmt::Result {
@@ -238,7 +325,7 @@ fn extended(f: &mut Formatter<'_>, extended: Extended) -> fmt::Result {
     })
 }
 
-fn sign(op: UnaryOp) -> &'static str {
+pub(super) fn sign(op: UnaryOp) -> &'static str {
     match op {
         UnaryOp::Plus => BinaryOp::Add.as_str(),
         UnaryOp::Minus => BinaryOp::Sub.as_str(),

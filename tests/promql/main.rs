@@ -14,15 +14,19 @@ mod annotate;
 mod chance;
 mod classic;
 mod compare;
+mod corpus;
+mod deep;
 mod federated;
 mod language;
 mod mistakes;
 mod notation;
+mod printed;
 mod run;
 mod same;
 mod starts;
 mod storage;
 mod subject;
+mod syntax;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -15,7 +15,7 @@ use super::{
     params::{instant, limit, lookback, optional_time, range, timeout},
     querier::{Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope},
     respond::{Remarks, failure, success},
-    tree::tree,
+    tree::push_tree,
     values::{push_labels, push_result},
 };
 use crate::{
@@ -198,7 +198,7 @@ fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
 async fn format_query(RawQuery(address): RawQuery, body: Bytes) -> Response<Body> {
     let params = parameters(address.as_deref(), &body);
     respond(expression(&params).map(|(expr, _)| {
-        let text = expr.to_string();
+        let text = expr.to_pretty();
         success(|out| push_str(out, &text, true), &Remarks::default())
     }))
 }
@@ -207,7 +207,7 @@ async fn parse_query(RawQuery(address): RawQuery, body: Bytes) -> Response<Body>
     let params = parameters(address.as_deref(), &body);
     respond(
         expression(&params)
-            .map(|(expr, _)| success(|out| push_value(out, &tree(&expr)), &Remarks::default())),
+            .map(|(expr, _)| success(|out| push_tree(out, &expr), &Remarks::default())),
     )
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
+    json::push_value,
     labels::Matcher,
     promql::{
         Function, Variadic,
@@ -10,12 +11,16 @@ use crate::{
             At, Cardinality, Duration, DurationExpr, DurationExprKind, Expr, ExprKind, Extended,
             NumberLiteral, TimeShift, UnaryOp, ValueType, VectorMatching, VectorSelector,
         },
-        go_float,
+        go_float, on_large_stack,
     },
 };
 
-/// Makes the tree.
-pub(super) fn tree(expr: &Expr) -> Value {
+/// Appends the tree.
+pub(super) fn push_tree(out: &mut String, expr: &Expr) {
+    on_large_stack(|| push_value(out, &tree(expr)));
+}
+
+fn tree(expr: &Expr) -> Value {
     match &expr.kind {
         ExprKind::Number(number) => {
             json!({"type": "numberLiteral", "val": go_float(number.value)})
@@ -182,5 +187,28 @@ fn sign(op: UnaryOp) -> &'static str {
     match op {
         UnaryOp::Plus => "+",
         UnaryOp::Minus => "-",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use super::*;
+    use crate::promql::parse::{Features, MAX_DEPTH, parse};
+
+    #[test]
+    fn the_deepest_trees_need_little_stack() {
+        let count = MAX_DEPTH as usize - 2;
+        let query = format!("{}a{}", "abs(".repeat(count), ")".repeat(count));
+        let work = move || {
+            let expr = parse(&query, Features::none()).unwrap();
+            let mut out = String::new();
+            push_tree(&mut out, &expr);
+            out
+        };
+        let out = thread::Builder::new().stack_size(1024 * 1024).spawn(work);
+        let out = out.unwrap().join().unwrap();
+        assert_eq!(out.matches("\"name\":\"abs\"").count(), count);
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     labels::LabelSet,
-    promql::{Annotations, Point, Samples, Series, is_stale},
+    promql::{Annotations, Point, Samples, Series, is_stale, with_room},
 };
 
 /// What a node yields.
@@ -120,7 +120,7 @@ impl<'a> Evaluator<'a> {
     pub(super) fn eval(&mut self, node: &Node, steps: Steps) -> Result<Evaluated, EvalError> {
         self.go_on()?;
         let before = self.held;
-        let value = self.eval_kind(node, steps)?;
+        let value = with_room(|| self.eval_kind(node, steps))?;
         self.held = before;
         self.hold(value.samples())?;
         Ok(value)
@@ -154,6 +154,7 @@ impl<'a> Evaluator<'a> {
                 Ok(Evaluated::Vector(select::exact(series, steps)))
             }
             NodeKind::Range(_) | NodeKind::Subquery(_) => self.matrix(node, steps),
+            NodeKind::Same(inner) => self.eval(inner, steps),
             NodeKind::Negate(inner) => self.negate(inner, steps),
             NodeKind::Binary(binary) => self.binary(node, binary, steps),
             NodeKind::Aggregate(aggregate) => self.aggregate(node, aggregate, steps),

@@ -14,6 +14,7 @@ use crate::{
             VectorSelector,
         },
         functions::{max_of, min_of, of_numbers},
+        with_room,
     },
 };
 
@@ -34,6 +35,8 @@ pub(super) enum NodeKind {
     Fragment(usize),
     Range(Range),
     Subquery(Box<SubqueryNode>),
+    /// What has a plus before it: the same, but no selector for those who look for one.
+    Same(Box<Node>),
     Negate(Box<Node>),
     Binary(Box<BinaryNode>),
     Aggregate(Box<AggregateNode>),
@@ -299,7 +302,7 @@ impl Planner {
         let (statistics, buckets) = needs_of(expr);
         self.takes_statistics += u32::from(statistics);
         self.needs_buckets += u32::from(buckets);
-        let planned = self.kind(expr, steps);
+        let planned = with_room(|| self.kind(expr, steps));
         self.takes_statistics -= u32::from(statistics);
         self.needs_buckets -= u32::from(buckets);
         planned
@@ -309,7 +312,11 @@ impl Planner {
         let value_type = expr.value_type();
         let (kind, invariant, wrap) = match &expr.kind {
             ExprKind::Paren(inner) => return self.node(inner, steps),
-            ExprKind::Unary(UnaryOp::Plus, inner) => return self.node(inner, steps),
+            ExprKind::Unary(UnaryOp::Plus, inner) => {
+                let inner = self.node(inner, steps)?;
+                let kind = NodeKind::Same(Box::new(inner.node));
+                (kind, inner.invariant, inner.wrap)
+            }
             ExprKind::Unary(UnaryOp::Minus, inner) => {
                 let inner = self.node(inner, steps)?;
                 let kind = NodeKind::Negate(Box::new(inner.node));
@@ -412,12 +419,12 @@ impl Planner {
         }
         let info = self.info(call, steps)?;
         let taken = if info.is_some() { 1 } else { call.args.len() };
-        let args = call
-            .args
-            .iter()
-            .take(taken)
-            .map(|arg| self.node(arg, steps))
-            .collect::<Result<Vec<_>, _>>()?;
+        let args = call.args.iter().take(taken);
+        let args = args.map(|arg| match without_offset(call.function.id, arg) {
+            Some(arg) => self.node(&arg, steps),
+            None => self.node(arg, steps),
+        });
+        let args = args.collect::<Result<Vec<_>, _>>()?;
         let all = args.iter().all(|arg| arg.invariant);
         let selected = args
             .iter()
@@ -455,11 +462,14 @@ impl Planner {
                 offset: Duration::Fixed(shift.offset),
             };
         }
-        let named = selector.matchers.iter().any(|m| m.name() == "__name__");
-        if !named {
-            let name = Matcher::new(MatchOp::Equal, "__name__", "target_info");
-            selector.matchers.extend(name);
-        }
+        let mut names = selector.matchers.iter().filter(|m| m.name() == "__name__");
+        let positive = |m: &Matcher| matches!(m.op(), MatchOp::Equal | MatchOp::Regex);
+        let names = (names.clone().next().is_some(), names.any(positive));
+        selector.matchers.extend(match names {
+            (false, _) => Matcher::new(MatchOp::Equal, "__name__", "target_info").ok(),
+            (true, false) => Matcher::new(MatchOp::Regex, "__name__", ".+_info").ok(),
+            (true, true) => None,
+        });
         self.instant(&selector, steps).map(Some)
     }
 
@@ -552,6 +562,10 @@ impl Planner {
     /// When the first selector below an expression looks at its data, so that `info` looks at the same time: offsets of
     /// subqueries around it add up, until an `@` says when.
     fn first_shift(&self, expr: &Expr) -> Result<Option<Shift>, EvalError> {
+        with_room(|| self.first_shift_within(expr))
+    }
+
+    fn first_shift_within(&self, expr: &Expr) -> Result<Option<Shift>, EvalError> {
         match &expr.kind {
             ExprKind::Vector(selector) => self.shift(&selector.shift).map(Some),
             ExprKind::Matrix(matrix) => self.shift(&matrix.selector.shift).map(Some),
@@ -567,7 +581,12 @@ impl Planner {
                 Ok(Some(shift))
             }
             _ => {
-                for child in expr.children() {
+                let mut children = expr.children();
+                if matches!(expr.kind, ExprKind::Aggregate(_)) {
+                    // Prometheus looks at a parameter last.
+                    children.reverse();
+                }
+                for child in children {
                     if let Some(shift) = self.first_shift(child)? {
                         return Ok(Some(shift));
                     }
@@ -621,6 +640,10 @@ impl Planner {
     }
 
     fn duration_seconds(&self, expr: &DurationExpr) -> Result<f64, EvalError> {
+        with_room(|| self.seconds_of(expr))
+    }
+
+    fn seconds_of(&self, expr: &DurationExpr) -> Result<f64, EvalError> {
         use crate::promql::ast::BinaryOp::{Div, Mod};
         let fail = |why: &str| {
             let Span { start, end } = expr.span;
@@ -669,6 +692,21 @@ fn needs_of(expr: &Expr) -> (bool, bool) {
             _ => (false, false),
         },
         _ => (false, false),
+    }
+}
+
+/// The selector with `@` whose time is asked for: Prometheus leaves out its offset.
+fn without_offset(id: FunctionId, arg: &Expr) -> Option<Expr> {
+    use FunctionId::{StartTimestamp, Timestamp};
+    match &arg.unwrap_parens().kind {
+        ExprKind::Vector(selector)
+            if matches!(id, Timestamp | StartTimestamp) && selector.shift.at.is_some() =>
+        {
+            let mut selector = selector.clone();
+            selector.shift.offset = Duration::Fixed(0);
+            Some(arg.of_kind(ExprKind::Vector(selector)))
+        }
+        _ => None,
     }
 }
 

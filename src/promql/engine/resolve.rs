@@ -1,9 +1,12 @@
 //! Expressions whose times are numbers, so that they mean the same wherever they are evaluated.
 
 use super::{EvalError, Options, Steps, plan::Planner};
-use crate::promql::ast::{
-    At, Duration, Expr, ExprKind, MatrixSelector, NumberLiteral, Subquery, TimeShift,
-    VectorSelector,
+use crate::promql::{
+    ast::{
+        At, Duration, Expr, ExprKind, MatrixSelector, NumberLiteral, Subquery, TimeShift,
+        VectorSelector,
+    },
+    with_room,
 };
 
 /// Puts numbers in the place of what depends on the range of the query: `@ start()`, `step()`, durations that are
@@ -26,6 +29,10 @@ struct Resolver {
 
 impl Resolver {
     fn expr(&self, expr: &Expr) -> Result<Expr, EvalError> {
+        with_room(|| self.resolved(expr))
+    }
+
+    fn resolved(&self, expr: &Expr) -> Result<Expr, EvalError> {
         let kind = match &expr.kind {
             ExprKind::Vector(selector) => ExprKind::Vector(self.selector(selector)?),
             ExprKind::Matrix(matrix) => ExprKind::Matrix(MatrixSelector {

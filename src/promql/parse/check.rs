@@ -14,6 +14,7 @@ use crate::{
             Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, ValueType,
             VectorMatching, VectorSelector,
         },
+        with_room,
     },
 };
 
@@ -32,6 +33,10 @@ impl Check<'_, '_> {
     }
 
     fn expr(&mut self, expr: &mut Expr) -> ValueType {
+        with_room(|| self.kind(expr))
+    }
+
+    fn kind(&mut self, expr: &mut Expr) -> ValueType {
         let span = expr.span;
         match &mut expr.kind {
             ExprKind::Number(_) => ValueType::Scalar,

@@ -27,7 +27,7 @@ use crate::labels::{LabelSet, Matcher};
 pub const MAX_BYTES: usize = 64 * 1024;
 
 /// Expressions that are nested deeper are refused, so that no walk over a tree runs out of stack.
-pub const MAX_DEPTH: u32 = 200;
+pub const MAX_DEPTH: u32 = 1000;
 
 /// The parts of the language that are off unless they are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::{
     lex::{LexError, Lexer},
     token::{Kind, Token},
 };
-use crate::promql::Span;
+use crate::promql::{Span, with_room};
 
 /// Why parsing cannot go on.
 #[derive(Debug)]
@@ -159,7 +159,7 @@ impl<'a> Parser<'a> {
             return Err(self.too_deep(token.span()));
         }
         self.open += 1;
-        let result = read(self);
+        let result = with_room(|| read(self));
         self.open -= 1;
         result
     }
