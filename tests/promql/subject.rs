@@ -54,7 +54,19 @@ impl Subject for Local {
     }
 
     fn evaluate(&self, expr: &Expr, steps: Steps) -> Result<Output, String> {
-        let prepared = engine::prepare(expr, steps, OPTIONS).map_err(|error| error.to_string())?;
+        self.evaluate_with(expr, steps, OPTIONS)
+    }
+}
+
+impl Local {
+    /// As [`evaluate`](Subject::evaluate), with other options.
+    pub(crate) fn evaluate_with(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        options: Options,
+    ) -> Result<Output, String> {
+        let prepared = engine::prepare(expr, steps, options).map_err(|error| error.to_string())?;
         let data: Vec<_> = prepared
             .selections()
             .iter()

@@ -3,7 +3,7 @@
 use super::{
     EvalError, Steps,
     evaluate::{Evaluated, Evaluator},
-    matching::{Signatures, is_metadata, matched_labels, without_name},
+    matching::{Signatures, is_metadata, matched_labels},
     plan::{BinaryNode, Node},
     table::{Row, Table},
 };
@@ -635,10 +635,19 @@ fn refuse_ambiguous(result: &Table, groups: &[usize]) -> Result<(), EvalError> {
 impl Evaluator<'_> {
     /// Drops metric names now, or later if that is asked for.
     pub(super) fn drop_names(&self, table: &mut Table) -> Result<(), EvalError> {
+        self.drop_names_but(table, |name| !is_metadata(name))
+    }
+
+    /// Drops now what `keeps` does not keep, or later all that belongs to names.
+    pub(super) fn drop_names_but(
+        &self,
+        table: &mut Table,
+        keeps: impl Fn(&str) -> bool,
+    ) -> Result<(), EvalError> {
         for row in &mut table.rows {
             row.drop_name = true;
             if !self.options.delayed_name_removal {
-                row.labels = without_name(&row.labels);
+                row.labels = row.labels.filter_pairs(|name, _| keeps(name));
             }
         }
         if self.options.delayed_name_removal {

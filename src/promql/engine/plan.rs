@@ -413,18 +413,22 @@ impl Planner {
     }
 
     fn call(&mut self, call: &Call, steps: Steps) -> Result<(NodeKind, bool, bool), EvalError> {
-        use FunctionId::Timestamp;
+        use FunctionId::{StartTimestamp, Timestamp};
         if let Some(value) = self.folded(call.function.id) {
             return Ok((NodeKind::Number(value), true, false));
         }
         let info = self.info(call, steps)?;
         let taken = if info.is_some() { 1 } else { call.args.len() };
         let args = call.args.iter().take(taken);
-        let args = args.map(|arg| match without_offset(call.function.id, arg) {
-            Some(arg) => self.node(&arg, steps),
-            None => self.node(arg, steps),
-        });
-        let args = args.collect::<Result<Vec<_>, _>>()?;
+        let args = args.map(|arg| self.node(arg, steps));
+        let mut args = args.collect::<Result<Vec<_>, _>>()?;
+        if let (Timestamp | StartTimestamp, [arg]) = (call.function.id, args.as_mut_slice())
+            && let NodeKind::Instant(instant) = &mut arg.node.kind
+            && instant.shift.at.is_some()
+        {
+            // Prometheus selects samples as the offset says, but looks at the time that `@` names.
+            instant.shift.offset = 0;
+        }
         let all = args.iter().all(|arg| arg.invariant);
         let selected = args
             .iter()
@@ -692,21 +696,6 @@ fn needs_of(expr: &Expr) -> (bool, bool) {
             _ => (false, false),
         },
         _ => (false, false),
-    }
-}
-
-/// The selector with `@` whose time is asked for: Prometheus leaves out its offset.
-fn without_offset(id: FunctionId, arg: &Expr) -> Option<Expr> {
-    use FunctionId::{StartTimestamp, Timestamp};
-    match &arg.unwrap_parens().kind {
-        ExprKind::Vector(selector)
-            if matches!(id, Timestamp | StartTimestamp) && selector.shift.at.is_some() =>
-        {
-            let mut selector = selector.clone();
-            selector.shift.offset = Duration::Fixed(0);
-            Some(arg.of_kind(ExprKind::Vector(selector)))
-        }
-        _ => None,
     }
 }
 

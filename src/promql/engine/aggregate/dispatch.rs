@@ -142,7 +142,8 @@ impl Evaluator<'_> {
     pub(super) fn warn_of_quantiles(&mut self, span: crate::promql::Span, params: &[f64]) {
         let mut warn = |value: f64| check_quantile(&mut self.notes, value, span);
         if params.iter().any(|param| param.is_nan()) {
-            warn(f64::NAN);
+            // For Prometheus, the largest and the smallest are no numbers then either.
+            return warn(f64::NAN);
         }
         let most = params.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let least = params.iter().copied().fold(f64::INFINITY, f64::min);

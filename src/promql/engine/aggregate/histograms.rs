@@ -101,36 +101,41 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
+    /// Once a group holds a number first, or histograms that do not fit, no more of them are added.
     fn total(&mut self, rows: &[usize], step: usize) -> Option<Point> {
         let mut total: Option<Total> = None;
-        let mut floats = false;
+        let (mut floats, mut histograms, mut fits) = (false, false, true);
         for row in rows {
             match self.table.point(*row, step) {
                 Some(Point::Float(_)) => floats = true,
-                Some(Point::Histogram(histogram)) => match &mut total {
-                    None => total = Some(Total::new(self.op, &histogram)),
-                    Some(total) => {
-                        if total.add(&histogram).is_err() {
-                            self.warn_of_schemas(*row);
-                            return None;
-                        }
+                Some(Point::Histogram(histogram)) => {
+                    let first = !floats && !histograms;
+                    histograms = true;
+                    match &mut total {
+                        None if first => total = Some(Total::new(self.op, &histogram)),
+                        None => {}
+                        Some(total) => fits = total.add(&histogram).is_ok(),
                     }
-                },
+                }
                 None => {}
             }
+            if !fits {
+                self.warn_of_schemas(*row);
+                break;
+            }
         }
-        if floats {
+        let outcome = total.as_ref().map(Total::outcome).unwrap_or_default();
+        if outcome.nhcb_bounds_reconciled {
+            bounds_reconciled(self.notes, self.span, HistogramOperation::Aggregation);
+        }
+        if floats && histograms {
             let text = "encountered a mix of histograms and floats for aggregation";
             self.notes.warn(self.span, text);
             return None;
         }
-        let total = total?;
-        let outcome = total.outcome();
+        let total = total.filter(|_| fits)?;
         if outcome.counter_reset_collision {
             reset_collision(self.notes, self.span, HistogramOperation::Aggregation);
-        }
-        if outcome.nhcb_bounds_reconciled {
-            bounds_reconciled(self.notes, self.span, HistogramOperation::Aggregation);
         }
         let mut histogram = total.finish();
         histogram.compact(0);

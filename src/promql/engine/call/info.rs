@@ -1,7 +1,7 @@
 //! `info`: adds labels of info metrics such as `target_info` to the series of the same job and instance
 //! (`promql/info.go`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::{
     EvalError, Steps,
@@ -12,7 +12,7 @@ use super::super::{
     table::{Row, Table},
 };
 use crate::{
-    labels::{LabelSet, MatchOp, Matcher},
+    labels::{LabelSet, Matcher},
     promql::Series,
 };
 
@@ -34,10 +34,7 @@ impl<'a> Wanted<'a> {
 
     /// Whether a name is that of an info metric.
     fn is_info(&self, name: &str) -> bool {
-        let positive = |m: &&&Matcher| matches!(m.op(), MatchOp::Equal | MatchOp::Regex);
-        let named = self.names.iter().any(|m| positive(&m));
-        (named || (name.ends_with("_info") && name.len() > "_info".len()))
-            && self.names.iter().all(|matcher| matcher.matches_value(name))
+        self.names.iter().all(|matcher| matcher.matches_value(name))
     }
 
     fn wants(&self, label: &str) -> bool {
@@ -47,6 +44,29 @@ impl<'a> Wanted<'a> {
     /// Whether a series without info series is left as it is.
     fn allows_none(&self) -> bool {
         self.data.iter().all(|matcher| matcher.matches_value(""))
+    }
+}
+
+/// The values of each identifying label that series to be enriched have. Other info series are not looked at, and what is
+/// wrong with them is not told.
+struct Identified<'a>([BTreeSet<&'a str>; 2]);
+
+impl<'a> Identified<'a> {
+    fn of(base: &'a Table, wanted: &Wanted<'_>) -> Self {
+        let mut values = [BTreeSet::new(), BTreeSet::new()];
+        let enriched = |labels: &&LabelSet| !wanted.is_info(labels.value(NAME));
+        for labels in base.rows.iter().map(|row| &row.labels).filter(enriched) {
+            for (values, label) in values.iter_mut().zip(IDENTIFYING) {
+                values.extend(labels.get(label));
+            }
+        }
+        Self(values)
+    }
+
+    fn allows(&self, labels: &LabelSet) -> bool {
+        let mut all = self.0.iter().zip(IDENTIFYING);
+        self.0.iter().any(|values| !values.is_empty())
+            && all.all(|(values, label)| values.is_empty() || values.contains(labels.value(label)))
     }
 }
 
@@ -64,7 +84,9 @@ impl Evaluator<'_> {
         };
         let wanted = Wanted::new(&instant.matchers);
         let series = self.series(instant.selection);
-        let found = self.info_series(series, instant, &wanted, steps)?;
+        let identified = Identified::of(&base, &wanted);
+        let found = self.info_series(series, instant, &identified, steps)?;
+        refuse_duplicates(&base, &found)?;
         let mut groups: BTreeMap<Vec<&str>, Vec<&InfoSeries<'_>>> = BTreeMap::new();
         for info in &found {
             groups.entry(identity(info.labels)).or_default().push(info);
@@ -90,14 +112,12 @@ impl Evaluator<'_> {
         &self,
         series: &'a [Series],
         instant: &Instant,
-        wanted: &Wanted<'_>,
+        identified: &Identified<'_>,
         steps: Steps,
     ) -> Result<Vec<InfoSeries<'a>>, EvalError> {
         let mut all = Vec::new();
-        for series in series {
-            if !wanted.is_info(series.labels.value(NAME)) {
-                continue;
-            }
+        for series in series.iter().filter(|one| identified.allows(&one.labels)) {
+            self.go_on()?;
             let mut cursor = Cursor::new(series);
             let mut times = Vec::with_capacity(steps.count());
             for step in steps.iter() {
@@ -145,7 +165,7 @@ fn enrich(
         let Some(point) = base.point(row, step) else {
             continue;
         };
-        let current = current(infos, step)?;
+        let current = current(infos, step);
         if current.is_empty() && !wanted.allows_none() {
             continue;
         }
@@ -171,27 +191,52 @@ fn enrich(
 }
 
 /// The newest info series of each name at a step.
-fn current<'a>(infos: &[&'a InfoSeries<'a>], step: usize) -> Result<Vec<&'a LabelSet>, EvalError> {
+fn current<'a>(infos: &[&'a InfoSeries<'a>], step: usize) -> Vec<&'a LabelSet> {
     let mut newest: BTreeMap<&str, (i64, &LabelSet)> = BTreeMap::new();
     for info in infos {
         let Some(time) = info.times.get(step).copied().flatten() else {
             continue;
         };
         let name = info.labels.value(NAME);
-        match newest.get(name) {
-            Some((other, existing)) if *other == time => {
-                return Err(EvalError::failed(format!(
-                    "found duplicate series for info metric: existing {existing} @ {other}, new {} @ {time}",
-                    info.labels
-                )));
-            }
-            Some((other, _)) if *other > time => {}
-            _ => {
-                newest.insert(name, (time, info.labels));
+        if newest.get(name).is_none_or(|(other, _)| *other < time) {
+            newest.insert(name, (time, info.labels));
+        }
+    }
+    newest.into_values().map(|(_, labels)| labels).collect()
+}
+
+/// Refuses two info series of one name and the same identifying labels, if none of them is newer, at a step at which
+/// there is anything to enrich.
+fn refuse_duplicates(base: &Table, infos: &[InfoSeries<'_>]) -> Result<(), EvalError> {
+    let steps =
+        (0..base.steps()).filter(|step| (0..base.len()).any(|row| base.present(row, *step)));
+    let steps: Vec<usize> = steps.collect();
+    let mut groups: BTreeMap<(&str, Vec<&str>), Vec<&InfoSeries<'_>>> = BTreeMap::new();
+    for info in infos {
+        let key = (info.labels.value(NAME), identity(info.labels));
+        groups.entry(key).or_default().push(info);
+    }
+    for group in groups.values().filter(|group| group.len() > 1) {
+        for step in &steps {
+            let mut newest: Option<(i64, &LabelSet)> = None;
+            for info in group {
+                let Some(time) = info.times.get(*step).copied().flatten() else {
+                    continue;
+                };
+                match newest {
+                    Some((other, existing)) if other == time => {
+                        return Err(EvalError::failed(format!(
+                            "found duplicate series for info metric: existing {existing} @ {other}, new {} @ {time}",
+                            info.labels
+                        )));
+                    }
+                    Some((other, _)) if other > time => {}
+                    _ => newest = Some((time, info.labels)),
+                }
             }
         }
     }
-    Ok(newest.into_values().map(|(_, labels)| labels).collect())
+    Ok(())
 }
 
 /// The labels that info series add to those that a series has.

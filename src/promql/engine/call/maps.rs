@@ -3,6 +3,7 @@
 use super::super::{
     EvalError, Steps,
     evaluate::{Evaluated, Evaluator},
+    matching::NAME,
     plan::CallNode,
     table::{Row, Table},
 };
@@ -47,7 +48,12 @@ impl Evaluator<'_> {
             }),
             _ => match (math_function(id), statistic(id)) {
                 (Some(function), _) => each(&mut table, |value, _| Some(function(value))),
-                (None, Some(statistic)) => of_histograms(&mut table, statistic),
+                (None, Some(statistic)) => {
+                    of_histograms(&mut table, statistic);
+                    table.drop_empty_rows();
+                    self.drop_names_but(&mut table, |name| name != NAME)?;
+                    return Ok(Evaluated::Vector(table));
+                }
                 (None, None) => {
                     let name = call.function.name;
                     return Err(EvalError::failed(format!("unknown function {name}")));
