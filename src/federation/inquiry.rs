@@ -54,6 +54,14 @@ pub enum Refusal {
     /// Partitions contradict each other.
     #[error(transparent)]
     Overlap(#[from] Overlap),
+    /// A partition can be reached, but refuses what the query selects.
+    #[error("partition {partition} refuses the series that the query needs: {reason}")]
+    Selector {
+        /// The labels of the partition.
+        partition: LabelSet,
+        /// What it says.
+        reason: String,
+    },
     /// Parts that partitions computed do not make up the whole: the query is to be asked again in a world of
     /// [selectors only](World::selectors_only).
     #[error("what partitions computed cannot be put together: {0}")]
@@ -156,6 +164,9 @@ impl Inquiry {
     }
 }
 
+/// The series of an answer and the remarks beside them.
+type Answered = (Vec<Series>, Vec<Note>);
+
 /// What was fetched so far.
 struct Gathered<'a> {
     world: &'a World,
@@ -174,7 +185,7 @@ impl Gathered<'_> {
             if let (Fetched::Refused(reason), false) = (&answer, fragment.selects) {
                 return Err(Refusal::Again(reason.clone()));
             }
-            let Some((series, notes)) = self.answered(question.partition, answer) else {
+            let Some((series, notes)) = self.answered(question.partition, answer)? else {
                 continue;
             };
             if let Some((_, text)) = notes
@@ -214,7 +225,7 @@ impl Gathered<'_> {
     ) -> Result<Vec<Series>, Refusal> {
         let mut all = Vec::new();
         for (window, answer) in windows.iter().zip(answers) {
-            if let Some((series, notes)) = self.answered(window.partition, answer) {
+            if let Some((series, notes)) = self.answered(window.partition, answer)? {
                 self.note(notes, Span::default());
                 let series = merge::attach(series, &window.attach, false);
                 all.push((window.partition, series));
@@ -224,22 +235,24 @@ impl Gathered<'_> {
     }
 
     /// The series and remarks of an answer. One that says itself that it is not whole is none.
-    fn answered(&mut self, partition: usize, answer: Fetched) -> Option<(Vec<Series>, Vec<Note>)> {
+    fn answered(&mut self, partition: usize, answer: Fetched) -> Result<Option<Answered>, Refusal> {
         let (series, warnings) = match answer {
             Fetched::Series(series) => (series, Vec::new()),
             Fetched::Remarked(series, warnings) => (series, warnings),
-            Fetched::Refused(reason) | Fetched::Missing(reason) => {
-                return self.lacks(partition, reason);
+            Fetched::Refused(reason) => {
+                let partition = self.world.labels_of(partition);
+                return Err(Refusal::Selector { partition, reason });
             }
+            Fetched::Missing(reason) => return Ok(self.lacks(partition, reason)),
         };
         let mut notes = Vec::new();
         for warning in warnings {
             match notes::note(&warning) {
                 Some(note) => notes.push(note),
-                None => return self.lacks(partition, warning),
+                None => return Ok(self.lacks(partition, warning)),
             }
         }
-        Some((series, notes))
+        Ok(Some((series, notes)))
     }
 
     fn speaks_metrics_ql(&self, partition: usize) -> bool {

@@ -200,10 +200,8 @@ fn parts_that_do_not_add_up_are_asked_for_again() {
     ));
     let refused = || Fetched::Refused("invalid regular expression".to_owned());
     assert!(again("abs(x)", vec![vec![refused(), one(1.0), one(1.0)]]));
-    assert!(!again(
-        "x",
-        vec![vec![refused(), one(1.0), Fetched::Series(Vec::new())]]
-    ));
+    let selected = answered(&world, "x", vec![vec![refused(), one(1.0), one(1.0)]]);
+    assert!(matches!(selected, Err(Refusal::Selector { .. })));
     let counts = || vec![one(1.0), one(1.0), one(1.0)];
     assert!(again(
         "avg(x)",

@@ -11,7 +11,7 @@ use super::{
     context::Context,
     decode::decode,
     identity::{Identity, assumed, identify},
-    question::{Ask, Failure, Request, Times, Values},
+    question::{Ask, Cause, Failure, Request, Times, Values, too_many},
     transfer::transfer,
 };
 use crate::config::{EndpointConfig, EndpointKind};
@@ -135,11 +135,35 @@ impl Endpoint {
         deadline: Instant,
     ) -> Result<Answered, Failure> {
         let asked = self.ask_with_sentinel(context, ask, deadline);
+        self.watched(asked, deadline).await
+    }
+
+    /// Makes a request when it is its turn, and reads the whole of its answer, until the deadline.
+    pub(super) async fn fetch(
+        &self,
+        context: &Context,
+        request: Request,
+        deadline: Instant,
+    ) -> Result<Vec<u8>, Failure> {
+        let asked = async {
+            let _permit = self.permits.acquire().await;
+            transfer(&context.http, &self.config, request).await
+        };
+        self.watched(asked, deadline).await
+    }
+
+    /// What comes until the deadline; remembers whether it failed.
+    async fn watched<T>(
+        &self,
+        asked: impl Future<Output = Result<T, Failure>>,
+        deadline: Instant,
+    ) -> Result<T, Failure> {
         let result = match tokio::time::timeout_at(deadline, asked).await {
             Ok(result) => result,
             Err(_elapsed) => Err(Failure::new("it does not answer in time")),
         };
-        self.state().failed = result.as_ref().is_err_and(|failure| !failure.of_query);
+        let failure = result.as_ref().err();
+        self.state().failed = failure.is_some_and(|failure| failure.cause == Cause::Endpoint);
         result
     }
 
@@ -172,9 +196,8 @@ impl Endpoint {
         };
         let answered = self.exchange(context, &ask, deadline).await;
         let answered = answered.map_err(|failure| Failure {
-            of_query: false,
+            cause: Cause::Endpoint,
             reason: format!("its sentinel is not known: {}", failure.reason),
-            ..failure
         })?;
         if answered.values.series.is_empty() {
             let reason = "it has no data: its sentinel has no result";
@@ -184,7 +207,30 @@ impl Endpoint {
         Ok(())
     }
 
+    /// Asks a question in as many requests as it takes, one after the other.
     async fn exchange(
+        &self,
+        context: &Context,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Answered, Failure> {
+        let mut whole: Option<Answered> = None;
+        for part in ask.parts() {
+            let answered = self.exchange_part(context, &part, deadline).await?;
+            let Some(whole) = &mut whole else {
+                whole = Some(answered);
+                continue;
+            };
+            whole.bytes = whole.bytes.saturating_add(answered.bytes);
+            whole.values.append(answered.values);
+            if whole.values.samples > context.max_samples {
+                return Err(too_many(context.max_samples));
+            }
+        }
+        whole.ok_or_else(|| Failure::new("it was asked for no time: this is a bug"))
+    }
+
+    async fn exchange_part(
         &self,
         context: &Context,
         ask: &Ask,

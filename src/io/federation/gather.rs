@@ -8,7 +8,7 @@ use super::{
     context::Context,
     endpoint::{Answered, Endpoint},
     endpoints::Endpoints,
-    question::{Ask, Failure, Times, Values, seconds},
+    question::{Ask, Cause, Failure, Times, Values, seconds},
 };
 use crate::promql::{
     engine::{Options, Steps, prepare},
@@ -90,7 +90,8 @@ async fn answer(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: I
         outcome
             .attempts
             .push(Attempt::new(endpoint, now.elapsed(), &result));
-        let over = result.as_ref().err().is_none_or(|failure| failure.of_query);
+        let failure = result.as_ref().err();
+        let over = failure.is_none_or(|failure| failure.cause != Cause::Endpoint);
         if result.is_ok() && number > 0 {
             replicas.prefer(endpoint);
         }
@@ -149,8 +150,8 @@ fn candidates(
             seconds(oldest)
         );
         return Err(Failure {
-            of_query: true,
-            ..Failure::new(reason)
+            reason,
+            cause: Cause::Times,
         });
     }
     Ok(fit)

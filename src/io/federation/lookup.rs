@@ -1,6 +1,6 @@
 //! Which series, label names and label values there are, and what metrics mean: asked of every partition.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
@@ -9,12 +9,12 @@ use url::form_urlencoded::Serializer;
 use super::{
     client::{Federation, LEARNING},
     context::Context,
+    endpoint::Endpoint,
     endpoints::Replicas,
-    question::{Failure, Request},
-    transfer::transfer,
+    question::{Cause, Failure, LONGEST_LINE, Request},
 };
 use crate::{
-    config::LabelMode,
+    config::{EndpointKind, LabelMode},
     labels::{LabelSet, Matcher},
     promql::{Span, ast},
 };
@@ -49,8 +49,8 @@ impl Federation {
     pub async fn look_up(&self, request: &LookupRequest, timeout: Duration) -> Vec<LookupAnswer> {
         let now = Instant::now();
         let deadline = now + timeout;
-        let context = std::sync::Arc::new(Context {
-            http: std::sync::Arc::clone(&self.http),
+        let context = Arc::new(Context {
+            http: Arc::clone(&self.http),
             clock: self.clock,
             max_samples: NO_SAMPLES,
         });
@@ -63,7 +63,7 @@ impl Federation {
             let Some(form) = form(request, replicas) else {
                 continue;
             };
-            let (endpoints, context) = (std::sync::Arc::clone(&endpoints), context.clone());
+            let (endpoints, context) = (Arc::clone(&endpoints), Arc::clone(&context));
             let path = request.path.clone();
             asked.spawn(async move {
                 let replicas = endpoints.partitions.get(at)?;
@@ -146,38 +146,91 @@ async fn ask(
     deadline: Instant,
 ) -> Result<Value, Failure> {
     let mut last = Failure::new("it has no endpoint");
-    for endpoint in replicas.order().into_iter().take(2) {
-        let address = if form.is_empty() {
-            path.to_owned()
-        } else {
-            format!("{path}?{form}")
+    let order = replicas.order();
+    for (number, endpoint) in order.iter().take(2).enumerate() {
+        let now = Instant::now();
+        // What is left is for the other replica as well.
+        let until = match number {
+            0 if order.len() > 1 => now + deadline.saturating_duration_since(now) / 2,
+            _ => deadline,
         };
-        let request = Request {
-            method: "GET",
-            path: address,
-            form: String::new(),
-        };
-        let asked = transfer(&context.http, &endpoint.config, request);
-        match tokio::time::timeout_at(deadline, asked).await {
-            Ok(Ok(body)) => match data(&body) {
-                Ok(data) => return Ok(data),
-                Err(reason) => last = Failure::new(reason),
-            },
-            Ok(Err(failure)) => last = failure,
-            Err(_elapsed) => last = Failure::new("it does not answer in time"),
+        let asked = endpoint.fetch(context, to(endpoint, path, form), until);
+        match asked.await.and_then(|body| data(&body)) {
+            Ok(data) => {
+                if number > 0 {
+                    replicas.prefer(endpoint);
+                }
+                return Ok(data);
+            }
+            Err(failure) => {
+                last = Failure {
+                    reason: format!("{}: {}", endpoint.config.name, failure.reason),
+                    ..failure
+                }
+            }
+        }
+        if last.cause != Cause::Endpoint {
+            break;
         }
     }
     Err(last)
 }
 
-fn data(body: &[u8]) -> Result<Value, String> {
-    let answer: Value = serde_json::from_slice(body)
-        .map_err(|error| format!("its answer cannot be read: {error}"))?;
+/// The request as an endpoint takes it.
+fn to(endpoint: &Endpoint, path: &str, form: &str) -> Request {
+    let known = endpoint.identity();
+    let kind = known.map_or(endpoint.config.kind, |identity| identity.kind);
+    let whole = match kind {
+        EndpointKind::VictoriaMetrics => "deny_partial_response=1",
+        EndpointKind::Thanos => "partial_response=false",
+        EndpointKind::Auto
+        | EndpointKind::Prometheus
+        | EndpointKind::Cortex
+        | EndpointKind::Mimir => "",
+    };
+    let parts = [form, whole].into_iter().filter(|part| !part.is_empty());
+    let form = parts.collect::<Vec<_>>().join("&");
+    // Prometheus takes no form for the values of a label.
+    let takes_form = matches!(path, "series" | "labels");
+    if takes_form && form.len() > LONGEST_LINE {
+        return Request {
+            method: "POST",
+            path: path.to_owned(),
+            form,
+        };
+    }
+    let query = if form.is_empty() { "" } else { "?" };
+    Request {
+        method: "GET",
+        path: format!("{path}{query}{form}"),
+        form: String::new(),
+    }
+}
+
+fn data(body: &[u8]) -> Result<Value, Failure> {
+    let mut answer: Value = serde_json::from_slice(body)
+        .map_err(|error| Failure::new(format!("its answer cannot be read: {error}")))?;
     if answer.get("status").and_then(Value::as_str) != Some("success") {
         let error = answer.get("error").and_then(Value::as_str);
-        return Err(format!("it answers: {}", error.unwrap_or("an error")));
+        let reason = format!("it answers: {}", error.unwrap_or("an error"));
+        return Err(Failure::new(reason));
     }
-    Ok(answer.get("data").cloned().unwrap_or(Value::Null))
+    if answer.get("isPartial").and_then(Value::as_bool) == Some(true) {
+        return Err(Failure::new("its answer is partial"));
+    }
+    let warnings = answer.get("warnings").and_then(Value::as_array);
+    let warning = warnings.and_then(|warnings| warnings.first());
+    if let Some(warning) = warning {
+        let reason = format!(
+            "its answer is partial: {}",
+            warning.as_str().unwrap_or_default()
+        );
+        return Err(Failure::new(reason));
+    }
+    Ok(answer
+        .get_mut("data")
+        .map(Value::take)
+        .unwrap_or(Value::Null))
 }
 
 #[cfg(test)]

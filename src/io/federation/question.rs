@@ -1,17 +1,21 @@
 //! What an endpoint is asked and what its answer must be.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use url::form_urlencoded::Serializer;
 
 use super::decode::{Body, Found};
 use crate::{
     config::EndpointKind,
+    labels::LabelSet,
     promql::{Series, engine::Steps},
 };
 
 /// Longer queries go as forms: servers and proxies bound the length of a line.
-const LONGEST_LINE: usize = 1024;
+pub(super) const LONGEST_LINE: usize = 1024;
+
+/// Values at more times are asked for in several requests: Prometheus refuses more than 11,000 steps.
+const MOST_POINTS: i64 = 11_000;
 
 /// What the values are of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -56,18 +60,28 @@ pub(super) struct Values {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) reason: String,
-    /// Whether the query itself is the cause, so that no replica would answer otherwise.
-    pub(super) of_query: bool,
-    /// Whether JSON cannot carry what was asked.
-    pub(super) histograms: bool,
+    pub(super) cause: Cause,
+}
+
+/// What an answer that does not count comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The endpoint: another replica may answer.
+    Endpoint,
+    /// The times: no replica holds them.
+    Times,
+    /// The query: every replica would refuse it.
+    Query,
+    /// The format: JSON cannot carry what was asked.
+    Histograms,
 }
 
 impl Failure {
+    /// What is wrong with an endpoint.
     pub(super) fn new(reason: impl Into<String>) -> Self {
         Self {
             reason: reason.into(),
-            of_query: false,
-            histograms: false,
+            cause: Cause::Endpoint,
         }
     }
 }
@@ -85,6 +99,26 @@ impl Times {
         }
     }
 
+    /// The same times in parts that endpoints take.
+    fn parts(self) -> Vec<Self> {
+        let Self::Grid { start, end, step } = self else {
+            return vec![self];
+        };
+        let mut parts = Vec::new();
+        let mut from = start;
+        while from <= end {
+            let last = from.saturating_add(step.saturating_mul(MOST_POINTS - 1));
+            let end = last.min(end);
+            parts.push(Self::Grid {
+                start: from,
+                end,
+                step,
+            });
+            from = end.saturating_add(step);
+        }
+        parts
+    }
+
     fn has(self, time: i64) -> bool {
         match self {
             Self::At(at) => time == at,
@@ -97,7 +131,42 @@ impl Times {
     }
 }
 
+impl Values {
+    /// Adds the values of later times.
+    pub(super) fn append(&mut self, later: Self) {
+        let places = self.series.iter().enumerate();
+        let places: BTreeMap<LabelSet, usize> = places
+            .map(|(place, series)| (series.labels.clone(), place))
+            .collect();
+        for series in later.series {
+            let place = places.get(&series.labels);
+            match place.and_then(|place| self.series.get_mut(*place)) {
+                Some(known) => {
+                    known.floats.times.extend(series.floats.times);
+                    known.floats.values.extend(series.floats.values);
+                }
+                None => self.series.push(series),
+            }
+        }
+        self.samples = self.samples.saturating_add(later.samples);
+        for remark in later.remarks {
+            if !self.remarks.contains(&remark) {
+                self.remarks.push(remark);
+            }
+        }
+    }
+}
+
 impl Ask {
+    /// The same question in parts of so many times as endpoints take.
+    pub(super) fn parts(&self) -> Vec<Self> {
+        let of = |times| Self {
+            times,
+            ..self.clone()
+        };
+        self.times.parts().into_iter().map(of).collect()
+    }
+
     /// The request to an endpoint of this kind, which may take `left` for it.
     pub(super) fn request(&self, kind: EndpointKind, left: Duration) -> Request {
         let mut form = Serializer::new(String::new());
@@ -188,14 +257,12 @@ impl Ask {
     fn check_found(&self, mut found: Found, max_samples: usize) -> Result<Found, Failure> {
         if found.histograms {
             return Err(Failure {
-                histograms: true,
-                of_query: true,
+                cause: Cause::Histograms,
                 reason: "the series are native histograms, of which the JSON of queries does not hold everything".to_owned(),
             });
         }
         if found.samples > max_samples {
-            let reason = format!("its answer has more than {max_samples} samples");
-            return Err(Failure::new(reason));
+            return Err(too_many(max_samples));
         }
         for series in &mut found.series {
             let times = &series.floats.times;
@@ -231,6 +298,11 @@ impl Ask {
     }
 }
 
+/// What an answer is that has more samples than the query may hold.
+pub(super) fn too_many(max_samples: usize) -> Failure {
+    Failure::new(format!("its answer has more than {max_samples} samples"))
+}
+
 /// What an error of the API means.
 pub(super) fn refusal(body: &Body) -> Failure {
     let text = match (&*body.error_type, &*body.error) {
@@ -239,9 +311,16 @@ pub(super) fn refusal(body: &Body) -> Failure {
         ("", error) => format!("it refuses: {error}"),
         (kind, error) => format!("it refuses: {kind}: {error}"),
     };
+    // A store that fails while a query runs is told as an error of its execution.
+    let of_store = body.error.starts_with("expanding series: ");
+    let cause = match &*body.error_type {
+        "bad_data" => Cause::Query,
+        "execution" if !of_store => Cause::Query,
+        _ => Cause::Endpoint,
+    };
     Failure {
-        of_query: matches!(&*body.error_type, "bad_data" | "execution"),
-        ..Failure::new(text)
+        cause,
+        reason: text,
     }
 }
 
@@ -398,9 +477,14 @@ mod tests {
         );
         let error = error.unwrap_err();
         assert_eq!(
-            (&*error.reason, error.of_query),
-            ("it refuses: execution: many", true)
+            (&*error.reason, error.cause),
+            ("it refuses: execution: many", Cause::Query)
         );
+        let error = check(
+            Times::At(0),
+            r#"{"status":"error","errorType":"execution","error":"expanding series: store a is away"}"#,
+        );
+        assert_eq!(error.unwrap_err().cause, Cause::Endpoint);
         assert!(check(Times::At(0), r#"{"status":""}"#).is_err());
         assert!(check(Times::At(0), r#"{"status":"success"}"#).is_err());
     }
@@ -408,6 +492,9 @@ mod tests {
     #[test]
     fn histograms_are_refused() {
         let text = r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[0,{}]}]}}"#;
-        assert!(check(Times::At(0), text).unwrap_err().histograms);
+        assert_eq!(
+            check(Times::At(0), text).unwrap_err().cause,
+            Cause::Histograms
+        );
     }
 }

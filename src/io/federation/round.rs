@@ -10,7 +10,7 @@ use super::{
     endpoints::Endpoints,
     explain::{Explain, Request},
     gather::{Outcome, gather},
-    question::{Ask, Times, Values},
+    question::{Ask, Cause, Times, Values},
 };
 use crate::{
     federation::{Answer, Fetched, Inquiry, Refusal, Window, World},
@@ -117,7 +117,7 @@ impl Round {
         for (ask, outcome) in questions.asks.iter().zip(outcomes) {
             match &mut outcome.result {
                 Ok(values) => samples = samples.saturating_add(values.samples),
-                Err(failure) if failure.histograms => {
+                Err(failure) if failure.cause == Cause::Histograms => {
                     let partition = self.endpoints.partitions.get(ask.partition);
                     return Err(QueryError::Histograms {
                         partition: partition.map(|one| one.labels.clone()).unwrap_or_default(),
@@ -235,7 +235,9 @@ fn missing<'a>(
 ) -> BTreeMap<usize, String> {
     let mut missing = BTreeMap::new();
     for (ask, outcome) in questions.asks.iter().zip(outcomes) {
-        if let Err(failure) = &outcome.result {
+        if let Err(failure) = &outcome.result
+            && failure.cause != Cause::Query
+        {
             missing
                 .entry(ask.partition)
                 .or_insert_with(|| failure.reason.clone());
@@ -274,12 +276,11 @@ impl Answers<'_> {
             return Fetched::Missing(reason.clone());
         }
         let once = self.questions.uses.get(number) == Some(&1);
-        let Some(Ok(values)) = self
-            .outcomes
-            .get_mut(number)
-            .map(|outcome| &mut outcome.result)
-        else {
-            return Fetched::Missing("it was not asked: this is a bug".to_owned());
+        let outcome = self.outcomes.get_mut(number);
+        let values = match outcome.map(|outcome| &mut outcome.result) {
+            Some(Ok(values)) => values,
+            Some(Err(failure)) => return Fetched::Refused(failure.reason.clone()),
+            None => return Fetched::Missing("it was not asked: this is a bug".to_owned()),
         };
         let Values {
             series, remarks, ..

@@ -1,9 +1,6 @@
 //! What comes of answers that are as they should be.
 
-use std::{
-    sync::{Arc, atomic::Ordering::SeqCst},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::sync::Semaphore;
 
@@ -112,7 +109,7 @@ async fn equal_questions_are_asked_once() {
     let found = shown(&reply.answer.output.value);
     assert_eq!(found, expected(query, Steps::instant(NOW), &CLUSTERS[..2]));
     assert_eq!(server.asked().len(), 1);
-    assert_eq!(server.open.load(SeqCst), 1, "the connection is kept");
+    assert_eq!(server.seen(|seen| seen.open), 1, "the connection is kept");
 }
 
 #[tokio::test]
@@ -134,16 +131,14 @@ async fn no_endpoint_gets_more_at_once_than_it_may() {
     let query = "sum(x) + max(x) + min(x) + count(x) + group(x)";
     let asked = at(&federation, query, Steps::instant(NOW), LONG);
     let released = async {
-        while server.asked().len() < 2 {
-            tokio::task::yield_now().await;
-        }
+        server.until(|seen| seen.queries().count() >= 2).await;
         permits.add_permits(100);
     };
     let (reply, ()) = tokio::join!(asked, released);
     let found = shown(&reply.unwrap().answer.output.value);
     assert_eq!(found, expected(query, Steps::instant(NOW), &CLUSTERS[..2]));
     assert_eq!(server.asked().len(), 5);
-    assert_eq!(server.most.load(SeqCst), 2);
+    assert_eq!(server.seen(|seen| seen.most), 2);
 }
 
 #[tokio::test]
@@ -241,9 +236,7 @@ async fn a_reload_does_not_touch_what_runs() {
     .await;
     let federation = federation(endpoints(&[(&server, "")]));
     let reloaded = async {
-        while server.asked().is_empty() {
-            tokio::task::yield_now().await;
-        }
+        server.until(|seen| seen.queries().count() > 0).await;
         federation.reload(config(""));
         permits.add_permits(10);
     };
@@ -273,6 +266,30 @@ async fn the_windows_of_older_servers_are_cut() {
     let reply = now(&federation, "count_over_time(x[10s])").await;
     assert_eq!(shown(&reply.answer.output.value), ["{job=\"a\"} 600000 2"]);
     assert_eq!(server.asked()[0].form["query"], "{__name__=\"x\"}[9s999ms]");
+}
+
+#[tokio::test]
+async fn many_times_are_asked_for_in_several_requests() {
+    let server = Server::prometheus(data(1.0)).await;
+    let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
+    let steps = Steps {
+        start: 0,
+        end: NOW,
+        step: 25,
+    };
+    let query = "sum by (job) (x)";
+    let reply = at(&federation, query, steps, LONG).await.unwrap();
+    let found = shown(&reply.answer.output.value);
+    assert_eq!(found, expected(query, steps, &CLUSTERS[..1]));
+    let asked: Vec<(String, String)> = server
+        .asked()
+        .iter()
+        .map(|one| (one.form["start"].clone(), one.form["end"].clone()))
+        .collect();
+    let expect = [("0", "274.975"), ("275", "549.975"), ("550", "600")];
+    let expect = expect.map(|(start, end)| (start.to_owned(), end.to_owned()));
+    assert_eq!(asked, expect);
+    assert_eq!(reply.explain.requests.len(), 1);
 }
 
 #[tokio::test]

@@ -1,9 +1,6 @@
 //! What comes of endpoints that do not answer as they should: never a wrong number without a warning.
 
-use std::{
-    sync::{Arc, atomic::Ordering::SeqCst},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use super::{
     NOW, at, data, endpoints, expected, federation, now,
@@ -302,31 +299,95 @@ async fn an_endpoint_that_does_not_tell_what_it_is_is_missing() {
     assert_eq!(shown(&reply.answer.output.value), ["{} 600000 236"]);
 }
 
+/// An error of the API about the query.
+fn refuse(kind: &str, error: &str) -> Reply {
+    let body = format!(r#"{{"status":"error","errorType":"{kind}","error":"{error}"}}"#);
+    let kind = "application/json";
+    Reply::Raw(response("422 Unprocessable Entity", kind, body.as_bytes()))
+}
+
 #[tokio::test]
 async fn what_is_wrong_with_the_query_is_asked_of_one_replica() {
     let refuse = |asked: &Asked| match &*asked.path {
         "/api/v1/status/buildinfo" => Reply::Json(build_info("3.1.0")),
-        _ => {
-            let body = br#"{"status":"error","errorType":"execution","error":"many"}"#;
-            Reply::Raw(response(
-                "422 Unprocessable Entity",
-                "application/json",
-                body,
-            ))
-        }
+        _ => refuse("execution", "many"),
     };
     let (a, b) = (
         Server::start(Arc::new(refuse)).await,
         Server::start(Arc::new(refuse)).await,
     );
     let federation = federation(endpoints(&[(&a, "replica: a"), (&b, "replica: b")]));
-    let reply = now(&federation, "sum(x)").await;
-    assert!(
-        reply.warnings()[0].contains("execution: many"),
-        "{:?}",
-        reply.warnings()
+    let error = at(&federation, "sum(x)", Steps::instant(NOW), super::LONG).await;
+    let error = error.unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "partition {} refuses the series that the query needs: e0: it refuses: execution: many"
     );
-    assert_eq!((a.asked().len(), b.asked().len()), (1, 0));
+    // The sum, and then the series.
+    let queries: Vec<String> = a
+        .asked()
+        .iter()
+        .map(|one| one.form["query"].clone())
+        .collect();
+    assert_eq!(queries, ["sum(x)", "x"]);
+    assert!(b.asked().is_empty());
+}
+
+#[tokio::test]
+async fn what_an_endpoint_refuses_to_compute_is_computed_here() {
+    let eu = Server::prometheus(data(1.0)).await;
+    let us = Server::start(Arc::new(|asked| match asked.form.get("query") {
+        Some(query) if query.contains("sum") => refuse("bad_data", "no sums today"),
+        Some(_) | None => evaluate(asked, &data(2.0)),
+    }))
+    .await;
+    let federation = federation(endpoints(&[
+        (&eu, "partition: {cluster: eu}"),
+        (&us, "partition: {cluster: us}"),
+    ]));
+    let steps = Steps::instant(NOW);
+    let reply = now(&federation, "sum(x)").await;
+    let found = shown(&reply.answer.output.value);
+    assert_eq!(
+        found,
+        expected("sum(x)", steps, &[("eu", 1.0), ("us", 2.0)])
+    );
+    assert_eq!(reply.warnings(), Vec::<String>::new());
+    let why = reply.explain.again.unwrap();
+    assert_eq!(why, "e1: it refuses: bad_data: no sums today");
+
+    // Windows as well are the query's.
+    let refusing = Server::start(Arc::new(|asked| match asked.form.get("query") {
+        Some(query) if query.contains('[') => refuse("execution", "too many samples"),
+        Some(_) | None => evaluate(asked, &data(2.0)),
+    }))
+    .await;
+    federation.reload(endpoints(&[(&refusing, "pushdown: selector")]));
+    let error = at(&federation, "rate(x[5m])", steps, super::LONG).await;
+    let error = error.unwrap_err().to_string();
+    assert!(error.contains("execution: too many samples"), "{error}");
+}
+
+#[tokio::test]
+async fn a_store_that_fails_while_a_query_runs_is_no_fault_of_the_query() {
+    let failing = Server::start(Arc::new(|asked| match &*asked.path {
+        "/api/v1/status/buildinfo" => Reply::Json(build_info("3.1.0")),
+        _ => refuse("execution", "expanding series: a store is away"),
+    }))
+    .await;
+    let sound = Server::prometheus(data(1.0)).await;
+    let federation = federation(endpoints(&[
+        (&failing, "replica: a"),
+        (&sound, "replica: b"),
+    ]));
+    let reply = now(&federation, "sum(x)").await;
+    assert_eq!(shown(&reply.answer.output.value), ["{} 600000 236"]);
+    assert_eq!(reply.explain.requests.len(), 2);
+
+    federation.reload(endpoints(&[(&failing, "")]));
+    let reply = now(&federation, "x").await;
+    let warnings = reply.warnings();
+    assert!(warnings[0].contains("a store is away"), "{warnings:?}");
 }
 
 #[tokio::test]
@@ -337,27 +398,13 @@ async fn a_query_that_is_dropped_leaves_no_request_behind() {
     }))
     .await;
     let federation = federation(endpoints(&[(&server, "")]));
-    let query = at(&federation, "sum(x)", Steps::instant(NOW), super::LONG);
-    let begun = async {
-        while server.asked().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    {
-        let mut query = std::pin::pin!(query);
-        let mut begun = std::pin::pin!(begun);
-        std::future::poll_fn(|context| {
-            assert!(query.as_mut().poll(context).is_pending());
-            begun.as_mut().poll(context)
-        })
-        .await;
-    }
-    let mut waited = 0_u32;
-    while server.running.load(SeqCst) > 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        waited += 1;
-        assert!(waited < 1000, "the request is still there");
-    }
+    let query =
+        tokio::spawn(
+            async move { at(&federation, "sum(x)", Steps::instant(NOW), super::LONG).await },
+        );
+    server.until(|seen| seen.queries().count() > 0).await;
+    query.abort();
+    server.until(|seen| seen.running == 0).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod faults;
+mod lookups;
 mod server;
 
 use std::{sync::Arc, time::Duration};

@@ -1,19 +1,11 @@
 //! Endpoints of the tests: one that evaluates what it is asked over its own series, and ways to fail.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::SeqCst},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{Semaphore, watch},
 };
 
 use crate::{
@@ -72,13 +64,29 @@ impl Reply {
 /// A server on this machine.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
-    asked: Arc<Mutex<Vec<Asked>>>,
+    seen: watch::Sender<Seen>,
+}
+
+/// What a server saw.
+#[derive(Default)]
+pub(super) struct Seen {
+    all: Vec<Asked>,
     /// Connections that stand.
-    pub(super) open: Arc<AtomicUsize>,
+    pub(super) open: usize,
     /// Requests that are under way.
-    pub(super) running: Arc<AtomicUsize>,
+    pub(super) running: usize,
     /// The most requests that were under way at once.
-    pub(super) most: Arc<AtomicUsize>,
+    pub(super) most: usize,
+}
+
+impl Seen {
+    /// What it was asked by queries.
+    pub(super) fn queries(&self) -> impl Iterator<Item = &Asked> {
+        let all = self.all.iter();
+        all.filter(|one| {
+            one.path.starts_with("/api/v1/query") || one.path.starts_with("/api/v1/read")
+        })
+    }
 }
 
 pub(super) type Handler = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
@@ -88,31 +96,33 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let server = Self {
             address: listener.local_addr().unwrap(),
-            asked: Arc::default(),
-            open: Arc::default(),
-            running: Arc::default(),
-            most: Arc::default(),
+            seen: watch::Sender::default(),
         };
-        let (asked, open, most) = (
-            Arc::clone(&server.asked),
-            Arc::clone(&server.open),
-            Arc::clone(&server.most),
-        );
-        let now = Arc::clone(&server.running);
+        let seen = server.seen.clone();
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (asked, open, most) =
-                    (Arc::clone(&asked), Arc::clone(&open), Arc::clone(&most));
-                let (handler, now) = (Arc::clone(&handler), Arc::clone(&now));
-                open.fetch_add(1, SeqCst);
+                let (seen, handler) = (seen.clone(), Arc::clone(&handler));
+                seen.send_modify(|seen| seen.open += 1);
                 tokio::spawn(async move {
-                    serve(stream, &handler, &asked, (&now, &most)).await;
-                    open.fetch_sub(1, SeqCst);
+                    serve(stream, &handler, &seen).await;
+                    seen.send_modify(|seen| seen.open -= 1);
                 });
             }
         });
         server
+    }
+
+    /// Waits until it saw what is expected.
+    pub(super) async fn until(&self, expected: impl FnMut(&Seen) -> bool) {
+        let mut seen = self.seen.subscribe();
+        let waited = tokio::time::timeout(super::LONG, seen.wait_for(expected));
+        assert!(waited.await.is_ok(), "what is expected does not come");
+    }
+
+    /// What it sees now.
+    pub(super) fn seen<T>(&self, read: impl FnOnce(&Seen) -> T) -> T {
+        read(&self.seen.borrow())
     }
 
     /// A server that answers over these series as a Prometheus 3.
@@ -120,32 +130,28 @@ impl Server {
         Self::start(Arc::new(move |asked| evaluate(asked, &series))).await
     }
 
-    /// What it was asked, but for what it is.
+    /// What it was asked by queries.
     pub(super) fn asked(&self) -> Vec<Asked> {
-        let asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
-        asked
-            .iter()
-            .filter(|one| one.path.starts_with("/api/v1/query"))
-            .cloned()
-            .collect()
+        self.seen(|seen| seen.queries().cloned().collect())
+    }
+
+    /// What it was asked below a path.
+    pub(super) fn asked_of(&self, path: &str) -> Vec<Asked> {
+        let of_path = |one: &&Asked| one.path.starts_with(path);
+        self.seen(|seen| seen.all.iter().filter(of_path).cloned().collect())
     }
 }
 
-async fn serve(
-    mut stream: TcpStream,
-    handler: &Handler,
-    asked: &Mutex<Vec<Asked>>,
-    (now, most): (&AtomicUsize, &AtomicUsize),
-) {
+async fn serve(mut stream: TcpStream, handler: &Handler, seen: &watch::Sender<Seen>) {
     while let Some(one) = read(&mut stream).await {
-        most.fetch_max(now.fetch_add(1, SeqCst) + 1, SeqCst);
-        asked
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(one.clone());
+        seen.send_modify(|seen| {
+            seen.all.push(one.clone());
+            seen.running += 1;
+            seen.most = seen.most.max(seen.running);
+        });
         let reply = handler(&one);
         let goes_on = write(&mut stream, reply).await;
-        now.fetch_sub(1, SeqCst);
+        seen.send_modify(|seen| seen.running -= 1);
         if !goes_on {
             return;
         }
@@ -180,10 +186,9 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
     let mut words = line.split(' ');
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let body = String::from_utf8_lossy(&bytes[end..]).into_owned();
     let form = url::form_urlencoded::parse(query.as_bytes());
     let form = form
-        .chain(url::form_urlencoded::parse(body.as_bytes()))
+        .chain(url::form_urlencoded::parse(&bytes[end..]))
         .map(|(name, value)| {
             let name: String = name.into_owned();
             (name, value.into_owned())
