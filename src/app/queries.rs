@@ -226,6 +226,7 @@ fn explained(explain: &Explain) -> Value {
             "bytes": request.bytes,
             "series": request.series,
             "samples": request.samples,
+            "remoteRead": request.remote_read,
             "error": request.error,
         })
     });

@@ -55,7 +55,8 @@ pub use inhibit::InhibitRule;
 pub use load::load;
 pub use mention::Mention;
 pub use query::{
-    EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, TimeRange, load_query,
+    EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, RemoteRead, TimeRange,
+    load_query,
 };
 pub use read::HttpUrl;
 pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};

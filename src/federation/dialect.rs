@@ -1,5 +1,7 @@
 //! What endpoints may be asked so that they answer as the engine would.
 
+use std::convert::Infallible;
+
 use super::{Dialect, Partition, Pushdown, prune::is_classic};
 use crate::promql::{
     FunctionId,
@@ -172,6 +174,30 @@ pub(super) fn shortened(dialect: Dialect, range: &Duration) -> Option<Duration> 
 /// How far the selectors of an endpoint are to look back, so that they find what the engine would find.
 pub(super) fn lookback(dialect: Dialect, lookback: i64) -> i64 {
     lookback - i64::from(dialect == Dialect::Prometheus2)
+}
+
+/// What an endpoint was asked, as the engine evaluates it over the endpoint's samples, and how far its instant selectors
+/// look back then: what was shortened for windows that include their start is as long as it was.
+#[must_use]
+pub fn as_here(dialect: Dialect, asked: &Expr, lookback: i64) -> (Expr, i64) {
+    if dialect == Dialect::Prometheus2 {
+        (lengthened(asked), lookback.saturating_add(1))
+    } else {
+        (asked.clone(), lookback)
+    }
+}
+
+fn lengthened(asked: &Expr) -> Expr {
+    let Ok(mut expr) = asked.with_children(|child| Ok::<_, Infallible>(lengthened(child)));
+    let range = match &mut expr.kind {
+        ExprKind::Matrix(matrix) => Some(&mut matrix.range),
+        ExprKind::Subquery(subquery) => Some(&mut subquery.range),
+        _ => None,
+    };
+    if let Some(Duration::Fixed(range)) = range {
+        *range = range.saturating_add(1);
+    }
+    expr
 }
 
 /// Whether the elements lose their names right here.

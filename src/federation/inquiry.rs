@@ -85,9 +85,9 @@ impl Inquiry {
             .filter(|(_, fragment)| fragment.fixed)
             .map(|(number, _)| number);
         let prepared = prepare_with(&plan.local, steps, options, fixed.collect())?;
-        let markers = has_instants(&plan.local);
-        let windows = prepared.selections().iter();
-        let windows = windows.map(|selection| windows_of(world, selection, markers));
+        let windows = prepared.selections().iter().enumerate();
+        let windows =
+            windows.map(|(at, selection)| windows_of(world, selection, prepared.sees_marks(at)));
         Ok(Self {
             windows: windows.collect(),
             plan,
@@ -289,11 +289,6 @@ fn all_finite(series: &[Series]) -> bool {
                 .all(|value| value.sum.is_finite())
     };
     series.iter().all(finite)
-}
-
-/// Whether instant selectors are left: they see stale markers.
-fn has_instants(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Vector(_)) || expr.children().into_iter().any(has_instants)
 }
 
 fn windows_of(world: &World, selection: &Selection, markers: bool) -> Vec<Window> {

@@ -18,6 +18,7 @@ mod notes;
 mod plan;
 mod prune;
 mod reach;
+mod read;
 mod scope;
 mod world;
 
@@ -25,7 +26,9 @@ mod world;
 mod tests;
 
 pub use answer::{Answer, Certainty, Fetched, Missing};
+pub use dialect::as_here;
 pub use inquiry::{Inquiry, Refusal, Window};
 pub use merge::Overlap;
 pub use plan::{Fragment, Plan, Question, plan};
+pub use read::{Malformed, ReadFormat, Reading, read_chunks, read_request, read_samples};
 pub use world::{Dialect, Partition, PartitionMode, Pushdown, World};

@@ -47,6 +47,8 @@ section! {
         lookback: Duration as PromDuration = Duration::from_mins(5),
         /// How much it is asked to compute.
         pushdown: PushdownLevel as Name<PushdownLevel>,
+        /// When it is asked for samples as they are stored.
+        remote_read: RemoteRead as Name<RemoteRead>,
         /// The tenant whose data are asked for.
         tenant: String,
         /// The header that names the tenant.
@@ -139,6 +141,30 @@ pub enum PushdownLevel {
     Full,
 }
 
+/// When an endpoint is asked for samples as they are stored, by `/api/v1/read`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RemoteRead {
+    /// Never: what would need it cannot be answered.
+    Never,
+    /// Where answers to queries do not hold enough: of native histograms, and of ended series.
+    #[default]
+    Histograms,
+    /// Instead of all queries for plain series as well.
+    Prefer,
+}
+
+impl Named for RemoteRead {
+    const NAMES: &'static [(&'static str, Self)] = &[
+        ("never", Self::Never),
+        ("histograms", Self::Histograms),
+        ("prefer", Self::Prefer),
+    ];
+
+    fn unknown(word: &str) -> String {
+        format!("unknown use of remote_read {}", go_quote(word))
+    }
+}
+
 impl Named for PushdownLevel {
     const NAMES: &'static [(&'static str, Self)] = &[
         ("aggregate", Self::Aggregate),
@@ -182,6 +208,14 @@ fn check_endpoint(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Rea
     }
     if endpoint.lookback.is_zero() {
         reader.deny(place.of("lookback"), "lookback must be greater than zero");
+    }
+    let reads = !matches!(
+        endpoint.kind,
+        EndpointKind::Thanos | EndpointKind::VictoriaMetrics
+    );
+    if endpoint.remote_read == RemoteRead::Prefer && !reads {
+        let message = "endpoints of this kind have no remote_read";
+        reader.deny(place.of("remote_read"), message);
     }
     if endpoint.max_concurrency == 0 {
         let message = "max_concurrency must be greater than zero";

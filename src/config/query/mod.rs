@@ -6,5 +6,6 @@ mod load;
 mod tests;
 
 pub use load::{
-    EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, TimeRange, load_query,
+    EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, RemoteRead, TimeRange,
+    load_query,
 };

@@ -27,6 +27,7 @@ fn an_empty_file_and_defaults() {
     assert_eq!(plain.label_mode, LabelMode::Attach);
     assert_eq!(plain.lookback, Duration::from_mins(5));
     assert_eq!(plain.pushdown, PushdownLevel::Aggregate);
+    assert_eq!(plain.remote_read, RemoteRead::Histograms);
     assert_eq!(plain.max_concurrency, 20);
     assert!(plain.time_range.max_age.is_zero());
     assert!(!plain.optional && !plain.overlap && !plain.gzip);
@@ -83,6 +84,11 @@ fn one_endpoint_is_denied_for_each_of_these() {
         (
             "max_concurrency: -1",
             "cannot unmarshal !!int `-1` into uint32",
+        ),
+        ("remote_read: no", "unknown use of remote_read \"no\""),
+        (
+            "kind: thanos, remote_read: prefer",
+            "endpoints of this kind have no remote_read",
         ),
         ("sentinel: 'up{'", "sentinel is no PromQL: "),
         ("tenant_header: X", "but there is no tenant"),

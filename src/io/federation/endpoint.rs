@@ -1,6 +1,7 @@
 //! One endpoint: what it is, how it does, and how it is asked.
 
 use std::{
+    collections::BTreeSet,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,11 +11,16 @@ use tokio::{sync::Semaphore, time::Instant};
 use super::{
     context::Context,
     decode::decode,
-    identity::{Identity, assumed, identify},
+    identity::{Identity, assumed, external_labels, identify},
     question::{Ask, Cause, Failure, Request, Times, Values, too_many},
-    transfer::transfer,
+    read::{Added, Replay, Unread},
+    transfer::{transfer, transfer_stored},
 };
-use crate::config::{EndpointConfig, EndpointKind};
+use crate::{
+    config::{EndpointConfig, EndpointKind, LabelMode, RemoteRead},
+    federation::ReadFormat,
+    promql::engine::Stop,
+};
 
 /// How long what an endpoint said of itself is believed.
 const IDENTITY_AGE: Duration = Duration::from_mins(5);
@@ -27,6 +33,9 @@ const SENTINEL_AGE: Duration = Duration::from_secs(15);
 
 /// Answers that are larger are read on a thread that may take its time.
 const LARGE: usize = 64 * 1024;
+
+/// Questions of which it is remembered that native histograms were among the answers.
+const MOST_REMEMBERED: usize = 1_000;
 
 /// A server that answers PromQL.
 #[derive(Debug)]
@@ -47,6 +56,10 @@ struct State {
     failed: bool,
     /// When its sentinel was there.
     sentinel: Option<Instant>,
+    /// What it adds to samples, and when that was asked.
+    added: Option<(Instant, Added)>,
+    /// Questions that need samples as they are stored.
+    histograms: BTreeSet<String>,
 }
 
 /// What came of a question.
@@ -55,6 +68,8 @@ pub(super) struct Answered {
     pub(super) values: Values,
     /// The bytes of the answer.
     pub(super) bytes: usize,
+    /// Whether it was made of samples as they are stored.
+    pub(super) stored: bool,
 }
 
 impl Endpoint {
@@ -193,6 +208,8 @@ impl Endpoint {
             query: self.config.sentinel.clone(),
             times: Times::At(context.clock.now().wall.unix_millis()),
             lookback: i64::try_from(self.config.lookback.as_millis()).unwrap_or(i64::MAX),
+            selects: false,
+            marks: false,
         };
         let answered = self.exchange(context, &ask, deadline).await;
         let answered = answered.map_err(|failure| Failure {
@@ -207,8 +224,119 @@ impl Endpoint {
         Ok(())
     }
 
-    /// Asks a question in as many requests as it takes, one after the other.
+    /// Asks a question by a query or for samples, by what it needs and the endpoint has.
     async fn exchange(
+        &self,
+        context: &Context,
+        ask: &Ask,
+        deadline: Instant,
+    ) -> Result<Answered, Failure> {
+        let identity = self.identity().map_err(Failure::new)?;
+        let replay = |format| self.replay(context, ask, (&identity, format), deadline);
+        let whole = async || match replay(ReadFormat::Any).await {
+            Err(Unread::Format(_)) => replay(ReadFormat::Samples).await,
+            other => other,
+        };
+        let reads = self.reads(identity.kind);
+        if ask.marks && !reads {
+            return Err(Failure {
+                cause: Cause::Ability,
+                reason: "the query needs the marks of ended series, which only remote_read has"
+                    .to_owned(),
+            });
+        }
+        let known = self.state().histograms.contains(&ask.query);
+        let prefers = self.config.remote_read == RemoteRead::Prefer && ask.selects;
+        if reads && (ask.marks || known || prefers) {
+            match whole().await {
+                Err(Unread::Hollow(_)) if !ask.marks && !known => {}
+                other => return other.map_err(Unread::failure),
+            }
+        }
+        match self.queried(context, ask, deadline).await {
+            Err(failure) if failure.cause == Cause::Histograms && reads => {
+                self.remember(&ask.query);
+                whole().await.map_err(Unread::failure)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether samples may be asked for as they are stored.
+    fn reads(&self, kind: EndpointKind) -> bool {
+        let has = !matches!(kind, EndpointKind::Thanos | EndpointKind::VictoriaMetrics);
+        has && self.config.remote_read != RemoteRead::Never
+    }
+
+    fn remember(&self, query: &str) {
+        let mut state = self.state();
+        if state.histograms.len() >= MOST_REMEMBERED {
+            state.histograms.clear();
+        }
+        state.histograms.insert(query.to_owned());
+    }
+
+    /// Asks for samples as they are stored, and makes the answer of them.
+    async fn replay(
+        &self,
+        context: &Context,
+        ask: &Ask,
+        (identity, format): (&Identity, ReadFormat),
+        deadline: Instant,
+    ) -> Result<Answered, Unread> {
+        let added = self.added(context, identity.kind).await?;
+        let stop = Stop::when(move || Instant::now() >= deadline);
+        let replay = Replay::new(ask, identity.dialect, context.max_samples, stop)?;
+        let (mut stored, mut bytes) = (Vec::new(), 0_usize);
+        for message in replay.requests(&added, format) {
+            let _permit = self.permits.acquire().await;
+            let answer = transfer_stored(&context.http, &self.config, &message).await?;
+            bytes = bytes.saturating_add(answer.len());
+            stored.push(answer);
+        }
+        let values = tokio::task::spawn_blocking(move || replay.answer(&added, &stored)).await;
+        let bug = |_panic| Failure::new("reading its samples failed: this is a bug");
+        Ok(Answered {
+            values: values.map_err(bug)??,
+            bytes,
+            stored: true,
+        })
+    }
+
+    /// What it adds to samples: a Prometheus its external labels, others nothing.
+    async fn added(&self, context: &Context, kind: EndpointKind) -> Result<Added, Failure> {
+        if !matches!(kind, EndpointKind::Prometheus | EndpointKind::Auto) {
+            return Ok(Added::default());
+        }
+        let now = Instant::now();
+        let known = self.state().added.clone();
+        if let Some((asked, added)) = known
+            && now.duration_since(asked) < IDENTITY_AGE
+        {
+            return Ok(added);
+        }
+        let request = Request {
+            method: "GET",
+            path: "status/config".to_owned(),
+            form: String::new(),
+        };
+        let unknown =
+            |reason: String| Failure::new(format!("its external labels are not known: {reason}"));
+        let body = transfer(&context.http, &self.config, request).await;
+        let body = body.map_err(|failure| unknown(failure.reason))?;
+        let external = external_labels(&body).map_err(unknown)?;
+        let config = &self.config;
+        let own = |name: &str| {
+            config.label_mode == LabelMode::Present && config.partition.contains_key(name)
+        };
+        let foreign = external.filter_pairs(|name, _| !own(name));
+        let added = Added { external, foreign };
+        self.state().added = Some((now, added.clone()));
+        Ok(added)
+    }
+
+    /// Asks a question in as many queries as it takes, one after the other.
+    async fn queried(
         &self,
         context: &Context,
         ask: &Ask,
@@ -255,6 +383,7 @@ impl Endpoint {
         Ok(Answered {
             values: values?,
             bytes,
+            stored: false,
         })
     }
 }

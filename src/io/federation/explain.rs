@@ -36,6 +36,8 @@ pub struct Request {
     pub series: usize,
     /// The samples of its answer.
     pub samples: usize,
+    /// Whether it was asked for samples as they are stored, of which its answer was made here.
+    pub remote_read: bool,
     /// Why its answer does not count.
     pub error: Option<String>,
 }

@@ -30,6 +30,7 @@ pub(super) struct Attempt {
     pub(super) bytes: usize,
     pub(super) series: usize,
     pub(super) samples: usize,
+    pub(super) stored: bool,
     pub(super) error: Option<String>,
 }
 
@@ -91,7 +92,8 @@ async fn answer(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: I
             .attempts
             .push(Attempt::new(endpoint, now.elapsed(), &result));
         let failure = result.as_ref().err();
-        let over = failure.is_none_or(|failure| failure.cause != Cause::Endpoint);
+        let over = failure
+            .is_none_or(|failure| !matches!(failure.cause, Cause::Endpoint | Cause::Ability));
         if result.is_ok() && number > 0 {
             replicas.prefer(endpoint);
         }
@@ -192,6 +194,7 @@ impl Attempt {
             bytes: 0,
             series: 0,
             samples: 0,
+            stored: false,
             error: None,
         };
         match result {
@@ -199,6 +202,7 @@ impl Attempt {
                 bytes: answered.bytes,
                 series: answered.values.series.len(),
                 samples: answered.values.samples,
+                stored: answered.stored,
                 ..attempt
             },
             Err(failure) => Self {

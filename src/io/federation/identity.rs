@@ -1,8 +1,10 @@
 //! What an endpoint is, by what it says of itself.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
-use crate::{config::EndpointKind, federation::Dialect};
+use crate::{config::EndpointKind, federation::Dialect, labels::LabelSet};
 
 /// What an endpoint is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +50,35 @@ pub(super) fn identify(configured: EndpointKind, text: &[u8]) -> Result<Identity
         dialect: dialect(kind, &body.data.version),
         version: body.data.version,
     })
+}
+
+/// The labels that a Prometheus adds to samples that are read as they are stored, by `/api/v1/status/config`.
+pub(super) fn external_labels(text: &[u8]) -> Result<LabelSet, String> {
+    #[derive(Deserialize)]
+    struct Body {
+        data: Loaded,
+    }
+    #[derive(Deserialize)]
+    struct Loaded {
+        yaml: String,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Config {
+        global: Option<Global>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct Global {
+        external_labels: Option<BTreeMap<String, String>>,
+    }
+
+    let body: Body = serde_json::from_slice(text)
+        .map_err(|error| format!("its configuration cannot be read: {error}"))?;
+    let config: Config = serde_yaml::from_str(&body.data.yaml)
+        .map_err(|error| format!("its configuration cannot be read: {error}"))?;
+    let labels = config.global.and_then(|global| global.external_labels);
+    Ok(LabelSet::from_pairs(labels.unwrap_or_default()))
 }
 
 /// What an endpoint is that is not asked, or that does not tell.
@@ -113,6 +144,28 @@ mod tests {
         let text = format!(r#"{{"status":"success","data":{data}}}"#);
         let identity = identify(configured, text.as_bytes()).unwrap();
         (identity.kind, identity.dialect)
+    }
+
+    #[test]
+    fn external_labels_are_found_in_the_configuration() {
+        let labels = |yaml: &str| {
+            let text = serde_json::json!({"status": "success", "data": {"yaml": yaml}});
+            external_labels(text.to_string().as_bytes())
+        };
+        let two = labels(
+            "global:\n  scrape_interval: 1m\n  external_labels:\n    cluster: eu\n    replica: \"1\"\nrule_files: [a]\n",
+        );
+        let expect = LabelSet::from_pairs([("cluster", "eu"), ("replica", "1")]);
+        assert_eq!(two, Ok(expect));
+        for none in [
+            "",
+            "global:\n  scrape_interval: 1m\n",
+            "scrape_configs: []\n",
+        ] {
+            assert_eq!(labels(none), Ok(LabelSet::empty()), "{none}");
+        }
+        assert!(labels("global: [").is_err());
+        assert!(external_labels(b"{}").is_err());
     }
 
     #[test]

@@ -14,6 +14,7 @@ mod gather;
 mod identity;
 mod lookup;
 mod question;
+mod read;
 mod round;
 mod transfer;
 

@@ -36,6 +36,10 @@ pub(super) struct Ask {
     pub(super) times: Times,
     /// How far instant selectors look back; milliseconds.
     pub(super) lookback: i64,
+    /// Whether it asks for series and nothing more.
+    pub(super) selects: bool,
+    /// Whether the marks of ended series must be among the samples of a window.
+    pub(super) marks: bool,
 }
 
 /// A request without its server.
@@ -68,6 +72,8 @@ pub(super) struct Failure {
 pub(super) enum Cause {
     /// The endpoint: another replica may answer.
     Endpoint,
+    /// What the endpoint is not able to do, though it is well: another replica may be.
+    Ability,
     /// The times: no replica holds them.
     Times,
     /// The query: every replica would refuse it.
@@ -350,6 +356,8 @@ mod tests {
             query: "up{a=\"b c\"}".to_owned(),
             times,
             lookback: 300_000,
+            selects: true,
+            marks: false,
         }
     }
 

@@ -48,8 +48,6 @@ enum Source {
     Asked(usize),
     /// It is known to be empty.
     Nothing,
-    /// No endpoint can give it.
-    Unknown(usize, &'static str),
 }
 
 impl Round {
@@ -76,7 +74,7 @@ impl Round {
         .await;
         self.note(&questions, &outcomes);
         self.refuse(&questions, &mut outcomes)?;
-        let missing = missing(&questions, &outcomes, windows.iter().flatten());
+        let missing = missing(&questions, &outcomes);
         let mut answers = Answers {
             outcomes,
             questions: &questions,
@@ -153,6 +151,7 @@ impl Round {
                     bytes: attempt.bytes,
                     series: attempt.series,
                     samples: attempt.samples,
+                    remote_read: attempt.stored,
                     error: attempt.error.clone(),
                 });
             }
@@ -176,6 +175,8 @@ impl Questions {
                             query: question.query.clone(),
                             times: Times::of(steps),
                             lookback: question.lookback,
+                            selects: fragment.selects,
+                            marks: false,
                         };
                         self.ask(ask, Some(number))
                     })
@@ -189,10 +190,6 @@ impl Questions {
             if window.to <= window.from {
                 return Source::Nothing;
             }
-            if window.markers {
-                let reason = "the query needs the marks of ended series, which answers to queries do not hold";
-                return Source::Unknown(window.partition, reason);
-            }
             let ask = Ask {
                 partition: window.partition,
                 query: window.query.clone(),
@@ -201,6 +198,8 @@ impl Questions {
                     to: window.to,
                 },
                 lookback: options.lookback,
+                selects: true,
+                marks: window.markers,
             };
             self.ask(ask, None)
         };
@@ -228,11 +227,7 @@ impl Questions {
 
 /// The partitions that did not answer everything, with the first reason. What they did answer is left out, so that the
 /// parts of a query are about the same part of the world.
-fn missing<'a>(
-    questions: &Questions,
-    outcomes: &[Outcome],
-    windows: impl Iterator<Item = &'a Source>,
-) -> BTreeMap<usize, String> {
+fn missing(questions: &Questions, outcomes: &[Outcome]) -> BTreeMap<usize, String> {
     let mut missing = BTreeMap::new();
     for (ask, outcome) in questions.asks.iter().zip(outcomes) {
         if let Err(failure) = &outcome.result
@@ -241,13 +236,6 @@ fn missing<'a>(
             missing
                 .entry(ask.partition)
                 .or_insert_with(|| failure.reason.clone());
-        }
-    }
-    for source in windows {
-        if let Source::Unknown(partition, reason) = source {
-            missing
-                .entry(*partition)
-                .or_insert_with(|| (*reason).to_owned());
         }
     }
     missing
@@ -268,7 +256,6 @@ impl Answers<'_> {
     fn one(&mut self, source: &Source) -> Fetched {
         let number = match source {
             Source::Nothing => return Fetched::Series(Vec::new()),
-            Source::Unknown(_, reason) => return Fetched::Missing((*reason).to_owned()),
             Source::Asked(number) => *number,
         };
         let partition = self.questions.asks.get(number).map(|ask| ask.partition);

@@ -30,13 +30,7 @@ pub(super) async fn transfer(
     endpoint: &EndpointConfig,
     request: Request,
 ) -> Result<Vec<u8>, Failure> {
-    let mut headers = vec![
-        (
-            "user-agent",
-            concat!("Watchfire/", env!("CARGO_PKG_VERSION")).to_owned(),
-        ),
-        ("accept", "application/json".to_owned()),
-    ];
+    let mut headers = vec![("accept", "application/json".to_owned())];
     if endpoint.gzip {
         headers.push(("accept-encoding", "gzip".to_owned()));
     }
@@ -46,12 +40,74 @@ pub(super) async fn transfer(
             "application/x-www-form-urlencoded".to_owned(),
         ));
     }
+    let (method, path) = (request.method, &*request.path);
+    let form = request.form.into_bytes();
+    let (kind, body) = exchange(http, endpoint, method, path, headers, form).await?;
+    if kind.is_empty() || kind.contains("json") {
+        return Ok(body);
+    }
+    let reason = format!("its answer is {kind:?} and not JSON{}", shown(&body));
+    Err(Failure::new(reason))
+}
+
+/// An answer to a request for samples as they are stored.
+pub(super) enum Stored {
+    /// A stream of chunks.
+    Chunks(Vec<u8>),
+    /// One compressed message.
+    Samples(Vec<u8>),
+}
+
+impl Stored {
+    /// How many bytes it has.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Chunks(body) | Self::Samples(body) => body.len(),
+        }
+    }
+}
+
+/// Asks for samples as they are stored.
+pub(super) async fn transfer_stored(
+    http: &HttpClients,
+    endpoint: &EndpointConfig,
+    message: &[u8],
+) -> Result<Stored, Failure> {
+    let body = snap::raw::Encoder::new().compress_vec(message);
+    let body = body.map_err(|error| Failure::new(error.to_string()))?;
+    let headers = vec![
+        ("content-type", "application/x-protobuf".to_owned()),
+        ("content-encoding", "snappy".to_owned()),
+        ("x-prometheus-remote-read-version", "0.1.0".to_owned()),
+    ];
+    let (kind, body) = exchange(http, endpoint, "POST", "read", headers, body).await?;
+    if kind.starts_with("application/x-streamed-protobuf") {
+        return Ok(Stored::Chunks(body));
+    }
+    if kind.starts_with("application/x-protobuf") {
+        return Ok(Stored::Samples(body));
+    }
+    let reason = format!("its answer is {kind:?} and no samples{}", shown(&body));
+    Err(Failure::new(reason))
+}
+
+/// The kind and the whole of an answer whose status is 200.
+async fn exchange(
+    http: &HttpClients,
+    endpoint: &EndpointConfig,
+    method: &'static str,
+    path: &str,
+    mut headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+) -> Result<(String, Vec<u8>), Failure> {
+    let agent = concat!("Watchfire/", env!("CARGO_PKG_VERSION"));
+    headers.push(("user-agent", agent.to_owned()));
     let base = endpoint.url.as_str().trim_end_matches('/');
     let request = HttpRequest {
-        method: request.method,
-        url: Secret::new(format!("{base}/api/v1/{}", request.path)),
+        method,
+        url: Secret::new(format!("{base}/api/v1/{path}")),
         headers,
-        body: Arc::from(request.form.into_bytes()),
+        body: Arc::from(body),
         timeout: None,
         http: Arc::clone(&endpoint.http),
     };
@@ -60,14 +116,7 @@ pub(super) async fn transfer(
     let kind = header(&response, &CONTENT_TYPE);
     let body = read(response).await?;
     if status == 200 {
-        return if kind.is_empty() || kind.contains("json") {
-            Ok(body)
-        } else {
-            Err(Failure::new(format!(
-                "its answer is {kind:?} and not JSON{}",
-                shown(&body)
-            )))
-        };
+        return Ok((kind, body));
     }
     Err(refused(status, &body))
 }
@@ -98,7 +147,8 @@ fn shown(body: &[u8]) -> String {
 
 async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
     let mut sink = match &*header(&response, &CONTENT_ENCODING) {
-        "" | "identity" => Sink::Plain(Bounded::default()),
+        // Messages of samples are unpacked by whoever reads them.
+        "" | "identity" | "snappy" => Sink::Plain(Bounded::default()),
         "gzip" => Sink::Gzip(Box::new(GzDecoder::new(Bounded::default()))),
         other => {
             let reason = format!("its answer has the unknown Content-Encoding {other:?}");

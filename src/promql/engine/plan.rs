@@ -1,7 +1,7 @@
 //! What will be evaluated: the tree with all times resolved, and the data that it needs
 //! (`PreprocessExpr` and `getTimeRangesForSelector` of `promql/engine.go`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{EvalError, Options, Output, Selection, Steps, Stop, evaluate};
 use crate::{
@@ -138,6 +138,7 @@ pub struct Prepared {
     pub(super) steps: Steps,
     pub(super) options: Options,
     selections: Vec<Selection>,
+    instants: BTreeSet<usize>,
     fragments: BTreeMap<usize, Steps>,
     pub(super) stop: Stop,
 }
@@ -152,6 +153,12 @@ impl Prepared {
     #[must_use]
     pub fn selections(&self) -> &[Selection] {
         &self.selections
+    }
+
+    /// Whether a selection, by its place, is needed with the marks of ended series: by instant selectors.
+    #[must_use]
+    pub fn sees_marks(&self, selection: usize) -> bool {
+        self.instants.contains(&selection)
     }
 
     /// The steps at which each fragment is needed.
@@ -210,6 +217,7 @@ pub fn prepare_with(
         steps,
         options,
         selections: planner.selections,
+        instants: planner.instants,
         fragments: planner.fragments,
         stop: Stop::default(),
     })
@@ -228,6 +236,8 @@ pub(super) struct Planner {
     query: Steps,
     options: Options,
     selections: Vec<Selection>,
+    /// The selections of instant selectors.
+    instants: BTreeSet<usize>,
     fragments: BTreeMap<usize, Steps>,
     /// Fragments that are the same at all steps.
     fixed: Vec<usize>,
@@ -276,6 +286,7 @@ impl Planner {
             query,
             options,
             selections: Vec::new(),
+            instants: BTreeSet::new(),
             fragments: BTreeMap::new(),
             fixed: Vec::new(),
             takes_statistics: 0,
@@ -483,6 +494,7 @@ impl Planner {
         let lookback = self.options.lookback;
         let after = if smoothed { lookback } else { 0 };
         let selection = self.select(&selector.matchers, shift, steps, lookback, after);
+        self.instants.insert(selection);
         Ok(Instant {
             selection,
             matchers: selector.matchers.clone(),

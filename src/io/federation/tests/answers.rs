@@ -303,7 +303,10 @@ async fn histograms_are_refused_aloud() {
         ),
     }))
     .await;
-    let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
+    let federation = federation(endpoints(&[(
+        &server,
+        "partition: {cluster: eu}, remote_read: never",
+    )]));
     let error = at(&federation, "x", Steps::instant(NOW), LONG)
         .await
         .unwrap_err();

@@ -4,6 +4,7 @@ mod answers;
 mod faults;
 mod lookups;
 mod server;
+mod stored;
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,16 +75,22 @@ fn shown(value: &Value) -> Vec<String> {
             .iter()
             .map(|sample| match &sample.point {
                 Point::Float(value) => format!("{} {} {value}", sample.labels, sample.time),
-                Point::Histogram(_) => panic!("no test has histograms"),
+                Point::Histogram(value) => {
+                    format!("{} {} {value:?}", sample.labels, sample.time)
+                }
             })
             .collect(),
         Value::Matrix(series) => series
             .iter()
             .map(|one| {
-                format!(
+                let mut shown = format!(
                     "{} {:?} {:?}",
                     one.labels, one.floats.times, one.floats.values
-                )
+                );
+                if !one.histograms.times.is_empty() {
+                    shown.push_str(&format!(" {:?}", one.histograms));
+                }
+                shown
             })
             .collect(),
         Value::Scalar { time, value } => vec![format!("{time} {value}")],

@@ -13,7 +13,7 @@ use crate::{
     json::push_str,
     labels::{LabelSet, Matcher},
     promql::{
-        Point, Series, Value,
+        FloatHistogram, Point, Samples, Series, Value,
         engine::{Options, Selection, Steps, prepare},
         parse::{Features, parse},
     },
@@ -35,6 +35,7 @@ pub(super) struct Asked {
     pub(super) path: String,
     pub(super) head: String,
     pub(super) form: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
 }
 
 /// What a server does with a request.
@@ -187,8 +188,9 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
     let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let form = url::form_urlencoded::parse(query.as_bytes());
+    let body = bytes.get(end..).unwrap_or_default().to_vec();
     let form = form
-        .chain(url::form_urlencoded::parse(&bytes[end..]))
+        .chain(url::form_urlencoded::parse(&body))
         .map(|(name, value)| {
             let name: String = name.into_owned();
             (name, value.into_owned())
@@ -198,6 +200,7 @@ async fn read(stream: &mut TcpStream) -> Option<Asked> {
         path: path.to_owned(),
         head,
         form: form.collect(),
+        body: body.clone(),
     })
 }
 
@@ -253,29 +256,35 @@ pub(super) fn series(labels: &[(&str, &str)], samples: &[(i64, f64)]) -> Series 
 }
 
 /// The series of a selection.
-fn select(series: &[Series], selection: &Selection) -> Vec<Series> {
+pub(super) fn select(series: &[Series], selection: &Selection) -> Vec<Series> {
     let matching = series
         .iter()
         .filter(|one| Matcher::all_match(&selection.matchers, &one.labels));
-    let within = |one: &Series| {
-        let samples = one
-            .floats
-            .times
-            .iter()
-            .copied()
-            .zip(one.floats.values.iter().copied());
-        let samples = samples.filter(|(time, _)| *time > selection.from && *time <= selection.to);
-        let mut kept = Series {
-            labels: one.labels.clone(),
-            ..Series::default()
-        };
-        (kept.floats.times, kept.floats.values) = samples.unzip();
-        kept
+    let within = |one: &Series| Series {
+        labels: one.labels.clone(),
+        floats: within(&one.floats, selection),
+        histograms: within(&one.histograms, selection),
     };
     matching
         .map(within)
-        .filter(|one| !one.floats.times.is_empty())
+        .filter(|one| !one.floats.times.is_empty() || !one.histograms.times.is_empty())
         .collect()
+}
+
+fn within<T: Clone>(samples: &Samples<T>, selection: &Selection) -> Samples<T> {
+    let all = samples
+        .times
+        .iter()
+        .copied()
+        .zip(samples.values.iter().cloned());
+    let (times, values) = all
+        .filter(|(time, _)| *time > selection.from && *time <= selection.to)
+        .unzip();
+    Samples {
+        times,
+        values,
+        starts: Vec::new(),
+    }
 }
 
 /// The value of a query over series.
@@ -335,14 +344,17 @@ fn json(value: &Value) -> String {
         Value::String { .. } => panic!("no test asks for texts"),
         Value::Vector(samples) => {
             let samples = samples.iter().map(|sample| {
-                let Point::Float(value) = sample.point else {
-                    panic!("no test has histograms")
-                };
                 let labels = labels(&sample.labels);
-                format!(
-                    r#"{{"metric":{labels},"value":{}}}"#,
-                    pair(sample.time, value)
-                )
+                let time = sample.time;
+                match &sample.point {
+                    Point::Float(value) => {
+                        format!(r#"{{"metric":{labels},"value":{}}}"#, pair(time, *value))
+                    }
+                    Point::Histogram(value) => {
+                        let value = histogram(time, value);
+                        format!(r#"{{"metric":{labels},"histogram":{value}}}"#)
+                    }
+                }
             });
             (
                 "vector",
@@ -353,8 +365,16 @@ fn json(value: &Value) -> String {
             let series = series.iter().map(|one| {
                 let samples = one.floats.times.iter().zip(&one.floats.values);
                 let samples: Vec<_> = samples.map(|(time, value)| pair(*time, *value)).collect();
+                let histograms = one.histograms.times.iter().zip(&one.histograms.values);
+                let histograms: Vec<_> = histograms
+                    .map(|(time, value)| histogram(*time, value))
+                    .collect();
                 let labels = labels(&one.labels);
-                format!(r#"{{"metric":{labels},"values":[{}]}}"#, samples.join(","))
+                format!(
+                    r#"{{"metric":{labels},"values":[{}],"histograms":[{}]}}"#,
+                    samples.join(","),
+                    histograms.join(",")
+                )
             });
             (
                 "matrix",
@@ -367,6 +387,13 @@ fn json(value: &Value) -> String {
 
 fn pair(time: i64, value: f64) -> String {
     format!("[{},\"{value}\"]", seconds(time))
+}
+
+/// Without the buckets.
+fn histogram(time: i64, value: &FloatHistogram) -> String {
+    let time = seconds(time);
+    let (count, sum) = (value.count, value.sum);
+    format!(r#"[{time},{{"count":"{count}","sum":"{sum}"}}]"#)
 }
 
 fn labels(labels: &LabelSet) -> String {
