@@ -12,6 +12,7 @@ mod mesh;
 mod options;
 mod queries;
 mod reload;
+mod rule_files;
 mod run;
 mod state;
 
@@ -20,4 +21,5 @@ pub use external_url::UrlError;
 pub use features::{FeatureError, Features};
 pub use mesh::MeshStartError;
 pub use options::{ClusterOptions, Options, OptionsError};
+pub use rule_files::{RuleFileError, expand_patterns, read_rule_file, read_ruler_file};
 pub use run::{AppError, run};

@@ -1,4 +1,4 @@
-//! `watchfire check config` and `watchfire check web-config`: the words and exit codes of amtool and promtool.
+//! `watchfire check …`, and what checks `config` and `web-config`: the words and exit codes of amtool and promtool.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     args::{self, Flag, Kind, UsageError},
-    help,
+    check_rules, help,
     run::{Failure, say},
 };
 use crate::{
@@ -31,10 +31,15 @@ const FLAGS: &[Flag] = &[Flag {
 
 /// `check …`
 pub(super) fn check(args: &[String]) -> Result<(), Failure> {
+    match args.split_first() {
+        Some((what, rest)) if what == "rules" => return check_rules::rules(rest),
+        Some((what, rest)) if what == "ruler-config" => return check_rules::ruler_config(rest),
+        Some(_) | None => {}
+    }
     let parsed = args::parse(FLAGS, args)?;
     if parsed.switch("help") {
         return say(&help::print(
-            "watchfire check config|web-config [<files>...]",
+            "watchfire check config|web-config|rules|ruler-config [<files>...]",
             "Checks files and says everything that is wrong with them; exits with 1 if anything is.",
             FLAGS,
             &[],

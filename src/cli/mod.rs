@@ -2,6 +2,7 @@
 
 mod args;
 mod check;
+mod check_rules;
 mod flags;
 mod help;
 mod receiver;

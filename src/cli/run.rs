@@ -21,6 +21,8 @@ pub(super) enum Failure {
     Command(anyhow::Error),
     /// Everything was said already.
     Silent,
+    /// Likewise, and the process ends with this code.
+    Code(u8),
 }
 
 impl From<UsageError> for Failure {
@@ -54,11 +56,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Code(code)) => ExitCode::from(code),
         Err(failure) => {
             let line = match failure {
                 Failure::Usage(error) => format!("watchfire: error: {error}, try --help\n"),
                 Failure::Command(error) => format!("watchfire: error: {error:#}\n"),
-                Failure::Silent => String::new(),
+                Failure::Silent | Failure::Code(_) => String::new(),
             };
             // Nothing can be done about an error that cannot be told.
             let _ = io::stderr().lock().write_all(line.as_bytes());
@@ -133,6 +136,14 @@ const COMMANDS: &[(&str, &str)] = &[
     (
         "check web-config <files>...",
         "Check web configuration files.",
+    ),
+    (
+        "check rules [<files>...]",
+        "Check files of rules, or standard input, as promtool does.",
+    ),
+    (
+        "check ruler-config <files>...",
+        "Check files of the ruler and the files of rules that they name.",
     ),
     (
         "config routes show --config.file=FILE",

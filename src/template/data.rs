@@ -1,7 +1,8 @@
-//! What Alertmanager's templates see of a notification (`template/template.go`).
+//! What Alertmanager's templates see of a notification (`template/template.go`), and what queries in rules give.
 
 use std::{borrow::Cow, sync::Arc};
 
+use super::value::Value;
 use crate::{labels::LabelSet, time::Timestamp};
 
 /// `*template.Data`, the dot of every template.
@@ -44,6 +45,15 @@ pub struct AlertData {
     pub generator_url: Arc<str>,
     /// The hash of its labels, 16 hexadecimal digits.
     pub fingerprint: Arc<str>,
+}
+
+/// `template.sample` of Prometheus: a sample that a query in a template of a rule gave.
+#[derive(Clone, Debug)]
+pub struct QuerySample {
+    /// Its labels, its name among them.
+    pub labels: LabelSet,
+    /// Its value: a number or a native histogram.
+    pub value: Value,
 }
 
 /// `template.Pair`, a label or annotation.

@@ -19,6 +19,10 @@ pub(crate) enum Type {
     Strings,
     /// `[]interface {}`
     List,
+    /// `template.queryResult`
+    Samples,
+    /// `*template.sample`
+    Sample,
 }
 
 impl Type {
@@ -33,6 +37,8 @@ impl Type {
             Self::Zone => "*time.Location",
             Self::Strings => "[]string",
             Self::List => "[]interface {}",
+            Self::Samples => "template.queryResult",
+            Self::Sample => "*template.sample",
         }
     }
 }
@@ -45,7 +51,8 @@ impl Type {
             Self::Reflect => Some(Value::Nil),
             Self::Strings => Some(Value::Strings([].into())),
             Self::List => Value::list(Vec::new()).ok(),
-            Self::Int | Self::Str | Self::Duration | Self::Time | Self::Zone => None,
+            Self::Samples => Some(Value::Samples([].into())),
+            Self::Int | Self::Str | Self::Duration | Self::Time | Self::Zone | Self::Sample => None,
         }
     }
 
@@ -65,7 +72,9 @@ impl Type {
             | (Self::Time, Value::Time(_))
             | (Self::Zone, Value::Zone(_))
             | (Self::Strings, Value::Strings(_) | Value::NamedStrings(_))
-            | (Self::List, Value::List(_)) => true,
+            | (Self::List, Value::List(_))
+            | (Self::Samples, Value::Samples(_))
+            | (Self::Sample, Value::Sample(_)) => true,
             _ => false,
         };
         if fits {
@@ -111,6 +120,7 @@ impl Value {
             Self::NamedStrings(_) => "template.Strings",
             Self::List(_) => "[]interface {}",
             Self::Map(_) => "map[string]interface {}",
+            Self::StringMap(_) => "map[string]string",
             Self::Kv(_) => "template.KV",
             Self::Pairs(_) => "template.Pairs",
             Self::Pair(_) => "template.Pair",
@@ -118,6 +128,8 @@ impl Value {
             Self::AlertSlice(_) => "[]template.Alert",
             Self::Alert(_) => "template.Alert",
             Self::Data(_) => "*template.Data",
+            Self::Samples(_) => "template.queryResult",
+            Self::Sample(_) => "*template.sample",
             Self::Object(object) => object.go_type(),
         }
     }

@@ -77,6 +77,15 @@ impl Library {
         })
     }
 
+    /// No templates, and the functions of rules.
+    pub(crate) fn rules() -> Self {
+        Self {
+            trees: Arc::default(),
+            patterns: Patterns::default(),
+            functions: FuncMap::rules(),
+        }
+    }
+
     /// The built-in templates alone.
     #[must_use]
     pub fn built_in(language: Language) -> Self {

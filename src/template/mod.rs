@@ -35,14 +35,17 @@ mod built_in;
 mod library;
 mod routes;
 
+mod rule;
+
 mod cases;
 
 pub use built_in::Language;
-pub use data::{AlertData, Data, Pair, quote_meta};
+pub use data::{AlertData, Data, Pair, QuerySample, quote_meta};
 pub use error::TemplateError;
 pub use gotime::{FixedZone, Time, Zone};
 pub(crate) use library::check_syntax;
 pub use library::{Library, Mode, Template};
 pub use routes::RouteLabel;
+pub use rule::{Expanded, QueryReply, RuleData, RuleTemplate, expand_rule, native_histogram};
 pub use scope::{Host, Limits, Scope};
 pub use value::{Int, List, Map, Object, Safe, Uint, Value};

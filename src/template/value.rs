@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{
-    data::{AlertData, Data, Pair},
+    data::{AlertData, Data, Pair, QuerySample},
     gotime::{Time, Zone},
 };
 use crate::labels::LabelSet;
@@ -48,6 +48,8 @@ pub enum Value {
     List(Arc<List>),
     /// `map[string]interface {}`
     Map(Arc<Map>),
+    /// `map[string]string`
+    StringMap(LabelSet),
     /// Alertmanager's `template.KV`
     Kv(LabelSet),
     /// Alertmanager's `template.Pairs`
@@ -62,6 +64,10 @@ pub enum Value {
     Alert(Arc<AlertData>),
     /// Alertmanager's `*template.Data`
     Data(Arc<Data>),
+    /// Prometheus's `template.queryResult`, `[]*template.sample`
+    Samples(Arc<[Arc<QuerySample>]>),
+    /// Prometheus's `*template.sample`
+    Sample(Arc<QuerySample>),
     /// What a dialect brings along.
     Object(Arc<dyn Object>),
 }
@@ -123,6 +129,10 @@ pub trait Object: fmt::Debug + Send + Sync {
     fn go_type(&self) -> &str;
     /// Its fields with their names, in order.
     fn fields(&self) -> Vec<(&str, Value)>;
+    /// How it prints, if it says so itself (`fmt.Stringer`).
+    fn text(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Lists and maps within one another; deeper ones are refused when they are built, so that no walk is deeper.
@@ -225,6 +235,7 @@ impl Value {
             | Self::Zone(_)
             | Self::Strings(_)
             | Self::NamedStrings(_)
+            | Self::StringMap(_)
             | Self::Kv(_)
             | Self::Pairs(_)
             | Self::Pair(_)
@@ -232,6 +243,8 @@ impl Value {
             | Self::AlertSlice(_)
             | Self::Alert(_)
             | Self::Data(_)
+            | Self::Samples(_)
+            | Self::Sample(_)
             | Self::Object(_) => 0,
         }
     }
@@ -253,14 +266,16 @@ impl Value {
             Self::Strings(items) | Self::NamedStrings(items) => !items.is_empty(),
             Self::List(list) => !list.items.is_empty(),
             Self::Map(map) => !map.items.is_empty(),
-            Self::Kv(labels) => !labels.is_empty(),
+            Self::Kv(labels) | Self::StringMap(labels) => !labels.is_empty(),
             Self::Pairs(pairs) => !pairs.is_empty(),
             Self::Alerts(alerts) | Self::AlertSlice(alerts) => !alerts.is_empty(),
+            Self::Samples(samples) => !samples.is_empty(),
             Self::Time(_)
             | Self::Zone(_)
             | Self::Pair(_)
             | Self::Alert(_)
             | Self::Data(_)
+            | Self::Sample(_)
             | Self::Object(_) => true,
         }
     }
@@ -275,6 +290,12 @@ impl From<&str> for Value {
 impl From<String> for Value {
     fn from(text: String) -> Self {
         Self::Str(text.into())
+    }
+}
+
+impl From<f64> for Value {
+    fn from(value: f64) -> Self {
+        Self::Float(value)
     }
 }
 

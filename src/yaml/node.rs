@@ -53,6 +53,8 @@ pub(crate) enum Kind {
 pub(crate) struct Document {
     nodes: Vec<Node>,
     pub(crate) root: Option<NodeId>,
+    /// Whether other documents follow, which are not read.
+    pub(crate) more: bool,
 }
 
 impl Document {
@@ -90,7 +92,9 @@ impl Document {
                 value.pop();
             }
             reached.set(event.end_mark);
+            let ends_document = matches!(event.data, EventData::DocumentEnd { .. });
             if builder.take(event)? {
+                builder.document.more = ends_document && follows(&mut parser);
                 return Ok(builder.document);
             }
         }
@@ -99,6 +103,12 @@ impl Document {
     pub(crate) fn node(&self, id: NodeId) -> &Node {
         &self.nodes[id.0 as usize]
     }
+}
+
+/// Whether anything but the end of the file follows, right or wrong.
+fn follows(parser: &mut Parser<&mut &[u8]>) -> bool {
+    let next = catch_unwind(AssertUnwindSafe(|| parser.parse()));
+    !matches!(next, Ok(Ok(event)) if matches!(event.data, EventData::StreamEnd))
 }
 
 #[derive(Default)]

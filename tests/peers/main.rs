@@ -27,5 +27,6 @@ mod hostile_receivers;
 mod kill;
 mod mail;
 mod prometheus;
+mod rules;
 mod upstream_files;
 mod webhooks;

@@ -9,6 +9,7 @@
 mod corpus;
 mod generate;
 mod oracle;
+mod rules;
 
 use generate::Generator;
 use oracle::{Mode, Oracle, Rendered};

@@ -1,6 +1,9 @@
 //! From the text of the file to a [`RulerConfig`], or to everything that is wrong with it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     outputs::{AlertmanagerConfig, RemoteWriteConfig},
@@ -12,6 +15,7 @@ use crate::{
         read::{Place, Reader, Stage},
     },
     labels::{MatcherMode, Relabel, go_quote, is_valid_label_name},
+    regex::expand_with,
     yaml::Document,
 };
 
@@ -62,6 +66,35 @@ pub fn load_ruler(text: &[u8], env: &LoadEnv) -> Result<RulerConfig, LoadErrors>
     match reader.errors() {
         Some(errors) => Err(errors),
         None => Ok(raw.config()),
+    }
+}
+
+impl RulerConfig {
+    /// Puts variables of the environment in the place of `$NAME` and `${NAME}` in external labels, as Prometheus does; `$$`
+    /// is a dollar. What `variable` does not know is empty, and its name is in the answer.
+    pub fn expand_external_labels(
+        &mut self,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> BTreeSet<String> {
+        let mut unknown = BTreeSet::new();
+        for text in self.external_labels.values_mut() {
+            let mut names = BTreeMap::new();
+            expand_with(&mut String::new(), text, |name| {
+                names.insert(name.to_owned(), variable(name));
+                ""
+            });
+            let mut out = String::new();
+            expand_with(&mut out, text, |name| {
+                names
+                    .get(name)
+                    .and_then(Option::as_deref)
+                    .unwrap_or_default()
+            });
+            let missing = names.iter().filter(|(_, value)| value.is_none());
+            unknown.extend(missing.map(|(name, _)| name.clone()));
+            *text = out;
+        }
+        unknown
     }
 }
 

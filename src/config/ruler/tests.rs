@@ -163,3 +163,18 @@ fn the_example_loads_with_all_that_it_shows() {
     assert_eq!(*queue, RemoteWriteQueue::default());
     assert_eq!(full.external_labels["region"], "eu");
 }
+
+#[test]
+fn external_labels_take_variables_of_the_environment() {
+    let text = "external_labels: {a: '$POD', b: 'x-${POD}-$$y', c: '${NONE}', d: plain}";
+    let mut config = load(text).unwrap();
+    let variable = |name: &str| (name == "POD").then(|| "pod-1".to_owned());
+    let unknown = config.expand_external_labels(variable);
+    assert_eq!(unknown.into_iter().collect::<Vec<_>>(), ["NONE"]);
+    let values: Vec<&str> = config
+        .external_labels
+        .values()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(values, ["pod-1", "x-pod-1-$y", "", "plain"]);
+}

@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    model::{OnPartial, Rule, RuleFile, RuleGroup, RuleKind},
-    raw::{RawGroup, RawRule, RawRules},
+    about::About,
+    model::{OnPartial, RuleFile, RuleGroup},
+    raw::{RawGroup, RawRules},
 };
 use crate::{
     config::{
@@ -12,11 +13,8 @@ use crate::{
         read::{Place, Placed, Position, Reader, Spotted, Stage},
     },
     labels::{MatcherMode, go_quote, is_valid_label_name},
-    promql::{
-        self,
-        ast::Expr,
-        parse::{Features, parse},
-    },
+    promql::parse::Features,
+    template::RuleTemplate,
     yaml::Document,
 };
 
@@ -42,11 +40,19 @@ pub fn load_rules(path: &str, text: &[u8], options: &RuleOptions) -> Result<Rule
     let mut raw = RawRules::default();
     reader.document(&document, &mut raw);
     reader.stage = Stage::Whole;
+    if document.more {
+        let message = "only the first document of a file of rules is read, and there are more";
+        reader.warn(Position::default(), message);
+    }
+    // Mistakes in a file of another encoding are told at the values that have them.
+    let file = std::str::from_utf8(text).unwrap_or_default();
     let mut names = BTreeSet::new();
     let mut groups = Vec::new();
-    for group in raw.groups {
+    // Prometheus passes over items that are null.
+    let there = |group: &Placed<RawGroup>| group.place.at != Position::default();
+    for group in raw.groups.into_iter().filter(there) {
         check_name(&group, &mut names, &mut reader);
-        groups.push(check_group(group, options, &mut reader));
+        groups.push(check_group(file, group, options, &mut reader));
     }
     match reader.errors() {
         Some(errors) => Err(errors),
@@ -71,6 +77,7 @@ fn check_name(group: &Placed<RawGroup>, names: &mut BTreeSet<String>, reader: &m
 }
 
 fn check_group(
+    file: &str,
     group: Placed<RawGroup>,
     options: &RuleOptions,
     reader: &mut Reader<'_>,
@@ -80,12 +87,13 @@ fn check_group(
         place,
     } = group;
     check_labels("", &group.labels, reader);
+    warn_of_templates(&group, reader);
     check_offset(&group, &place, reader);
     let labels = plain(&group.labels);
     let mut rules = Vec::new();
     for (index, rule) in group.rules.into_iter().enumerate() {
         if rule.place.sound {
-            let about = About::new(&group.name, index, &rule.value);
+            let about = About::new(file, &group.name, index, &rule.value);
             rules.extend(about.rule(rule, &labels, options, reader));
         }
     }
@@ -109,6 +117,20 @@ fn check_group(
     }
 }
 
+/// Labels of a group are templates too in its alerts, which Prometheus finds out when they are evaluated.
+fn warn_of_templates(group: &RawGroup, reader: &mut Reader<'_>) {
+    if group.rules.iter().all(|rule| rule.value.alert.is_empty()) {
+        return;
+    }
+    for (name, text) in &group.labels {
+        if let Err(error) = RuleTemplate::new(&group.name, &text.value) {
+            let name = go_quote(name);
+            let message = format!("label {name} of the group will be an error in alerts: {error}");
+            reader.warn(text.at, message);
+        }
+    }
+}
+
 fn check_offset(group: &RawGroup, place: &Place, reader: &mut Reader<'_>) {
     if let Some(offset) = group.eval_offset
         && !group.interval.is_zero()
@@ -119,7 +141,11 @@ fn check_offset(group: &RawGroup, place: &Place, reader: &mut Reader<'_>) {
     }
 }
 
-fn check_labels(before: &str, labels: &BTreeMap<String, Spotted<String>>, reader: &mut Reader<'_>) {
+pub(super) fn check_labels(
+    before: &str,
+    labels: &BTreeMap<String, Spotted<String>>,
+    reader: &mut Reader<'_>,
+) {
     for (name, value) in labels {
         if !is_valid_label_name(name, MatcherMode::Utf8Strict) || name == "__name__" {
             reader.deny(value.at, format!("{before}invalid label name: {name}"));
@@ -127,132 +153,9 @@ fn check_labels(before: &str, labels: &BTreeMap<String, Spotted<String>>, reader
     }
 }
 
-fn plain(map: &BTreeMap<String, Spotted<String>>) -> BTreeMap<String, String> {
+pub(super) fn plain(map: &BTreeMap<String, Spotted<String>>) -> BTreeMap<String, String> {
     let pairs = map.iter();
     pairs
         .map(|(name, value)| (name.clone(), value.value.clone()))
         .collect()
-}
-
-/// What mistakes of a rule begin with: `group "a", rule 1, "b": `.
-struct About(String);
-
-impl About {
-    fn new(group: &str, index: usize, rule: &RawRule) -> Self {
-        let name = if rule.alert.is_empty() {
-            &rule.record
-        } else {
-            &rule.alert
-        };
-        let (group, name) = (go_quote(group), go_quote(name));
-        Self(format!("group {group}, rule {}, {name}: ", index + 1))
-    }
-
-    fn deny(&self, at: Position, message: &str, reader: &mut Reader<'_>) {
-        reader.deny(at, format!("{}{message}", self.0));
-    }
-
-    /// The rule, if it is right.
-    fn rule(
-        &self,
-        rule: Placed<RawRule>,
-        of_group: &BTreeMap<String, String>,
-        options: &RuleOptions,
-        reader: &mut Reader<'_>,
-    ) -> Option<Rule> {
-        let Placed { value: rule, place } = rule;
-        self.check_names(&rule, &place, reader);
-        let expr = self.expr(&rule, &place, options, reader);
-        if !rule.record.is_empty() {
-            self.check_recording(&rule, &place, reader);
-        }
-        check_labels(&self.0, &rule.labels, reader);
-        for (name, value) in &rule.annotations {
-            if !is_valid_label_name(name, MatcherMode::Utf8Strict) {
-                self.deny(
-                    value.at,
-                    &format!("invalid annotation name: {name}"),
-                    reader,
-                );
-            }
-        }
-        let mut labels = of_group.clone();
-        labels.extend(plain(&rule.labels));
-        let (line, column) = place.at.pair();
-        Some(Rule {
-            text: rule.expr.value,
-            expr: expr?,
-            labels,
-            on_partial: rule.on_partial,
-            place: promql::Place { line, column },
-            kind: if rule.alert.is_empty() {
-                RuleKind::Recording {
-                    record: rule.record,
-                }
-            } else {
-                RuleKind::Alerting {
-                    alert: rule.alert,
-                    hold: rule.hold,
-                    keep_firing_for: rule.keep_firing_for,
-                    annotations: plain(&rule.annotations),
-                }
-            },
-        })
-    }
-
-    fn check_names(&self, rule: &RawRule, place: &Place, reader: &mut Reader<'_>) {
-        match (rule.record.is_empty(), rule.alert.is_empty()) {
-            (false, false) => {
-                let message = "only one of 'record' and 'alert' must be set";
-                let at = place.of("record").max(place.of("alert"));
-                self.deny(at, message, reader);
-            }
-            (true, true) => {
-                self.deny(place.at, "one of 'record' or 'alert' must be set", reader);
-            }
-            (true, false) | (false, true) => {}
-        }
-    }
-
-    fn expr(
-        &self,
-        rule: &RawRule,
-        place: &Place,
-        options: &RuleOptions,
-        reader: &mut Reader<'_>,
-    ) -> Option<Expr> {
-        let Spotted { value: text, at } = &rule.expr;
-        if text.is_empty() {
-            self.deny(place.of("expr"), "field 'expr' must be set in rule", reader);
-            return None;
-        }
-        match parse(text, options.features) {
-            Ok(expr) => Some(expr),
-            Err(errors) => {
-                let message = format!("could not parse expression: {errors}");
-                self.deny(*at, &message, reader);
-                None
-            }
-        }
-    }
-
-    fn check_recording(&self, rule: &RawRule, place: &Place, reader: &mut Reader<'_>) {
-        let alerts_only = [
-            ("annotations", !rule.annotations.is_empty()),
-            ("for", !rule.hold.is_zero()),
-            ("keep_firing_for", !rule.keep_firing_for.is_zero()),
-        ];
-        for (key, _) in alerts_only.into_iter().filter(|(_, set)| *set) {
-            let message = format!("invalid field '{key}' in recording rule");
-            self.deny(place.of(key), &message, reader);
-        }
-        // A name of UTF-8 may hold braces, but an expression in the place of the name is what was meant.
-        if rule.record.contains(['{', '}']) {
-            let record = &rule.record;
-            let message = format!(
-                "braces present in the recording rule name; should it be in expr?: {record}"
-            );
-            self.deny(place.of("record"), &message, reader);
-        }
-    }
 }

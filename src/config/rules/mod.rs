@@ -1,8 +1,10 @@
 //! Files of rules (`rule_files`): Prometheus's, with what Thanos and vmalert add.
 
+mod locate;
 mod model;
 mod raw;
 
+mod about;
 mod load;
 
 #[cfg(test)]

@@ -77,6 +77,7 @@ impl Shape {
             Type::Zone => self == Self::Zone,
             Type::Strings => matches!(self, Self::Strings | Self::NamedStrings),
             Type::List => self == Self::List,
+            Type::Samples | Type::Sample => false,
         }
     }
 

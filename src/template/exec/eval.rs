@@ -137,7 +137,11 @@ impl<'t> State<'t> {
             (Type::Duration, _, Some(int)) => return Ok(Value::Duration(int)),
             (Type::Str, _, _) => "string",
             (Type::Int | Type::Duration, _, _) => "integer",
-            (Type::Time | Type::Zone | Type::Strings | Type::List, _, _) => {
+            (
+                Type::Time | Type::Zone | Type::Strings | Type::List | Type::Samples | Type::Sample,
+                _,
+                _,
+            ) => {
                 let name = ty.name();
                 return Err(self.error(format!("can't handle {arg} for arg of type {name}")));
             }

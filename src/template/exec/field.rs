@@ -73,7 +73,7 @@ impl<'t> State<'t> {
         let has_args = !args.is_empty() || piped.is_some();
         // The zero values of absent keys: `missingkey=zero`.
         let of_map = match &receiver {
-            Value::Kv(labels) => Some(Value::from(labels.value(name))),
+            Value::Kv(labels) | Value::StringMap(labels) => Some(Value::from(labels.value(name))),
             Value::Map(map) => Some(map.items().get(name).cloned().unwrap_or(Value::NilAny)),
             _ => None,
         };

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::super::{
-    data::{AlertData, Pair},
+    data::{AlertData, Pair, QuerySample},
     object::plain_pairs,
     value::{Int, List, Map, Uint, Value},
 };
@@ -18,6 +18,7 @@ pub(super) enum Items {
     List(Arc<List>),
     Alerts(Arc<[Arc<AlertData>]>),
     Pairs(Arc<[Pair]>),
+    Samples(Arc<[Arc<QuerySample>]>),
     /// Labels or annotations, by name.
     Kv(Vec<Pair>),
     Map(Arc<Map>, Vec<Arc<str>>),
@@ -33,7 +34,8 @@ impl Items {
             Value::List(list) => Self::List(list),
             Value::Alerts(alerts) | Value::AlertSlice(alerts) => Self::Alerts(alerts),
             Value::Pairs(pairs) => Self::Pairs(pairs),
-            Value::Kv(labels) => Self::Kv(plain_pairs(&labels)),
+            Value::Samples(samples) => Self::Samples(samples),
+            Value::Kv(labels) | Value::StringMap(labels) => Self::Kv(plain_pairs(&labels)),
             Value::Map(map) => {
                 let keys = map.items().keys().cloned().collect();
                 Self::Map(map, keys)
@@ -58,6 +60,7 @@ impl Items {
             Self::List(list) => (index(), list.items().get(at)?.clone()),
             Self::Alerts(alerts) => (index(), Value::Alert(Arc::clone(alerts.get(at)?))),
             Self::Pairs(pairs) => (index(), Value::Pair(pairs.get(at)?.clone())),
+            Self::Samples(samples) => (index(), Value::Sample(Arc::clone(samples.get(at)?))),
             Self::Kv(pairs) => {
                 let Pair { name, value } = pairs.get(at)?.clone();
                 (Value::Str(name), Value::Str(value))

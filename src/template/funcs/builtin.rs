@@ -120,7 +120,7 @@ fn length(value: &Value) -> Result<Value, String> {
 fn count(value: &Value) -> Option<usize> {
     Some(match value {
         Value::Str(text) | Value::Safe(_, text) => text.len(),
-        Value::Kv(labels) => labels.len(),
+        Value::Kv(labels) | Value::StringMap(labels) => labels.len(),
         Value::Map(map) => map.items().len(),
         _ => return elements(value),
     })
@@ -133,6 +133,7 @@ fn elements(value: &Value) -> Option<usize> {
         Value::List(list) => list.items().len(),
         Value::Pairs(pairs) => pairs.len(),
         Value::Alerts(alerts) | Value::AlertSlice(alerts) => alerts.len(),
+        Value::Samples(samples) => samples.len(),
         _ => return None,
     })
 }
@@ -179,7 +180,8 @@ fn index_once(value: &Value, index: &Value) -> Result<Value, String> {
         Value::Alerts(alerts) | Value::AlertSlice(alerts) => {
             Value::Alert(Arc::clone(&alerts[at(alerts.len())?]))
         }
-        Value::Kv(labels) => Value::from(labels.value(key(index)?)),
+        Value::Samples(samples) => Value::Sample(Arc::clone(&samples[at(samples.len())?])),
+        Value::Kv(labels) | Value::StringMap(labels) => Value::from(labels.value(key(index)?)),
         Value::Map(map) => map
             .items()
             .get(key(index)?)
@@ -275,6 +277,7 @@ fn slice(context: &Context<'_>, args: &[Value]) -> Result<Value, String> {
         Value::Pairs(pairs) => Value::Pairs(pairs[from..to].into()),
         Value::Alerts(alerts) => Value::Alerts(alerts[from..to].into()),
         Value::AlertSlice(alerts) => Value::AlertSlice(alerts[from..to].into()),
+        Value::Samples(samples) => Value::Samples(samples[from..to].into()),
         _ => Value::Nil,
     })
 }

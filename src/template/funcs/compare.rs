@@ -117,6 +117,7 @@ fn equal_composite(a: &Value, b: &Value) -> Result<bool, String> {
         (Value::Zone(a), Value::Zone(b)) => Ok(a == b),
         (Value::Data(a), Value::Data(b)) => Ok(Arc::ptr_eq(a, b)),
         (Value::Object(a), Value::Object(b)) => Ok(Arc::ptr_eq(a, b)),
+        (Value::Sample(a), Value::Sample(b)) => Ok(Arc::ptr_eq(a, b)),
         (_, Value::Time(_) | Value::Pair(_) | Value::Zone(_) | Value::Data(_)) => Ok(false),
         _ => Err(format!(
             "non-comparable type {}: {}",
@@ -129,8 +130,8 @@ fn equal_composite(a: &Value, b: &Value) -> Result<bool, String> {
 /// Go's kinds of what is not basic.
 fn kind(value: &Value) -> u8 {
     match value {
-        Value::Kv(_) | Value::Map(_) => 1,
-        Value::Data(_) | Value::Zone(_) => 2,
+        Value::Kv(_) | Value::StringMap(_) | Value::Map(_) => 1,
+        Value::Data(_) | Value::Zone(_) | Value::Sample(_) => 2,
         _ if object::has_fields(value).is_some() || matches!(value, Value::Time(_)) => 3,
         _ => 4,
     }

@@ -50,7 +50,11 @@ pub(crate) fn write(value: &Value, out: &mut String, limit: usize) -> Result<(),
             let items = items.map(|(key, value)| (Arc::clone(key), value.clone()));
             return object(items, out, limit);
         }
-        Value::Kv(labels) => {
+        Value::Samples(samples) => {
+            let items = samples.iter().map(|one| Value::Sample(Arc::clone(one)));
+            return array(items, out, limit);
+        }
+        Value::Kv(labels) | Value::StringMap(labels) => {
             let pairs = object::plain_pairs(labels).into_iter();
             let items = pairs.map(|pair| (pair.name, Value::Str(pair.value)));
             return object(items, out, limit);
@@ -60,7 +64,7 @@ pub(crate) fn write(value: &Value, out: &mut String, limit: usize) -> Result<(),
             let tagged = fields.filter_map(|(name, value)| Some((tag(&name)?.into(), value)));
             return object(tagged, out, limit);
         }
-        Value::Pair(_) | Value::Object(_) => {
+        Value::Pair(_) | Value::Sample(_) | Value::Object(_) => {
             return object(object::has_fields(value).into_iter().flatten(), out, limit);
         }
     }

@@ -2,6 +2,7 @@
 
 mod table;
 
+mod address;
 mod args;
 mod escape;
 mod json;
@@ -10,6 +11,8 @@ mod builtin;
 mod compare;
 
 mod collections;
+mod human;
+mod rule;
 mod text;
 mod time;
 

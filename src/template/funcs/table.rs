@@ -185,6 +185,7 @@ impl FuncMap {
         Self {
             tables: vec![
                 &super::time::TIME,
+                &super::text::SHARED_TEXT,
                 &super::text::TEXT,
                 &super::collections::COLLECTIONS,
                 &super::builtin::BUILTINS,
@@ -194,11 +195,17 @@ impl FuncMap {
         }
     }
 
-    /// The same with more functions, which come before those of the same name.
-    #[expect(dead_code, reason = "the dialect of rules adds its own")]
-    pub(crate) fn with(mut self, table: &'static [Function]) -> Self {
-        self.tables.insert(0, table);
-        self
+    /// Go's own functions and those of Prometheus's rules.
+    pub(crate) fn rules() -> Self {
+        Self {
+            tables: vec![
+                &super::rule::RULE,
+                &super::text::SHARED_TEXT,
+                &super::builtin::BUILTINS,
+                &super::builtin::PRINTF,
+                &super::compare::COMPARE,
+            ],
+        }
     }
 
     pub(crate) fn find(&self, name: &str) -> Option<&'static Function> {

@@ -19,18 +19,13 @@ use crate::{
     regex::expand,
 };
 
-pub(super) static TEXT: [Function; 11] = [
+/// What the templates of notifications and of rules have in common.
+pub(super) static SHARED_TEXT: [Function; 5] = [
     Function::new("toUpper", &[Type::Str], |context, args| {
         context.text(go_upper(string(args, 0)))
     }),
     Function::new("toLower", &[Type::Str], |context, args| {
         context.text(go_lower(string(args, 0)))
-    }),
-    Function::new("title", &[Type::Str], |context, args| {
-        context.text(title(string(args, 0)))
-    }),
-    Function::new("trimSpace", &[Type::Str], |_, args| {
-        Ok(string(args, 0).trim().into())
     }),
     Function::new("match", &[Type::Str, Type::Str], |context, args| {
         let regex = context.regex(string(args, 0))?;
@@ -41,6 +36,15 @@ pub(super) static TEXT: [Function; 11] = [
     Function::new("reReplaceAll", &[Type::Str, Type::Str, Type::Str], replace),
     Function::new("safeHtml", &[Type::Str], |_, args| {
         Ok(Value::Safe(Safe::Html, Arc::clone(string(args, 0))))
+    }),
+];
+
+pub(super) static TEXT: [Function; 6] = [
+    Function::new("title", &[Type::Str], |context, args| {
+        context.text(title(string(args, 0)))
+    }),
+    Function::new("trimSpace", &[Type::Str], |_, args| {
+        Ok(string(args, 0).trim().into())
     }),
     Function::new("safeUrl", &[Type::Str], |_, args| {
         Ok(Value::Safe(Safe::Url, Arc::clone(string(args, 0))))

@@ -2,6 +2,15 @@
 
 /// Each word begins with a capital, and the rest of it is small.
 pub(super) fn title(text: &str) -> String {
+    capitalized(text, true)
+}
+
+/// Each word begins with a capital, and the rest of it stays (`cases.NoLower`).
+pub(super) fn title_keeping(text: &str) -> String {
+    capitalized(text, false)
+}
+
+fn capitalized(text: &str, lower: bool) -> String {
     let mut out = String::with_capacity(text.len());
     let mut in_word = false;
     let mut before_was_mid = false;
@@ -15,8 +24,10 @@ pub(super) fn title(text: &str) -> String {
         }
         before_was_mid = false;
         if c.is_alphabetic() && is_cased(c) {
-            if in_word {
+            if in_word && lower {
                 out.extend(c.to_lowercase());
+            } else if in_word {
+                out.push(c);
             } else {
                 push_title(&mut out, c);
             }

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::super::{
-    data::{AlertData, Data, Pair},
+    data::{AlertData, Data, Pair, QuerySample},
     value::Value,
 };
 
@@ -20,6 +20,7 @@ pub(crate) fn field(value: &Value, name: &str) -> Option<Value> {
         Value::Data(data) => data_field(data, name),
         Value::Alert(alert) => alert_field(alert, name),
         Value::Pair(pair) => pair_field(pair, name),
+        Value::Sample(sample) => sample_field(sample, name),
         Value::Object(object) => object
             .fields()
             .into_iter()
@@ -66,6 +67,7 @@ pub(crate) fn has_fields(value: &Value) -> Option<Fields> {
         }
         Value::Alert(_) => Some(named(&ALERT)),
         Value::Pair(_) => Some(named(&["Name", "Value"])),
+        Value::Sample(_) => Some(named(&["Labels", "Value"])),
         Value::Object(object) => Some(
             object
                 .fields()
@@ -109,6 +111,14 @@ fn pair_field(pair: &Pair, name: &str) -> Option<Value> {
     Some(match name {
         "Name" => Value::Str(Arc::clone(&pair.name)),
         "Value" => Value::Str(Arc::clone(&pair.value)),
+        _ => return None,
+    })
+}
+
+fn sample_field(sample: &QuerySample, name: &str) -> Option<Value> {
+    Some(match name {
+        "Labels" => Value::StringMap(sample.labels.clone()),
+        "Value" => sample.value.clone(),
         _ => return None,
     })
 }

@@ -29,7 +29,11 @@ impl Printer<'_> {
                 let items = items.map(|(key, value)| (Arc::clone(key), value.clone()));
                 self.map(ty, items, verb, depth);
             }
-            Value::Kv(labels) => {
+            Value::Samples(samples) => {
+                let items = samples.iter().map(|one| Value::Sample(Arc::clone(one)));
+                self.slice(ty, items, verb, depth);
+            }
+            Value::Kv(labels) | Value::StringMap(labels) => {
                 let pairs = object::plain_pairs(labels).into_iter();
                 let items = pairs.map(|pair| (pair.name, Value::Str(pair.value)));
                 self.map(ty, items, verb, depth);
@@ -40,7 +44,7 @@ impl Printer<'_> {
                 }
                 self.fields(value, verb, depth);
             }
-            Value::Pair(_) | Value::Alert(_) | Value::Object(_) => {
+            Value::Pair(_) | Value::Alert(_) | Value::Sample(_) | Value::Object(_) => {
                 self.fields(value, verb, depth);
             }
             // Go shows what is inside of these, which nobody wants to see.

@@ -183,6 +183,7 @@ impl<'o> Printer<'o> {
             | Value::NamedStrings(_)
             | Value::List(_)
             | Value::Map(_)
+            | Value::StringMap(_)
             | Value::Kv(_)
             | Value::Pairs(_)
             | Value::Pair(_)
@@ -190,6 +191,8 @@ impl<'o> Printer<'o> {
             | Value::AlertSlice(_)
             | Value::Alert(_)
             | Value::Data(_)
+            | Value::Samples(_)
+            | Value::Sample(_)
             | Value::Object(_) => self.composite(value, verb, depth),
         }
     }
@@ -215,6 +218,10 @@ impl<'o> Printer<'o> {
             Value::Month(month) => super::super::gotime::month_text(*month),
             Value::Weekday(day) => super::super::gotime::weekday_text(*day),
             Value::Zone(zone) => zone.name().to_owned().into(),
+            Value::Object(object) => match object.text() {
+                Some(text) => text.into(),
+                None => return false,
+            },
             _ => return false,
         };
         self.text(&text, verb, value);

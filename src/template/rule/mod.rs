@@ -1,0 +1,11 @@
+//! Templates of rules: labels and annotations of alerts, with Prometheus's functions and variables.
+
+mod expand;
+
+mod object;
+
+#[cfg(test)]
+mod tests;
+
+pub use expand::{Expanded, QueryReply, RuleData, RuleTemplate, expand_rule};
+pub use object::native_histogram;
