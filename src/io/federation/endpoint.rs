@@ -43,6 +43,8 @@ pub(super) struct Endpoint {
     pub(super) config: EndpointConfig,
     permits: Semaphore,
     state: Mutex<State>,
+    /// Held while it is asked what it is.
+    learning: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -50,7 +52,7 @@ struct State {
     identity: Option<Identity>,
     /// Why it did not tell what it is.
     unknown: String,
-    /// When it was asked what it is.
+    /// When it told what it is, or did not.
     asked: Option<Instant>,
     /// Whether a question failed since.
     failed: bool,
@@ -78,6 +80,7 @@ impl Endpoint {
         Self {
             permits: Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)),
             state: Mutex::default(),
+            learning: tokio::sync::Mutex::default(),
             config,
         }
     }
@@ -90,7 +93,10 @@ impl Endpoint {
     pub(super) fn identity(&self) -> Result<Identity, String> {
         let state = self.state();
         let known = state.identity.clone().or_else(|| assumed(self.config.kind));
-        known.ok_or_else(|| format!("what it is, is not known: {}", state.unknown))
+        known.ok_or_else(|| match &*state.unknown {
+            "" => "what it is, is not known yet".to_owned(),
+            why => format!("what it is, is not known: {why}"),
+        })
     }
 
     /// Whether its last question was answered.
@@ -98,9 +104,14 @@ impl Endpoint {
         !self.state().failed
     }
 
-    /// Asks what it is, if that is due.
+    /// Asks what it is, if that is due. Who has to know it waits while somebody else asks.
     pub(super) async fn learn(&self, context: &Context, deadline: Instant) {
-        if !self.claims_to_ask(Instant::now()) {
+        let asking = match self.learning.try_lock() {
+            Ok(asking) => Ok(asking),
+            Err(_busy) if self.identity().is_ok() => return,
+            Err(_busy) => tokio::time::timeout_at(deadline, self.learning.lock()).await,
+        };
+        if asking.is_err() || !self.is_to_be_asked(Instant::now()) {
             return;
         }
         let request = Request {
@@ -116,6 +127,7 @@ impl Endpoint {
             Err(_elapsed) => Err("it does not answer in time".to_owned()),
         };
         let mut state = self.state();
+        state.asked = Some(Instant::now());
         match told {
             Ok(identity) => {
                 state.identity = Some(identity);
@@ -125,21 +137,17 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is to be asked what it is; then it is not asked by anybody else.
-    fn claims_to_ask(&self, now: Instant) -> bool {
+    /// Whether it is to be asked what it is.
+    fn is_to_be_asked(&self, now: Instant) -> bool {
         if matches!(self.config.kind, EndpointKind::VictoriaMetrics) {
             return false;
         }
-        let mut state = self.state();
+        let state = self.state();
         let doubt = state.identity.is_none() || state.failed;
-        let due = state.asked.is_none_or(|asked| {
+        state.asked.is_none_or(|asked| {
             let pause = if doubt { IDENTITY_PAUSE } else { IDENTITY_AGE };
             now.duration_since(asked) >= pause
-        });
-        if due {
-            state.asked = Some(now);
-        }
-        due
+        })
     }
 
     /// Asks a question and checks the answer, until the deadline.

@@ -3,6 +3,7 @@
 mod answers;
 mod faults;
 mod lookups;
+mod learning;
 mod server;
 mod stored;
 
