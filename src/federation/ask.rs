@@ -2,15 +2,30 @@
 
 use std::convert::Infallible;
 
-use super::{Partition, dialect, prune};
+use super::{Dialect, Partition, dialect, prune};
 use crate::promql::{
-    ast::{Duration, Expr, ExprKind},
+    Function, FunctionId, Variadic,
+    ast::{
+        Binary, BinaryOp, Call, Duration, Expr, ExprKind, MatrixSelector, ValueType,
+        VectorMatching, VectorSelector,
+    },
     with_room,
 };
 
-/// An expression that [may be asked](dialect::Habits::may_ask) as it is asked of a partition.
-pub(super) fn asked(partition: &Partition, expr: &Expr) -> Expr {
-    let child = |child: &Expr| Ok::<_, Infallible>(asked(partition, child));
+/// What an instant selector is in `MetricsQL`, with its window said.
+static DEFAULT_ROLLUP: Function = Function {
+    id: FunctionId::LastOverTime,
+    name: "default_rollup",
+    args: &[ValueType::Matrix],
+    variadic: Variadic::No,
+    returns: ValueType::Vector,
+    experimental: false,
+};
+
+/// An expression that [may be asked](dialect::Habits::may_ask) as it is asked of a partition whose instant selectors are to
+/// look back so many milliseconds.
+pub(super) fn asked(partition: &Partition, lookback: i64, expr: &Expr) -> Expr {
+    let child = |child: &Expr| Ok::<_, Infallible>(asked(partition, lookback, child));
     let Ok(mut expr) = with_room(|| expr.with_children(child));
     let shorten = |range: &mut Duration| {
         if let Some(window) = dialect::shortened(partition.dialect, range) {
@@ -42,7 +57,61 @@ pub(super) fn asked(partition: &Partition, expr: &Expr) -> Expr {
         | ExprKind::Unary(..)
         | ExprKind::Call(_) => {}
     }
+    if partition.dialect == Dialect::VictoriaMetrics {
+        expr = with_window(expr, lookback);
+    }
     expr
+}
+
+/// `MetricsQL` looks back as far as it thinks right, over a range mostly one step, unless there is a window.
+fn with_window(expr: Expr, lookback: i64) -> Expr {
+    match &expr.kind {
+        ExprKind::Vector(selector) => {
+            let window = window(&expr, selector, lookback);
+            expr.of_kind(call(&DEFAULT_ROLLUP, window))
+        }
+        ExprKind::Call(outer) if outer.function.id == FunctionId::Timestamp => {
+            let Some(ExprKind::Call(inner)) =
+                outer.args.first().map(|arg| &arg.unwrap_parens().kind)
+            else {
+                return expr;
+            };
+            let Some(window) = inner
+                .args
+                .first()
+                .filter(|_| inner.function == &DEFAULT_ROLLUP)
+            else {
+                return expr;
+            };
+            // Of a series that has ended there is a last time still.
+            let op = BinaryOp::And;
+            let lasts = Binary {
+                op,
+                lhs: expr.of_kind(call(outer.function, window.clone())),
+                rhs: expr.of_kind(call(&DEFAULT_ROLLUP, window.clone())),
+                matching: Some(VectorMatching::default_for(op)),
+                return_bool: false,
+            };
+            let lasts = expr.of_kind(ExprKind::Binary(Box::new(lasts)));
+            expr.of_kind(ExprKind::Paren(Box::new(lasts)))
+        }
+        _ => expr,
+    }
+}
+
+fn window(expr: &Expr, selector: &VectorSelector, lookback: i64) -> Expr {
+    expr.of_kind(ExprKind::Matrix(MatrixSelector {
+        selector: selector.clone(),
+        selector_span: expr.span,
+        range: Duration::Fixed(lookback),
+    }))
+}
+
+fn call(function: &'static Function, arg: Expr) -> ExprKind {
+    ExprKind::Call(Box::new(Call {
+        function,
+        args: vec![arg],
+    }))
 }
 
 /// Labels that are kept or compared, or with `but` those that are not: attached ones never are.

@@ -74,10 +74,11 @@ impl Distributor<'_> {
         let questions = reach.partitions.iter().filter_map(|at| {
             let partition = self.world.partitions.get(*at)?;
             let carries = |name: &str| carried.iter().any(|carried| carried == name);
+            let lookback = dialect::lookback(partition.dialect, self.habits.options.lookback);
             Some(Question {
                 partition: *at,
-                query: ask::asked(partition, expr).to_string(),
-                lookback: dialect::lookback(partition.dialect, self.habits.options.lookback),
+                query: ask::asked(partition, lookback, expr).to_string(),
+                lookback,
                 attach: partition.attached().filter_pairs(|name, _| carries(name)),
             })
         });

@@ -1,6 +1,6 @@
 //! The engine over data that lies in three partitions, beside the engine over all of it.
 
-use std::cell::Cell;
+use std::{cell::Cell, convert::Infallible};
 
 use watchfire::{
     federation::{
@@ -9,7 +9,7 @@ use watchfire::{
     },
     labels::{LabelSet, MatcherMode, is_valid_label_name},
     promql::{
-        Sample, Samples, Series, Value,
+        Function, Sample, Samples, Series, Value,
         ast::{Duration, Expr, ExprKind},
         engine::{self, Options, Output, Selection, Steps},
         parse::{Features, parse},
@@ -295,13 +295,33 @@ impl Divided {
 
     /// What the endpoint of a partition answers.
     fn question(&self, question: &Question, steps: Steps) -> Fetched {
-        let closed = self.world.partitions[question.partition].dialect == Dialect::Prometheus2;
-        let parsed = parse(&question.query, Features::none());
-        let mut expr = parsed.unwrap_or_else(|error| panic!("{}: {error}", question.query));
-        assert_eq!(expr.to_string(), question.query);
-        if closed {
-            expr = with_closed_windows(&expr);
-        }
+        let dialect = self.world.partitions[question.partition].dialect;
+        let closed = dialect == Dialect::Prometheus2;
+        let query = &question.query;
+        let read = |text: &str| {
+            let parsed = parse(text, Features::none());
+            parsed.unwrap_or_else(|error| panic!("{query}: {error}"))
+        };
+        let expr = match dialect {
+            // No other function of windows is asked there.
+            Dialect::VictoriaMetrics => {
+                let text = query.replace("default_rollup(", "last_over_time(");
+                without_rollups(&read(&text.replace("timestamp(", "increase(")))
+            }
+            Dialect::Prometheus2
+            | Dialect::Prometheus3
+            | Dialect::Thanos
+            | Dialect::Cortex
+            | Dialect::Mimir => {
+                let expr = read(query);
+                assert_eq!(expr.to_string(), *query);
+                if closed {
+                    with_closed_windows(&expr)
+                } else {
+                    expr
+                }
+            }
+        };
         let options = Options {
             lookback: question.lookback + i64::from(closed),
             // An endpoint has its own.
@@ -382,6 +402,24 @@ fn with_closed_windows(expr: &Expr) -> Expr {
     };
     if let Duration::Fixed(range) = range {
         *range += 1;
+    }
+    expr
+}
+
+/// Selectors in place of what `MetricsQL` is asked for them, with functions that this parser knows.
+fn without_rollups(expr: &Expr) -> Expr {
+    let Ok(mut expr) = expr.with_children(|child| Ok::<_, Infallible>(without_rollups(child)));
+    let ExprKind::Call(call) = &mut expr.kind else {
+        return expr;
+    };
+    if let ExprKind::Matrix(matrix) = &call.args[0].kind {
+        let selector = ExprKind::Vector(matrix.selector.clone());
+        if call.function.name == "last_over_time" {
+            expr.kind = selector;
+        } else {
+            call.function = Function::find("timestamp").unwrap();
+            call.args[0].kind = selector;
+        }
     }
     expr
 }

@@ -272,6 +272,24 @@ fn metrics_ql_is_asked_for_what_it_has_in_common() {
         &of_dialects(mixed, Pushdown::Full),
         &[("rate(x[5m])", "<fragment 0> | 012: rate(x[5m])")],
     );
+    let own = of_dialects([Dialect::VictoriaMetrics; 3], Pushdown::Aggregate);
+    check(
+        &own,
+        &[
+            (
+                "sum by (job) (x)",
+                "sum by (job) (<fragment 0>) | 012: sum by (job) (default_rollup(x[5m]))",
+            ),
+            (
+                "x{job=\"a\"} offset 1m",
+                "<fragment 0> | 012: default_rollup(x{job=\"a\"}[5m] offset 1m)",
+            ),
+            (
+                "sum(timestamp(x))",
+                "sum(<fragment 0>) | 012: sum((timestamp(x[5m]) and default_rollup(x[5m])))",
+            ),
+        ],
+    );
     check(
         &of_dialects([Dialect::Prometheus3; 3], Pushdown::Selector),
         &[
