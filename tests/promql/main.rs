@@ -16,6 +16,7 @@ mod classic;
 mod compare;
 mod corpus;
 mod deep;
+mod expressions;
 mod federated;
 mod language;
 mod mistakes;

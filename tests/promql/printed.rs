@@ -8,7 +8,7 @@ use watchfire::promql::{
     parse::{Features, MAX_BYTES, parse},
 };
 
-use crate::{chance::Chance, corpus};
+use crate::{corpus, expressions::Chance};
 
 static SPAN: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"Span \{ start: \d+, end: \d+ \}").unwrap());

@@ -1,6 +1,6 @@
 //! Random texts in the syntax of PromQL, of all that it has, and texts that were changed at random.
 
-use crate::chance::Chance;
+use crate::expressions::Chance;
 
 const LABELS: &[&str] = &[
     "job", "by", "le", "on", "\"a.b\"", "sum", "bool", "atan2", "x1",

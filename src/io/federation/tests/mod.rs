@@ -2,8 +2,8 @@
 
 mod answers;
 mod faults;
-mod lookups;
 mod learning;
+mod lookups;
 mod server;
 mod stored;
 
