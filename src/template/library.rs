@@ -176,6 +176,11 @@ impl Template {
         check([(&*self.root, Shape::Data)], &self.trees)
     }
 
+    /// Likewise for a template of a rule.
+    pub(crate) fn check_rule(&self) -> Vec<TemplateError> {
+        check([(&*self.root, Shape::RuleDot)], &self.trees)
+    }
+
     /// Renders it.
     ///
     /// # Errors

@@ -239,3 +239,52 @@ fn real_files_get_promtools_verdicts_and_exit_codes() {
     assert_eq!(verdict.code, Some(0), "{}", verdict.err);
     assert_eq!(verdict.out.matches("Checking ").count(), 12);
 }
+
+#[test]
+fn a_file_of_the_ruler_is_checked_with_all_that_it_names() {
+    if subject_is_upstream() {
+        eprintln!("skipped: Alertmanager itself has no such command");
+        return;
+    }
+    let subject = Program::Subject.path().unwrap();
+    let check = |file: &Path| {
+        let mut command = Command::new(&subject);
+        let output = command.args(["check", "ruler-config"]).arg(file).output();
+        let output = output.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/ruler.yml");
+    let (code, said) = check(&shipped);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(
+        said.contains("1 rule files found") && said.contains("2 rules found"),
+        "{said}"
+    );
+
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("ruler.yml", "rule_files: ['*.rules', none.yml]\n");
+    write(
+        "a.rules",
+        "groups: [{name: a, rules: [{record: a, expr: 1}]}]\n",
+    );
+    write(
+        "b.rules",
+        "groups:\n- name: b\n  rules:\n  - {record: b, expr: 'sum('}\n",
+    );
+    let (code, said) = check(&directory.path().join("ruler.yml"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("2 rule files found") && said.contains("1 rules found"),
+        "{said}"
+    );
+    assert!(
+        said.contains("no file matches") && said.contains("b.rules:4:28: group"),
+        "{said}"
+    );
+    write("ruler.yml", "rule_files: []\nunknown: 1\n");
+    let (code, said) = check(&directory.path().join("ruler.yml"));
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("ruler.yml:2:1: field unknown"), "{said}");
+}

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     config::{
-        HttpConfig, HttpHeader, HttpUrl,
+        HttpConfig, HttpHeader, HttpUrl, Secret,
         read::{Name, Named, Place, Position, PromDuration, Reader, Section, nearest},
         relabel::RelabelRule,
         section::section,
@@ -37,7 +37,7 @@ section! {
         /// How to connect; [`Self::headers`] are in it.
         http ["http_config"]: Arc<HttpConfig> as HttpField,
         /// Headers of each request.
-        headers: BTreeMap<String, String>,
+        headers: BTreeMap<String, Secret>,
         /// How long a request may take.
         remote_timeout: Duration as PromDuration = Duration::from_secs(30),
         /// The version of the protocol.
@@ -164,9 +164,8 @@ fn check_remote_write(one: &mut RemoteWriteConfig, place: &Place, reader: &mut R
         match header_problem(name, &http) {
             Some(problem) => reader.deny(place.of("headers"), problem),
             None => {
-                let values = vec![value.clone()];
                 let header = HttpHeader {
-                    values,
+                    secrets: vec![value.clone()],
                     ..HttpHeader::default()
                 };
                 http.headers.insert(name.clone(), header);

@@ -77,7 +77,11 @@ remote_write:
         panic!("{config:?}")
     };
     assert_eq!(mimir.protobuf_message, RemoteWriteMessage::V2);
-    assert_eq!(mimir.http.headers["X-Scope-OrgID"].values, ["team"]);
+    assert_eq!(
+        mimir.http.headers["X-Scope-OrgID"].secrets[0].reveal(),
+        "team"
+    );
+    assert!(!format!("{config:?}").contains("team"));
     assert_eq!(mimir.queue.max_bytes, 1000);
     assert_eq!(mimir.queue.max_backoff, Duration::from_secs(2));
     assert_eq!(plain.protobuf_message, RemoteWriteMessage::V1);

@@ -151,11 +151,23 @@ impl<'f> About<'f> {
         reader: &mut Reader<'_>,
     ) {
         for (name, text) in texts {
-            if let Err(error) = RuleTemplate::new(alert, &text.value) {
-                let message = format!("{what} {}: {error}", go_quote(name));
-                let offset = line_start(&text.value, error.line);
-                let at = locate(self.file, text.at, &text.value, offset);
-                self.deny(at, &message, reader);
+            let name = go_quote(name);
+            let at = |line, column| {
+                let offset = line_start(&text.value, line) + column - 1;
+                locate(self.file, text.at, &text.value, offset)
+            };
+            match RuleTemplate::new(alert, &text.value) {
+                Ok(template) => {
+                    for (line, column, error) in template.check() {
+                        let prefix = &self.prefix;
+                        let message = format!("{prefix}{what} {name} will be an error: {error}");
+                        reader.warn(at(line, column), message);
+                    }
+                }
+                Err(error) => {
+                    let message = format!("{what} {name}: {error}");
+                    self.deny(at(error.line, 1), &message, reader);
+                }
             }
         }
     }

@@ -94,6 +94,7 @@ fn real_rules_load() {
             let path = path.to_str().unwrap();
             let loaded = load_rules(path, &fs::read(path).unwrap(), &RuleOptions::default());
             let loaded = loaded.unwrap_or_else(|errors| panic!("{errors}"));
+            assert_eq!(loaded.warnings, []);
             rules += loaded.groups.iter().map(|g| g.rules.len()).sum::<usize>();
         }
     }
@@ -218,6 +219,35 @@ name: 1
         r.yml:23:10: cannot unmarshal !!map into []rulefmt.Rule
         r.yml:24:1: field name not found in type rulefmt.RuleGroups
         r.yml:21:3: eval_offset must be smaller than the interval of the group"#]].assert_eq(&mistakes(text));
+}
+
+#[test]
+fn what_will_fail_in_templates_is_told() {
+    let text = r#"groups:
+- name: g
+  rules:
+  - alert: A
+    expr: up
+    labels:
+      a: '{{ $labels.instance.name }} {{ $labels.instance }}'
+    annotations:
+      b: 'x {{ .Lables.a }}'
+      c: |
+        fine {{ $value | humanize }}
+        {{ stripPort $value }} {{ stripPort 1 }}
+      d: '{{ template "t" . }}{{ define "t" }}{{ .Value.x }}{{ end }}{{ (query "up" | first).Name }}'
+      e: '{{ range query "up" | sortByLabel "a" }}{{ .Labels.a | toUpper }}{{ .Value | humanize }}{{ end }}'
+      f: '{{ (now | toTime).Format "15:04" }}{{ with $x := query "up" }}{{ first $x | value }}{{ end }}'
+      g: '{{ humanize }}{{ first $labels }}'
+"#;
+    expect_test::expect![[r#"
+        1 rules
+        7:21 group "g", rule 1, "A": label "a" will be an error: template: __alert_A:1:122: executing "__alert_A" at <$labels.instance.name>: can't evaluate field name in type string
+        9:23 group "g", rule 1, "A": annotation "b" will be an error: template: __alert_A:1:124: executing "__alert_A" at <.Lables.a>: can't evaluate field Lables in type struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }
+        12:45 group "g", rule 1, "A": annotation "c" will be an error: template: __alert_A:2:36: executing "__alert_A" at <1>: expected string; found 1
+        13:93 group "g", rule 1, "A": annotation "d" will be an error: template: __alert_A:1:194: executing "__alert_A" at <(query "up" | first).Name>: can't evaluate field Name in type *template.sample
+        16:14 group "g", rule 1, "A": annotation "g" will be an error: template: __alert_A:1:115: executing "__alert_A" at <humanize>: wrong number of args for humanize: want 1 got 0
+        16:34 group "g", rule 1, "A": annotation "g" will be an error: template: __alert_A:1:135: executing "__alert_A" at <$labels>: wrong type for value; expected template.queryResult; got map[string]string"#]].assert_eq(&mistakes(text));
 }
 
 #[test]

@@ -173,7 +173,7 @@ impl<'t> Check<'t> {
             }
         }
         let shapes: Vec<Shape> = shapes.into_iter().chain(piped).collect();
-        function_result(name, &shapes)
+        function_result(function, &shapes)
     }
 
     fn argument(&mut self, ty: Type, shape: Shape, arg: Option<&'t Arg>, last: &'t Arg) {

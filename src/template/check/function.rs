@@ -2,7 +2,7 @@
 
 use super::{
     super::{
-        funcs::Function,
+        funcs::{Function, is_of_rules},
         object::methods_of,
         value::{Int, Value},
     },
@@ -43,7 +43,11 @@ fn example(shape: Shape) -> Option<Value> {
         | Shape::Pair
         | Shape::AlertSlice
         | Shape::Alert
-        | Shape::Data => return None,
+        | Shape::Data
+        | Shape::StringMap
+        | Shape::RuleDot
+        | Shape::Samples
+        | Shape::Sample => return None,
     })
 }
 
@@ -72,8 +76,11 @@ pub(super) fn method_result(receiver: Shape, name: &str) -> Shape {
 }
 
 /// What a function gives for arguments.
-pub(super) fn function_result(name: &str, args: &[Shape]) -> Shape {
-    match name {
+pub(super) fn function_result(function: &'static Function, args: &[Shape]) -> Shape {
+    if is_of_rules(function) {
+        return rule_result(function.name);
+    }
+    match function.name {
         "and" | "or" => args
             .iter()
             .copied()
@@ -97,6 +104,20 @@ pub(super) fn function_result(name: &str, args: &[Shape]) -> Shape {
         "tz" | "now" | "toDate" | "mustToDate" => Shape::Time,
         "since" => Shape::Duration,
         _ => Shape::Unknown,
+    }
+}
+
+/// What a function that only rules have gives.
+fn rule_result(name: &str) -> Shape {
+    match name {
+        "query" | "sortByLabel" => Shape::Samples,
+        "first" => Shape::Sample,
+        "args" => Shape::Map,
+        "toTime" => Shape::Time,
+        "toDuration" => Shape::Duration,
+        "now" | "parseDuration" => Shape::Float,
+        "value" => Shape::Unknown,
+        _ => Shape::Str,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The types of values, as far as they are known before rendering.
 
-use super::super::go_type::Type;
+use super::super::{go_type::Type, rule::RULE_DOT};
 
 /// What is known of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +31,13 @@ pub(crate) enum Shape {
     AlertSlice,
     Alert,
     Data,
+    /// `map[string]string`
+    StringMap,
+    /// The dot of a rule's template.
+    RuleDot,
+    /// What a query in a rule's template gives.
+    Samples,
+    Sample,
 }
 
 impl Shape {
@@ -62,6 +69,10 @@ impl Shape {
             Self::AlertSlice => "[]template.Alert",
             Self::Alert => "template.Alert",
             Self::Data => "*template.Data",
+            Self::StringMap => "map[string]string",
+            Self::RuleDot => RULE_DOT,
+            Self::Samples => "template.queryResult",
+            Self::Sample => "*template.sample",
         }
     }
 
@@ -77,7 +88,8 @@ impl Shape {
             Type::Zone => self == Self::Zone,
             Type::Strings => matches!(self, Self::Strings | Self::NamedStrings),
             Type::List => self == Self::List,
-            Type::Samples | Type::Sample => false,
+            Type::Samples => self == Self::Samples,
+            Type::Sample => self == Self::Sample,
         }
     }
 
@@ -93,7 +105,8 @@ impl Shape {
             Self::Strings | Self::NamedStrings => (Self::Int, Self::Str),
             Self::List => (Self::Int, Self::Unknown),
             Self::Map => (Self::Str, Self::Unknown),
-            Self::Kv => (Self::Str, Self::Str),
+            Self::Kv | Self::StringMap => (Self::Str, Self::Str),
+            Self::Samples => (Self::Int, Self::Sample),
             Self::Pairs => (Self::Int, Self::Pair),
             Self::Alerts | Self::AlertSlice => (Self::Int, Self::Alert),
             Self::Int | Self::Int64 | Self::Byte => (Self::Unknown, self),
@@ -108,7 +121,9 @@ impl Shape {
             | Self::Zone
             | Self::Pair
             | Self::Alert
-            | Self::Data => return None,
+            | Self::Data
+            | Self::RuleDot
+            | Self::Sample => return None,
         })
     }
 
@@ -116,7 +131,8 @@ impl Shape {
     pub(super) fn indexed(self) -> Self {
         match self {
             Self::Str | Self::Safe => Self::Byte,
-            Self::Kv | Self::Strings | Self::NamedStrings => Self::Str,
+            Self::Kv | Self::StringMap | Self::Strings | Self::NamedStrings => Self::Str,
+            Self::Samples => Self::Sample,
             Self::Pairs => Self::Pair,
             Self::Alerts | Self::AlertSlice => Self::Alert,
             Self::Unknown
@@ -135,15 +151,23 @@ impl Shape {
             | Self::Map
             | Self::Pair
             | Self::Alert
-            | Self::Data => Self::Unknown,
+            | Self::Data
+            | Self::RuleDot
+            | Self::Sample => Self::Unknown,
         }
     }
 
     /// The field, or the value of the key, of that name; `None` if there is none.
     pub(super) fn field(self, name: &str) -> Option<Self> {
         match (self, name) {
-            (Self::Unknown | Self::Map, _) => Some(Self::Unknown),
-            (Self::Kv, _)
+            (Self::Unknown | Self::Map, _) | (Self::RuleDot | Self::Sample, "Value") => {
+                Some(Self::Unknown)
+            }
+            (Self::RuleDot, "Labels" | "ExternalLabels") | (Self::Sample, "Labels") => {
+                Some(Self::StringMap)
+            }
+            (Self::Kv | Self::StringMap, _)
+            | (Self::RuleDot, "ExternalURL")
             | (Self::Data, "Receiver" | "Status" | "NotificationReason" | "ExternalURL")
             | (Self::Alert, "Status" | "GeneratorURL" | "Fingerprint")
             | (Self::Pair, "Name" | "Value") => Some(Self::Str),

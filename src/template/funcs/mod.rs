@@ -20,4 +20,5 @@ mod title;
 
 pub(crate) use escape::{html_escape, query_escape};
 pub(crate) use json::write as write_json;
+pub(crate) use rule::is_of_rules;
 pub(crate) use table::{Context, FuncMap, Function, Special, TOO_MANY_STEPS, too_long};

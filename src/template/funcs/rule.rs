@@ -101,6 +101,11 @@ pub(super) static RULE: [Function; 24] = [
     }),
 ];
 
+/// Whether only templates of rules know the function.
+pub(crate) fn is_of_rules(function: &'static Function) -> bool {
+    RULE.iter().any(|known| std::ptr::eq(known, function))
+}
+
 /// Asks whoever renders.
 fn host(context: &Context<'_>, name: &str, args: &[Value]) -> Result<Value, String> {
     match context.scope.host {

@@ -94,6 +94,21 @@ impl RuleTemplate {
         Ok(Self { name, text })
     }
 
+    /// What fails whenever it is expanded and gets there: fields that are not there, wrong arguments. Each with its line
+    /// and its column in the text, both from 1.
+    #[must_use]
+    pub fn check(&self) -> Vec<(usize, usize, TemplateError)> {
+        let Compiled::Template(template) = &self.text else {
+            return Vec::new();
+        };
+        let place = |error: TemplateError| {
+            let prelude = if error.line == 1 { PRELUDE.len() } else { 0 };
+            let column = error.column.unwrap_or(prelude).saturating_sub(prelude) + 1;
+            (error.line, column, error)
+        };
+        template.check_rule().into_iter().map(place).collect()
+    }
+
     /// Expands it. `query` is asked for the results of queries in it, each time they occur.
     pub fn expand(&self, data: &RuleData, query: &mut dyn FnMut(&str) -> QueryReply) -> Expanded {
         let template = match &self.text {

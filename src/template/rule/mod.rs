@@ -8,4 +8,5 @@ mod object;
 mod tests;
 
 pub use expand::{Expanded, QueryReply, RuleData, RuleTemplate, expand_rule};
+pub(crate) use object::RULE_DOT;
 pub use object::native_histogram;

@@ -7,13 +7,16 @@ use super::{
     RuleData,
 };
 
+/// The Go type of the dot.
+pub(crate) const RULE_DOT: &str = "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }";
+
 /// The dot of a template of a rule.
 #[derive(Debug)]
 pub(super) struct Dot(pub(super) RuleData);
 
 impl Object for Dot {
     fn go_type(&self) -> &str {
-        "struct { Labels map[string]string; ExternalLabels map[string]string; ExternalURL string; Value interface {} }"
+        RULE_DOT
     }
 
     fn fields(&self) -> Vec<(&str, Value)> {
