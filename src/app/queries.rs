@@ -227,6 +227,8 @@ fn explained(explain: &Explain) -> Value {
             "series": request.series,
             "samples": request.samples,
             "remoteRead": request.remote_read,
+            "joined": request.joined,
+            "filled": request.filled,
             "error": request.error,
         })
     });

@@ -10,8 +10,10 @@
 
 mod answer;
 mod ask;
+mod batch;
 mod dialect;
 mod distribute;
+mod fill;
 mod inquiry;
 mod merge;
 mod notes;
@@ -26,7 +28,9 @@ mod world;
 mod tests;
 
 pub use answer::{Answer, Certainty, Fetched, Missing};
+pub use batch::{joined, may_be_joined, parted};
 pub use dialect::as_here;
+pub use fill::{fill_gaps, has_gaps};
 pub use inquiry::{Inquiry, Refusal, Window};
 pub use merge::Overlap;
 pub use plan::{Fragment, Plan, Question, plan};

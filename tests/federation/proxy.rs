@@ -16,12 +16,15 @@ pub(crate) struct Passed {
     /// Bytes to clients, heads of answers among them.
     pub(crate) answered: u64,
     pub(crate) requests: u64,
+    /// Requests among them for the newest samples, which replicas are asked for beside queries.
+    pub(crate) probes: u64,
 }
 
 #[derive(Default)]
 struct Counters {
     answered: AtomicU64,
     requests: AtomicU64,
+    probes: AtomicU64,
 }
 
 /// Passes connections on to a server until the process ends.
@@ -55,6 +58,7 @@ impl Proxy {
         Passed {
             answered: self.counters.answered.load(Relaxed),
             requests: self.counters.requests.load(Relaxed),
+            probes: self.counters.probes.load(Relaxed),
         }
     }
 }
@@ -64,6 +68,7 @@ impl Passed {
         Self {
             answered: self.answered - before.answered,
             requests: self.requests - before.requests,
+            probes: self.probes - before.probes,
         }
     }
 }
@@ -72,10 +77,12 @@ fn join(client: &TcpStream, server: &TcpStream, counters: &Arc<Counters>) {
     let clones = || (client.try_clone().unwrap(), server.try_clone().unwrap());
     let (from, to) = clones();
     let counting = Arc::clone(counters);
-    let mut heads = Heads::default();
+    let mut heads = Signs::of(b" HTTP/1.1\r\n");
+    let mut probes = Signs::of(b"max%28timestamp%28up%29%29");
     thread::spawn(move || {
         pass(from, to, |bytes| {
             counting.requests.fetch_add(heads.among(bytes), Relaxed);
+            counting.probes.fetch_add(probes.among(bytes), Relaxed);
         });
     });
     let (to, from) = clones();
@@ -101,18 +108,26 @@ fn pass(mut from: TcpStream, mut to: TcpStream, mut count: impl FnMut(&[u8])) {
     let _ = from.shutdown(Shutdown::Read);
 }
 
-/// Counts the first lines of requests, also those that arrive in pieces.
-#[derive(Default)]
-struct Heads(Vec<u8>);
+/// Counts a part of the first lines of requests, also of those that arrive in pieces.
+struct Signs {
+    sign: &'static [u8],
+    rest: Vec<u8>,
+}
 
-impl Heads {
+impl Signs {
+    fn of(sign: &'static [u8]) -> Self {
+        Self {
+            sign,
+            rest: Vec::new(),
+        }
+    }
+
     fn among(&mut self, bytes: &[u8]) -> u64 {
-        const SIGN: &[u8] = b" HTTP/1.1\r\n";
-        self.0.extend_from_slice(bytes);
-        let found = self.0.windows(SIGN.len()).filter(|part| *part == SIGN);
-        let found = found.count() as u64;
-        let rest = self.0.len().saturating_sub(SIGN.len() - 1);
-        self.0.drain(..rest);
+        self.rest.extend_from_slice(bytes);
+        let found = self.rest.windows(self.sign.len());
+        let found = found.filter(|part| *part == self.sign).count() as u64;
+        let rest = self.rest.len().saturating_sub(self.sign.len() - 1);
+        self.rest.drain(..rest);
         found
     }
 }

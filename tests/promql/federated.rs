@@ -5,7 +5,7 @@ use std::{cell::Cell, convert::Infallible};
 use watchfire::{
     federation::{
         Dialect, Fetched, Inquiry, Partition, PartitionMode, Pushdown, Question, Refusal, Window,
-        World,
+        World, joined, may_be_joined, parted,
     },
     labels::{LabelSet, MatcherMode, is_valid_label_name},
     promql::{
@@ -285,12 +285,58 @@ impl Divided {
                 .map(|question| self.question(question, steps))
                 .collect()
         });
-        let fragments = fragments.collect();
+        let fragments: Vec<Vec<Fetched>> = fragments.collect();
+        self.assert_same_if_joined(inquiry, &fragments);
         let windows = inquiry.windows().iter();
         let windows = windows.map(|windows| windows.iter().map(|one| self.window(one)).collect());
         let answer = inquiry.answer(world, fragments, windows.collect())?;
         assert!(answer.missing.is_empty(), "{:?}", answer.missing);
         Ok(answer.output)
+    }
+
+    /// Questions about one time must be answered together as they are alone, if there is nothing to remark.
+    fn assert_same_if_joined(&self, inquiry: &Inquiry, answers: &[Vec<Fetched>]) {
+        for (partition, of_partition) in self.world.partitions.iter().enumerate() {
+            if !may_be_joined(of_partition.dialect) {
+                continue;
+            }
+            let mut asked: Vec<(&Question, &Vec<Series>, Steps)> = Vec::new();
+            for ((fragment, steps), answers) in inquiry.fragments().zip(answers) {
+                for (question, answer) in fragment.questions.iter().zip(answers) {
+                    if let Fetched::Remarked(series, notes) = answer
+                        && notes.is_empty()
+                        && question.partition == partition
+                        && steps.count() == 1
+                        && asked
+                            .first()
+                            .is_none_or(|(_, _, first)| first.start == steps.start)
+                    {
+                        asked.push((question, series, steps));
+                    }
+                }
+            }
+            let Some((first, _, steps)) = asked.first() else {
+                continue;
+            };
+            let queries: Vec<&str> = asked.iter().map(|(one, _, _)| &*one.query).collect();
+            let question = Question {
+                query: joined(&queries),
+                ..(*first).clone()
+            };
+            let Fetched::Remarked(series, notes) = self.question(&question, *steps) else {
+                panic!("{} is refused", question.query);
+            };
+            assert_eq!(notes, Vec::<String>::new(), "{}", question.query);
+            let parts = parted(series, queries.len()).unwrap();
+            for (part, (_, alone, _)) in parts.iter().zip(&asked) {
+                let sorted = |all: &[Series]| {
+                    let mut all: Vec<String> = all.iter().map(|one| format!("{one:?}")).collect();
+                    all.sort();
+                    all
+                };
+                assert_eq!(sorted(part), sorted(alone), "{}", question.query);
+            }
+        }
     }
 
     /// What the endpoint of a partition answers.

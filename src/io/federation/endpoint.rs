@@ -1,8 +1,8 @@
 //! One endpoint: what it is, how it does, and how it is asked.
 
 use std::{
-    collections::BTreeSet,
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -11,6 +11,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use super::{
     context::Context,
     decode::decode,
+    flight::Flights,
     identity::{Identity, assumed, external_labels, identify},
     question::{Ask, Cause, Failure, Request, Times, Values, too_many},
     read::{Added, Replay, Unread},
@@ -34,6 +35,15 @@ const SENTINEL_AGE: Duration = Duration::from_secs(15);
 /// Answers that are larger are read on a thread that may take its time.
 const LARGE: usize = 64 * 1024;
 
+/// Answers that are larger are not light.
+const LIGHT: usize = 4 * 1024;
+
+/// How often an answer must have been light, so that the question is asked together with others.
+const LIGHT_ANSWERS: i32 = 2;
+
+/// How often it must be so again after it could not be answered together with others.
+const DOUBT: i32 = 100;
+
 /// Questions of which it is remembered that native histograms were among the answers.
 const MOST_REMEMBERED: usize = 1_000;
 
@@ -42,6 +52,7 @@ const MOST_REMEMBERED: usize = 1_000;
 pub(super) struct Endpoint {
     pub(super) config: EndpointConfig,
     permits: Semaphore,
+    flights: Flights,
     state: Mutex<State>,
     /// Held while it is asked what it is.
     learning: tokio::sync::Mutex<()>,
@@ -62,10 +73,12 @@ struct State {
     added: Option<(Instant, Added)>,
     /// Questions that need samples as they are stored.
     histograms: BTreeSet<String>,
+    /// How often the answers to questions were light.
+    light: BTreeMap<String, i32>,
 }
 
 /// What came of a question.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Answered {
     pub(super) values: Values,
     /// The bytes of the answer.
@@ -79,6 +92,7 @@ impl Endpoint {
         let permits = usize::try_from(config.max_concurrency).unwrap_or(usize::MAX);
         Self {
             permits: Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)),
+            flights: Flights::default(),
             state: Mutex::default(),
             learning: tokio::sync::Mutex::default(),
             config,
@@ -150,15 +164,25 @@ impl Endpoint {
         })
     }
 
-    /// Asks a question and checks the answer, until the deadline.
+    /// Asks a question and checks the answer, until the deadline; whether somebody else asked it already.
     pub(super) async fn ask(
-        &self,
+        self: &Arc<Self>,
         context: &Context,
         ask: &Ask,
         deadline: Instant,
-    ) -> Result<Answered, Failure> {
-        let asked = self.ask_with_sentinel(context, ask, deadline);
-        self.watched(asked, deadline).await
+    ) -> (Result<Answered, Failure>, bool) {
+        let begin = || {
+            let (endpoint, context, ask) = (Arc::clone(self), context.clone(), ask.clone());
+            async move {
+                let asked = endpoint.ask_with_sentinel(&context, &ask, deadline);
+                endpoint.watched(asked, deadline).await
+            }
+        };
+        let flights = &self.flights;
+        let (flight, joined) = flights.board(ask, context.max_samples, deadline, begin);
+        let result = self.watched(flight.land(), deadline).await;
+        self.weigh(ask, &result);
+        (result, joined)
     }
 
     /// Makes a request when it is its turn, and reads the whole of its answer, until the deadline.
@@ -274,6 +298,41 @@ impl Endpoint {
     fn reads(&self, kind: EndpointKind) -> bool {
         let has = !matches!(kind, EndpointKind::Thanos | EndpointKind::VictoriaMetrics);
         has && self.config.remote_read != RemoteRead::Never
+    }
+
+    /// Whether a question may be asked together with others: its answers are light, and come from a query.
+    pub(super) fn is_light(&self, ask: &Ask) -> bool {
+        let stored = self.config.remote_read == RemoteRead::Prefer && ask.selects;
+        let light = self.state().light.get(&ask.query).copied();
+        !stored && light.is_some_and(|answers| answers >= LIGHT_ANSWERS)
+    }
+
+    /// Remembers that questions cannot be asked together.
+    pub(super) fn doubt(&self, asks: &[Ask]) {
+        let mut state = self.state();
+        for ask in asks {
+            state.light.insert(ask.query.clone(), -DOUBT);
+        }
+    }
+
+    fn weigh(&self, ask: &Ask, result: &Result<Answered, Failure>) {
+        if !matches!(ask.times, Times::At(_)) {
+            return;
+        }
+        let light = result.as_ref().is_ok_and(|answered| {
+            answered.bytes <= LIGHT && !answered.stored && answered.values.remarks.is_empty()
+        });
+        let mut state = self.state();
+        match state.light.get_mut(&ask.query) {
+            Some(known) if light => *known = (*known + 1).min(LIGHT_ANSWERS),
+            Some(known) => *known = (*known).min(0),
+            None => {
+                if state.light.len() >= MOST_REMEMBERED {
+                    state.light.clear();
+                }
+                state.light.insert(ask.query.clone(), i32::from(light));
+            }
+        }
     }
 
     fn remember(&self, query: &str) {

@@ -10,7 +10,11 @@ use std::{
 
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{context::Context, endpoint::Endpoint};
+use super::{
+    context::Context,
+    endpoint::Endpoint,
+    freshness::{Freshness, freshen},
+};
 use crate::{
     config::{EndpointConfig, LabelMode, PushdownLevel, QueryConfig},
     federation::{Dialect, Partition, PartitionMode, Pushdown, World},
@@ -30,6 +34,7 @@ pub(super) struct Replicas {
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// The one that is asked first: the one that answered last.
     current: AtomicUsize,
+    freshness: Arc<Freshness>,
 }
 
 impl Endpoints {
@@ -48,6 +53,7 @@ impl Endpoints {
                 labels: LabelSet::from_pairs(&labels),
                 endpoints: vec![endpoint],
                 current: AtomicUsize::default(),
+                freshness: Arc::default(),
             };
             partitions.push((labels, replicas));
         }
@@ -79,6 +85,9 @@ impl Endpoints {
             asked.spawn(async move { endpoint.learn(&context, deadline).await });
         }
         while asked.join_next().await.is_some() {}
+        for replicas in &self.partitions {
+            freshen(&replicas.freshness, &replicas.endpoints, context);
+        }
     }
 
     /// The partitions as the planner sees them: each speaks as the endpoint that would be asked first.
@@ -119,13 +128,15 @@ impl Replicas {
         })
     }
 
-    /// The endpoints in the order in which they are asked: those that are known to speak before those that are not, and
-    /// among them the one that answered last.
+    /// The endpoints in the order in which they are asked: those that are known to speak before those that are not, those
+    /// that are not behind before those that are, and among them the one that answered last.
     pub(super) fn order(&self) -> Vec<Arc<Endpoint>> {
         let current = self.current.load(Relaxed);
+        let behind = |at: usize| self.freshness.newest_if_behind(at).is_some();
         let rank = |(at, endpoint): &(usize, &Arc<Endpoint>)| {
             (
                 endpoint.identity().is_err(),
+                behind(*at),
                 *at != current,
                 !endpoint.is_well(),
             )
@@ -140,12 +151,26 @@ impl Replicas {
 
     /// Makes an endpoint the one that is asked first.
     pub(super) fn prefer(&self, endpoint: &Arc<Endpoint>) {
-        let place = self
-            .endpoints
-            .iter()
-            .position(|one| Arc::ptr_eq(one, endpoint));
-        if let Some(place) = place {
+        if let Some(place) = self.place(endpoint) {
             self.current.store(place, Relaxed);
         }
+    }
+
+    /// Whether an endpoint has the samples of a time, as far as that is known: one that is behind the others may not.
+    pub(super) fn reaches(&self, endpoint: &Arc<Endpoint>, time: i64) -> bool {
+        let newest = |place| self.freshness.newest_if_behind(place);
+        let newest = self.place(endpoint).and_then(newest);
+        newest.is_none_or(|newest| time <= newest)
+    }
+
+    /// Whether one is behind the others.
+    pub(super) fn is_uneven(&self) -> bool {
+        let newest = |place| self.freshness.newest_if_behind(place);
+        (0..self.endpoints.len()).any(|place| newest(place).is_some())
+    }
+
+    fn place(&self, endpoint: &Arc<Endpoint>) -> Option<usize> {
+        let mut endpoints = self.endpoints.iter();
+        endpoints.position(|one| Arc::ptr_eq(one, endpoint))
     }
 }

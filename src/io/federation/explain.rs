@@ -26,8 +26,10 @@ pub struct Request {
     pub endpoint: String,
     /// Its replica.
     pub replica: String,
-    /// What it was asked.
+    /// What it was asked: several questions at once, if they are light.
     pub query: String,
+    /// Whether another query had asked the same already, so that nothing travelled for this one.
+    pub joined: bool,
     /// How long it took, waiting for its turn included.
     pub took: Duration,
     /// The bytes of its answer, after decompression.
@@ -38,6 +40,8 @@ pub struct Request {
     pub samples: usize,
     /// Whether it was asked for samples as they are stored, of which its answer was made here.
     pub remote_read: bool,
+    /// How many of its samples fill gaps in those of the replica before it.
+    pub filled: usize,
     /// Why its answer does not count.
     pub error: Option<String>,
 }

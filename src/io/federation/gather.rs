@@ -7,13 +7,20 @@ use tokio::{task::JoinSet, time::Instant};
 use super::{
     context::Context,
     endpoint::{Answered, Endpoint},
-    endpoints::Endpoints,
+    endpoints::{Endpoints, Replicas},
+    joint,
     question::{Ask, Cause, Failure, Times, Values, seconds},
 };
-use crate::promql::{
-    engine::{Options, Steps, prepare},
-    parse::{Features, parse},
+use crate::{
+    federation::{fill_gaps, has_gaps},
+    promql::{
+        engine::{Options, Steps, prepare},
+        parse::{Features, parse},
+    },
 };
+
+/// How long another replica is waited for at least to fill gaps, which no answer depends on.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// What came of a question.
 #[derive(Debug)]
@@ -26,15 +33,21 @@ pub(super) struct Outcome {
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) endpoint: Arc<Endpoint>,
+    /// What it was asked.
+    pub(super) query: String,
+    /// Whether another query had asked the same already.
+    pub(super) joined: bool,
     pub(super) took: Duration,
     pub(super) bytes: usize,
     pub(super) series: usize,
     pub(super) samples: usize,
     pub(super) stored: bool,
+    /// How many of its samples fill gaps of another replica; then nothing else of it is used.
+    pub(super) filled: usize,
     pub(super) error: Option<String>,
 }
 
-/// Asks all questions at once. When this future is dropped, so are the requests.
+/// Asks all questions at once, light ones of a partition in one request. When this future is dropped, so are the requests.
 pub(super) async fn gather(
     context: &Arc<Context>,
     endpoints: &Arc<Endpoints>,
@@ -42,30 +55,39 @@ pub(super) async fn gather(
     deadline: Instant,
 ) -> Vec<Outcome> {
     let mut running = JoinSet::new();
-    for (number, ask) in asks.iter().enumerate() {
-        let (context, endpoints, ask) = (Arc::clone(context), Arc::clone(endpoints), ask.clone());
-        running.spawn(async move { (number, answer(&context, &endpoints, &ask, deadline).await) });
+    for numbers in joint::groups(endpoints, asks) {
+        let (context, endpoints) = (Arc::clone(context), Arc::clone(endpoints));
+        let group = numbers.iter().filter_map(|number| asks.get(*number));
+        let group: Vec<Ask> = group.cloned().collect();
+        running.spawn(async move {
+            let outcomes = joint::answer(&context, &endpoints, &group, deadline).await;
+            (numbers, outcomes)
+        });
     }
     let mut outcomes: Vec<Option<Outcome>> = asks.iter().map(|_| None).collect();
     while let Some(done) = running.join_next().await {
-        if let Ok((number, outcome)) = done
-            && let Some(place) = outcomes.get_mut(number)
-        {
-            *place = Some(outcome);
+        let Ok((numbers, answers)) = done else {
+            continue;
+        };
+        for (number, outcome) in numbers.into_iter().zip(answers) {
+            if let Some(place) = outcomes.get_mut(number) {
+                *place = Some(outcome);
+            }
         }
     }
-    let lost = || Outcome {
-        result: Err(Failure::new("asking it failed: this is a bug")),
-        attempts: Vec::new(),
-    };
+    let outcomes = outcomes.into_iter();
     outcomes
-        .into_iter()
-        .map(|outcome| outcome.unwrap_or_else(lost))
+        .map(|outcome| outcome.unwrap_or_else(Outcome::lost))
         .collect()
 }
 
 /// Asks the partition's first replica, and once another one if that fails.
-async fn answer(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: Instant) -> Outcome {
+pub(super) async fn answer(
+    context: &Context,
+    endpoints: &Endpoints,
+    ask: &Ask,
+    deadline: Instant,
+) -> Outcome {
     let mut outcome = Outcome {
         result: Err(Failure::new("there is no such partition any more")),
         attempts: Vec::new(),
@@ -73,30 +95,35 @@ async fn answer(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: I
     let Some(replicas) = endpoints.partitions.get(ask.partition) else {
         return outcome;
     };
-    let order = match candidates(context, &replicas.order(), ask) {
+    let order = match candidates(context, replicas, ask) {
         Ok(order) => order,
         Err(failure) => {
             outcome.result = Err(failure);
             return outcome;
         }
     };
-    for (number, endpoint) in order.iter().enumerate() {
+    for (number, endpoint) in order.iter().take(2).enumerate() {
         let now = Instant::now();
         // What is left is for the other replica as well.
         let until = match number {
             0 if order.len() > 1 => now + deadline.saturating_duration_since(now) / 2,
             _ => deadline,
         };
-        let result = endpoint.ask(context, ask, until).await;
-        outcome
-            .attempts
-            .push(Attempt::new(endpoint, now.elapsed(), &result));
+        let (result, joined) = endpoint.ask(context, ask, until).await;
+        let attempt = Attempt::new(endpoint, now.elapsed(), &result);
+        outcome.attempts.push(Attempt {
+            joined,
+            query: ask.query.clone(),
+            ..attempt
+        });
         let failure = result.as_ref().err();
         let over = failure
             .is_none_or(|failure| !matches!(failure.cause, Cause::Endpoint | Cause::Ability));
-        if result.is_ok() && number > 0 {
+        // Whatever takes the place of one that failed or is behind stays there.
+        if result.is_ok() && (number > 0 || replicas.is_uneven()) {
             replicas.prefer(endpoint);
         }
+        let took = now.elapsed();
         outcome.result = result
             .map(|answered| answered.values)
             .map_err(|failure| Failure {
@@ -104,18 +131,61 @@ async fn answer(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: I
                 ..failure
             });
         if over {
+            let others = order.iter().filter(|other| !Arc::ptr_eq(other, endpoint));
+            if let Some(other) = others.clone().find(|other| other.is_well()) {
+                let until = deadline.min(Instant::now() + (took * 2).max(LEAST));
+                fill(&mut outcome, context, (other, ask), until).await;
+            }
             break;
         }
     }
     outcome
 }
 
-/// The first endpoint and one more of the same dialect, of those that hold the times that the question is about.
+/// Fills gaps of a window with the samples of another replica, if that answers soon.
+async fn fill(
+    outcome: &mut Outcome,
+    context: &Context,
+    (other, ask): (&Arc<Endpoint>, &Ask),
+    until: Instant,
+) {
+    let Ok(values) = &mut outcome.result else {
+        return;
+    };
+    if !matches!(ask.times, Times::Window { .. }) || !has_gaps(&values.series) {
+        return;
+    }
+    let now = Instant::now();
+    let (result, joined) = other.ask(context, ask, until).await;
+    let mut attempt = Attempt {
+        joined,
+        query: ask.query.clone(),
+        ..Attempt::new(other, now.elapsed(), &result)
+    };
+    if let Ok(answered) = result {
+        let filled = fill_gaps(&mut values.series, &answered.values.series);
+        values.samples = values.samples.saturating_add(filled);
+        attempt.filled = filled;
+    }
+    outcome.attempts.push(attempt);
+}
+
+impl Outcome {
+    fn lost() -> Self {
+        Self {
+            result: Err(Failure::new("asking it failed: this is a bug")),
+            attempts: Vec::new(),
+        }
+    }
+}
+
+/// The first endpoint and more of the same dialect, of those that hold the times that the question is about.
 fn candidates(
     context: &Context,
-    order: &[Arc<Endpoint>],
+    replicas: &Replicas,
     ask: &Ask,
 ) -> Result<Vec<Arc<Endpoint>>, Failure> {
+    let order = replicas.order();
     let Some(first) = order.first() else {
         return Err(Failure::new("it has no endpoint"));
     };
@@ -138,11 +208,14 @@ fn candidates(
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
         age == 0 || oldest >= now.saturating_sub(age)
     };
+    let newest = ask.times.last();
     let fit: Vec<_> = order
         .iter()
         .filter(speaks)
         .filter(holds)
-        .take(2)
+        .enumerate()
+        .filter(|(number, endpoint)| *number == 0 || replicas.reaches(endpoint, newest))
+        .map(|(_, endpoint)| endpoint)
         .map(Arc::clone)
         .collect();
     if fit.is_empty() {
@@ -190,11 +263,14 @@ impl Attempt {
     fn new(endpoint: &Arc<Endpoint>, took: Duration, result: &Result<Answered, Failure>) -> Self {
         let attempt = Self {
             endpoint: Arc::clone(endpoint),
+            query: String::new(),
+            joined: false,
             took,
             bytes: 0,
             series: 0,
             samples: 0,
             stored: false,
+            filled: 0,
             error: None,
         };
         match result {

@@ -105,6 +105,13 @@ impl Times {
         }
     }
 
+    /// The last of them.
+    pub(super) fn last(self) -> i64 {
+        match self {
+            Self::At(time) | Self::Grid { end: time, .. } | Self::Window { to: time, .. } => time,
+        }
+    }
+
     /// The same times in parts that endpoints take.
     fn parts(self) -> Vec<Self> {
         let Self::Grid { start, end, step } = self else {

@@ -146,12 +146,14 @@ impl Round {
                     partition: partition.map(|one| one.labels.clone()).unwrap_or_default(),
                     endpoint: attempt.endpoint.config.name.clone(),
                     replica: attempt.endpoint.config.replica.clone(),
-                    query: ask.query.clone(),
+                    query: attempt.query.clone(),
+                    joined: attempt.joined,
                     took: attempt.took,
                     bytes: attempt.bytes,
                     series: attempt.series,
                     samples: attempt.samples,
                     remote_read: attempt.stored,
+                    filled: attempt.filled,
                     error: attempt.error.clone(),
                 });
             }

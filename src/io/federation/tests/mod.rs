@@ -5,6 +5,7 @@ mod faults;
 mod learning;
 mod lookups;
 mod server;
+mod shared;
 mod stored;
 
 use std::{sync::Arc, time::Duration};

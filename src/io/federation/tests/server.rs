@@ -38,6 +38,14 @@ pub(super) struct Asked {
     pub(super) body: Vec<u8>,
 }
 
+impl Asked {
+    /// Whether it is about the newest samples, which replicas are asked for beside queries.
+    pub(super) fn is_about_freshness(&self) -> bool {
+        let query = self.form.get("query");
+        query.is_some_and(|query| query.contains("max(timestamp(up))"))
+    }
+}
+
 /// What a server does with a request.
 pub(super) enum Reply {
     /// Answers 200 with JSON.
@@ -83,10 +91,11 @@ pub(super) struct Seen {
 impl Seen {
     /// What it was asked by queries.
     pub(super) fn queries(&self) -> impl Iterator<Item = &Asked> {
-        let all = self.all.iter();
-        all.filter(|one| {
+        let of_query = |one: &Asked| {
             one.path.starts_with("/api/v1/query") || one.path.starts_with("/api/v1/read")
-        })
+        };
+        let all = self.all.iter();
+        all.filter(move |one| of_query(one) && !one.is_about_freshness())
     }
 }
 
