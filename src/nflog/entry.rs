@@ -1,6 +1,12 @@
 //! One entry of the notification log, and which of two holds.
 
-use std::{cmp::Ordering, collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{
+    cmp::Ordering,
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::time::Timestamp;
 
@@ -132,6 +138,32 @@ impl NflogEntry {
             .then_with(|| cmp_data(&self.receiver_data, &other.receiver_data))
             // Each node renews the expiry of what its groups use: the last to say who was told.
             .then_with(|| self.expires_at.cmp(&other.expires_at))
+    }
+
+    /// What is known once the notification that would have made `next` may have been taken or not: of what it told to
+    /// fire, or to be resolved, the receiver may know the one or the other.
+    #[must_use]
+    pub fn perhaps_told(&self, next: &Self) -> Self {
+        let has = |list: &[u64], hash: &u64| list.binary_search(hash).is_ok();
+        let without = |list: &[u64], other: &[u64]| -> Arc<[u64]> {
+            let kept = list.iter().copied().filter(|hash| !has(other, hash));
+            kept.collect()
+        };
+        let new = without(&next.firing, &self.firing);
+        let ended = self.firing.iter().filter(|hash| has(&next.resolved, hash));
+        let held: BTreeSet<u64> = self
+            .held
+            .iter()
+            .chain(&*new)
+            .chain(ended)
+            .copied()
+            .collect();
+        Self {
+            firing: without(&self.firing, &next.resolved),
+            resolved: without(&self.resolved, &new),
+            held: held.into_iter().collect(),
+            ..self.clone()
+        }
     }
 
     /// Whether an entry differs in nothing but its expiry.

@@ -286,6 +286,26 @@ mod tests {
     }
 
     #[test]
+    fn of_what_may_have_been_told_neither_is_taken_for_known() {
+        let before = NflogEntry {
+            resolved: [3].into(),
+            held: [9].into(),
+            ..entry(key("g", 0), 1, 0, &[1, 2])
+        };
+        let next = NflogEntry {
+            resolved: [2].into(),
+            ..entry(key("g", 0), 2, 5, &[1, 3, 4])
+        };
+        let perhaps = before.perhaps_told(&next);
+        assert_eq!((perhaps.seq, &*perhaps.firing), (1, &[1][..]));
+        assert_eq!(
+            (&*perhaps.resolved, &*perhaps.held),
+            (&[][..], &[2, 3, 4, 9][..])
+        );
+        assert_eq!(perhaps.perhaps_told(&next), perhaps);
+    }
+
+    #[test]
     fn entries_live_with_their_group_and_the_retention_after() {
         let mut log = Nflog::new();
         for group in ["alive", "gone"] {

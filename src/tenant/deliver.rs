@@ -1,10 +1,6 @@
 //! Notifications: attempts out, verdicts in, then the log, the history and the counters.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::{NotificationStats, Tenant};
 use crate::{
@@ -205,8 +201,9 @@ impl Tenant {
         }
     }
 
-    /// Enters that the receiver may have been told although no answer came: it is told again, and of the end even if
-    /// that comes first. The next notification has the same number, so that a receiver that knows it can tell.
+    /// Enters that the receiver may have been told although no answer came. What it may know to fire is told again, and its
+    /// end even if that comes first; what it may know to be resolved is told again too, and if it fires anew before, that
+    /// is news. The next notification has the same number, so that a receiver that knows it can tell.
     pub(super) fn log_perhaps_told(&mut self, entry: &NflogEntry, now: Now) {
         let before = self
             .nflog
@@ -228,21 +225,12 @@ impl Tenant {
             expires_at: now.wall.plus(self.settings.retention),
             ..entry.clone()
         });
-        let new = entry
-            .firing
-            .iter()
-            .filter(|hash| !before.has_firing([**hash]));
-        let held: BTreeSet<u64> = before.held.iter().chain(new).copied().collect();
-        if held.len() == before.held.len() {
+        let perhaps = before.perhaps_told(entry);
+        if perhaps == before {
             return;
         }
         let edit = before.edit + 1;
-        let held = held.into_iter().collect();
-        if let Some(entry) = self.nflog.log(NflogEntry {
-            held,
-            edit,
-            ..before
-        }) {
+        if let Some(entry) = self.nflog.log(NflogEntry { edit, ..perhaps }) {
             self.save_log_entry(&entry);
         }
     }
