@@ -108,6 +108,15 @@ pub struct Plan {
     pub entry: Option<NflogEntry>,
 }
 
+impl Plan {
+    /// The idempotency key, which names what is told; `None` if nothing is sent.
+    #[must_use]
+    pub fn name(&self) -> Option<Arc<str>> {
+        let data = self.data.as_ref()?;
+        Some(Arc::clone(&data.idempotency_key))
+    }
+}
+
 impl FlushInput {
     /// Decides the flush.
     #[must_use]

@@ -413,6 +413,19 @@ impl Deliveries {
             .collect()
     }
 
+    /// What an attempt tells of, and what each of it is called by itself.
+    #[must_use]
+    pub fn names_of(&self, attempt: u64) -> Vec<(LogKey, Arc<str>)> {
+        let leader = self.running.get(&attempt);
+        let followers = leader.into_iter().flat_map(|leader| &leader.followers);
+        let parts = followers.filter_map(|id| self.running.get(id));
+        let named = leader.into_iter().chain(parts).filter_map(|part| {
+            let data = part.plan.data.as_ref()?;
+            Some((part.plan.key.clone(), Arc::clone(&data.idempotency_key)))
+        });
+        named.collect()
+    }
+
     /// Takes out a delivery whose attempt was not made, since there is nothing to tell any more.
     pub fn withdraw(&mut self, attempt: u64) -> Option<Delivery> {
         self.remove(attempt)

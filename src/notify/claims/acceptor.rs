@@ -18,6 +18,9 @@ use crate::{
 /// The longest that a promise without a lease is remembered, by whether something may have been sent.
 const FORGET: [Duration; 2] = [Duration::from_mins(10), Duration::from_hours(24)];
 
+/// More of those who may have sent one notification are not told apart.
+const MAX_BEFORE: usize = 16;
+
 /// That somebody said `starting` and nothing definite since.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Earlier {
@@ -27,8 +30,10 @@ pub struct Earlier {
     pub run: u64,
     /// Its attempt.
     pub attempt: u64,
-    /// What it is called at the receiver.
+    /// Names the notification, and what it tells.
     pub idempotency_key: Arc<str>,
+    /// Number of the owner's question with which it said so; 0 if it is not known.
+    pub round: u64,
 }
 
 /// A promise.
@@ -47,7 +52,7 @@ pub struct Promise {
     /// Who may be sending it.
     pub started: Option<Earlier>,
     /// Who may have sent it before that.
-    pub before: Option<Earlier>,
+    pub before: Vec<Earlier>,
 }
 
 /// What was asked for.
@@ -66,7 +71,7 @@ pub(super) struct Asked<'a> {
 /// What is answered; `changed` says whether the answer must wait for the disk.
 #[derive(Debug)]
 pub(super) struct Granted {
-    pub(super) earlier: Option<Earlier>,
+    pub(super) earlier: Vec<Earlier>,
     pub(super) changed: bool,
 }
 
@@ -105,9 +110,9 @@ impl Acceptor {
         }
         let Some(promise) = self.promises.get_mut(key) else {
             self.promises
-                .insert(key.clone(), Promise::new(asked, None, now));
+                .insert(key.clone(), Promise::new(asked, Vec::new(), now));
             return Ok(Granted {
-                earlier: None,
+                earlier: Vec::new(),
                 changed: true,
             });
         };
@@ -134,8 +139,11 @@ impl Acceptor {
                 attempt: promise.attempt,
             });
         }
-        let before = promise.started.take().or_else(|| promise.before.take());
-        let before = before.filter(|_| promise.seq >= asked.seq);
+        let before = if promise.seq >= asked.seq {
+            promise.take_starts()
+        } else {
+            Vec::new()
+        };
         *promise = Promise::new(asked, before, now);
         Ok(Granted {
             earlier: promise.earlier_than(asked),
@@ -165,13 +173,13 @@ impl Acceptor {
         let Some(promise) = self.promises.get_mut(key) else {
             return false;
         };
-        let started = promise.started.as_ref();
-        let his = started.is_some_and(|s| *s.owner == *owner && s.attempt == attempt);
-        if his && promise.seq == seq {
-            promise.started = None;
-            return true;
+        if promise.seq != seq {
+            return false;
         }
-        false
+        let his = |start: &Earlier| *start.owner == *owner && start.attempt == attempt;
+        let before = promise.before.len();
+        promise.before.retain(|start| !his(start));
+        promise.started.take_if(|start| his(start)).is_some() || promise.before.len() < before
     }
 
     /// Ends a promise whose owner gives it up.
@@ -214,7 +222,7 @@ impl Acceptor {
     /// Forgets what nobody will ask for any more; returns the keys.
     pub(super) fn collect(&mut self, now: Duration) -> Vec<LogKey> {
         let old = self.promises.iter().filter(|(_, promise)| {
-            let keep = FORGET[usize::from(promise.started.is_some() || promise.before.is_some())];
+            let keep = FORGET[usize::from(promise.starts().next().is_some())];
             promise.until + keep < now
         });
         let old: Vec<_> = old.map(|(key, _)| key.clone()).collect();
@@ -226,7 +234,7 @@ impl Acceptor {
 }
 
 impl Promise {
-    fn new(asked: &Asked<'_>, before: Option<Earlier>, now: Duration) -> Self {
+    fn new(asked: &Asked<'_>, before: Vec<Earlier>, now: Duration) -> Self {
         Self {
             seq: asked.seq,
             attempt: asked.attempt,
@@ -238,14 +246,38 @@ impl Promise {
         }
     }
 
-    fn earlier_than(&self, asked: &Asked<'_>) -> Option<Earlier> {
+    /// All who may have sent it.
+    pub(super) fn starts(&self) -> impl Iterator<Item = &Earlier> {
+        self.before.iter().chain(&self.started)
+    }
+
+    /// All who may have sent it, the latest last. Of several attempts of one run to tell the same, the first stands for
+    /// all: that a later one was not taken says nothing of it.
+    fn take_starts(&mut self) -> Vec<Earlier> {
+        let mut starts = std::mem::take(&mut self.before);
+        if let Some(started) = self.started.take() {
+            let same = |start: &&mut Earlier| {
+                (&start.owner, start.run) == (&started.owner, started.run)
+                    && start.idempotency_key == started.idempotency_key
+            };
+            match starts.iter_mut().find(same) {
+                Some(start) => start.round = started.round,
+                None => starts.push(started),
+            }
+        }
+        let too_many = starts.len().saturating_sub(MAX_BEFORE);
+        starts.drain(..too_many);
+        starts
+    }
+
+    fn earlier_than(&self, asked: &Asked<'_>) -> Vec<Earlier> {
         let own = |earlier: &&Earlier| {
             earlier.owner == *asked.owner
                 && earlier.run == asked.run
                 && earlier.attempt == asked.attempt
         };
-        let started = self.started.as_ref().filter(|earlier| !own(earlier));
-        started.or(self.before.as_ref()).cloned()
+        let earlier = self.starts().filter(|earlier| !own(earlier));
+        earlier.cloned().collect()
     }
 
     /// What is saved of it.
@@ -261,7 +293,7 @@ impl Promise {
             owner: (*self.owner).to_owned(),
             run: self.run,
             started: self.started.as_ref().map(PbEarlier::from),
-            before: self.before.as_ref().map(PbEarlier::from),
+            before: self.before.iter().map(PbEarlier::from).collect(),
         }
         .encode_to_vec()
     }
@@ -285,7 +317,7 @@ impl Promise {
             run: pb.run,
             until: Duration::ZERO,
             started: pb.started.map(Earlier::from),
-            before: pb.before.map(Earlier::from),
+            before: pb.before.into_iter().map(Earlier::from).collect(),
         };
         Some((key, promise))
     }
@@ -311,6 +343,6 @@ struct PbPromise {
     run: u64,
     #[prost(message, optional, tag = "9")]
     started: Option<PbEarlier>,
-    #[prost(message, optional, tag = "10")]
-    before: Option<PbEarlier>,
+    #[prost(message, repeated, tag = "10")]
+    before: Vec<PbEarlier>,
 }

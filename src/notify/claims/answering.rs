@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 use super::{
     acceptor::{Asked, Earlier},
     machine::Claims,
-    message::ClaimMessage,
+    message::{ClaimMessage, Word},
     output::ClaimOutput,
+    proposer::Stage,
 };
 use crate::{
     cluster::NodeName,
@@ -45,6 +46,7 @@ impl Claims {
         now: Duration,
     ) {
         let (seq, attempt) = (asked.seq, asked.attempt);
+        let word = self.own_word(key, seq);
         let answer = self.acceptor.claim(key, asked, &self.quorum, now);
         let (message, changed) = match answer {
             Ok(granted) => {
@@ -57,6 +59,7 @@ impl Claims {
                         attempt,
                         round,
                         earlier,
+                        word,
                     },
                     granted.changed,
                 )
@@ -67,6 +70,7 @@ impl Claims {
                     seq,
                     attempt,
                     why,
+                    word,
                 },
                 false,
             ),
@@ -82,15 +86,41 @@ impl Claims {
         }
     }
 
+    /// What this node knows of its own requests, in this run, for a notification.
+    fn own_word(&self, key: &LogKey, seq: u64) -> Word {
+        let own = self.own.get(key).filter(|own| own.seq == seq);
+        match own.map(|own| own.stage) {
+            Some(Stage::Starting | Stage::Started) => Word::Open,
+            Some(Stage::Asking | Stage::Held | Stage::Finishing(_)) | None => {
+                if self.out.has(key, seq) {
+                    Word::Perhaps
+                } else {
+                    Word::Nothing { round: self.round }
+                }
+            }
+        }
+    }
+
+    /// Takes in what this node knows of its own requests, without asking itself.
+    pub(super) fn hear_own_word(&mut self, key: &LogKey) {
+        let (me, run) = (Arc::clone(&self.quorum.me), self.quorum.run);
+        let Some(seq) = self.own.get(key).map(|own| own.seq) else {
+            return;
+        };
+        let word = self.own_word(key, seq);
+        if let Some(own) = self.own.get_mut(key) {
+            own.hear(&me, run, word);
+        }
+    }
+
     pub(super) fn note_starting(
         &mut self,
         from: &NodeName,
         key: &LogKey,
         seq: u64,
-        round: u64,
         started: Earlier,
     ) {
-        let attempt = started.attempt;
+        let (attempt, round) = (started.attempt, started.round);
         let message = ClaimMessage::StartNoted {
             key: key.clone(),
             seq,
@@ -118,6 +148,7 @@ impl Claims {
             return;
         }
         self.acceptor.done(&key, seq);
+        self.out.done(&key, seq);
         let then = (
             Arc::clone(from),
             ClaimMessage::DoneNoted {

@@ -6,7 +6,7 @@ use super::{
     LEASE,
     acceptor::Earlier,
     machine::Claims,
-    message::{ClaimMessage, Refusal},
+    message::{ClaimMessage, Refusal, Word},
     proposer::{ASK_AGAIN, ClaimEvent, RENEW, Stage},
 };
 use crate::{
@@ -24,8 +24,11 @@ impl Claims {
         own.stage = Stage::Held;
         own.lease_until = Duration::MAX;
         let before = self.acceptor.get(key).filter(|p| p.seq == own.seq);
-        let earlier =
-            before.and_then(|promise| promise.started.clone().or_else(|| promise.before.clone()));
+        let earlier = before.map_or_else(Vec::new, |promise| promise.starts().cloned().collect());
+        own.hear_of(earlier);
+        self.hear_own_word(key);
+        let own = self.own.get(key);
+        let earlier = own.map_or_else(Vec::new, |own| own.may_have_sent().cloned().collect());
         self.events.push_back(ClaimEvent::Held {
             key: key.clone(),
             earlier,
@@ -79,6 +82,8 @@ impl Claims {
             own.asked_at = now;
             own.promised.clear();
             own.refused.clear();
+            own.earlier.clear();
+            own.words.clear();
             own.held_elsewhere = Duration::ZERO;
         }
         let mut due = now + if own.holds(now) { RENEW } else { ASK_AGAIN };
@@ -111,10 +116,10 @@ impl Claims {
         }
         let alone = own.lease_until == Duration::MAX;
         if own.holds(now) && (alone || own.terms.idempotent) {
-            own.stage = Stage::Started;
-            self.events.push_back(ClaimEvent::Started(key.clone()));
+            self.started(key);
             return;
         }
+        own.marked = true;
         let (seq, attempt, round) = (own.seq, own.attempt, own.start_round);
         let idempotency_key = Arc::clone(&own.terms.idempotency_key);
         self.own.look_at_by(key, now + ASK_AGAIN);
@@ -131,9 +136,19 @@ impl Claims {
             run: self.quorum.run,
             attempt,
             idempotency_key,
+            round,
         };
-        self.note_starting(&me, key, seq, round, started);
+        self.note_starting(&me, key, seq, started);
         self.check_started(key, now);
+    }
+
+    /// The first byte may leave from now on.
+    fn started(&mut self, key: &LogKey) {
+        if let Some(own) = self.own.get_mut(key) {
+            own.stage = Stage::Started;
+            self.out.begins(key, own.seq);
+            self.events.push_back(ClaimEvent::Started(key.clone()));
+        }
     }
 
     pub(super) fn promised(
@@ -141,9 +156,10 @@ impl Claims {
         from: &NodeName,
         key: &LogKey,
         (seq, attempt, round): (u64, u64, u64),
-        earlier: Option<Earlier>,
+        (earlier, word): (Vec<Earlier>, Word),
         now: Duration,
     ) {
+        let run = self.run_of(from);
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
@@ -152,9 +168,8 @@ impl Claims {
         }
         own.promised.insert(Arc::clone(from));
         own.refused.remove(from);
-        if earlier.as_ref().map(|e| e.attempt) > own.earlier.as_ref().map(|e| e.attempt) {
-            own.earlier = earlier;
-        }
+        own.hear_of(earlier);
+        own.hear(from, run, word);
         self.check_held(key, now);
     }
 
@@ -165,6 +180,9 @@ impl Claims {
         if !own.is_enough(&own.promised, &self.quorum, now) {
             return;
         }
+        if own.stage == Stage::Asking && own.waits_for_word(&self.quorum) {
+            return;
+        }
         own.minority = !self.quorum.is_majority(&own.promised);
         own.lease();
         let renew_at = own.asked_at + RENEW;
@@ -173,7 +191,7 @@ impl Claims {
                 own.stage = Stage::Held;
                 self.events.push_back(ClaimEvent::Held {
                     key: key.clone(),
-                    earlier: own.earlier.clone(),
+                    earlier: own.may_have_sent().cloned().collect(),
                     minority: own.minority,
                 });
             }
@@ -189,33 +207,41 @@ impl Claims {
         from: &NodeName,
         key: &LogKey,
         (seq, attempt): (u64, u64),
-        why: Refusal,
+        (why, word): (Refusal, Word),
         nflog: &Nflog,
         now: Duration,
     ) {
+        let run = self.run_of(from);
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
         if (own.seq, own.attempt) != (seq, attempt) || matches!(own.stage, Stage::Finishing(_)) {
             return;
         }
+        own.hear(from, run, word);
         match why {
             Refusal::Done => self.lose(key, None),
             Refusal::Held {
                 owner: _,
                 remaining,
-            } => self.held_by_another(from, key, remaining),
+            } => self.held_by_another(from, key, remaining, now),
             Refusal::Outbid { attempt } if own.stage == Stage::Asking => {
                 own.attempt = own.attempt.max(attempt) + 1;
                 self.ask(key, nflog, now, true);
             }
             // Somebody had it since: what this node held is over.
-            Refusal::Outbid { .. } => self.held_by_another(from, key, Duration::ZERO),
-            Refusal::NotVoting => {}
+            Refusal::Outbid { .. } => self.held_by_another(from, key, Duration::ZERO, now),
+            Refusal::NotVoting => self.check_held(key, now),
         }
     }
 
-    pub(super) fn held_by_another(&mut self, from: &NodeName, key: &LogKey, remaining: Duration) {
+    pub(super) fn held_by_another(
+        &mut self,
+        from: &NodeName,
+        key: &LogKey,
+        remaining: Duration,
+        now: Duration,
+    ) {
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
@@ -225,6 +251,8 @@ impl Claims {
         if own.is_hopeless(&self.quorum) {
             let again_in = own.held_elsewhere.min(LEASE);
             self.lose(key, Some(again_in));
+        } else {
+            self.check_held(key, now);
         }
     }
 
@@ -266,8 +294,7 @@ impl Claims {
             || self.skips.started
             || own.is_enough(&own.start_noted, &self.quorum, now);
         if own.stage == Stage::Starting && own.holds(now) && noted {
-            own.stage = Stage::Started;
-            self.events.push_back(ClaimEvent::Started(key.clone()));
+            self.started(key);
         }
     }
 

@@ -13,6 +13,7 @@ use super::{
     output::{ClaimOutput, Skips},
     owns::Owns,
     proposer::{ASK_AGAIN, ClaimEvent, FINISH, Own, RENEW, Stage, Terms},
+    requests::Requests,
 };
 use crate::{
     cluster::NodeName,
@@ -38,6 +39,8 @@ pub struct Claims {
     pub(super) acceptor: Acceptor,
     pub(super) own: Owns,
     pub(super) round: u64,
+    /// Requests of this run that the receiver may have taken.
+    pub(super) out: Requests,
     /// How many answers about each promise wait for the disk.
     pub(super) saving: BTreeMap<LogKey, u32>,
     /// What all claims of this node are looked at anew for.
@@ -56,6 +59,7 @@ impl Claims {
             acceptor: Acceptor::default(),
             own: Owns::new(),
             round: 0,
+            out: Requests::default(),
             saving: BTreeMap::new(),
             anew: Anew::default(),
             skips: Skips::default(),
@@ -90,8 +94,9 @@ impl Claims {
     /// See [`crate::node::Node::sizes`].
     #[doc(hidden)]
     #[must_use]
-    pub fn sizes(&self) -> [(&'static str, usize); 6] {
+    pub fn sizes(&self) -> [(&'static str, usize); 7] {
         [
+            ("requests out", self.out.len()),
             ("claims", self.own.len()),
             ("claim timers", self.own.timers()),
             ("promises", self.acceptor.len()),
@@ -182,7 +187,16 @@ impl Claims {
         if matches!(own.stage, Stage::Started | Stage::Starting) {
             own.stage = Stage::Held;
         }
-        if own.terms.idempotent || own.lease_until == Duration::MAX {
+        self.out.not_taken(key);
+        self.unmark(key);
+    }
+
+    /// Takes back what others were told of a start.
+    fn unmark(&mut self, key: &LogKey) {
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        if !std::mem::take(&mut own.marked) {
             return;
         }
         let (seq, attempt) = (own.seq, own.attempt);
@@ -202,6 +216,7 @@ impl Claims {
             return;
         };
         let seq = own.seq;
+        self.out.done(key, seq);
         if self.acceptor.done(key, seq) {
             self.outputs.push_back(ClaimOutput::Save {
                 key: key.clone(),
@@ -225,6 +240,9 @@ impl Claims {
 
     /// Gives a claim up.
     pub fn release(&mut self, key: &LogKey, unreachable: bool) {
+        if !self.out.given_up(key) {
+            self.unmark(key);
+        }
         let Some(own) = self.own.remove(key) else {
             return;
         };
@@ -244,11 +262,16 @@ impl Claims {
         self.own.get(key).is_some_and(|own| own.holds(now))
     }
 
-    /// Whether somebody said that this was about to be sent, and nothing definite since.
+    /// Whether somebody said that this was about to be sent, and nothing definite since. For an idempotent receiver that is
+    /// not said: there everybody who had a promise may have sent it.
     #[must_use]
-    pub fn may_have_been_sent(&self, key: &LogKey, seq: u64) -> bool {
+    pub fn may_have_been_sent(&self, key: &LogKey, seq: u64, idempotent: bool) -> bool {
         let promise = self.acceptor.get(key).filter(|promise| promise.seq == seq);
-        promise.is_some_and(|promise| promise.started.is_some() || promise.before.is_some())
+        promise.is_some_and(|promise| {
+            let (me, run) = (&self.quorum.me, self.quorum.run);
+            let own = promise.owner == *me && promise.run == run && !self.out.has(key, seq);
+            promise.starts().next().is_some() || (idempotent && !own)
+        })
     }
 
     /// Until when another node holds this, as far as this one knows.
@@ -327,16 +350,19 @@ impl Claims {
                 attempt,
                 round,
                 earlier,
+                word,
             } => {
-                self.promised(from, &key, (seq, attempt, round), earlier, now);
+                let said = (earlier, word);
+                self.promised(from, &key, (seq, attempt, round), said, now);
             }
             ClaimMessage::Refused {
                 key,
                 seq,
                 attempt,
                 why,
+                word,
             } => {
-                self.refused(from, &key, (seq, attempt), why, nflog, now);
+                self.refused(from, &key, (seq, attempt), (why, word), nflog, now);
             }
             ClaimMessage::Starting {
                 key,
@@ -351,8 +377,9 @@ impl Claims {
                     run,
                     attempt,
                     idempotency_key,
+                    round,
                 };
-                self.note_starting(from, &key, seq, round, started);
+                self.note_starting(from, &key, seq, started);
             }
             ClaimMessage::StartNoted {
                 key,
@@ -392,7 +419,7 @@ impl Claims {
         }
     }
 
-    fn run_of(&self, name: &NodeName) -> u64 {
+    pub(super) fn run_of(&self, name: &NodeName) -> u64 {
         if *name == self.quorum.me {
             return self.quorum.run;
         }

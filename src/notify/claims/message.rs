@@ -45,8 +45,10 @@ pub enum ClaimMessage {
         attempt: u64,
         /// As asked.
         round: u64,
-        /// What somebody before may have sent.
-        earlier: Option<Earlier>,
+        /// Who before may have sent it, as far as whoever answers knows.
+        earlier: Vec<Earlier>,
+        /// What whoever answers knows of its own requests.
+        word: Word,
     },
     /// Does not promise it.
     Refused {
@@ -58,6 +60,8 @@ pub enum ClaimMessage {
         attempt: u64,
         /// Why.
         why: Refusal,
+        /// What whoever answers knows of its own requests.
+        word: Word,
     },
     /// The first byte is about to be sent.
     Starting {
@@ -119,6 +123,23 @@ pub enum ClaimMessage {
     },
 }
 
+/// What a node that answers a claim knows of the requests that it made itself, in this run, for the same notification.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Word {
+    /// It is of a version that does not say.
+    #[default]
+    Unsaid,
+    /// The receiver took none of those that it began up to this question.
+    Nothing {
+        /// Number of the question.
+        round: u64,
+    },
+    /// The receiver may have taken one.
+    Perhaps,
+    /// One is about to begin or under way.
+    Open,
+}
+
 /// The bytes are no message about claims.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed;
@@ -166,8 +187,8 @@ struct Pb {
     round: u64,
     #[prost(string, tag = "10")]
     idempotency_key: String,
-    #[prost(message, optional, tag = "11")]
-    earlier: Option<PbEarlier>,
+    #[prost(message, repeated, tag = "11")]
+    earlier: Vec<PbEarlier>,
     #[prost(uint32, tag = "12")]
     why: u32,
     #[prost(string, tag = "13")]
@@ -178,6 +199,32 @@ struct Pb {
     unreachable: bool,
     #[prost(uint64, optional, tag = "16")]
     last: Option<u64>,
+    #[prost(uint32, tag = "17")]
+    word: u32,
+    #[prost(uint64, tag = "18")]
+    word_round: u64,
+}
+
+impl Pb {
+    fn say(&mut self, word: Word) {
+        match word {
+            Word::Unsaid => self.word = 0,
+            Word::Nothing { round } => (self.word, self.word_round) = (1, round),
+            Word::Perhaps => self.word = 2,
+            Word::Open => self.word = 3,
+        }
+    }
+
+    fn said(&self) -> Word {
+        match self.word {
+            1 => Word::Nothing {
+                round: self.word_round,
+            },
+            2 => Word::Perhaps,
+            3 => Word::Open,
+            _ => Word::Unsaid,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -190,6 +237,8 @@ pub(super) struct PbEarlier {
     attempt: u64,
     #[prost(string, tag = "4")]
     idempotency_key: String,
+    #[prost(uint64, tag = "5")]
+    round: u64,
 }
 
 impl From<&Earlier> for PbEarlier {
@@ -199,6 +248,7 @@ impl From<&Earlier> for PbEarlier {
             run: earlier.run,
             attempt: earlier.attempt,
             idempotency_key: (*earlier.idempotency_key).to_owned(),
+            round: earlier.round,
         }
     }
 }
@@ -210,6 +260,7 @@ impl From<PbEarlier> for Earlier {
             run: pb.run,
             attempt: pb.attempt,
             idempotency_key: pb.idempotency_key.into(),
+            round: pb.round,
         }
     }
 }
@@ -264,15 +315,22 @@ impl ClaimMessage {
                 attempt,
                 round,
                 earlier,
+                word,
                 ..
             } => {
                 (pb.kind, pb.seq, pb.attempt, pb.round) = (2, *seq, *attempt, *round);
-                pb.earlier = earlier.as_ref().map(PbEarlier::from);
+                pb.earlier = earlier.iter().map(PbEarlier::from).collect();
+                pb.say(*word);
             }
             Self::Refused {
-                seq, attempt, why, ..
+                seq,
+                attempt,
+                why,
+                word,
+                ..
             } => {
                 (pb.kind, pb.seq, pb.attempt) = (3, *seq, *attempt);
+                pb.say(*word);
                 match why {
                     Refusal::Done => pb.why = 1,
                     Refusal::Held { owner, remaining } => {
@@ -330,6 +388,7 @@ impl ClaimMessage {
         if pb.attempt > MAX_ATTEMPT || (pb.kind == 3 && pb.why == 3 && pb.round > MAX_ATTEMPT) {
             return Err(Malformed);
         }
+        let word = pb.said();
         let key = LogKey {
             group_key: pb.group_key.into(),
             receiver: ReceiverKey {
@@ -354,7 +413,8 @@ impl ClaimMessage {
                 seq,
                 attempt,
                 round,
-                earlier: pb.earlier.map(Earlier::from),
+                earlier: pb.earlier.into_iter().map(Earlier::from).collect(),
+                word,
             },
             3 => {
                 let why = match pb.why {
@@ -373,6 +433,7 @@ impl ClaimMessage {
                     seq,
                     attempt,
                     why,
+                    word,
                 }
             }
             4 => Self::Starting {

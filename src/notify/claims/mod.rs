@@ -15,6 +15,7 @@ mod owns;
 mod proposer;
 mod quorum;
 mod rank;
+mod requests;
 #[cfg(test)]
 mod tests;
 
@@ -22,7 +23,7 @@ use std::time::Duration;
 
 pub use acceptor::{Earlier, Promise};
 pub use machine::Claims;
-pub use message::{ClaimMessage, Malformed, Refusal};
+pub use message::{ClaimMessage, Malformed, Refusal, Word};
 pub use output::{ClaimOutput, Skips};
 pub use proposer::{ClaimEvent, Terms};
 pub use quorum::Quorum;

@@ -134,7 +134,7 @@ mod tests {
     use crate::{
         cluster::{Electors, NodeName},
         nflog::{Nflog, ReceiverKey},
-        notify::claims::{ClaimEvent, ClaimMessage, ClaimOutput, Claims, Quorum, Terms},
+        notify::claims::{ClaimEvent, ClaimMessage, ClaimOutput, Claims, Quorum, Terms, Word},
     };
 
     const CLAIMS: u64 = 10_000;
@@ -198,7 +198,8 @@ mod tests {
                             seq,
                             attempt,
                             round,
-                            earlier: None,
+                            earlier: Vec::new(),
+                            word: Word::Unsaid,
                         };
                         claims.handle(&to, promised, nflog, now);
                     }

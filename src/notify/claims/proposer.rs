@@ -1,8 +1,12 @@
 //! One claim of this node, from the question to the log.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::{LEASE, Quorum, acceptor::Earlier};
+use super::{LEASE, Quorum, acceptor::Earlier, message::Word};
 use crate::{cluster::NodeName, nflog::LogKey};
 
 /// An unanswered question is asked again after this time.
@@ -17,7 +21,7 @@ pub(super) const FINISH: Duration = Duration::from_millis(500);
 /// What a receiver allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
-    /// What the notification is called at the receiver.
+    /// Names the notification, and what it tells.
     pub idempotency_key: Arc<str>,
     /// Whether the receiver drops what it was told before, by that name.
     pub idempotent: bool,
@@ -35,7 +39,7 @@ pub enum ClaimEvent {
         /// Which.
         key: LogKey,
         /// Who may have sent it before.
-        earlier: Option<Earlier>,
+        earlier: Vec<Earlier>,
         /// Whether only a minority could be asked.
         minority: bool,
     },
@@ -93,7 +97,12 @@ pub(super) struct Own {
     pub(super) start_noted: BTreeSet<NodeName>,
     pub(super) done_noted: BTreeSet<NodeName>,
     pub(super) lease_until: Duration,
-    pub(super) earlier: Option<Earlier>,
+    /// Who may have sent it before, as those say who answered this question.
+    pub(super) earlier: Vec<Earlier>,
+    /// What those who answered know of their own requests, with the run in which they said so.
+    pub(super) words: BTreeMap<NodeName, (u64, Word)>,
+    /// Whether others were told that it starts, and nothing definite since.
+    pub(super) marked: bool,
     pub(super) minority: bool,
 }
 
@@ -114,9 +123,61 @@ impl Own {
             start_noted: BTreeSet::new(),
             done_noted: BTreeSet::new(),
             lease_until: Duration::ZERO,
-            earlier: None,
+            earlier: Vec::new(),
+            words: BTreeMap::new(),
+            marked: false,
             minority: false,
         }
+    }
+
+    /// Takes in who may have sent it before.
+    pub(super) fn hear_of(&mut self, earlier: Vec<Earlier>) {
+        for start in earlier {
+            if !self.earlier.contains(&start) {
+                self.earlier.push(start);
+            }
+        }
+    }
+
+    /// Takes in what a node knows of its own requests.
+    pub(super) fn hear(&mut self, from: &NodeName, run: u64, word: Word) {
+        let known = self.words.get(from).copied();
+        let word = match (known, word) {
+            // Answers may overtake each other; that nothing was taken up to a question stays true.
+            (Some((same, Word::Nothing { round: known })), Word::Nothing { round })
+                if same == run =>
+            {
+                Word::Nothing {
+                    round: round.max(known),
+                }
+            }
+            (_, word) => word,
+        };
+        self.words.insert(Arc::clone(from), (run, word));
+    }
+
+    /// Who may have sent it before: all that is known of, but for those that say themselves that nothing was taken.
+    pub(super) fn may_have_sent(&self) -> impl Iterator<Item = &Earlier> {
+        self.earlier.iter().filter(|start| {
+            let word = self.words.get(&start.owner).copied();
+            !matches!(
+                word,
+                Some((run, Word::Nothing { round }))
+                    if run == start.run && start.round > 0 && start.round <= round
+            )
+        })
+    }
+
+    /// Whether somebody who is in reach knows better than all others whether it was sent, and has not said it yet. Where
+    /// what is unknown counts as sent, that is waited for: it would be lost if it was not.
+    pub(super) fn waits_for_word(&self, quorum: &Quorum) -> bool {
+        self.terms.drops
+            && self.may_have_sent().any(|start| {
+                let word = self.words.get(&start.owner).copied();
+                let said = word.filter(|(run, _)| *run == start.run);
+                let open = matches!(said, None | Some((_, Word::Open)));
+                open && quorum.is_there(&start.owner, start.run)
+            })
     }
 
     /// Whether those who acknowledged are enough: a majority, or, if none is in reach and the receiver allows it,

@@ -82,6 +82,15 @@ impl Quorum {
         names.filter(|name| self.sees(name))
     }
 
+    /// Whether this run of a node is in reach.
+    #[must_use]
+    pub fn is_there(&self, name: &str, run: u64) -> bool {
+        if *name == *self.me {
+            return run == self.run;
+        }
+        self.connected.get(name) == Some(&run)
+    }
+
     /// Whether a node that something was promised to is gone.
     #[must_use]
     pub fn is_over(&self, owner: &str, run: u64) -> bool {

@@ -71,9 +71,9 @@ impl Tenant {
             Some((_, None)) => {
                 handover.held_back.remove(id);
                 if let Some(delivery) = self.deliveries.withdraw(id) {
-                    let key = delivery.plan.key.clone();
-                    self.keep_what_is_owed(delivery.group, &key, delivery.plan.entry.as_ref(), now);
-                    self.give_up_claim(&key, false, now);
+                    let plan = &delivery.plan;
+                    self.keep_what_is_owed(delivery.group, plan, plan.entry.as_slice(), now);
+                    self.give_up_claim(&plan.key, false, now);
                     self.notification_ended(delivery.group, false, now);
                 }
                 return;
@@ -98,9 +98,11 @@ impl Tenant {
         let Some(held) = handover.held_back.get(id) else {
             return;
         };
-        let name = Arc::clone(&held.attempt.data.idempotency_key);
-        for key in held.missing().clone() {
-            handover.claims.start(&key, &name, now.mono);
+        let missing = held.missing().clone();
+        for (key, name) in self.deliveries.names_of(id) {
+            if missing.contains(&key) {
+                handover.claims.start(&key, &name, now.mono);
+            }
         }
         self.send_claims(now);
         self.take_claim_events(now);

@@ -3,7 +3,7 @@
 use super::{
     CLAIM_PAYLOAD, FRESH,
     recheck::Recheck,
-    state::{Claimed, PendingState},
+    state::{Claimed, Pending, PendingState},
 };
 use crate::{
     cluster::{Lane, NodeName},
@@ -105,7 +105,7 @@ impl Tenant {
         }
     }
 
-    fn held(&mut self, key: &LogKey, earlier: Option<Earlier>, minority: bool, now: Now) {
+    fn held(&mut self, key: &LogKey, earlier: Vec<Earlier>, minority: bool, now: Now) {
         let Some(handover) = &mut self.handover else {
             return;
         };
@@ -120,7 +120,7 @@ impl Tenant {
         self.stats.claims.count_held(took, minority);
         let old = now.mono > pending.decided + FRESH;
         let (group, sends) = (pending.group, pending.plan.data.is_some());
-        if let Some(earlier) = earlier.filter(|_| sends) {
+        if sends && !earlier.is_empty() {
             self.stats.claims.takeovers += 1;
             if self.is_told_before(id, &earlier, now) {
                 return;
@@ -140,9 +140,9 @@ impl Tenant {
         }
     }
 
-    /// Another node, or a run of this one before, may have sent it. Where the file says `ambiguous: drop` it counts as
-    /// sent.
-    fn is_told_before(&mut self, id: u64, earlier: &Earlier, now: Now) -> bool {
+    /// Others, or a run of this node before, may have sent it. Where the file says `ambiguous: drop` that counts as sent,
+    /// as it was decided then: what changed since is told by the next flush.
+    fn is_told_before(&mut self, id: u64, earlier: &[Earlier], now: Now) -> bool {
         let Some(pending) = self
             .handover
             .as_ref()
@@ -154,18 +154,24 @@ impl Tenant {
             return false;
         };
         let key = pending.plan.key.clone();
-        let drops = delivery.drops();
+        // What was decided elsewhere from other alerts is not known here, and so it is not known to tell this.
+        let told = earlier.iter().rev().find_map(|earlier| {
+            let entry = pending.entry_called(&earlier.idempotency_key)?;
+            Some((earlier.owner.clone(), entry.clone()))
+        });
+        let told = told.filter(|_| delivery.drops());
         if !delivery.idempotent {
             self.stats.ambiguous += 1;
         }
+        let nodes: Vec<&str> = earlier.iter().map(|earlier| &*earlier.owner).collect();
         tracing::warn!(
-            node = %earlier.owner, receiver = %key.receiver, aggrGroup = %key.group_key, drops,
+            node = nodes.join(" "), receiver = %key.receiver, aggrGroup = %key.group_key, drops = delivery.drops(),
             "A node that is gone may or may not have sent this notification; {}",
-            if drops { "`ambiguous: drop` takes it as sent" } else { "it is sent once more" }
+            if told.is_some() { "`ambiguous: drop` takes it as sent" } else { "it is sent once more" }
         );
-        if !drops {
+        let Some((node, entry)) = told else {
             return false;
-        }
+        };
         let Some(pending) = self
             .handover
             .as_mut()
@@ -173,22 +179,22 @@ impl Tenant {
         else {
             return false;
         };
-        self.log_told(pending.plan.entry.clone(), now);
+        let Pending {
+            group, mut plan, ..
+        } = pending;
+        let is_all = plan.entry.as_ref() == Some(&entry);
+        if !is_all {
+            plan.data = None;
+        }
+        plan.entry = Some(entry.clone());
+        self.log_told(Some(entry), now);
         let note = format!(
-            "{} may or may not have sent it, and `ambiguous: drop` forbids another try",
-            earlier.owner
+            "{node} may or may not have sent it, and `ambiguous: drop` forbids another try"
         );
-        self.record(
-            &pending.plan,
-            pending.group,
-            Outcome::Sent,
-            0,
-            &note,
-            now,
-            now,
-        );
+        self.record(&plan, group, Outcome::Sent, 0, &note, now, now);
         self.finish_claim(&key, now);
-        self.notification_ended(pending.group, false, now);
+        // Whoever resolved since stays in the group until that is told.
+        self.notification_ended(group, !is_all, now);
         true
     }
 

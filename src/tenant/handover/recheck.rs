@@ -131,16 +131,19 @@ impl Tenant {
     pub(super) fn keep_what_is_owed(
         &mut self,
         group: GroupId,
-        key: &LogKey,
-        entry: Option<&NflogEntry>,
+        plan: &Plan,
+        entries: &[NflogEntry],
         now: Now,
     ) {
-        let claims = self.handover.as_ref().map(|handover| &handover.claims);
-        let sent = |entry: &&NflogEntry| {
-            claims.is_some_and(|claims| claims.may_have_been_sent(key, entry.seq))
-        };
-        if let Some(entry) = entry.filter(sent) {
-            self.log_perhaps_told(entry, now);
+        let key = &plan.key;
+        let delivery = plan.integration.as_ref().map(|it| it.delivery);
+        let idempotent = delivery.is_some_and(|delivery| delivery.idempotent);
+        for entry in entries {
+            let claims = self.handover.as_ref().map(|handover| &handover.claims);
+            let seq = entry.seq;
+            if claims.is_some_and(|claims| claims.may_have_been_sent(key, seq, idempotent)) {
+                self.log_perhaps_told(entry, now);
+            }
         }
         if let Some(entry) = self.nflog.get(key).cloned() {
             self.keep_untold(group, &entry);
@@ -159,19 +162,20 @@ impl Tenant {
         };
         match plan {
             Some((_, None)) => {
-                let key = pending.plan.key.clone();
-                let entry = pending.plan.entry.clone();
-                let group = pending.group;
-                self.keep_what_is_owed(group, &key, entry.as_ref(), now);
+                let Some(pending) = handover.remove(id) else {
+                    return;
+                };
+                let (key, group) = (pending.plan.key.clone(), pending.group);
+                let entries: Vec<_> = pending.decided_entries().cloned().collect();
+                self.keep_what_is_owed(group, &pending.plan, &entries, now);
                 if held {
                     self.give_up_claim(&key, false, now);
                 }
-                self.end_pending(id, false, now);
+                self.notification_ended(group, false, now);
                 return;
             }
             Some((decided, Some(plan))) => {
-                pending.plan = plan;
-                pending.decided = decided;
+                pending.decide(plan, decided);
             }
             None => pending.decided = now.mono,
         }

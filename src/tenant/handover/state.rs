@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -9,7 +10,7 @@ use super::{held_back::AllHeldBack, peers::Facts};
 use crate::{
     cluster::NodeName,
     dispatch::GroupId,
-    nflog::LogKey,
+    nflog::{LogKey, NflogEntry},
     notify::{
         by_key::ByKey,
         claims::{Claims, Skips},
@@ -30,7 +31,13 @@ pub(super) struct Pending {
     /// When the flush came due; ranks count from here.
     pub(super) since: Duration,
     pub(super) state: PendingState,
+    /// What it was to tell as it was decided before, by the names of these notifications: who went first may have told it
+    /// so.
+    pub(super) before: Vec<(Arc<str>, NflogEntry)>,
 }
+
+/// So many decisions of one notification are remembered.
+const MAX_BEFORE: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum PendingState {
@@ -227,6 +234,32 @@ impl Handover {
 }
 
 impl Pending {
+    /// Takes in that it is to tell something else by now.
+    pub(super) fn decide(&mut self, plan: Plan, decided: Duration) {
+        let old = std::mem::replace(&mut self.plan, plan);
+        self.decided = decided;
+        if let (Some(name), Some(entry)) = (old.name(), old.entry)
+            && self.plan.name().as_ref() != Some(&name)
+            && self.before.len() < MAX_BEFORE
+        {
+            self.before.push((name, entry));
+        }
+    }
+
+    /// The log as it was to become by each decision, the first one first.
+    pub(super) fn decided_entries(&self) -> impl Iterator<Item = &NflogEntry> {
+        let before = self.before.iter().map(|(_, entry)| entry);
+        before.chain(&self.plan.entry)
+    }
+
+    /// The log as the notification of that name makes it, if it was ever decided so here.
+    pub(super) fn entry_called(&self, name: &Arc<str>) -> Option<&NflogEntry> {
+        let now = self.plan.name().filter(|now| now == name);
+        let now = now.and(self.plan.entry.as_ref());
+        let before = self.before.iter().find(|(before, _)| before == name);
+        now.or_else(|| before.map(|(_, entry)| entry))
+    }
+
     /// When it is looked at, at the latest when its time is up.
     pub(super) fn due(&self) -> Duration {
         match self.state {
@@ -273,6 +306,7 @@ mod tests {
             asked: Duration::ZERO,
             since: Duration::ZERO,
             state: PendingState::Watching(Duration::from_secs(group)),
+            before: Vec::new(),
         }
     }
 

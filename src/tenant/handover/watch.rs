@@ -43,6 +43,7 @@ impl Tenant {
             asked: now.mono,
             since: now.mono,
             state: PendingState::Watching(at),
+            before: Vec::new(),
         });
         if at <= now.mono {
             self.try_claim(id, now);

@@ -47,6 +47,7 @@ impl Load {
             | "claim timers"
             | "claimed"
             | "asked for"
+            | "requests out"
             | "held back"
             | "held back timers"
             | "held back for"

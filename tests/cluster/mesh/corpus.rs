@@ -180,6 +180,7 @@ impl Said {
             run: 1_800_000_000_000,
             attempt: 2,
             idempotency_key: "PU2E4CQ7".into(),
+            round: 7,
         };
         for started in [None, Some(started)] {
             let promise = Promise {
@@ -188,7 +189,7 @@ impl Said {
                 owner: "n1".into(),
                 run: 1_800_000_000_000,
                 until: Duration::ZERO,
-                before: started.clone(),
+                before: started.iter().cloned().collect(),
                 started,
             };
             self.add("promise", &promise.encode(&key));

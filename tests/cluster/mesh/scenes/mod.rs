@@ -10,6 +10,7 @@ mod restarts;
 mod score;
 mod silences;
 mod two;
+mod unknown;
 mod versions;
 
 pub(super) use score::{config, names, secs};
