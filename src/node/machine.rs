@@ -468,23 +468,25 @@ impl Node {
 
     /// Turns what tenant and mesh ask for into effects, and ends a node that has nothing left to do.
     fn collect(&mut self, now: Now) {
-        self.collect_tenant();
-        while self.collect_mesh(now) {
-            self.collect_tenant();
-        }
+        self.collect_all(now);
         if let Stop::Draining(until) = self.stop {
             let done =
                 self.tenant.is_stopped() && self.saving.is_empty() && self.files_in_flight == 0;
             let done = done && self.leave_mesh(now);
-            while let Some(side) = &mut self.mesh
-                && let Some(effect) = side.mesh.poll_effect()
-            {
-                self.effects.push_back(Effect::Mesh(effect));
-            }
+            // The mesh has something saved before it says goodbye.
+            self.collect_all(now);
+            let done = done && self.saving.is_empty();
             if done || now.mono >= until {
                 self.stop = Stop::Stopped;
                 self.effects.push_back(Effect::Stopped);
             }
+        }
+    }
+
+    fn collect_all(&mut self, now: Now) {
+        self.collect_tenant();
+        while self.collect_mesh(now) {
+            self.collect_tenant();
         }
     }
 

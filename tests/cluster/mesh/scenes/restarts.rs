@@ -31,6 +31,21 @@ fn a_rolling_restart_repeats_and_delays_nothing() {
     }
 }
 
+/// What the mesh has to do for a node that leaves is done at once, not with the next thing that happens.
+#[test]
+fn a_node_that_stops_leaves_nothing_undone() {
+    let mut world = ready(3);
+    world.stop(0);
+    let until = world.clock + secs(10);
+    while world.hosts[0].is_up() {
+        assert_eq!(
+            world.excesses().keys().collect::<Vec<_>>(),
+            Vec::<&&str>::new()
+        );
+        assert!(world.advance(until), "it does not stop");
+    }
+}
+
 #[test]
 fn all_nodes_killed_at_once_repeat_nothing() {
     let mut world = ready(3);
