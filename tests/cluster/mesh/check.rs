@@ -6,10 +6,17 @@ use std::{
     time::Duration,
 };
 
-use super::{receiver::Sent, source::Targets, world::World};
+use super::{
+    receiver::Sent,
+    source::{Source, Targets},
+    world::World,
+};
 
 /// How long a lease lasts.
 const LEASE: Duration = Duration::from_secs(15);
+
+/// Nodes tell each other of refreshes after this long, at the latest.
+const BATCHES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why something was told twice, or late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +33,8 @@ pub(crate) enum Exception {
     Minority,
     /// A disk was lost while another host that knew could not say so.
     Forgotten,
+    /// The sender was cut off from those that heard that the alert still fires, for longer than it knew it to fire.
+    RefreshedElsewhere,
     /// The clock that the sender went by was ahead: its own with no other in reach, or that of most in reach. By it the
     /// alert was over, since its source says until when it holds.
     ClockAhead,
@@ -129,16 +138,18 @@ impl World {
         }
     }
 
-    /// Whether the last word on an alert may be missing: its outcome was unknown, and that counts as taken.
-    fn may_be_dropped(&self, integration: usize, name: &str) -> bool {
-        let about =
-            |sent: &&Sent| sent.integration == integration && sent.alerts.contains_key(name);
+    /// Whether the last word on an alert may be missing: somebody sent it and the outcome was unknown, or died when it was
+    /// about to, and that counts as taken.
+    fn may_be_dropped(&self, integration: usize, name: &str, fires: bool, since: Duration) -> bool {
+        let says_so = |sent: &&Sent| {
+            sent.integration == integration
+                && sent.began >= since
+                && sent.alerts.get(name).is_some_and(|told| told.0 == fires)
+        };
+        let unclear = |sent: &Sent| sent.unknown || sent.answered.is_none();
         self.receivers[integration].drops
-            && self
-                .sent
-                .iter()
-                .filter(about)
-                .any(|sent| sent.taken.is_none() || sent.unknown || sent.answered.is_none())
+            && (self.sent.iter().filter(says_so).any(unclear)
+                || self.starts.was_cut_short(integration, name, since))
     }
 
     /// Nobody is told that an alert is resolved which fired all the time.
@@ -160,9 +171,13 @@ impl World {
                 });
                 let (misled, wrong): (Vec<&Sent>, Vec<&Sent>) =
                     wrong.partition(|sent| self.ledger.misled_at(sent.host, sent.began));
-                for _ in misled {
-                    let excused = findings.exceptions.entry(Exception::ClockAhead);
-                    *excused.or_default() += 1;
+                let (unheard, wrong): (Vec<&Sent>, Vec<&Sent>) = wrong
+                    .into_iter()
+                    .partition(|sent| self.could_not_hear(source, alert.since, sent));
+                let misled = misled.iter().map(|_| Exception::ClockAhead);
+                let unheard = unheard.iter().map(|_| Exception::RefreshedElsewhere);
+                for exception in misled.chain(unheard) {
+                    *findings.exceptions.entry(exception).or_default() += 1;
                 }
                 if let Some(sent) = wrong.first() {
                     findings.wrong(format!(
@@ -173,6 +188,24 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether the sender could not know that an alert still fired: without a majority in reach, all that it can have heard
+    /// of it, itself or by the batches of refreshes that others told before that, was over.
+    fn could_not_hear(&self, source: &Source, since: Duration, sent: &Sent) -> bool {
+        let alone = self.ledger.minority_at(sent.host, sent.began);
+        let alone_since = sent.began - alone;
+        let told_within = BATCHES_WITHIN.min(source.life() / 3) + self.slack();
+        let heard = |(at, host): &&(Duration, usize)| {
+            *at >= since
+                && if *host == sent.host {
+                    *at <= sent.began
+                } else {
+                    *at + told_within <= alone_since
+                }
+        };
+        let last = source.posts.iter().filter(heard).map(|(at, _)| *at).max();
+        alone > Duration::ZERO && last.is_none_or(|last| last + source.life() <= sent.began)
     }
 
     /// Nobody is told that an alert fires which is silenced on all nodes.
@@ -233,7 +266,9 @@ impl World {
         for sent in [first, second] {
             let span = (sent.began, sent.taken.unwrap_or(sent.began));
             let alone = ledger.minority_at(sent.host, span.1);
-            if alone > Duration::ZERO && alone >= delay {
+            // Whoever is not to wait sends as soon as its streams break, even if they are there again at once.
+            let broken = delay.is_zero() && !self.is_majority(sent.streams + 1);
+            if alone > Duration::ZERO && alone >= delay || broken {
                 return Some(Exception::Minority);
             }
         }
@@ -256,8 +291,17 @@ impl World {
         forgotten.then_some(Exception::Forgotten)
     }
 
+    fn is_majority(&self, hosts: usize) -> bool {
+        let all = self.hosts.len();
+        if all == 2 {
+            hosts == 2
+        } else {
+            hosts * 2 > all
+        }
+    }
+
     /// In what time a majority hears of something on this network, and has it on disk.
-    fn slack(&self) -> Duration {
+    pub(super) fn slack(&self) -> Duration {
         let slowest = self.hosts.iter().map(|host| host.disk.slowest_sync).max();
         let latency = self.setup.link.latency;
         let lost = if self.setup.link.loss > 0.0 {
@@ -284,12 +328,11 @@ impl World {
                 for name in source.alerts.keys() {
                     let told = last.get(name.as_str());
                     let fires = source.fires(name);
-                    let dropped = || self.may_be_dropped(integration, name);
+                    let since = source.alerts[name].since;
+                    let dropped = || self.may_be_dropped(integration, name, fires, since);
                     // With the disks of all that knew goes that it was told that it fires; then its end is no news, as
                     // for a node that never heard of it: limit 6 of docs/ha.md.
-                    let forgotten = told.is_some_and(|(told, sent)| {
-                        *told && self.ledger.forgotten_since(sent.began)
-                    });
+                    let forgotten = told.is_some_and(|(told, sent)| *told && sent.known.is_empty());
                     if forgotten && !fires {
                         *findings.exceptions.entry(Exception::Forgotten).or_default() += 1;
                     } else if told.is_some_and(|(told, _)| *told) != fires && !dropped() {

@@ -29,6 +29,10 @@ pub(crate) struct Host {
     pub(crate) started: Duration,
     pub(crate) powered: bool,
     pub(crate) paused: bool,
+    /// It was asked to stop.
+    pub(crate) stopping: bool,
+    /// It is to start once it has stopped.
+    pub(crate) starts_again: bool,
     /// What came while it was paused.
     pub(crate) backlog: VecDeque<Input>,
     pub(crate) disk: Disk,
@@ -53,6 +57,8 @@ impl Host {
             started: Duration::ZERO,
             powered: true,
             paused: false,
+            stopping: false,
+            starts_again: false,
             backlog: VecDeque::new(),
             disk: Disk::default(),
             skew: 0,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::reach::GRACE;
+
 /// A time in which something held.
 pub(crate) type Span = (Duration, Duration);
 
@@ -14,8 +16,6 @@ struct Page {
     paused: Vec<Span>,
     misled_since: Option<Duration>,
     misled: Vec<Span>,
-    /// When its disk was lost.
-    disks: Vec<Duration>,
     /// When its processes ended without warning.
     crashes: Vec<Duration>,
 }
@@ -74,22 +74,6 @@ impl Ledger {
         longest(page.misled_since, &page.misled, span) > Duration::ZERO
     }
 
-    pub(crate) fn disk_lost(&mut self, host: usize, now: Duration) {
-        self.pages[host].disks.push(now);
-    }
-
-    /// Whether what a majority knew at some time was lost with its disks since. Of two nodes one may be a majority.
-    pub(crate) fn forgotten_since(&self, at: Duration) -> bool {
-        let lost = |page: &&Page| page.disks.iter().any(|lost| at <= *lost);
-        let most = if self.pages.len() == 2 {
-            1
-        } else {
-            self.pages.len() / 2 + 1
-        };
-        self.pages.iter().filter(lost).count() >= most
-            && self.forgotten.iter().any(|forgotten| at <= *forgotten)
-    }
-
     pub(crate) fn paused(&mut self, host: usize, paused: bool, now: Duration) {
         let page = &mut self.pages[host];
         note(&mut page.paused_since, &mut page.paused, paused, now);
@@ -127,9 +111,6 @@ impl Ledger {
         hit.map_or(Duration::ZERO, |(since, _)| at - since)
     }
 }
-
-/// A node learns only after this long that a majority is back.
-const GRACE: Duration = Duration::from_secs(5);
 
 fn note(since: &mut Option<Duration>, spans: &mut Vec<Span>, holds: bool, now: Duration) {
     match (*since, holds) {

@@ -478,6 +478,7 @@ impl Network {
         self.streams.insert(
             stream,
             Stream {
+                since: now,
                 ends: [End::new(from, life, conn), End::new(to, other, accepted)],
             },
         );
@@ -555,6 +556,19 @@ impl Network {
             let (life, conn) = (end.life, end.conn);
             self.tell(to, life, MeshInput::Datagram { conn, bytes });
         }
+    }
+
+    /// With how many others a host has had a stream for this long at least.
+    pub(crate) fn steady_streams(&self, host: usize, least: Duration, now: Duration) -> usize {
+        let steady = self
+            .streams
+            .values()
+            .filter(|stream| stream.since + least <= now);
+        let steady = steady.filter(|stream| stream.ends.iter().all(|end| end.open));
+        let hosts = steady.map(|stream| [&stream.ends[0], &stream.ends[1]].map(|end| end.host));
+        let others = hosts.filter(|hosts| hosts.contains(&host));
+        let others = others.flatten().filter(|other| *other != host);
+        others.collect::<BTreeSet<_>>().len()
     }
 
     /// A process listens.

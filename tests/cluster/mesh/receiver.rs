@@ -88,6 +88,10 @@ pub(crate) struct Sent {
     pub(crate) unknown: bool,
     /// The receiver took the same before and told nobody again.
     pub(crate) repeated: bool,
+    /// Which hosts know of it for sure, and since when; those that lost their disks know nothing.
+    pub(crate) known: BTreeMap<usize, Duration>,
+    /// Other hosts with which the sender had a stream for a second at least.
+    pub(crate) streams: usize,
 }
 
 impl Sent {
@@ -111,6 +115,8 @@ impl Sent {
             answered: None,
             unknown: false,
             repeated: false,
+            known: BTreeMap::from([(host, began)]),
+            streams: 0,
         }
     }
 

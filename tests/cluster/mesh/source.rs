@@ -34,6 +34,8 @@ pub(crate) struct Source {
     /// Tells resolves; one that does not just stops.
     pub(crate) tells_resolves: bool,
     pub(crate) alerts: BTreeMap<String, Active>,
+    /// When it posted, and to whom.
+    pub(crate) posts: Vec<(Duration, usize)>,
 }
 
 impl Source {
@@ -43,7 +45,13 @@ impl Source {
             refresh,
             tells_resolves: true,
             alerts: BTreeMap::new(),
+            posts: Vec::new(),
         }
+    }
+
+    /// For how long a post says that an alert fires.
+    pub(crate) fn life(&self) -> Duration {
+        self.refresh * 4
     }
 
     pub(crate) fn fire(&mut self, name: &str, clock: Duration, wall: Timestamp) {
@@ -86,7 +94,7 @@ impl Source {
         let mut posted = Vec::new();
         for (name, alert) in &self.alerts {
             let ends_at = match alert.ended {
-                None => wall.plus(self.refresh * 4),
+                None => wall.plus(self.life()),
                 Some((at, ended)) if self.tells_resolves && at + RESOLVED_FOR > clock => ended,
                 Some(_) => continue,
             };

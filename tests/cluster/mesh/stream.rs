@@ -49,6 +49,7 @@ type Early = BTreeMap<u64, (u64, Arc<[u8]>)>;
 /// A stream.
 #[derive(Debug)]
 pub(crate) struct Stream {
+    pub(crate) since: Duration,
     pub(crate) ends: [End; 2],
 }
 

@@ -23,8 +23,10 @@ use super::{
     later::Later,
     ledger::Ledger,
     network::{Delivery, Link, NetEvent, Network, address},
+    reach::{GRACE, Reach},
     receiver::{Answer, Receiver, Sent},
     source::{Source, Targets},
+    starts::Starts,
     trace::Trace,
 };
 
@@ -156,6 +158,8 @@ pub(crate) struct World {
     pub(crate) hushes: Vec<Hush>,
     pub(crate) trace: Trace,
     pub(crate) ledger: Ledger,
+    pub(super) reach: Reach,
+    pub(super) starts: Starts,
     /// Steps taken.
     pub(crate) steps: u64,
 }
@@ -191,6 +195,8 @@ impl World {
             hushes: Vec::new(),
             trace: Trace::new(),
             ledger: Ledger::new(nodes),
+            reach: Reach::new(nodes),
+            starts: Starts::default(),
             steps: 0,
         };
         for host in &mut world.hosts {
@@ -223,6 +229,8 @@ impl World {
     /// Starts a process from what its disk holds, and the host if it is off.
     pub(crate) fn start(&mut self, host: usize) {
         if self.hosts[host].is_up() {
+            // What stops still is started once it has stopped.
+            self.hosts[host].starts_again |= self.hosts[host].stopping;
             return;
         }
         if !std::mem::replace(&mut self.hosts[host].powered, true) {
@@ -300,6 +308,7 @@ impl World {
         let clock = self.clock;
         self.ledger.crashed(host, clock);
         self.hosts[host].disk.process_ended(clock, &mut self.chance);
+        self.note_unmade(host);
         self.process_ended(host);
         self.network.process_ended(host, clock);
         self.take_network();
@@ -315,6 +324,7 @@ impl World {
         let clock = self.clock;
         self.ledger.crashed(host, clock);
         self.hosts[host].disk.power_lost(clock, &mut self.chance);
+        self.note_unmade(host);
         self.process_ended(host);
         self.hosts[host].powered = false;
         self.network.power_off(host);
@@ -325,7 +335,7 @@ impl World {
     /// Everything on the disk of a host that is off is gone.
     pub(crate) fn lose_disk(&mut self, host: usize) {
         self.hosts[host].disk.lose();
-        self.ledger.disk_lost(host, self.clock);
+        self.forget_told(host);
         self.hosts[host].run = 0;
         let others = (0..self.hosts.len()).filter(|other| *other != host);
         let answer = |other: usize| {
@@ -336,12 +346,13 @@ impl World {
         }
     }
 
-    fn is_cut(&self, one: usize, other: usize) -> bool {
+    pub(super) fn is_cut(&self, one: usize, other: usize) -> bool {
         self.network.is_cut(one, other) || self.network.is_cut(other, one)
     }
 
     /// Notes which hosts see a majority.
-    fn note(&mut self) {
+    pub(super) fn note(&mut self) {
+        self.note_reach();
         let count = self.hosts.len();
         let wrong = self.hosts.iter().any(|host| !host.is_up() || host.paused)
             || pairs_of(count).iter().any(|(a, b)| self.is_cut(*a, *b));
@@ -358,7 +369,13 @@ impl World {
             } else {
                 seen * 2 > count
             };
-            let ahead = self.followed_clock(host, answers) > 0;
+            // It may not know yet the clock of whoever is there only now.
+            let compared = |other: &usize| {
+                let since = self.reach.since(host, *other);
+                since.is_some_and(|since| since + GRACE <= self.clock)
+            };
+            let ahead =
+                self.followed_clock(host, answers) > 0 || self.followed_clock(host, compared) > 0;
             self.ledger.majority(host, sees, self.clock);
             self.ledger.misled(host, ahead, self.clock);
             self.ledger
@@ -370,6 +387,8 @@ impl World {
         let it = &mut self.hosts[host];
         it.node = None;
         it.paused = false;
+        it.stopping = false;
+        it.starts_again = false;
         it.backlog.clear();
         it.wake = None;
         self.note();
@@ -378,6 +397,7 @@ impl World {
     /// Asks a process to stop, as SIGTERM does.
     pub(crate) fn stop(&mut self, host: usize) {
         self.trace.say(self.clock, || format!("stop n{}", host + 1));
+        self.hosts[host].stopping = self.hosts[host].is_up();
         let life = self.hosts[host].life;
         self.deliver(host, life, Input::Shutdown);
     }
@@ -515,6 +535,7 @@ impl World {
             let wall = self.hosts[host].wall(self.clock);
             let alerts = self.sources[source].post(self.clock, self.wall(), wall);
             if !alerts.is_empty() {
+                self.sources[source].posts.push((self.clock, host));
                 let post = Request::PostAlerts { alerts, invalid: 0 };
                 self.command(host, post);
             }
@@ -827,6 +848,7 @@ impl World {
                 self.schedule(took, Event::Input { host, life, input });
             }
             Effect::Mesh(effect) => {
+                self.note_said(host, &effect);
                 for effect in self.spoken(host, effect) {
                     self.network.perform(host, life, effect, clock);
                 }
@@ -835,15 +857,22 @@ impl World {
             Effect::Ready => {}
             Effect::Stopped => {
                 self.trace.say(clock, || format!("stopped n{}", host + 1));
+                let again = self.hosts[host].starts_again;
                 self.process_ended(host);
                 self.network.process_ended(host, clock);
                 self.take_network();
+                if again {
+                    self.at(clock, move |world| world.start(host));
+                }
             }
         }
     }
 
     fn notify(&mut self, host: usize, attempt: Box<NotifyAttempt>) {
-        let sent = Sent::new(host, self.hosts[host].life, self.clock, &attempt);
+        self.note_made(host, &attempt);
+        let mut sent = Sent::new(host, self.hosts[host].life, self.clock, &attempt);
+        let second = Duration::from_secs(1);
+        sent.streams = self.network.steady_streams(host, second, self.clock);
         let index = self.sent.len();
         self.sent.push(sent);
         if self.hosts[host].egress {
