@@ -21,6 +21,7 @@ const LAZY_COST: u64 = 5000;
 pub struct Anchored {
     translated: Box<str>,
     matching: Matching,
+    cost: u64,
 }
 
 #[derive(Debug)]
@@ -45,10 +46,21 @@ impl Anchored {
             let regex = compile_ast(&ast, &anchored)?;
             Matching::Regex(Box::new(OnceLock::from(Some(regex))))
         };
+        let cost = match matching {
+            Matching::Shape(_) => 0,
+            Matching::Regex(_) => ast.cost(),
+        };
         Ok(Self {
             translated: ast.to_string().into(),
             matching,
+            cost,
         })
+    }
+
+    /// A rough measure of the memory and the time that compiling it takes; one is less than a kilobyte.
+    #[must_use]
+    pub fn cost(&self) -> u64 {
+        self.cost
     }
 
     /// Whether the whole of `value` matches.

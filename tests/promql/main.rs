@@ -18,6 +18,7 @@ mod corpus;
 mod deep;
 mod expressions;
 mod federated;
+mod hostile;
 mod language;
 mod mistakes;
 mod notation;
@@ -67,7 +68,7 @@ const PROMETHEUS: [(&str, usize); 16] = [
 const OWN: [(&str, usize); 15] = [
     ("classic", 8),
     ("commands", 7),
-    ("details", 22),
+    ("details", 30),
     ("failures", 8),
     ("functions", 14),
     ("histograms", 7),

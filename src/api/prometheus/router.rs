@@ -23,11 +23,14 @@ use crate::{
     json::{push_str, push_value},
     promql::{
         Severity, Value,
-        ast::Expr,
+        ast::{Expr, ValueType},
         engine::Steps,
         parse::{Features, parse, parse_selector},
     },
 };
+
+/// Remarks of each kind that an answer has, as in Prometheus.
+const REMARKS: usize = 10;
 
 type Answer = Result<Response<Body>, ApiFailure>;
 
@@ -133,6 +136,13 @@ async fn ask(
 ) -> Result<(GlobalAnswer, String), ApiFailure> {
     let (timeout, lookback) = (timeout(params)?, lookback(params)?);
     let (expr, text) = expression(params)?;
+    let value_type = expr.value_type();
+    if steps.step > 0 && !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
+        let found = value_type.documented();
+        return Err(ApiFailure::bad_data(format!(
+            "invalid parameter \"query\": invalid expression type \"{found}\" for range query, must be Scalar or instant Vector"
+        )));
+    }
     let query = GlobalQuery {
         expr,
         steps,
@@ -171,11 +181,22 @@ fn remarks(answer: &GlobalAnswer, query: &str) -> Remarks {
         warnings: answer.missing.clone(),
         infos: Vec::new(),
     };
-    for annotation in answer.output.annotations.iter() {
-        let text = annotation.to_text(query);
-        match annotation.severity {
-            Severity::Warning => remarks.warnings.push(text),
-            Severity::Info => remarks.infos.push(text),
+    let all = |severity| {
+        let annotations = answer.output.annotations.iter();
+        annotations.filter(move |annotation| annotation.severity == severity)
+    };
+    for (severity, kind, texts) in [
+        (Severity::Warning, "warning", &mut remarks.warnings),
+        (Severity::Info, "info", &mut remarks.infos),
+    ] {
+        texts.extend(
+            all(severity)
+                .take(REMARKS)
+                .map(|annotation| annotation.to_text(query)),
+        );
+        let more = all(severity).count().saturating_sub(REMARKS);
+        if more > 0 {
+            texts.push(format!("{more} more {kind} annotations omitted"));
         }
     }
     remarks

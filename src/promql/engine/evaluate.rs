@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use super::{
     EvalError, Options, Output, Steps, Stop, output,
-    plan::{Instant, Node, NodeKind, Prepared, SubqueryNode},
+    plan::{Instant, Node, NodeKind, Prepared, Shift, SubqueryNode},
+    room::{Room, Text, places},
     select,
     table::{Row, Table},
 };
@@ -47,7 +48,7 @@ impl Evaluated {
     fn samples(&self) -> usize {
         match self {
             Self::Scalar(values) => values.len(),
-            Self::Vector(table) => table.samples(),
+            Self::Vector(table) => table.samples().max(places(table.len(), table.steps())),
             Self::Text(_) => 0,
             Self::Matrix(rows) => rows.iter().map(|row| samples(&row.series)).sum(),
         }
@@ -72,7 +73,8 @@ pub(super) struct Evaluator<'a> {
     pub(super) notes: Annotations,
     /// Samples held by values that are still in use.
     held: usize,
-    stop: &'a Stop,
+    text: Text,
+    pub(super) stop: &'a Stop,
 }
 
 pub(super) fn run(
@@ -86,6 +88,7 @@ pub(super) fn run(
         fragments,
         notes: Annotations::default(),
         held: 0,
+        text: Text::default(),
         stop: &prepared.stop,
     };
     let value = evaluator.eval(&prepared.root, prepared.steps)?;
@@ -119,6 +122,7 @@ impl<'a> Evaluator<'a> {
 
     pub(super) fn eval(&mut self, node: &Node, steps: Steps) -> Result<Evaluated, EvalError> {
         self.go_on()?;
+        self.room().check(1, steps.count())?;
         let before = self.held;
         let value = with_room(|| self.eval_kind(node, steps))?;
         self.held = before;
@@ -134,6 +138,16 @@ impl<'a> Evaluator<'a> {
         Ok(())
     }
 
+    /// What may be held beside what is held already.
+    pub(super) fn room(&self) -> Room {
+        Room::new(&self.options, self.held)
+    }
+
+    /// Counts the bytes of a label before it is made.
+    pub(super) fn take_text(&mut self, bytes: usize) -> Result<(), EvalError> {
+        self.text.take(&self.options, bytes)
+    }
+
     /// Counts samples against the limit.
     pub(super) fn hold(&mut self, samples: usize) -> Result<(), EvalError> {
         self.held = self.held.saturating_add(samples);
@@ -147,11 +161,12 @@ impl<'a> Evaluator<'a> {
         match &node.kind {
             NodeKind::Number(number) => Ok(Evaluated::Scalar(vec![*number; steps.count()])),
             NodeKind::Text(text) => Ok(Evaluated::Text(text.clone())),
-            NodeKind::Instant(instant) => Ok(Evaluated::Vector(self.instant(node, instant, steps))),
+            NodeKind::Instant(instant) => self.instant(node, instant, steps).map(Evaluated::Vector),
             NodeKind::Fragment(number) => {
                 let series = self.fragments.get(*number).map(Vec::as_slice);
                 let series = series.unwrap_or_default();
-                Ok(Evaluated::Vector(select::exact(series, steps)))
+                self.selected(series, Shift::default(), steps, 1)
+                    .map(Evaluated::Vector)
             }
             NodeKind::Range(_) | NodeKind::Subquery(_) => self.matrix(node, steps),
             NodeKind::Same(inner) => self.eval(inner, steps),
@@ -161,18 +176,45 @@ impl<'a> Evaluator<'a> {
             NodeKind::Call(call) => self.call(node, call, steps),
             NodeKind::Invariant(inner) => {
                 let value = self.eval(inner, steps.first_only())?;
+                if let Evaluated::Vector(table) = &value {
+                    self.room().check(table.len(), steps.count())?;
+                }
                 Ok(repeat(value, steps.count()))
             }
         }
     }
 
-    fn instant(&mut self, node: &Node, instant: &Instant, steps: Steps) -> Table {
+    fn instant(
+        &mut self,
+        node: &Node,
+        instant: &Instant,
+        steps: Steps,
+    ) -> Result<Table, EvalError> {
         let series = self.series_for(instant.selection, instant.statistics);
         let lookback = self.options.lookback;
         if instant.smoothed {
             return self.smoothed(node, instant, steps);
         }
-        select::instant(&series, instant, steps, lookback)
+        self.selected(&series, instant.shift, steps, lookback)
+    }
+
+    /// The latest sample of each series at each step.
+    fn selected(
+        &self,
+        series: &[Series],
+        shift: Shift,
+        steps: Steps,
+        lookback: i64,
+    ) -> Result<Table, EvalError> {
+        let room = self.room();
+        let count = steps.count();
+        let mut table = Table::with_capacity(count, room.series(series.len(), count));
+        for series in series {
+            self.go_on()?;
+            room.check(table.len() + 1, count)?;
+            select::push_latest(&mut table, series, shift, steps, lookback);
+        }
+        Ok(table)
     }
 
     fn negate(&mut self, inner: &Node, steps: Steps) -> Result<Evaluated, EvalError> {

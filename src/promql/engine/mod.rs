@@ -7,6 +7,7 @@
 mod plan;
 mod rebuild;
 mod resolve;
+mod room;
 mod stop;
 mod table;
 
@@ -18,6 +19,7 @@ mod aggregate;
 mod binary;
 mod call;
 mod evaluate;
+mod join;
 
 pub(crate) use call::absent_labels;
 pub use plan::{Prepared, is_fixed, prepare, prepare_with};
@@ -45,7 +47,8 @@ pub struct Options {
     pub lookback: i64,
     /// The step of subqueries that do not name one; milliseconds.
     pub subquery_step: i64,
-    /// Samples that may be held at once.
+    /// Samples that may be held at once. Places of series for steps at which they have none, and the labels that are
+    /// made, are bounded in proportion.
     pub max_samples: usize,
     /// Keeps metric names until the end, so that they can be used on the way (`promql-delayed-name-removal`).
     pub delayed_name_removal: bool,
@@ -75,6 +78,22 @@ pub enum EvalError {
     /// More samples than [`Options::max_samples`].
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// So many series have a place for each step, which takes memory whether they have samples there or not.
+    #[error(
+        "query processing would hold {series} series at {steps} steps in memory: ask for fewer series, a shorter range or a longer step"
+    )]
+    TooManySteps {
+        /// How many series.
+        series: usize,
+        /// How many steps.
+        steps: usize,
+    },
+    /// `label_replace`, `label_join` or `count_values` make more text than can be held.
+    #[error("query processing would hold too much text in the labels that it makes")]
+    TooMuchText,
+    /// `label_replace`, `label_join` or `count_values` make a value of more than a mebibyte.
+    #[error("query processing would make a label of more than 1048576 bytes")]
+    TooLongLabel,
     /// [`Stop`] said so.
     #[error("query timed out in expression evaluation")]
     Stopped,

@@ -91,25 +91,14 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The latest sample of each series at each step.
-pub(super) fn instant(series: &[Series], node: &Instant, steps: Steps, lookback: i64) -> Table {
-    let mut table = Table::with_capacity(steps.count(), series.len());
-    for series in series {
-        push_latest(&mut table, series, node.shift, steps, lookback);
-    }
-    table
-}
-
-/// The sample of each series at exactly each step.
-pub(super) fn exact(series: &[Series], steps: Steps) -> Table {
-    let mut table = Table::with_capacity(steps.count(), series.len());
-    for series in series {
-        push_latest(&mut table, series, Shift::default(), steps, 1);
-    }
-    table
-}
-
-fn push_latest(table: &mut Table, series: &Series, shift: Shift, steps: Steps, lookback: i64) {
+/// Adds the latest sample of a series at each step, if there is any.
+pub(super) fn push_latest(
+    table: &mut Table,
+    series: &Series,
+    shift: Shift,
+    steps: Steps,
+    lookback: i64,
+) {
     let row = table.push(Row {
         labels: series.labels.clone(),
         drop_name: false,

@@ -29,6 +29,9 @@ pub const MAX_BYTES: usize = 64 * 1024;
 /// Expressions that are nested deeper are refused, so that no walk over a tree runs out of stack.
 pub const MAX_DEPTH: u32 = 1000;
 
+/// What compiling the regular expressions of a query may cost together, in [`Anchored::cost`](crate::regex::Anchored::cost).
+pub(super) const MAX_PATTERNS: u64 = 250_000;
+
 /// The parts of the language that are off unless they are asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Features {

@@ -3,12 +3,16 @@
 //! Like Prometheus's, it goes on after errors of meaning and stops at the first one of syntax.
 
 use super::{
-    Features, MAX_DEPTH, ParseError,
+    Features, MAX_DEPTH, MAX_PATTERNS, ParseError,
     chars::is_space,
     lex::{LexError, Lexer},
     token::{Kind, Token},
 };
-use crate::promql::{Span, with_room};
+use crate::{
+    labels::Matcher,
+    promql::{Span, with_room},
+    regex::Anchored,
+};
 
 /// Why parsing cannot go on.
 #[derive(Debug)]
@@ -38,6 +42,8 @@ pub(super) struct Parser<'a> {
     /// The start of the last token read, be it only looked at.
     last_start: usize,
     open: u32,
+    /// What compiling the regular expressions so far costs.
+    patterns: u64,
 }
 
 impl<'a> Parser<'a> {
@@ -51,6 +57,7 @@ impl<'a> Parser<'a> {
             last_closing: 0,
             last_start: 0,
             open: 0,
+            patterns: 0,
         }
     }
 
@@ -162,6 +169,18 @@ impl<'a> Parser<'a> {
         let result = with_room(|| read(self));
         self.open -= 1;
         result
+    }
+
+    /// Counts what the regular expression of a matcher costs; each alone is bounded, but there may be thousands.
+    pub(super) fn count_pattern(&mut self, matcher: &Matcher, span: Span) -> Parsed<()> {
+        let cost = matcher.regex().map_or(0, Anchored::cost);
+        self.patterns = self.patterns.saturating_add(cost);
+        if self.patterns > MAX_PATTERNS {
+            let message = "the regular expressions of the query are too large together";
+            self.error(span, message.to_owned());
+            return Err(Stop::Reported);
+        }
+        Ok(())
     }
 
     /// The depth of a node above others of these depths.

@@ -95,7 +95,10 @@ impl Parser<'_> {
             return Err(self.unexpected(value, PLACE, "string"));
         }
         match Matcher::new(op, &label, &unquote(value.text(self.input))) {
-            Ok(matcher) => matchers.push(matcher),
+            Ok(matcher) => {
+                self.count_pattern(&matcher, name.span().to(value.span()))?;
+                matchers.push(matcher);
+            }
             Err(error) => self.error(name.span().to(value.span()), error.to_string()),
         }
         Ok(())

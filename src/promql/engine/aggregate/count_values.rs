@@ -1,6 +1,6 @@
 //! `count_values`: how many elements of a group have each value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use super::text;
 use crate::{
@@ -36,7 +36,10 @@ impl Evaluator<'_> {
             grouping.push(label.to_owned());
         }
         let mut counts: BTreeMap<LabelKey, Vec<f64>> = BTreeMap::new();
+        let mut distinct = 0;
+        let room = self.room();
         for (row, head) in table.rows.iter().enumerate() {
+            self.go_on()?;
             for step in 0..table.steps() {
                 let Some(point) = table.point(row, step) else {
                     continue;
@@ -47,9 +50,16 @@ impl Evaluator<'_> {
                 };
                 let labels = with_label(&head.labels, label, &value);
                 let labels = super::group_labels(&labels, &grouping, aggregate.without);
-                let steps = counts.entry(LabelKey(labels));
-                let steps = steps.or_insert_with(|| vec![0.0; table.steps()]);
-                if let Some(count) = steps.get_mut(step) {
+                let counts = match counts.entry(LabelKey(labels)) {
+                    Entry::Occupied(entry) => entry.into_mut(),
+                    Entry::Vacant(entry) => {
+                        room.check(distinct + 1, table.steps())?;
+                        self.take_text(value.len())?;
+                        distinct += 1;
+                        entry.insert(vec![0.0; table.steps()])
+                    }
+                };
+                if let Some(count) = counts.get_mut(step) {
                     *count += 1.0;
                 }
             }

@@ -51,20 +51,22 @@ fn run<C: Cell>(table: &Table, groups: Groups) -> Table {
 
 fn fill<C: Cell>(table: &Table, groups: Groups) -> Table {
     let steps = table.steps();
-    let mut cells = vec![C::default(); groups.len() * steps];
-    for (row, group) in groups.of.iter().enumerate() {
-        let cells = cells.get_mut(group * steps..).unwrap_or_default();
-        for (cell, value) in cells.iter_mut().zip(table.floats(row)) {
-            if !is_stale(*value) {
-                cell.add(*value);
+    let members = groups.members();
+    let mut result = Table::with_capacity(steps, groups.len());
+    let mut cells = vec![C::default(); steps];
+    for (head, rows) in groups.heads.into_iter().zip(&members) {
+        cells.fill(C::default());
+        for row in rows {
+            for (cell, value) in cells.iter_mut().zip(table.floats(*row)) {
+                if !is_stale(*value) {
+                    cell.add(*value);
+                }
             }
         }
-    }
-    let mut result = Table::with_capacity(steps, groups.len());
-    for (group, head) in groups.heads.into_iter().enumerate() {
-        let cells = cells.get(group * steps..(group + 1) * steps);
-        let cells = cells.unwrap_or_default().iter();
-        result.push_floats(head, cells.map(|cell| cell.result().unwrap_or(STALE)));
+        result.push_floats(
+            head,
+            cells.iter().map(|cell| cell.result().unwrap_or(STALE)),
+        );
     }
     result
 }

@@ -131,6 +131,7 @@ impl Evaluator<'_> {
         let mut table = match arg.map(|arg| &arg.kind) {
             Some(NodeKind::Instant(instant)) => {
                 let series = self.series(instant.selection);
+                self.room().check(series.len(), steps.count())?;
                 let known = !starts || self.options.use_start_timestamps;
                 select::instant_map(series, instant, steps, lookback, |found| {
                     let time = if starts { found.start } else { found.time };
@@ -161,11 +162,14 @@ impl Evaluator<'_> {
         node: &Node,
         instant: &Instant,
         steps: Steps,
-    ) -> Table {
+    ) -> Result<Table, EvalError> {
         use crate::promql::{ast::Extended, functions::smoothed_at};
         let lookback = self.options.lookback;
         let mut table = Table::new(steps.count());
+        let room = self.room();
         for series in self.series(instant.selection) {
+            self.go_on()?;
+            room.check(table.len() + 1, steps.count())?;
             let fresh = select::Fresh::new(series);
             let mut windows = select::Windows::new(&fresh);
             let row = table.push(Row {
@@ -190,7 +194,7 @@ impl Evaluator<'_> {
             }
         }
         table.drop_empty_rows();
-        table
+        Ok(table)
     }
 }
 

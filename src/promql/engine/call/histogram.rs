@@ -73,12 +73,12 @@ impl Evaluator<'_> {
             FunctionId::HistogramFraction => {
                 let param = |at: usize, step: usize| param(&params, at, step);
                 let question = |step| Question::Fraction(param(0, step), param(1, step));
-                self.answer(&families, &table, steps, span, &question, None, &mut result);
+                self.answer(&families, &table, steps, span, &question, None, &mut result)?;
             }
             FunctionId::HistogramQuantile => {
                 self.check_quantiles(&params);
                 let question = |step| Question::Quantile(param(&params, 0, step));
-                self.answer(&families, &table, steps, span, &question, None, &mut result);
+                self.answer(&families, &table, steps, span, &question, None, &mut result)?;
             }
             _ => {
                 self.check_quantiles(&params);
@@ -96,7 +96,7 @@ impl Evaluator<'_> {
                         &question,
                         extra,
                         &mut result,
-                    );
+                    )?;
                 }
             }
         }
@@ -172,9 +172,12 @@ impl Evaluator<'_> {
         question: &dyn Fn(usize) -> Question,
         extra: Option<(&str, &str)>,
         result: &mut Table,
-    ) {
+    ) -> Result<(), EvalError> {
         let mut buckets = Vec::new();
+        let room = self.room();
         for family in families {
+            self.go_on()?;
+            room.check(result.len() + 1, result.steps())?;
             let labels = match extra {
                 Some((name, value)) => with_label(&family.labels, name, value),
                 None => family.labels.clone(),
@@ -207,6 +210,7 @@ impl Evaluator<'_> {
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -8,6 +8,7 @@ use super::super::{
     evaluate::{Evaluated, Evaluator},
     matching::NAME,
     plan::{CallNode, Instant},
+    room::Room,
     select::{Cursor, Latest},
     table::{Row, Table},
 };
@@ -101,7 +102,8 @@ impl Evaluator<'_> {
             let identified = key.iter().any(|value| !value.is_empty());
             let infos = groups.get(&key).filter(|_| identified);
             let infos = infos.map(Vec::as_slice).unwrap_or_default();
-            enrich(&mut result, &base, row, infos, &wanted)?;
+            self.go_on()?;
+            enrich(&mut result, &base, row, infos, &wanted, self.room())?;
         }
         result.drop_empty_rows();
         result.merge_equal_rows()?;
@@ -156,6 +158,7 @@ fn enrich(
     row: usize,
     infos: &[&InfoSeries<'_>],
     wanted: &Wanted<'_>,
+    room: Room,
 ) -> Result<(), EvalError> {
     let Some(head) = base.rows.get(row) else {
         return Ok(());
@@ -173,6 +176,7 @@ fn enrich(
         let at = match rows.get(&added) {
             Some(at) => *at,
             None => {
+                room.check(result.len() + 1, result.steps())?;
                 let pairs = head.labels.iter();
                 let more = added
                     .iter()

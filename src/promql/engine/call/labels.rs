@@ -28,12 +28,17 @@ impl Evaluator<'_> {
         })?;
         check_label("destination", "label_replace", target)?;
         let mut table = self.arg(call, 0, steps)?.vector()?;
+        let places = replacement.matches('$').count();
         set_labels(&mut table, target, |labels| {
-            let found = compiled.captures(labels.value(source))?;
+            let text = labels.value(source);
+            let Some(found) = compiled.captures(text) else {
+                return Ok(None);
+            };
+            self.take_text(replacement.len() + places.saturating_mul(text.len()))?;
             let mut value = String::new();
             found.expand(replacement, &mut value);
-            Some(value)
-        });
+            Ok(Some(value))
+        })?;
         table.merge_equal_rows()?;
         Ok(Evaluated::Vector(table))
     }
@@ -52,8 +57,10 @@ impl Evaluator<'_> {
         let mut table = self.arg(call, 0, steps)?.vector()?;
         set_labels(&mut table, target, |labels| {
             let values: Vec<&str> = sources.iter().map(|source| labels.value(source)).collect();
-            Some(values.join(separator))
-        });
+            let separators = values.len().saturating_sub(1) * separator.len();
+            self.take_text(separators + values.iter().map(|value| value.len()).sum::<usize>())?;
+            Ok(Some(values.join(separator)))
+        })?;
         table.merge_equal_rows()?;
         Ok(Evaluated::Vector(table))
     }
@@ -70,13 +77,18 @@ fn check_label(role: &str, function: &str, name: &str) -> Result<(), EvalError> 
 }
 
 /// Sets a label of all rows for which there is a value. A name that is set is not dropped any more.
-fn set_labels(table: &mut Table, target: &str, value: impl Fn(&LabelSet) -> Option<String>) {
+fn set_labels(
+    table: &mut Table,
+    target: &str,
+    mut value: impl FnMut(&LabelSet) -> Result<Option<String>, EvalError>,
+) -> Result<(), EvalError> {
     for row in &mut table.rows {
-        if let Some(value) = value(&row.labels) {
+        if let Some(value) = value(&row.labels)? {
             row.labels = with_label(&row.labels, target, &value);
             if target == NAME {
                 row.drop_name = false;
             }
         }
     }
+    Ok(())
 }

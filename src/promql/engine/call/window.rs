@@ -5,7 +5,7 @@ use crate::promql::{
     Annotations, FunctionId, Series, Slice, Span, Window,
     ast::Extended,
     engine::{
-        EvalError, Options, Steps,
+        EvalError, Options, Steps, Stop,
         evaluate::{Evaluated, Evaluator, MatrixRow},
         plan::{CallNode, Node, NodeKind, Range, Shift},
         select::{Fresh, Windows},
@@ -16,6 +16,9 @@ use crate::promql::{
         extend,
     },
 };
+
+/// After so many samples it is asked whether to give up.
+const SAMPLES_BETWEEN_STOPS: usize = 100_000;
 
 /// What is the same for all series of a call.
 struct Frame<'a> {
@@ -30,6 +33,7 @@ struct Frame<'a> {
     params: &'a [Vec<f64>],
     steps: Steps,
     use_start_timestamps: bool,
+    stop: &'a Stop,
 }
 
 impl Evaluator<'_> {
@@ -62,6 +66,7 @@ impl Evaluator<'_> {
             params: &params,
             steps,
             use_start_timestamps: self.options.use_start_timestamps,
+            stop: self.stop,
         };
         let table = match &matrix.kind {
             NodeKind::Range(range) => {
@@ -119,6 +124,7 @@ impl Evaluator<'_> {
     ) -> Result<(), EvalError> {
         use FunctionId::{FirstOverTime, Increase, LastOverTime, Rate};
         self.go_on()?;
+        self.room().check(table.len() + 1, table.steps())?;
         let keeps_name = matches!(frame.id, FirstOverTime | LastOverTime);
         let row = table.push(Row {
             labels: series.labels.clone(),
@@ -129,7 +135,7 @@ impl Evaluator<'_> {
         let starts = !fresh.floats.starts.is_empty() && frame.use_start_timestamps;
         let plain = fresh.histograms.times.is_empty() && frame.extended == Extended::No;
         let any = match frame.function.floats(starts).filter(|_| plain) {
-            Some(function) => frame.floats(function, &fresh, name, table.floats_mut(row)),
+            Some(function) => frame.floats(function, &fresh, name, table.floats_mut(row))?,
             None => frame.points(&fresh, name, row, table, &mut self.notes)?,
         };
         self.check_samples(&fresh)?;
@@ -188,14 +194,16 @@ impl Frame<'_> {
         fresh: &Fresh<'_>,
         name: &str,
         row: &mut [f64],
-    ) -> bool {
+    ) -> Result<bool, EvalError> {
         let mut windows = Windows::new(fresh);
         let mut params = vec![0.0; self.params.len()];
         let mut any = false;
+        let mut seen = 0;
         for (index, (place, step)) in row.iter_mut().zip(self.steps.iter()).enumerate() {
             self.set_params(&mut params, index);
             let context = self.context(step, &params, name);
             let window = self.window(&mut windows, &context);
+            self.go_on(&mut seen, window.floats.len())?;
             if window.floats.is_empty() {
                 continue;
             }
@@ -204,7 +212,19 @@ impl Frame<'_> {
                 any = true;
             }
         }
-        any
+        Ok(any)
+    }
+
+    /// Ends the evaluation if that is due; asked for when many samples were looked at.
+    fn go_on(&self, seen: &mut usize, samples: usize) -> Result<(), EvalError> {
+        *seen += samples;
+        if *seen >= SAMPLES_BETWEEN_STOPS {
+            *seen = 0;
+            if self.stop.is_due() {
+                return Err(EvalError::Stopped);
+            }
+        }
+        Ok(())
     }
 
     fn points(
@@ -217,11 +237,12 @@ impl Frame<'_> {
     ) -> Result<bool, EvalError> {
         let mut windows = Windows::new(fresh);
         let mut params = vec![0.0; self.params.len()];
-        let mut any = false;
+        let (mut any, mut seen) = (false, 0);
         for (index, step) in self.steps.iter().enumerate() {
             self.set_params(&mut params, index);
             let context = self.context(step, &params, name);
             let window = self.window(&mut windows, &context);
+            self.go_on(&mut seen, window.floats.len() + window.histograms.len())?;
             let point = self.function.call(window, &context, notes)?;
             any |= point.is_some();
             table.set(row, index, point);
