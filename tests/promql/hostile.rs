@@ -188,7 +188,9 @@ fn series_that_take_turns_take_little_room() {
         let output = run(query, RANGE, 50_000, &data).unwrap();
         match output.value {
             Value::Matrix(rows) => assert_eq!(rows.len(), 100),
-            other => panic!("{other:?}"),
+            other @ (Value::Scalar { .. } | Value::String { .. } | Value::Vector(_)) => {
+                panic!("{other:?}")
+            }
         }
     }
     let error = run(

@@ -22,7 +22,7 @@ pub fn math_function(id: FunctionId) -> Option<MathFunction> {
         Id::Exp => f64::exp,
         Id::Sqrt => f64::sqrt,
         Id::Ln => f64::ln,
-        Id::Log2 => f64::log2,
+        Id::Log2 => log2,
         Id::Log10 => log10,
         Id::Sgn => sign,
         Id::Sin => f64::sin,
@@ -46,6 +46,23 @@ pub fn math_function(id: FunctionId) -> Option<MathFunction> {
 /// Go has no more than this product.
 fn log10(value: f64) -> f64 {
     value.log2() * LOG10_2
+}
+
+/// The exponent, and the logarithm of the fraction: less exact near 1 than could be, but Go's.
+fn log2(value: f64) -> f64 {
+    /// What is added to the exponent of a fraction from 0.5 to 1.
+    const BIAS: u64 = 1022;
+    const FRACTION_BITS: u32 = 52;
+    if !value.is_normal() || value < 0.0 {
+        return value.log2();
+    }
+    let bits = value.to_bits();
+    let exponent = (bits >> FRACTION_BITS) as f64 - BIAS as f64;
+    let fraction = f64::from_bits(bits & ((1 << FRACTION_BITS) - 1) | BIAS << FRACTION_BITS);
+    if fraction == 0.5 {
+        return exponent - 1.0;
+    }
+    fraction.ln() * (1.0 / LN_2) + exponent
 }
 
 fn sign(value: f64) -> f64 {
@@ -201,6 +218,12 @@ mod tests {
             (Id::Ln, 0.0, -INF),
             (Id::Ln, -1.0, NAN),
             (Id::Log2, 0.125, -3.0),
+            (Id::Log2, 3.0, 1.584_962_500_721_156_3),
+            (Id::Log2, f64::MIN_POSITIVE, -1022.0),
+            (Id::Log2, INF, INF),
+            (Id::Log2, -1.0, NAN),
+            // As Prometheus has it.
+            (Id::Log2, 1.001_023_541_453_428_8, 0.001_475_902_983_848_254),
             (Id::Log10, 1000.0, 3.0),
             (Id::Log10, 100.0, 2.0),
             (Id::Log10, -0.0, -INF),
