@@ -25,6 +25,7 @@ mod differential;
 mod hostile;
 mod hostile_receivers;
 mod kill;
+mod language;
 mod mail;
 mod prometheus;
 mod rules;
