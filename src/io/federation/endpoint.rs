@@ -12,14 +12,14 @@ use super::{
     context::Context,
     decode::decode,
     flight::Flights,
-    identity::{Identity, assumed, external_labels, identify},
+    identity::{Identity, assumed, external_labels, has_histograms, identify},
     question::{Ask, Cause, Failure, Request, Times, Values, too_many},
     read::{Added, Replay, Unread},
     transfer::{transfer, transfer_stored},
 };
 use crate::{
     config::{EndpointConfig, EndpointKind, LabelMode, RemoteRead},
-    federation::ReadFormat,
+    federation::{Dialect, ReadFormat},
     promql::engine::Stop,
 };
 
@@ -140,6 +140,10 @@ impl Endpoint {
             Ok(Err(failure)) => Err(failure.reason),
             Err(_elapsed) => Err("it does not answer in time".to_owned()),
         };
+        let told = match told {
+            Ok(identity) => Ok(self.looked_into(identity, context, deadline).await),
+            Err(reason) => Err(reason),
+        };
         let mut state = self.state();
         state.asked = Some(Instant::now());
         match told {
@@ -148,6 +152,32 @@ impl Endpoint {
                 state.failed = false;
             }
             Err(reason) => state.unknown = reason,
+        }
+    }
+
+    /// An identity with what is to be known of old versions: those before 3.0 compute with a native histogram as with a 0
+    /// in `max`, `last_over_time`, `label_replace` and many others, if they have any.
+    async fn looked_into(
+        &self,
+        identity: Identity,
+        context: &Context,
+        deadline: Instant,
+    ) -> Identity {
+        let prometheus = matches!(identity.kind, EndpointKind::Prometheus | EndpointKind::Auto);
+        if !prometheus || identity.dialect != Dialect::Prometheus2 {
+            return identity;
+        }
+        let request = Request {
+            method: "GET",
+            path: "status/flags".to_owned(),
+            form: String::new(),
+        };
+        let asked = transfer(&context.http, &self.config, request);
+        let flags = tokio::time::timeout_at(deadline, asked).await;
+        let flags = flags.ok().and_then(Result::ok);
+        Identity {
+            mistakes_histograms: flags.is_some_and(|flags| has_histograms(&flags)),
+            ..identity
         }
     }
 

@@ -110,6 +110,11 @@ impl Replicas {
         let pushdown = match config.pushdown {
             // What is not known is not asked for more; it will be missing anyway.
             _ if known.is_err() => Pushdown::Selector,
+            PushdownLevel::Aggregate
+                if known.as_ref().is_ok_and(|known| known.mistakes_histograms) =>
+            {
+                Pushdown::Selector
+            }
             PushdownLevel::Selector => Pushdown::Selector,
             PushdownLevel::Aggregate => Pushdown::Aggregate,
             PushdownLevel::Full => Pushdown::Full,

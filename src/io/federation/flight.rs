@@ -15,6 +15,9 @@ use super::{
 /// What came of a question, for all who asked it.
 type Result = std::result::Result<Answered, Failure>;
 
+/// Where it is put down for all of them.
+type Answer = Arc<Mutex<Option<Arc<Result>>>>;
+
 /// The questions that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Flights(Mutex<BTreeMap<(Ask, usize), Weak<Flight>>>);
@@ -22,7 +25,8 @@ pub(super) struct Flights(Mutex<BTreeMap<(Ask, usize), Weak<Flight>>>);
 /// A question that is under way. It ends when nobody waits for it any more.
 #[derive(Debug)]
 pub(super) struct Flight {
-    answer: watch::Receiver<Option<Arc<Result>>>,
+    answer: Answer,
+    landed: watch::Receiver<bool>,
     task: AbortHandle,
     /// Until when it may be answered.
     until: Instant,
@@ -56,13 +60,19 @@ impl Flights {
         if let Some(flight) = under_way {
             return (flight, true);
         }
-        let (sender, answer) = watch::channel(None);
-        let asked = begin();
+        let (sender, landed) = watch::channel(false);
+        let (answer, asked) = (Answer::default(), begin());
+        let place = Arc::clone(&answer);
         let task = tokio::spawn(async move {
-            sender.send_replace(Some(Arc::new(asked.await)));
+            let result = asked.await;
+            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(result));
+            // Before anybody knows: whoever waits alone is to have it alone.
+            drop(place);
+            sender.send_replace(true);
         });
         let flight = Arc::new(Flight {
             answer,
+            landed,
             task: task.abort_handle(),
             until,
         });
@@ -75,12 +85,11 @@ impl Flights {
 impl Flight {
     /// What came of it, to be had by all who wait.
     pub(super) async fn land(self: Arc<Self>) -> Result {
-        let mut answer = self.answer.clone();
-        let landed = answer.wait_for(Option::is_some).await;
-        let result = landed
-            .ok()
-            .and_then(|result| result.as_ref().map(Arc::clone));
-        drop(answer);
+        let mut landed = self.landed.clone();
+        // An error means that the task ended without an answer; then there is none.
+        let _ = landed.wait_for(|landed| *landed).await;
+        let answer = self.answer.lock();
+        let result = answer.unwrap_or_else(PoisonError::into_inner).clone();
         drop(self);
         let bug = || Arc::new(Err(Failure::new("asking it failed: this is a bug")));
         Arc::unwrap_or_clone(result.unwrap_or_else(bug))

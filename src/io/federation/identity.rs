@@ -12,6 +12,8 @@ pub(super) struct Identity {
     pub(super) kind: EndpointKind,
     pub(super) dialect: Dialect,
     pub(super) version: String,
+    /// Whether it may have native histograms of which some of its functions make numbers.
+    pub(super) mistakes_histograms: bool,
 }
 
 /// `/api/v1/status/buildinfo`
@@ -49,7 +51,19 @@ pub(super) fn identify(configured: EndpointKind, text: &[u8]) -> Result<Identity
         kind,
         dialect: dialect(kind, &body.data.version),
         version: body.data.version,
+        mistakes_histograms: false,
     })
+}
+
+/// Whether a Prometheus has native histograms, by `/api/v1/status/flags`; before 3.0 they are a feature that is off.
+pub(super) fn has_histograms(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Body {
+        data: BTreeMap<String, serde_json::Value>,
+    }
+    let body: Option<Body> = serde_json::from_slice(text).ok();
+    let features = body.and_then(|mut body| body.data.remove("enable-feature"));
+    features.is_some_and(|features| features.to_string().contains("native-histograms"))
 }
 
 /// The labels that a Prometheus adds to samples that are read as they are stored, by `/api/v1/status/config`.
@@ -87,6 +101,7 @@ pub(super) fn assumed(configured: EndpointKind) -> Option<Identity> {
         kind: configured,
         dialect: dialect(configured, ""),
         version: String::new(),
+        mistakes_histograms: false,
     })
 }
 
@@ -144,6 +159,18 @@ mod tests {
         let text = format!(r#"{{"status":"success","data":{data}}}"#);
         let identity = identify(configured, text.as_bytes()).unwrap();
         (identity.kind, identity.dialect)
+    }
+
+    #[test]
+    fn native_histograms_are_a_feature() {
+        let flags = |features: &str| {
+            format!(r#"{{"status":"success","data":{{"enable-feature":"{features}"}}}}"#)
+        };
+        assert!(has_histograms(
+            flags("exemplar-storage,native-histograms").as_bytes()
+        ));
+        assert!(!has_histograms(flags("exemplar-storage").as_bytes()));
+        assert!(!has_histograms(b"{}") && !has_histograms(b"404"));
     }
 
     #[test]

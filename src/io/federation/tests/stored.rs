@@ -480,3 +480,21 @@ async fn what_cannot_be_read_is_asked_for_in_another_way() {
     let both = [("query".to_owned(), 1), ("read".to_owned(), 1)];
     assert_eq!(paths(&older), BTreeMap::from(both));
 }
+
+#[tokio::test]
+async fn old_servers_that_take_histograms_for_zeros_are_asked_for_series_only() {
+    for (features, asked) in [("native-histograms", "h"), ("exemplar-storage", "max(h)")] {
+        let old = Server::start(Arc::new(move |asked| match &*asked.path {
+            "/api/v1/status/buildinfo" => Reply::Json(build_info("2.42.0")),
+            "/api/v1/status/flags" => Reply::Json(format!(
+                r#"{{"status":"success","data":{{"enable-feature":"{features}"}}}}"#
+            )),
+            _ => readable(asked, &histograms(1.0)),
+        }))
+        .await;
+        let federation = federation(endpoints(&[(&old, "partition: {cluster: eu}")]));
+        let reply = now(&federation, "max(h)").await;
+        assert_eq!(reply.warnings(), Vec::<String>::new());
+        assert_eq!(old.asked()[0].form["query"], asked);
+    }
+}
