@@ -296,3 +296,42 @@ fn without_a_file_the_shipped_one_is_used() {
         "{log:#?}"
     );
 }
+
+#[test]
+fn a_reload_takes_both_files_or_none() {
+    let directory = directory();
+    let write = |receiver: &str, endpoint: &str| {
+        let routes =
+            format!("route: {{receiver: {receiver}}}\nreceivers: [{{name: {receiver}}}]\n");
+        fs::write(directory.path().join("alertmanager.yml"), routes).unwrap();
+        let endpoints = format!("endpoints: [{{name: {endpoint}, url: 'http://127.0.0.1:1'}}]\n");
+        fs::write(directory.path().join("query.yml"), endpoints).unwrap();
+    };
+    write("first", "one");
+    let node = Node::start(directory.path(), &["--query.config-file=query.yml"]);
+    let in_force = |receiver: &str, endpoint: &str| {
+        let receivers = node.ask("GET", "/api/v2/receivers");
+        let metrics = node.ask("GET", "/metrics");
+        receivers.contains(&format!("{{\"name\":\"{receiver}\"}}"))
+            && metrics.contains(&format!(
+                "watchfire_endpoint_failures_total{{endpoint=\"{endpoint}\"}}"
+            ))
+    };
+    let reloaded = || node.ask("POST", "/-/reload").starts_with("HTTP/1.1 200");
+    assert!(in_force("first", "one"));
+
+    // The endpoints are wrong, the routes are not.
+    write("second", "''");
+    assert!(!reloaded() && in_force("first", "one"));
+    // The routes are wrong, the endpoints are not.
+    write("third", "three");
+    fs::write(
+        directory.path().join("alertmanager.yml"),
+        "route: {receiver: x}\n",
+    )
+    .unwrap();
+    assert!(!reloaded() && in_force("first", "one"));
+    write("fourth", "four");
+    assert!(reloaded() && in_force("fourth", "four"));
+    node.stop();
+}

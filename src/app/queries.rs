@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde_json::{Map, Value, json};
+use tokio::runtime;
 
 use super::config_file::{ConfigError, read_bounded};
 use crate::{
@@ -18,7 +19,10 @@ use crate::{
     config::{LoadEnv, QueryConfig, load_query},
     io::{
         Clock, HttpClients,
-        federation::{Explain, Federation, LookupAnswer, LookupRequest, QueryError, Reply},
+        federation::{
+            Explain, Federation, FederationStatus, LookupAnswer, LookupRequest, QueryError, Reply,
+        },
+        spawn,
     },
     labels::LabelSet,
     promql::{engine::Options, parse::parse_selector},
@@ -35,6 +39,9 @@ const LOOKBACK: i64 = 300_000;
 
 /// The step of subqueries that name none: Prometheus's default evaluation interval, in milliseconds.
 const SUBQUERY_STEP: i64 = 60_000;
+
+/// How often endpoints that no query asks are asked whether they are there.
+const PROBE_EVERY: Duration = Duration::from_secs(15);
 
 /// Samples that a query may hold at once; Prometheus's `--query.max-samples`.
 const MAX_SAMPLES: usize = 50_000_000;
@@ -79,6 +86,19 @@ impl Queries {
         self.federation.reload(config);
     }
 
+    /// Looks after the endpoints for as long as this is in use.
+    pub(super) fn watch(self: &Arc<Self>, runtime: &runtime::Handle) {
+        let this = Arc::downgrade(self);
+        spawn(runtime, "endpoints", async move {
+            let mut ticks = tokio::time::interval(PROBE_EVERY);
+            loop {
+                ticks.tick().await;
+                let Some(this) = this.upgrade() else { return };
+                this.federation.probe(PROBE_EVERY / 2).await;
+            }
+        });
+    }
+
     /// Tells the log when a partition begins to be missing and when it answers again, not at each query.
     fn tell_missing(&self, reply: &Reply) {
         let mut known = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -119,10 +139,13 @@ impl Queries {
         };
         let wanted = query.timeout.and_then(|millis| u64::try_from(millis).ok());
         let timeout = wanted.map_or(TIMEOUT, Duration::from_millis).min(TIMEOUT);
-        let asked = self
-            .federation
-            .query(&query.expr, query.steps, options, timeout);
-        let reply = asked.await.map_err(|error| refused(&error))?;
+        let (federation, expr, steps) = (&self.federation, &query.expr, query.steps);
+        let reply = if query.afresh {
+            federation.query_afresh(expr, steps, options, timeout).await
+        } else {
+            federation.query(expr, steps, options, timeout).await
+        };
+        let reply = reply.map_err(|error| refused(&error))?;
         self.tell_missing(&reply);
         let missing = reply.warnings();
         Ok(GlobalAnswer {
@@ -191,6 +214,10 @@ impl Querier for Queries {
     fn metadata(&self, metric: Option<String>) -> Answering<'_, (Value, Vec<String>)> {
         Box::pin(self.describe(metric))
     }
+
+    fn status(&self) -> FederationStatus {
+        self.federation.status()
+    }
 }
 
 fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
@@ -235,6 +262,8 @@ fn explained(explain: &Explain) -> Value {
     json!({
         "local": explain.local,
         "askedAgainBecause": explain.again,
+        "steps": explain.steps,
+        "knownSteps": explain.known_steps,
         "requests": requests.collect::<Vec<_>>(),
     })
 }

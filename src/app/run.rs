@@ -212,6 +212,7 @@ impl<'o> Starting<'o> {
         );
         let mut state = self.api_state(&node, sources).with_trials(trials);
         if let Some(queries) = queries {
+            queries.watch(&self.runtime);
             state = state.with_querier(queries);
         }
         let serving = ServerOptions {

@@ -55,8 +55,8 @@ pub use inhibit::InhibitRule;
 pub use load::load;
 pub use mention::Mention;
 pub use query::{
-    EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, RemoteRead, TimeRange,
-    load_query,
+    CacheConfig, EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, RemoteRead,
+    TimeRange, load_query,
 };
 pub use read::HttpUrl;
 pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};

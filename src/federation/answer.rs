@@ -42,6 +42,32 @@ pub struct Answer {
     pub certainty: Certainty,
 }
 
+impl Answer {
+    /// The result of a query that was answered in parts: what one of them lacks the whole lacks.
+    #[must_use]
+    pub fn of_parts(output: Output, parts: Vec<Self>) -> Self {
+        let mut certainty = Certainty::default();
+        let mut missing: Vec<(Missing, LabelSet)> = Vec::new();
+        for part in parts {
+            missing.extend(part.missing.into_iter().zip(part.missing_labels));
+            for hole in part.certainty.holes {
+                if !certainty.holes.contains(&hole) {
+                    certainty.holes.push(hole);
+                }
+            }
+        }
+        missing.sort();
+        missing.dedup_by_key(|(missing, _)| missing.partition);
+        let (missing, missing_labels) = missing.into_iter().unzip();
+        Self {
+            output,
+            missing,
+            missing_labels,
+            certainty,
+        }
+    }
+}
+
 /// Which elements of a result do not depend on partitions that did not answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Certainty {

@@ -19,6 +19,7 @@ mod merge;
 mod notes;
 mod plan;
 mod prune;
+mod range;
 mod reach;
 mod read;
 mod scope;
@@ -34,5 +35,8 @@ pub use fill::{fill_gaps, has_gaps};
 pub use inquiry::{Inquiry, Refusal, Window};
 pub use merge::Overlap;
 pub use plan::{Fragment, Plan, Question, plan};
+pub use range::{
+    Block, CacheCounts, Gap, Horizon, Part, Planned, RangeCache, RangeQuery, assemble, cut,
+};
 pub use read::{Malformed, ReadFormat, Reading, read_chunks, read_request, read_samples};
 pub use world::{Dialect, Partition, PartitionMode, Pushdown, World};

@@ -5,24 +5,41 @@ use std::{
     time::Duration,
 };
 
-/// Upper bounds of the buckets in seconds; the last bucket has none.
+/// Upper bounds of the buckets in seconds if nothing else is said; the last bucket has none.
 const BOUNDS: [f64; 16] = [
     0.000_01, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
     0.25, 0.5, 1.0, 5.0,
 ];
 
 /// A histogram of durations.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Histogram {
-    buckets: [AtomicU64; BOUNDS.len() + 1],
+    bounds: &'static [f64],
+    /// One more than bounds.
+    buckets: Box<[AtomicU64]>,
     sum_nanos: AtomicU64,
 }
 
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new(&BOUNDS)
+    }
+}
+
 impl Histogram {
+    /// Makes a histogram with these upper bounds in seconds, ascending.
+    pub(super) fn new(bounds: &'static [f64]) -> Self {
+        Self {
+            bounds,
+            buckets: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
+            sum_nanos: AtomicU64::new(0),
+        }
+    }
+
     /// Counts one.
     pub(super) fn observe(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
-        let bucket = BOUNDS.partition_point(|bound| *bound < seconds);
+        let bucket = self.bounds.partition_point(|bound| *bound < seconds);
         self.buckets[bucket].fetch_add(1, Relaxed);
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         self.sum_nanos.fetch_add(nanos, Relaxed);
@@ -31,10 +48,10 @@ impl Histogram {
     /// The buckets' upper bounds in seconds with the number of observations up to each, infinity last.
     #[must_use]
     pub fn cumulative(&self) -> Vec<(f64, u64)> {
-        let bounds = BOUNDS.into_iter().chain([f64::INFINITY]);
+        let bounds = self.bounds.iter().copied().chain([f64::INFINITY]);
         let mut total = 0;
         bounds
-            .zip(&self.buckets)
+            .zip(self.buckets.iter())
             .map(|(bound, bucket)| {
                 total += bucket.load(Relaxed);
                 (bound, total)

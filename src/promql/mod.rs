@@ -26,6 +26,7 @@ pub use annotations::{Annotation, Annotations, Mended, Severity};
 pub(crate) use deep::{on_large_stack, with_room};
 pub use function::{Function, FunctionId, Variadic};
 pub use functions::go_float;
+pub(crate) use hash::FastMap;
 pub use histogram::FloatHistogram;
 pub use kahan::Kahan;
 pub use position::{Place, Span};

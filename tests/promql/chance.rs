@@ -83,12 +83,11 @@ fn histograms(chance: &mut Chance) -> Vec<Stored> {
     samples
 }
 
-fn load(divided: &mut Divided, chance: &mut Chance) {
+/// Makes series of random samples and adds them.
+pub(crate) fn load(chance: &mut Chance, mut append: impl FnMut(&LabelSet, Vec<Stored>)) {
     let mut add = |name: &str, pairs: &[(&str, &str)], samples: Vec<Stored>| {
         let pairs = pairs.iter().copied().chain([("__name__", name)]);
-        divided
-            .append(&LabelSet::from_pairs(pairs), samples)
-            .unwrap();
+        append(&LabelSet::from_pairs(pairs), samples);
     };
     for job in ["x", "y"] {
         for instance in ["1", "2", "3"] {
@@ -151,7 +150,9 @@ fn random_expressions_are_the_same_in_federations() {
     let mut chance = Chance::new(seed).naming(600);
     let mut worlds = worlds();
     for world in &mut worlds {
-        load(world, &mut Chance::new(seed));
+        load(&mut Chance::new(seed), |labels, samples| {
+            world.append(labels, samples).unwrap();
+        });
     }
     let (mut checked, mut wrong) = (0, Vec::new());
     for _ in 0..many {

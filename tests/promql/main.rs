@@ -23,6 +23,7 @@ mod language;
 mod mistakes;
 mod notation;
 mod printed;
+mod ranges;
 mod run;
 mod same;
 mod stable;

@@ -7,6 +7,8 @@ use prometheus::{
     },
 };
 
+use crate::io;
+
 /// The labels of a series, sorted by name as upstream prints them.
 pub(super) type Labels<'l> = &'l [(&'l str, &'l str)];
 
@@ -113,6 +115,24 @@ impl Family<'_> {
         metric.set_histogram(histogram);
         self.metrics.push(metric);
         self
+    }
+
+    /// Adds a series of a histogram that the shell keeps.
+    pub(super) fn durations(self, labels: Labels<'_>, histogram: &io::Histogram) -> Self {
+        let (mut bounds, mut counts, mut before) = (Vec::new(), Vec::new(), 0);
+        for (bound, total) in histogram.cumulative() {
+            counts.push(total - before);
+            before = total;
+            if bound.is_finite() {
+                bounds.push(bound);
+            }
+        }
+        let observed = Observed {
+            bounds: &bounds,
+            counts: &counts,
+            sum: histogram.sum().as_secs_f64(),
+        };
+        self.observed(labels, observed)
     }
 
     /// Adds a series of a summary.

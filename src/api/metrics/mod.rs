@@ -11,6 +11,7 @@ mod mesh;
 mod node;
 mod own;
 mod process;
+mod queries;
 mod sources;
 mod stores;
 #[cfg(test)]
@@ -26,7 +27,7 @@ pub use sources::{MetricLabels, ReloadStats, Sources};
 
 use self::{alerts::AlertCounter, family::Page};
 use super::{error::ApiError, state::ApiState};
-use crate::{tenant::View, time::Now};
+use crate::{io::federation::FederationStatus, tenant::View, time::Now};
 
 /// What the page remembers between scrapes.
 #[derive(Debug, Default)]
@@ -40,6 +41,7 @@ impl Renderer {
         view: &View,
         sources: &Sources,
         http: &HttpStats,
+        status: Option<&FederationStatus>,
         clock: &dyn Fn() -> Now,
     ) -> Result<String, prometheus::Error> {
         let mut page = Page::default();
@@ -51,6 +53,9 @@ impl Renderer {
         mesh::add(&mut page, view, sources);
         http::add(&mut page, http);
         own::add(&mut page, view, sources);
+        if let Some(status) = status {
+            queries::add(&mut page, status);
+        }
         process::add(&mut page);
         page.print()
     }
@@ -81,9 +86,10 @@ async fn page(state: &ApiState) -> Result<String, ApiError> {
     let rendered = tokio::task::spawn_blocking(move || {
         let clock = || state.now();
         let sources = state.sources();
+        let status = state.querier().map(|querier| querier.status());
         state
             .renderer()
-            .render(&view, sources, state.http_stats(), &clock)
+            .render(&view, sources, state.http_stats(), status.as_ref(), &clock)
     });
     match rendered.await {
         Ok(Ok(text)) => Ok(text),

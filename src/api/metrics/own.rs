@@ -2,11 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::{
-    family::{Observed, Page},
-    sources::Sources,
-};
-use crate::{api::build, io::Histogram, tenant::View};
+use super::{family::Page, sources::Sources};
+use crate::{api::build, tenant::View};
 
 pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
     page.gauge(
@@ -70,18 +67,20 @@ pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
 
 fn add_shell(page: &mut Page, sources: &Sources) {
     let (looping, store) = (&sources.loop_stats, &sources.store);
-    histogram(
-        page,
-        "watchfire_loop_step_duration_seconds",
-        "How long single steps of the loop took.",
-        &looping.steps,
-    );
-    histogram(
-        page,
-        "watchfire_store_durable_write_duration_seconds",
-        "How long durable writes took, a group commit as one.",
-        &store.durable_writes,
-    );
+    for (name, help, durations) in [
+        (
+            "watchfire_loop_step_duration_seconds",
+            "How long single steps of the loop took.",
+            &looping.steps,
+        ),
+        (
+            "watchfire_store_durable_write_duration_seconds",
+            "How long durable writes took, a group commit as one.",
+            &store.durable_writes,
+        ),
+    ] {
+        page.histogram(name, help).durations(&[], durations).end();
+    }
     let count = |counter: &AtomicU64| counter.load(Relaxed);
     for (name, help, value) in [
         (
@@ -121,22 +120,4 @@ fn add_shell(page: &mut Page, sources: &Sources) {
     ] {
         page.gauge(name, help).count(&[], value).end();
     }
-}
-
-fn histogram(page: &mut Page, name: &str, help: &str, histogram: &Histogram) {
-    let cumulative = histogram.cumulative();
-    let (mut bounds, mut counts, mut before) = (Vec::new(), Vec::new(), 0);
-    for (bound, total) in cumulative {
-        counts.push(total - before);
-        before = total;
-        if bound.is_finite() {
-            bounds.push(bound);
-        }
-    }
-    let observed = Observed {
-        bounds: &bounds,
-        counts: &counts,
-        sum: histogram.sum().as_secs_f64(),
-    };
-    page.histogram(name, help).observed(&[], observed).end();
 }

@@ -4,6 +4,7 @@ use std::{future::Future, pin::Pin};
 
 use super::ApiFailure;
 use crate::{
+    io::federation::FederationStatus,
     labels::LabelSet,
     promql::{
         ast::Expr,
@@ -22,6 +23,8 @@ pub struct GlobalQuery {
     pub lookback: Option<i64>,
     /// How long it may take, in milliseconds, if not as configured.
     pub timeout: Option<i64>,
+    /// Whether everything is asked, whatever is known of earlier queries.
+    pub afresh: bool,
 }
 
 /// The result of a query over what answered.
@@ -79,4 +82,7 @@ pub trait Querier: Send + Sync {
 
     /// The metadata of metrics: by name, a list of type, unit and help.
     fn metadata(&self, metric: Option<String>) -> Answering<'_, (serde_json::Value, Vec<String>)>;
+
+    /// How the endpoints do.
+    fn status(&self) -> FederationStatus;
 }

@@ -106,7 +106,7 @@ async fn query_range(
 
 async fn run(state: &ApiState, params: &Query, steps: Result<Steps, ApiFailure>) -> Answer {
     let limit = limit(params)?;
-    let (mut answer, text) = ask(state, params, steps?).await?;
+    let (mut answer, text) = ask(state, params, steps?, false).await?;
     let mut remarks = remarks(&answer, &text);
     if truncate(&mut answer.output.value, limit) {
         remarks
@@ -133,6 +133,7 @@ async fn ask(
     state: &ApiState,
     params: &Query,
     steps: Steps,
+    afresh: bool,
 ) -> Result<(GlobalAnswer, String), ApiFailure> {
     let (timeout, lookback) = (timeout(params)?, lookback(params)?);
     let (expr, text) = expression(params)?;
@@ -148,6 +149,7 @@ async fn ask(
         steps,
         lookback,
         timeout,
+        afresh,
     };
     let answer = querier(state)?.query(query).await?;
     Ok((answer, text))
@@ -166,7 +168,7 @@ async fn explain(
         instant(&params, state.now().wall.unix_millis())
     };
     let answer = async {
-        let (answer, text) = ask(&state, &params, steps?).await?;
+        let (answer, text) = ask(&state, &params, steps?, true).await?;
         let remarks = remarks(&answer, &text);
         Ok(success(
             |out| push_value(out, &answer.explanation),

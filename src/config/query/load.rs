@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     config::{
         HttpConfig, HttpHeader, HttpUrl, LoadEnv, LoadErrors,
-        read::{Name, Named, Place, Placed, PromDuration, Reader},
+        read::{ByteSize, Name, Named, Place, Placed, PromDuration, Reader},
         section::section,
         settings::HttpField,
     },
@@ -22,11 +22,28 @@ const TENANT_HEADER: &str = "X-Scope-OrgID";
 pub struct QueryConfig {
     /// The endpoints in the order of the file.
     pub endpoints: Vec<EndpointConfig>,
+    /// What is kept of queries of many times.
+    pub cache: CacheConfig,
 }
+
+/// What is kept in memory by default; bytes.
+const CACHE_BYTES: usize = 64 << 20;
 
 section! {
     pub(super) RawQuery in "query.Config" {
         endpoints: Vec<Placed<EndpointConfig>>,
+        cache: CacheConfig,
+    }
+
+    /// What is kept of queries of many times.
+    #[derive(Eq)]
+    pub CacheConfig in "query.Cache" {
+        /// How much memory it may take; bytes, 0 to keep nothing.
+        max_bytes: usize as ByteSize = CACHE_BYTES,
+        /// Values that are younger than this are not kept: their samples may still come.
+        min_age: Duration as PromDuration = Duration::from_mins(10),
+        /// Queries over more time are asked in parts, cut at the multiples of it; zero to ask them as they are.
+        split_interval: Duration as PromDuration = Duration::from_hours(24),
     }
 
     /// A server that answers PromQL.
@@ -93,6 +110,15 @@ pub enum EndpointKind {
     Mimir,
     /// `VictoriaMetrics`.
     VictoriaMetrics,
+}
+
+impl EndpointKind {
+    /// The word for it in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let word = Self::NAMES.iter().find(|(_, kind)| *kind == self);
+        word.map_or("", |(word, _)| word)
+    }
 }
 
 impl Named for EndpointKind {
@@ -191,6 +217,7 @@ pub fn load_query(text: &[u8], env: &LoadEnv) -> Result<QueryConfig, LoadErrors>
         Some(errors) => Err(errors),
         None => Ok(QueryConfig {
             endpoints: raw.endpoints.into_iter().map(|one| one.value).collect(),
+            cache: raw.cache,
         }),
     }
 }

@@ -6,6 +6,6 @@ mod load;
 mod tests;
 
 pub use load::{
-    EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, RemoteRead, TimeRange,
-    load_query,
+    CacheConfig, EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, RemoteRead,
+    TimeRange, load_query,
 };

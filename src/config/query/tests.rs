@@ -22,6 +22,10 @@ fn an_empty_file_and_defaults() {
     for text in ["", "endpoints: []", "endpoints:"] {
         assert_eq!(load(text), Ok(QueryConfig::default()));
     }
+    let cache = QueryConfig::default().cache;
+    assert_eq!(cache.max_bytes, 64 << 20);
+    assert_eq!(cache.min_age, Duration::from_mins(10));
+    assert_eq!(cache.split_interval, Duration::from_hours(24));
     let plain = endpoint("");
     assert_eq!(plain.kind, EndpointKind::Auto);
     assert_eq!(plain.label_mode, LabelMode::Attach);
@@ -208,6 +212,13 @@ fn every_mistake_of_a_file_of_endpoints_is_reported_at_its_place() {
 #[test]
 fn the_example_of_endpoints_loads_as_it_is_and_with_all_that_it_shows() {
     assert_eq!(load(EXAMPLE).map(|config| config.endpoints.len()), Ok(1));
+    let cache = load(EXAMPLE).map(|config| config.cache);
+    assert_eq!(cache, Ok(CacheConfig::default()), "it shows the defaults");
+    let error = load("cache: {max_bytes: 1 MiB}").unwrap_err();
+    assert!(
+        error.contains("1:20: not a valid size in bytes: \"1 MiB\""),
+        "{error}"
+    );
     let shown: Vec<&str> = EXAMPLE
         .lines()
         .map(|line| {
@@ -222,7 +233,13 @@ fn the_example_of_endpoints_loads_as_it_is_and_with_all_that_it_shows() {
 
 #[test]
 fn every_key_of_endpoints_is_in_the_documentation_and_the_example() {
-    let keys = [RawQuery::keys(), EndpointConfig::keys(), TimeRange::keys()].concat();
+    let keys = [
+        RawQuery::keys(),
+        CacheConfig::keys(),
+        EndpointConfig::keys(),
+        TimeRange::keys(),
+    ]
+    .concat();
     let pages = [
         (
             "docs/federation.md",

@@ -14,6 +14,7 @@ mod place;
 mod reader;
 mod scalar;
 mod secret;
+mod size;
 mod spot;
 mod url;
 
@@ -27,6 +28,7 @@ pub(crate) use path::{Beside, FilePath, join};
 pub(crate) use place::{Place, Position};
 pub(crate) use reader::{Problem, Reader, Stage};
 pub(crate) use secret::TOKEN;
+pub(crate) use size::ByteSize;
 pub(crate) use spot::{Spot, Spotted};
 pub use url::HttpUrl;
 pub(crate) use url::{HiddenUrl, ProxyUrl, TemplateUrl};

@@ -7,7 +7,12 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{context::Context, endpoints::Endpoints, explain::Explain, round::Round};
+use super::{
+    endpoints::Endpoints,
+    explain::Explain,
+    ranges::Ranges,
+    stats::{QueryKind, QueryStats},
+};
 use crate::{
     config::QueryConfig,
     federation::{Answer, Refusal},
@@ -22,14 +27,13 @@ use crate::{
 /// How long a query waits for endpoints that are asked what they are.
 pub(super) const LEARNING: Duration = Duration::from_secs(2);
 
-/// What is kept of a query's time for its evaluation, if a tenth is not less: endpoints that hang must not use it up.
-const EVALUATION: Duration = Duration::from_secs(5);
-
 /// Answers queries over the endpoints of a configuration.
 #[derive(Debug)]
 pub struct Federation {
     pub(super) http: Arc<HttpClients>,
     pub(super) clock: Clock,
+    pub(super) stats: Arc<QueryStats>,
+    pub(super) ranges: Arc<Ranges>,
     endpoints: Mutex<Arc<Endpoints>>,
 }
 
@@ -70,16 +74,21 @@ impl Federation {
     /// Makes a federation of the endpoints of a configuration.
     #[must_use]
     pub fn new(http: Arc<HttpClients>, clock: Clock, config: QueryConfig) -> Self {
+        let ranges = Arc::new(Ranges::new(config.cache.clone()));
         let endpoints = Endpoints::new(config, &Endpoints::default());
         Self {
             http,
             clock,
+            stats: Arc::default(),
+            ranges,
             endpoints: Mutex::new(Arc::new(endpoints)),
         }
     }
 
-    /// Takes another configuration. Queries that run end with the endpoints with which they began.
+    /// Takes another configuration. Queries that run end with the endpoints with which they began, and nothing is known
+    /// any more of earlier ones.
     pub fn reload(&self, config: QueryConfig) {
+        self.ranges.reset(config.cache.clone());
         let mut endpoints = self
             .endpoints
             .lock()
@@ -95,7 +104,8 @@ impl Federation {
         Arc::clone(&endpoints)
     }
 
-    /// Evaluates an expression over all endpoints within `timeout`. What is fetched ends with this future.
+    /// Evaluates an expression over all endpoints within `timeout`; what is known of earlier queries is not asked again.
+    /// What is fetched ends with this future.
     ///
     /// # Errors
     /// When the query has no value, or none that would be right. Endpoints that do not answer are no error: the answer
@@ -107,38 +117,62 @@ impl Federation {
         options: Options,
         timeout: Duration,
     ) -> Result<Reply, QueryError> {
-        let now = Instant::now();
-        let deadline = now + timeout;
-        let context = Arc::new(Context {
-            http: Arc::clone(&self.http),
-            clock: self.clock,
-            max_samples: options.max_samples,
-        });
-        let endpoints = self.endpoints();
-        endpoints
-            .learn(&context, deadline.min(now + LEARNING))
-            .await;
-        let world = endpoints.world();
-        let mut round = Round {
-            context,
-            endpoints,
-            options,
-            answers_until: now + timeout - (timeout / 10).min(EVALUATION),
-            deadline,
-            explain: Explain::default(),
+        self.counted(expr, steps, options, (timeout, true)).await
+    }
+
+    /// The same, whatever is known.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn query_afresh(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        options: Options,
+        timeout: Duration,
+    ) -> Result<Reply, QueryError> {
+        self.counted(expr, steps, options, (timeout, false)).await
+    }
+
+    async fn counted(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        options: Options,
+        (timeout, in_parts): (Duration, bool),
+    ) -> Result<Reply, QueryError> {
+        let began = Instant::now();
+        let answer = self.answer(expr, steps, options, (timeout, in_parts));
+        let result = answer.await;
+        let kind = match steps.step {
+            0 => QueryKind::Instant,
+            _ => QueryKind::Range,
         };
-        let first = round.run(expr, steps, world.clone()).await;
-        let answer = match first {
-            Err(QueryError::Refused(Refusal::Again(why))) => {
-                round.explain.again = Some(why);
-                round.run(expr, steps, world.selectors_only()).await
+        self.stats.took(kind, began.elapsed());
+        match &result {
+            Ok(reply) => {
+                let samples = reply.explain.requests.iter();
+                let samples = samples.map(|request| request.samples).sum();
+                let is_partial = !reply.answer.missing.is_empty();
+                self.stats.answered(is_partial, samples);
             }
-            answer => answer,
-        };
-        Ok(Reply {
-            answer: answer?,
-            explain: round.explain,
-        })
+            Err(error) => self.stats.failed(error),
+        }
+        result
+    }
+
+    async fn answer(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        options: Options,
+        (timeout, in_parts): (Duration, bool),
+    ) -> Result<Reply, QueryError> {
+        let begun = self.begin(options, timeout).await;
+        if in_parts && let Some(result) = self.answer_in_parts(&begun, expr, steps, options).await {
+            return result;
+        }
+        begun.ask(expr, steps).await
     }
 }
 

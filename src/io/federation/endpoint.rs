@@ -15,12 +15,14 @@ use super::{
     identity::{Identity, assumed, external_labels, has_histograms, identify},
     question::{Ask, Cause, Failure, Request, Times, Values, too_many},
     read::{Added, Replay, Unread},
-    transfer::{transfer, transfer_stored},
+    stats::RequestStats,
+    transfer::{Stored, transfer, transfer_stored},
 };
 use crate::{
     config::{EndpointConfig, EndpointKind, LabelMode, RemoteRead},
     federation::{Dialect, ReadFormat},
     promql::engine::Stop,
+    time::Timestamp,
 };
 
 /// How long what an endpoint said of itself is believed.
@@ -51,6 +53,7 @@ const MOST_REMEMBERED: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) config: EndpointConfig,
+    pub(super) stats: Arc<RequestStats>,
     permits: Semaphore,
     flights: Flights,
     state: Mutex<State>,
@@ -75,6 +78,18 @@ struct State {
     histograms: BTreeSet<String>,
     /// How often the answers to questions were light.
     light: BTreeMap<String, i32>,
+    /// When it was asked a question last.
+    used: Option<Instant>,
+    last: Last,
+}
+
+/// What came of the last questions.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Last {
+    /// Whether the very last one was answered.
+    pub(super) up: Option<bool>,
+    pub(super) answer: Option<Timestamp>,
+    pub(super) error: Option<(Timestamp, String)>,
 }
 
 /// What came of a question.
@@ -88,7 +103,7 @@ pub(super) struct Answered {
 }
 
 impl Endpoint {
-    pub(super) fn new(config: EndpointConfig) -> Self {
+    pub(super) fn new(config: EndpointConfig, stats: Arc<RequestStats>) -> Self {
         let permits = usize::try_from(config.max_concurrency).unwrap_or(usize::MAX);
         Self {
             permits: Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)),
@@ -96,6 +111,7 @@ impl Endpoint {
             state: Mutex::default(),
             learning: tokio::sync::Mutex::default(),
             config,
+            stats,
         }
     }
 
@@ -116,6 +132,49 @@ impl Endpoint {
     /// Whether its last question was answered.
     pub(super) fn is_well(&self) -> bool {
         !self.state().failed
+    }
+
+    /// What came of the last questions.
+    pub(super) fn last(&self) -> Last {
+        self.state().last.clone()
+    }
+
+    /// Whether it was not asked for so long.
+    pub(super) fn is_idle(&self, now: Instant, pause: Duration) -> bool {
+        let used = self.state().used;
+        used.is_none_or(|used| now.duration_since(used) >= pause)
+    }
+
+    /// Notes what came of a question; one that cannot be answered by anybody tells nothing of this endpoint.
+    fn note<T>(&self, context: &Context, result: &Result<T, Failure>) {
+        let now = context.clock.now().wall;
+        let mut state = self.state();
+        state.used = Some(Instant::now());
+        match result {
+            Ok(_) => {
+                state.last.up = Some(true);
+                state.last.answer = Some(now);
+            }
+            Err(failure) if failure.cause == Cause::Endpoint => {
+                state.last.up = Some(false);
+                state.last.error = Some((now, failure.reason.clone()));
+                self.stats.failed();
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Times a request, and counts the bytes of its answer.
+    async fn timed<T>(
+        &self,
+        request: impl Future<Output = Result<T, Failure>>,
+        size: impl FnOnce(&T) -> usize,
+    ) -> Result<T, Failure> {
+        let timed = self.stats.begin();
+        let answer = request.await?;
+        drop(timed);
+        self.stats.received(size(&answer));
+        Ok(answer)
     }
 
     /// Asks what it is, if that is due. Who has to know it waits while somebody else asks.
@@ -151,7 +210,13 @@ impl Endpoint {
                 state.identity = Some(identity);
                 state.failed = false;
             }
-            Err(reason) => state.unknown = reason,
+            Err(reason) => {
+                if state.identity.is_none() && assumed(self.config.kind).is_none() {
+                    state.last.up = Some(false);
+                    state.last.error = Some((context.clock.now().wall, reason.clone()));
+                }
+                state.unknown = reason;
+            }
         }
     }
 
@@ -204,7 +269,7 @@ impl Endpoint {
         let begin = || {
             let (endpoint, context, ask) = (Arc::clone(self), context.clone(), ask.clone());
             async move {
-                let asked = endpoint.ask_with_sentinel(&context, &ask, deadline);
+                let asked = Box::pin(endpoint.ask_with_sentinel(&context, &ask, deadline));
                 endpoint.watched(asked, deadline).await
             }
         };
@@ -212,6 +277,7 @@ impl Endpoint {
         let (flight, joined) = flights.board(ask, context.max_samples, deadline, begin);
         let result = self.watched(flight.land(), deadline).await;
         self.weigh(ask, &result);
+        self.note(context, &result);
         (result, joined)
     }
 
@@ -224,9 +290,16 @@ impl Endpoint {
     ) -> Result<Vec<u8>, Failure> {
         let asked = async {
             let _permit = self.permits.acquire().await;
-            transfer(&context.http, &self.config, request).await
+            let transfer = transfer(&context.http, &self.config, request);
+            self.timed(transfer, Vec::len).await
         };
-        self.watched(asked, deadline).await
+        let result = self.watched(asked, deadline).await;
+        match &result {
+            // Not all kinds have all paths: without this one it may answer queries nevertheless.
+            Err(_) => self.stats.failed(),
+            Ok(_) => self.note(context, &result),
+        }
+        result
     }
 
     /// What comes until the deadline; remembers whether it failed.
@@ -387,7 +460,8 @@ impl Endpoint {
         let (mut stored, mut bytes) = (Vec::new(), 0_usize);
         for message in replay.requests(&added, format) {
             let _permit = self.permits.acquire().await;
-            let answer = transfer_stored(&context.http, &self.config, &message).await?;
+            let transfer = transfer_stored(&context.http, &self.config, &message);
+            let answer = self.timed(transfer, Stored::len).await?;
             bytes = bytes.saturating_add(answer.len());
             stored.push(answer);
         }
@@ -464,7 +538,8 @@ impl Endpoint {
         let kind = self.identity().map_err(Failure::new)?.kind;
         let _permit = self.permits.acquire().await;
         let left = deadline.saturating_duration_since(Instant::now());
-        let body = transfer(&context.http, &self.config, ask.request(kind, left)).await?;
+        let transfer = transfer(&context.http, &self.config, ask.request(kind, left));
+        let body = self.timed(transfer, Vec::len).await?;
         let bytes = body.len();
         let values = if bytes > LARGE {
             let ask = ask.clone();

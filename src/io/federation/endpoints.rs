@@ -14,6 +14,7 @@ use super::{
     context::Context,
     endpoint::Endpoint,
     freshness::{Freshness, freshen},
+    stats::RequestStats,
 };
 use crate::{
     config::{EndpointConfig, LabelMode, PushdownLevel, QueryConfig},
@@ -44,7 +45,10 @@ impl Endpoints {
         for config in config.endpoints {
             let labels = config.partition.clone();
             let endpoint = before.find(&config);
-            let endpoint = endpoint.unwrap_or_else(|| Arc::new(Endpoint::new(config)));
+            let endpoint = endpoint.unwrap_or_else(|| {
+                let stats = before.stats_of(&config.name);
+                Arc::new(Endpoint::new(config, stats))
+            });
             if let Some((_, replicas)) = partitions.iter_mut().find(|(known, _)| *known == labels) {
                 replicas.endpoints.push(endpoint);
                 continue;
@@ -71,7 +75,15 @@ impl Endpoints {
             .map(Arc::clone)
     }
 
-    fn all(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
+    /// The counters of an endpoint; one that only changed goes on counting.
+    fn stats_of(&self, name: &str) -> Arc<RequestStats> {
+        let known = self.all().find(|endpoint| endpoint.config.name == name);
+        known
+            .map(|endpoint| Arc::clone(&endpoint.stats))
+            .unwrap_or_default()
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Endpoint>> {
         self.partitions
             .iter()
             .flat_map(|replicas| &replicas.endpoints)

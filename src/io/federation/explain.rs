@@ -13,6 +13,19 @@ pub struct Explain {
     pub again: Option<String>,
     /// Every request in the order of the plan; retries follow what they repeat.
     pub requests: Vec<Request>,
+    /// Steps of a query of many times that was answered in parts; otherwise 0.
+    pub steps: u64,
+    /// Those of them that were known and not asked.
+    pub known_steps: u64,
+}
+
+impl Explain {
+    /// Adds how another part of the same query was answered.
+    pub(super) fn add(&mut self, part: Self) {
+        self.local = part.local;
+        self.again = self.again.take().or(part.again);
+        self.requests.extend(part.requests);
+    }
 }
 
 /// One request to an endpoint.

@@ -12,6 +12,7 @@ use super::{
     endpoint::Endpoint,
     endpoints::Replicas,
     question::{Cause, Failure, LONGEST_LINE, Request},
+    stats::QueryKind,
 };
 use crate::{
     config::{EndpointKind, LabelMode},
@@ -81,7 +82,11 @@ impl Federation {
             answers.extend(answer.ok().flatten());
         }
         answers.sort_by_key(|(at, _)| *at);
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        let answers: Vec<_> = answers.into_iter().map(|(_, answer)| answer).collect();
+        self.stats.took(QueryKind::Lookup, now.elapsed());
+        let is_partial = answers.iter().any(|answer| answer.data.is_err());
+        self.stats.answered(is_partial, 0);
+        answers
     }
 }
 

@@ -4,6 +4,7 @@
 //! that answered last and once of another one if that fails. An answer counts only if all of it is there and it is about
 //! the times that were asked; otherwise its partition is missing, and the result says so.
 
+mod begun;
 mod client;
 mod context;
 mod decode;
@@ -16,9 +17,13 @@ mod gather;
 mod identity;
 mod joint;
 mod lookup;
+mod probe;
 mod question;
+mod ranges;
 mod read;
 mod round;
+mod stats;
+mod status;
 mod transfer;
 
 #[cfg(test)]
@@ -27,3 +32,5 @@ mod tests;
 pub use client::{Federation, QueryError, Reply};
 pub use explain::{Explain, Request};
 pub use lookup::{LookupAnswer, LookupRequest};
+pub use stats::{QueryKind, QueryStats, RequestStats};
+pub use status::{EndpointStatus, FederationStatus, PartitionStatus};

@@ -1,9 +1,11 @@
 //! Queries against servers on this machine.
 
 mod answers;
+mod counted;
 mod faults;
 mod learning;
 mod lookups;
+mod ranges;
 mod server;
 mod shared;
 mod stored;

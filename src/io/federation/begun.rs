@@ -1,0 +1,86 @@
+//! A query that is about to be asked: the endpoints that it asks, how, and until when.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::Instant;
+
+use super::{
+    client::{Federation, LEARNING, QueryError, Reply},
+    context::Context,
+    endpoints::Endpoints,
+    explain::Explain,
+    round::Round,
+};
+use crate::{
+    federation::{Refusal, World},
+    promql::{
+        ast::Expr,
+        engine::{Options, Steps},
+    },
+};
+
+/// What is kept of a query's time for its evaluation, if a tenth is not less: endpoints that hang must not use it up.
+const EVALUATION: Duration = Duration::from_secs(5);
+
+/// What all parts of a query share.
+#[derive(Clone)]
+pub(super) struct Begun {
+    pub(super) context: Arc<Context>,
+    pub(super) world: World,
+    endpoints: Arc<Endpoints>,
+    options: Options,
+    answers_until: Instant,
+    deadline: Instant,
+}
+
+impl Federation {
+    /// Finds out what the endpoints are, if that is due.
+    pub(super) async fn begin(&self, options: Options, timeout: Duration) -> Begun {
+        let now = Instant::now();
+        let deadline = now + timeout;
+        let context = Arc::new(Context {
+            http: Arc::clone(&self.http),
+            clock: self.clock,
+            max_samples: options.max_samples,
+        });
+        let endpoints = self.endpoints();
+        endpoints
+            .learn(&context, deadline.min(now + LEARNING))
+            .await;
+        Begun {
+            world: endpoints.world(),
+            context,
+            endpoints,
+            options,
+            answers_until: now + timeout - (timeout / 10).min(EVALUATION),
+            deadline,
+        }
+    }
+}
+
+impl Begun {
+    /// Asks for these steps, a second time for selectors only if parts cannot be put together.
+    pub(super) async fn ask(self, expr: &Expr, steps: Steps) -> Result<Reply, QueryError> {
+        let mut round = Round {
+            context: self.context,
+            endpoints: self.endpoints,
+            options: self.options,
+            answers_until: self.answers_until,
+            deadline: self.deadline,
+            explain: Explain::default(),
+        };
+        let world = self.world;
+        let first = round.run(expr, steps, world.clone()).await;
+        let answer = match first {
+            Err(QueryError::Refused(Refusal::Again(why))) => {
+                round.explain.again = Some(why);
+                round.run(expr, steps, world.selectors_only()).await
+            }
+            answer => answer,
+        };
+        Ok(Reply {
+            answer: answer?,
+            explain: round.explain,
+        })
+    }
+}
