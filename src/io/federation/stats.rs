@@ -39,11 +39,12 @@ impl QueryKind {
 }
 
 /// Why queries fail, as the metric names it.
-const REASONS: [&str; 6] = [
+const REASONS: [&str; 7] = [
     "bug",
     "evaluation",
     "histograms",
     "overlap",
+    "refused",
     "samples",
     "timeout",
 ];
@@ -58,6 +59,7 @@ fn reason(error: &QueryError) -> &'static str {
         QueryError::Refused(Refusal::Evaluation(EvalError::Failed(_)) | Refusal::Again(_)) => {
             "evaluation"
         }
+        QueryError::Refused(Refusal::Selector { .. }) => "refused",
         QueryError::Histograms { .. } => "histograms",
         QueryError::Failed => "bug",
     }
