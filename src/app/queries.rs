@@ -41,7 +41,7 @@ const LOOKBACK: i64 = 300_000;
 const SUBQUERY_STEP: i64 = 60_000;
 
 /// How often endpoints that no query asks are asked whether they are there.
-const PROBE_EVERY: Duration = Duration::from_secs(15);
+const PROBE_EVERY: Duration = Duration::from_mins(1);
 
 /// Samples that a query may hold at once; Prometheus's `--query.max-samples`.
 const MAX_SAMPLES: usize = 50_000_000;
