@@ -56,9 +56,7 @@ fn reason(error: &QueryError) -> &'static str {
             "timeout"
         }
         QueryError::Refused(Refusal::Overlap(_)) => "overlap",
-        QueryError::Refused(Refusal::Evaluation(EvalError::Failed(_)) | Refusal::Again(_)) => {
-            "evaluation"
-        }
+        QueryError::Refused(Refusal::Evaluation(_) | Refusal::Again(_)) => "evaluation",
         QueryError::Refused(Refusal::Selector { .. }) => "refused",
         QueryError::Histograms { .. } => "histograms",
         QueryError::Failed => "bug",
