@@ -13,8 +13,8 @@ use tokio::runtime;
 use super::config_file::{ConfigError, read_bounded};
 use crate::{
     api::prometheus::{
-        Answering, ApiFailure, ErrorType, Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope,
-        Querier,
+        Answering, ApiFailure, ErrorType, Explanation, Found, GlobalAnswer, GlobalQuery, Lookup,
+        LookupScope, Querier,
     },
     config::{LoadEnv, QueryConfig, load_query},
     io::{
@@ -148,10 +148,11 @@ impl Queries {
         let reply = reply.map_err(|error| refused(&error))?;
         self.tell_missing(&reply);
         let missing = reply.warnings();
+        let explain = reply.explain;
         Ok(GlobalAnswer {
             output: reply.answer.output,
             missing,
-            explanation: explained(&reply.explain),
+            explanation: Explanation::new(move || explained(&explain)),
         })
     }
 

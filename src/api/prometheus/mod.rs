@@ -9,6 +9,8 @@ mod values;
 
 mod router;
 
-pub use querier::{Answering, Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope, Querier};
+pub use querier::{
+    Answering, Explanation, Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope, Querier,
+};
 pub use respond::{ApiFailure, ErrorType};
 pub(super) use router::router;

@@ -1,6 +1,6 @@
 //! Who answers queries: the federation, or what a test puts in its place.
 
-use std::{future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use super::ApiFailure;
 use crate::{
@@ -34,8 +34,31 @@ pub struct GlobalAnswer {
     pub output: Output,
     /// Each partition that is missing: what it is and why, for a user.
     pub missing: Vec<String>,
-    /// How it was answered, as JSON, for `/query/explain`.
-    pub explanation: serde_json::Value,
+    /// How it was answered, for `/query/explain`.
+    pub explanation: Explanation,
+}
+
+/// How a query was answered; made into JSON when somebody wants it, which is rare.
+#[derive(Clone)]
+pub struct Explanation(Arc<dyn Fn() -> serde_json::Value + Send + Sync>);
+
+impl Explanation {
+    /// Tells what `write` makes.
+    pub fn new(write: impl Fn() -> serde_json::Value + Send + Sync + 'static) -> Self {
+        Self(Arc::new(write))
+    }
+
+    /// The JSON of the API.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Explanation").finish_non_exhaustive()
+    }
 }
 
 /// A question about which series there are.

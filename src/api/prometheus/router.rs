@@ -121,7 +121,7 @@ async fn run(state: &ApiState, params: &Query, steps: Result<Steps, ApiFailure>)
             push_result(out, value);
             if with_stats {
                 out.push_str(",\"stats\":");
-                push_value(out, &answer.explanation);
+                push_value(out, &answer.explanation.to_json());
             }
             out.push('}');
         },
@@ -171,7 +171,7 @@ async fn explain(
         let (answer, text) = ask(&state, &params, steps?, true).await?;
         let remarks = remarks(&answer, &text);
         Ok(success(
-            |out| push_value(out, &answer.explanation),
+            |out| push_value(out, &answer.explanation.to_json()),
             &remarks,
         ))
     };

@@ -246,6 +246,11 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is to be asked what it is, or whoever has to know it has to wait.
+    pub(super) fn has_to_learn(&self) -> bool {
+        self.identity().is_err() || self.is_to_be_asked(Instant::now())
+    }
+
     /// Whether it is to be asked what it is.
     fn is_to_be_asked(&self, now: Instant) -> bool {
         if matches!(self.config.kind, EndpointKind::VictoriaMetrics) {

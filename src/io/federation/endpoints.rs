@@ -92,7 +92,7 @@ impl Endpoints {
     /// Asks endpoints what they are where that is due.
     pub(super) async fn learn(&self, context: &Arc<Context>, deadline: Instant) {
         let mut asked = JoinSet::new();
-        for endpoint in self.all() {
+        for endpoint in self.all().filter(|endpoint| endpoint.has_to_learn()) {
             let (endpoint, context) = (Arc::clone(endpoint), Arc::clone(context));
             asked.spawn(async move { endpoint.learn(&context, deadline).await });
         }

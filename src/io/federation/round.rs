@@ -1,6 +1,10 @@
 //! One way of asking a query: its questions, their answers, the evaluation.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use tokio::time::{Instant, timeout_at};
 
@@ -15,10 +19,13 @@ use super::{
 use crate::{
     federation::{Answer, Fetched, Inquiry, Refusal, Window, World},
     promql::{
-        ast::Expr,
+        ast::{Expr, ExprKind},
         engine::{EvalError, Options, Steps, Stop},
     },
 };
+
+/// Values at all nodes of an expression up to which it is evaluated at once.
+const LIGHT: usize = 5_000;
 
 /// A query on its way.
 pub(super) struct Round {
@@ -50,6 +57,21 @@ enum Source {
     Nothing,
 }
 
+/// Whether an evaluation over so many values takes a fraction of a millisecond.
+fn is_light(expr: &Expr, values: usize) -> bool {
+    let mut left = vec![expr];
+    let mut work = 0_usize;
+    while let Some(expr) = left.pop() {
+        work = work.saturating_add(values);
+        // Subqueries have steps of their own.
+        if work > LIGHT || matches!(expr.kind, ExprKind::Subquery(_)) {
+            return false;
+        }
+        left.extend(expr.children());
+    }
+    true
+}
+
 impl Round {
     pub(super) async fn run(
         &mut self,
@@ -75,6 +97,10 @@ impl Round {
         self.note(&questions, &outcomes);
         self.refuse(&questions, &mut outcomes)?;
         let missing = missing(&questions, &outcomes);
+        let samples = outcomes.iter().filter_map(|one| one.result.as_ref().ok());
+        let samples: usize = samples.map(|values| values.samples).sum();
+        let values = samples.saturating_add(1).saturating_mul(steps.count());
+        let light = is_light(&inquiry.plan().local, values);
         let mut answers = Answers {
             outcomes,
             questions: &questions,
@@ -82,6 +108,12 @@ impl Round {
         };
         let fragments = answers.all(&fragments);
         let windows = answers.all(&windows);
+        if light {
+            // Waking another thread would cost more than the work.
+            let evaluate = AssertUnwindSafe(|| inquiry.answer(&world, fragments, windows));
+            let answer = catch_unwind(evaluate);
+            return Ok(answer.map_err(|_panic| QueryError::Failed)??);
+        }
         self.evaluate(inquiry, world, fragments, windows).await
     }
 
