@@ -19,6 +19,7 @@ mod mesh;
 pub mod notify_socket;
 mod perform;
 mod portable;
+pub mod remote_write;
 mod run;
 mod senders;
 pub mod server;

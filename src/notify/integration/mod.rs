@@ -48,4 +48,5 @@ pub use conversation::{Answer, Begun, Context, Conversation, Step, Token, TokenR
 pub use dispatch::{begin, files};
 pub use mail::{MailLogin, MailOutcome, MailRequest};
 pub use rehearse::{Rehearsal, Shown, rehearse};
+pub use status::retry_after;
 pub use wire::{FileContents, HttpRequest, HttpResponse, TransportError};

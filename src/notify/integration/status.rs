@@ -161,7 +161,7 @@ pub(super) fn time_there(response: &HttpResponse) -> Timestamp {
 
 /// Reads `Retry-After`, seconds or an HTTP date; a date counts from the receiver's own `Date`, so that skew is harmless.
 #[must_use]
-pub(super) fn retry_after(response: &HttpResponse) -> Option<Duration> {
+pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let value = response.header("retry-after")?.trim();
     let wait = if value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Digits that overflow are a wait beyond any bound.

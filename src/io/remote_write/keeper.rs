@@ -1,0 +1,358 @@
+//! The thread that owns the queue of one target: samples come in, rounds go out, and nobody waits for the disk but it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    disk::Directory,
+    edit::Edit,
+    mark::Position,
+    queue::{MAX_SAMPLES, Queue, Round},
+    rarely::Rarely,
+    stats::{DropReason, TargetStats},
+};
+use crate::{config::RemoteWriteQueue, io::Clock, promql::Sample};
+
+/// Samples that may wait in memory for the disk: ten seconds of ten thousand each.
+const MAX_WAITING: u64 = 100_000;
+
+/// How long samples wait for others to share a record with.
+const GATHER: Duration = Duration::from_millis(100);
+
+/// How long what was written waits for the disk, and how long after a failure the disk is tried again.
+const SYNC: Duration = Duration::from_secs(1);
+
+/// What the keeper is asked for.
+#[derive(Debug)]
+pub(super) enum Command {
+    /// Keep these.
+    Append(Vec<Sample>),
+    /// The next samples, when it is time to send them. No answer: there will be none.
+    Next(oneshot::Sender<Round>),
+    /// The server took everything before this.
+    Taken(Position),
+    /// Write everything and wait for the disk; answers whether that succeeded.
+    Sync(oneshot::Sender<bool>),
+    /// From now on samples do not wait for others; when there are none, [`Command::Next`] has no answer.
+    Drain,
+    /// Write what is there and end.
+    Close,
+    /// End without writing anything.
+    #[cfg(test)]
+    Die,
+}
+
+/// Where samples are given to a keeper.
+#[derive(Clone, Debug)]
+pub(super) struct Intake {
+    pub(super) commands: Sender<Command>,
+    waiting: Arc<AtomicU64>,
+    stats: Arc<TargetStats>,
+}
+
+impl Intake {
+    pub(super) fn new(commands: Sender<Command>, stats: Arc<TargetStats>) -> Self {
+        Self {
+            commands,
+            waiting: Arc::default(),
+            stats,
+        }
+    }
+
+    /// Hands samples over. When the disk hangs and memory is used up, they are dropped and counted.
+    pub(super) fn append(&self, samples: Vec<Sample>) {
+        let count = u64::try_from(samples.len()).unwrap_or(u64::MAX);
+        let before = self.waiting.fetch_add(count, Relaxed);
+        if before > 0 && before + count > MAX_WAITING {
+            self.waiting.fetch_sub(count, Relaxed);
+            self.stats.count_dropped(DropReason::Memory, count);
+            return;
+        }
+        if let Some(latest) = samples.iter().map(|sample| sample.time).max() {
+            self.stats.highest.raise(latest);
+        }
+        if self.commands.send(Command::Append(samples)).is_err() {
+            // The thread ended by a panic, which is in the log.
+            self.waiting.fetch_sub(count, Relaxed);
+            self.stats.count_dropped(DropReason::Memory, count);
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Keeper {
+    queue: Queue<Directory>,
+    config: RemoteWriteQueue,
+    edit: Edit,
+    clock: Clock,
+    stats: Arc<TargetStats>,
+    /// Samples that the disk does not have, and since when.
+    waiting: Vec<Sample>,
+    waiting_since: Instant,
+    in_memory: Arc<AtomicU64>,
+    /// Who wants the next samples, and since when there are some.
+    asked: Option<oneshot::Sender<Round>>,
+    unread_since: Option<Instant>,
+    synced: Instant,
+    failed: Option<Instant>,
+    draining: bool,
+    no_room: Rarely,
+    damaged: Rarely,
+}
+
+impl Keeper {
+    pub(super) fn new(
+        queue: Queue<Directory>,
+        config: RemoteWriteQueue,
+        edit: Edit,
+        clock: Clock,
+        intake: &Intake,
+    ) -> Self {
+        let now = Instant::now();
+        let has_old = queue.unread() > 0;
+        let mut keeper = Self {
+            queue,
+            config,
+            edit,
+            clock,
+            stats: Arc::clone(&intake.stats),
+            waiting: Vec::new(),
+            waiting_since: now,
+            in_memory: Arc::clone(&intake.waiting),
+            asked: None,
+            unread_since: has_old.then_some(now),
+            synced: now,
+            failed: None,
+            draining: false,
+            no_room: Rarely::default(),
+            damaged: Rarely::default(),
+        };
+        keeper.show();
+        keeper
+    }
+
+    /// Works until it is told to close or nobody is left who could.
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        loop {
+            let first = match commands.recv_timeout(self.idle()) {
+                Ok(command) => Some(command),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            let mut next = first;
+            while let Some(command) = next {
+                #[cfg(test)]
+                if matches!(command, Command::Die) {
+                    return;
+                }
+                if !self.handle(command) {
+                    self.finish();
+                    return;
+                }
+                // What waits is bounded, so this ends.
+                next = commands.try_recv().ok();
+            }
+            self.work();
+        }
+        self.finish();
+    }
+
+    fn handle(&mut self, command: Command) -> bool {
+        match command {
+            Command::Append(samples) => {
+                if self.waiting.is_empty() {
+                    self.waiting_since = Instant::now();
+                }
+                self.waiting.extend(samples);
+            }
+            Command::Next(asked) => self.asked = Some(asked),
+            Command::Taken(end) => {
+                let taken = self.queue.taken(end);
+                self.told("could not save how far the server is", taken);
+            }
+            Command::Sync(answer) => {
+                let done = self.write() && self.sync();
+                // Who asked may have gone.
+                let _ = answer.send(done);
+            }
+            Command::Drain => self.draining = true,
+            Command::Close => return false,
+            #[cfg(test)]
+            Command::Die => return false,
+        }
+        true
+    }
+
+    fn finish(&mut self) {
+        self.write();
+        self.sync();
+        let lost = u64::try_from(self.waiting.len()).unwrap_or(u64::MAX);
+        self.stats.count_dropped(DropReason::Memory, lost);
+        self.in_memory.fetch_sub(lost, Relaxed);
+    }
+
+    /// How long there is nothing to do.
+    fn idle(&self) -> Duration {
+        const LONG: Duration = Duration::from_secs(3600);
+        let now = Instant::now();
+        let after = |since: Instant, wait: Duration| (since + wait).saturating_duration_since(now);
+        let mut idle = LONG;
+        if !self.waiting.is_empty() {
+            idle = idle.min(after(self.waiting_since, GATHER));
+        }
+        if self.queue.is_dirty() {
+            idle = idle.min(after(self.synced, SYNC));
+        }
+        if let Some(failed) = self.failed {
+            // Everything that is due failed just now.
+            idle = after(failed, SYNC);
+        }
+        if let (Some(_), Some(since)) = (&self.asked, self.unread_since) {
+            idle = idle.min(after(since, self.config.batch_send_deadline));
+        }
+        idle
+    }
+
+    fn work(&mut self) {
+        let now = Instant::now();
+        let may_write = self.failed.is_none_or(|failed| now - failed >= SYNC);
+        let is_full = self.waiting.len() >= MAX_SAMPLES;
+        if may_write && (is_full || self.draining || now - self.waiting_since >= GATHER) {
+            self.write();
+        }
+        if may_write && (self.failed.is_some() || now - self.synced >= SYNC) {
+            self.sync();
+        }
+        self.answer();
+        self.show();
+    }
+
+    fn write(&mut self) -> bool {
+        while !self.waiting.is_empty() {
+            let edit = &mut |labels: &_| self.edit.apply(labels);
+            match self.queue.append(&self.waiting, edit) {
+                Ok(appended) => {
+                    let count = u64::try_from(appended.looked_at).unwrap_or(u64::MAX);
+                    self.waiting.drain(..appended.looked_at);
+                    self.in_memory.fetch_sub(count, Relaxed);
+                    self.stats
+                        .count_dropped(DropReason::Series, appended.dropped);
+                    self.works_again();
+                }
+                Err(error) => {
+                    self.told(
+                        "could not write to the queue of samples; they wait in memory",
+                        Err(error),
+                    );
+                    return false;
+                }
+            }
+        }
+        if self.queue.unread() > 0 && self.unread_since.is_none() {
+            self.unread_since = Some(Instant::now());
+        }
+        true
+    }
+
+    fn sync(&mut self) -> bool {
+        self.synced = Instant::now();
+        let synced = self.queue.sync();
+        let done = self.told("could not write the queue of samples to the disk", synced);
+        if done && self.waiting.is_empty() {
+            self.works_again();
+        }
+        done
+    }
+
+    fn works_again(&mut self) {
+        if self.failed.take().is_some() {
+            tracing::info!(
+                remote_name = self.stats.name,
+                "the queue of samples works again"
+            );
+        }
+    }
+
+    /// Logs the first failure in a row; gives whether there was none.
+    fn told(&mut self, what: &'static str, result: std::io::Result<()>) -> bool {
+        let Err(error) = result else {
+            return true;
+        };
+        self.stats.disk_errors.fetch_add(1, Relaxed);
+        if self.failed.replace(Instant::now()).is_none() {
+            tracing::error!(remote_name = self.stats.name, %error, "{what}");
+        }
+        false
+    }
+
+    /// Hands out the next samples, if somebody wants them and they need not wait for more.
+    fn answer(&mut self) {
+        let Some(asked) = self.asked.take() else {
+            return;
+        };
+        let unread = self.queue.unread();
+        if unread == 0 {
+            self.unread_since = None;
+            if !self.draining || !self.waiting.is_empty() {
+                self.asked = Some(asked);
+            }
+            return;
+        }
+        let since = *self.unread_since.get_or_insert_with(Instant::now);
+        let waited = since.elapsed() >= self.config.batch_send_deadline;
+        if !waited && !self.draining && unread < u64::from(self.config.max_samples_per_send) {
+            self.asked = Some(asked);
+            return;
+        }
+        let most = (self.config.max_samples_per_send).saturating_mul(self.config.max_shards);
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let round = self.queue.next(most, oldest(&self.config, self.clock));
+        self.unread_since = (self.queue.unread() > 0).then(Instant::now);
+        self.stats.count_dropped(DropReason::TooOld, round.expired);
+        // Who asked may have gone; then the samples stay in the queue for whoever opens it next.
+        let _ = asked.send(round);
+    }
+
+    /// Shows how it stands.
+    fn show(&mut self) {
+        self.stats.pending.store(self.queue.pending(), Relaxed);
+        self.stats.disk_bytes.store(self.queue.bytes(), Relaxed);
+        let lost = self.queue.take_lost();
+        let now = Instant::now();
+        self.stats.count_dropped(DropReason::NoRoom, lost.no_room);
+        self.stats.count_dropped(DropReason::Damaged, lost.damaged);
+        let name = &self.stats.name;
+        if let Some(samples) = self.no_room.add(lost.no_room, now) {
+            tracing::warn!(
+                remote_name = name,
+                samples,
+                max_bytes = self.config.max_bytes,
+                "the queue of samples is full: the oldest were dropped"
+            );
+        }
+        if let Some(samples) = self.damaged.add(lost.damaged, now) {
+            tracing::error!(
+                remote_name = name,
+                samples,
+                "a part of the queue of samples is damaged: what cannot be read was dropped"
+            );
+        }
+    }
+}
+
+/// The Unix milliseconds before which samples are too old.
+pub(super) fn oldest(config: &RemoteWriteQueue, clock: Clock) -> i64 {
+    if config.sample_age_limit.is_zero() {
+        return i64::MIN;
+    }
+    let oldest = clock.now().wall.minus(config.sample_age_limit);
+    oldest.unix_millis()
+}
