@@ -11,7 +11,7 @@ use super::{
     stream::Writers,
 };
 use crate::{
-    io::{Handle, Senders},
+    io::{Handle, Senders, remote_write::RemoteWriteStats},
     labels::MatcherMode,
     node::{Reply, Request},
     tenant::View,
@@ -66,6 +66,7 @@ pub struct ApiState {
     writers: Writers,
     trials: Option<Arc<Trials>>,
     querier: Option<Arc<dyn Querier>>,
+    remote_write: Option<Arc<RemoteWriteStats>>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -94,6 +95,7 @@ impl ApiState {
             writers: Writers::default(),
             trials: None,
             querier: None,
+            remote_write: None,
         }
     }
 
@@ -102,6 +104,17 @@ impl ApiState {
     pub fn with_trials(mut self, trials: Trials) -> Self {
         self.trials = Some(Arc::new(trials));
         self
+    }
+
+    /// Shows how remote write does on the metrics page.
+    #[must_use]
+    pub fn with_remote_write(mut self, stats: Arc<RemoteWriteStats>) -> Self {
+        self.remote_write = Some(stats);
+        self
+    }
+
+    pub(super) fn remote_write(&self) -> Option<&RemoteWriteStats> {
+        self.remote_write.as_deref()
     }
 
     /// Lets clients query the endpoints.

@@ -22,6 +22,7 @@ mod data;
 mod guess;
 mod loss;
 mod proxy;
+mod remote_write;
 mod rules;
 mod servers;
 mod side_by_side;

@@ -12,6 +12,7 @@ mod node;
 mod own;
 mod process;
 mod queries;
+mod remote_write;
 mod sources;
 mod stores;
 #[cfg(test)]
@@ -27,12 +28,22 @@ pub use sources::{MetricLabels, ReloadStats, Sources};
 
 use self::{alerts::AlertCounter, family::Page};
 use super::{error::ApiError, state::ApiState};
-use crate::{io::federation::FederationStatus, tenant::View, time::Now};
+use crate::{
+    io::{federation::FederationStatus, remote_write::RemoteWriteStats},
+    tenant::View,
+    time::Now,
+};
 
 /// What the page remembers between scrapes.
 #[derive(Debug, Default)]
 pub(super) struct Renderer {
     alerts: AlertCounter,
+}
+
+/// What not every node has.
+struct Parts<'a> {
+    queries: Option<&'a FederationStatus>,
+    remote_write: Option<&'a RemoteWriteStats>,
 }
 
 impl Renderer {
@@ -41,7 +52,7 @@ impl Renderer {
         view: &View,
         sources: &Sources,
         http: &HttpStats,
-        status: Option<&FederationStatus>,
+        parts: &Parts<'_>,
         clock: &dyn Fn() -> Now,
     ) -> Result<String, prometheus::Error> {
         let mut page = Page::default();
@@ -53,8 +64,11 @@ impl Renderer {
         mesh::add(&mut page, view, sources);
         http::add(&mut page, http);
         own::add(&mut page, view, sources);
-        if let Some(status) = status {
+        if let Some(status) = parts.queries {
             queries::add(&mut page, status);
+        }
+        if let Some(stats) = parts.remote_write {
+            remote_write::add(&mut page, stats);
         }
         process::add(&mut page);
         page.print()
@@ -85,11 +99,15 @@ async fn page(state: &ApiState) -> Result<String, ApiError> {
     let state = state.clone();
     let rendered = tokio::task::spawn_blocking(move || {
         let clock = || state.now();
+        let queries = state.querier().map(|querier| querier.status());
+        let parts = Parts {
+            queries: queries.as_ref(),
+            remote_write: state.remote_write(),
+        };
         let sources = state.sources();
-        let status = state.querier().map(|querier| querier.status());
         state
             .renderer()
-            .render(&view, sources, state.http_stats(), status.as_ref(), &clock)
+            .render(&view, sources, state.http_stats(), &parts, &clock)
     });
     match rendered.await {
         Ok(Ok(text)) => Ok(text),

@@ -1,8 +1,22 @@
 //! The page against the one captured from Alertmanager 0.33.1.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use crate::api::testing::{api, get, post};
+use jiff::SignedDuration;
+
+use crate::{
+    api::{
+        router,
+        testing::{api, api_over, config, get, post, tenant},
+    },
+    config::RemoteWriteConfig,
+    io::{Clock, HttpClients, remote_write::RemoteWriter},
+    labels::LabelSet,
+    promql::{Point, Sample},
+};
 
 /// Families that this program does not have, with the reason.
 const MISSING: [(&str, &str); 4] = [
@@ -94,4 +108,62 @@ async fn counters_begin_at_zero_for_every_integration_and_reason() {
         assert!(page.lines().any(|other| other == line), "{line}");
     }
     assert!(page.contains("version=\"0.34.0\"} 1"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn remote_write_has_prometheus_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let target = RemoteWriteConfig {
+        url: "http://user:secret@127.0.0.1:9/write".into(),
+        ..RemoteWriteConfig::default()
+    };
+    let clock = Clock::start(SignedDuration::ZERO);
+    let writer = RemoteWriter::open(
+        &[target],
+        &BTreeMap::new(),
+        directory.path(),
+        Arc::new(HttpClients::new(clock)),
+        clock,
+        tokio::runtime::Handle::current(),
+    )
+    .unwrap();
+    let sample = |time| Sample {
+        labels: LabelSet::from_pairs([("__name__", "up")]),
+        time,
+        point: Point::Float(1.0),
+    };
+    let now = clock.now().wall.unix_millis();
+    writer.append(vec![sample(now), sample(now + 1000)]);
+    assert!(writer.sync().await);
+    let (state, _) = api_over(tenant(config()));
+    let api = router(state.with_remote_write(writer.stats()));
+    let page = get(&api, "/metrics").await.body;
+    assert!(!page.contains("secret"), "{page}");
+    let names = families(&page);
+    let labels = ["remote_name".to_owned(), "url".to_owned()];
+    for (name, kind) in [
+        ("samples_total", "counter"),
+        ("samples_failed_total", "counter"),
+        ("samples_retried_total", "counter"),
+        ("bytes_total", "counter"),
+        ("samples_pending", "gauge"),
+        ("shards", "gauge"),
+        ("queue_highest_sent_timestamp_seconds", "gauge"),
+    ] {
+        let name = format!("prometheus_remote_storage_{name}");
+        let (found, series) = &names[&name];
+        assert_eq!((found.as_str(), series.len()), (kind, 1), "{name}");
+        assert!(series.contains(&labels[..]), "{name}");
+    }
+    let highest = (now + 1000).div_euclid(1000);
+    for line in [
+        "prometheus_remote_storage_samples_in_total 2".to_owned(),
+        format!("prometheus_remote_storage_highest_timestamp_in_seconds {highest}"),
+    ] {
+        assert!(page.lines().any(|other| other == line), "{line} in {page}");
+    }
+    assert!(
+        page.contains("samples_dropped_total{reason=\"too_old\",remote_name=\"http://user:xxxxx@")
+    );
+    writer.close(std::time::Duration::ZERO).await;
 }

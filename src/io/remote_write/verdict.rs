@@ -66,6 +66,10 @@ pub(super) fn judge(version: RemoteWriteMessage, sent: Counts, answer: &HttpResp
     let written = written(answer);
     let why = || said(answer);
     match answer.status {
+        200..=299 if is_page(answer) => Verdict::Later {
+            after: None,
+            why: "the answer is a page for people, perhaps that of a login: the URL does not lead to remote write".to_owned(),
+        },
         200..=299 => match (written, version) {
             (Some(written), RemoteWriteMessage::V1) => Verdict::Taken {
                 missing: sent.without(written),
@@ -108,6 +112,14 @@ pub(super) fn unanswered(error: &TransportError) -> Verdict {
         after: None,
         why: error.message.clone(),
     }
+}
+
+/// Whether this is what a login answers to which a proxy redirected the request.
+fn is_page(answer: &HttpResponse) -> bool {
+    let kind = answer.header("content-type").unwrap_or_default();
+    kind.trim_start()
+        .to_ascii_lowercase()
+        .starts_with("text/html")
 }
 
 /// What a server says that it wrote, if it says anything.

@@ -106,6 +106,16 @@ fn success_is_what_the_server_says_that_it_wrote() {
         judge(V1, SENT, &answer(204, &[], "")),
         Verdict::Taken { missing: none }
     );
+    let page = judge(
+        V1,
+        SENT,
+        &answer(
+            200,
+            &[("content-type", "text/html; charset=utf-8")],
+            "Log in",
+        ),
+    );
+    assert!(matches!(page, Verdict::Later { .. }), "{page:?}");
     // A server of 1.0 that takes a message of 2.0 for an empty one.
     let nothing = &[("x-prometheus-remote-write-samples-written", "0")];
     for headers in [&[][..], nothing] {
