@@ -18,9 +18,11 @@ pub(super) struct Parts {
 impl Parts {
     /// Begins with all samples in one request.
     pub(super) fn new(series: Vec<u64>) -> Self {
+        let mut waiting = VecDeque::new();
+        waiting.push_back(0..series.len());
         Self {
-            waiting: VecDeque::from([0..series.len()]),
             series,
+            waiting,
             sent: 0,
         }
     }

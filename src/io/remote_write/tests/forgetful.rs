@@ -88,7 +88,7 @@ impl Disk for Forgetful {
     }
 
     fn read(&mut self, number: u64, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        let from = usize::try_from(offset).unwrap();
+        let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let bytes = &self.segments[&number].bytes;
         let found = bytes.get(from..from + into.len());
         into.copy_from_slice(found.ok_or(io::ErrorKind::UnexpectedEof)?);
@@ -98,7 +98,8 @@ impl Disk for Forgetful {
     fn cut(&mut self, number: u64, length: u64) -> io::Result<()> {
         self.write()?;
         let segment = self.segments.get_mut(&number).unwrap();
-        segment.bytes.truncate(usize::try_from(length).unwrap());
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        segment.bytes.truncate(length);
         segment.synced = segment.bytes.len();
         Ok(())
     }
@@ -113,7 +114,7 @@ impl Disk for Forgetful {
     }
 
     fn store_mark(&mut self, slot: u64, bytes: &[u8; SLOT]) -> io::Result<()> {
-        self.mark[usize::try_from(slot).unwrap()] = *bytes;
+        self.mark[usize::from(slot == 1)] = *bytes;
         Ok(())
     }
 

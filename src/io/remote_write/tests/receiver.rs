@@ -67,7 +67,8 @@ impl Receiver {
     pub(super) async fn start(decide: impl Fn(&Came) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/api/v1/write", listener.local_addr().unwrap());
-        let (came, taken): (Arc<Mutex<Vec<Came>>>, Arc<Mutex<Vec<Got>>>) = Default::default();
+        let came: Arc<Mutex<Vec<Came>>> = Arc::default();
+        let taken: Arc<Mutex<Vec<Got>>> = Arc::default();
         let requests: Arc<AtomicU64> = Arc::default();
         let decide: Decide = Arc::new(decide);
         let state = (Arc::clone(&came), Arc::clone(&taken), Arc::clone(&requests));

@@ -26,16 +26,15 @@ fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> HttpResponse {
 }
 
 fn apart(status: u16, body: &str) -> bool {
-    match judge(V1, SENT, &answer(status, &[], body)) {
-        Verdict::Refused { apart, why, .. } => {
-            assert!(
-                why.contains(body) && why.contains(&status.to_string()),
-                "{why}"
-            );
-            apart
-        }
-        verdict => panic!("{status}: {verdict:?}"),
-    }
+    let verdict = judge(V1, SENT, &answer(status, &[], body));
+    let Verdict::Refused { apart, why, .. } = verdict else {
+        panic!("{status}: {verdict:?}");
+    };
+    assert!(
+        why.contains(body) && why.contains(&status.to_string()),
+        "{why}"
+    );
+    apart
 }
 
 #[test]

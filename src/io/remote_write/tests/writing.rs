@@ -215,7 +215,7 @@ async fn a_queue_that_cannot_be_used_is_told() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("test"), "a file").unwrap();
     let target = config("http://127.0.0.1:9/");
-    let error = Bench::open_in(directory, &[target.clone()])
+    let error = Bench::open_in(directory, std::slice::from_ref(&target))
         .err()
         .unwrap()
         .to_string();
