@@ -135,7 +135,7 @@ fn series() -> Vec<(LabelSet, f64)> {
         ]);
         (
             labels,
-            if number % 4 == 0 {
+            if number.is_multiple_of(4) {
                 0.0
             } else {
                 (number as f64).sqrt()
@@ -213,7 +213,7 @@ async fn outage(writer: &RemoteWriter, series: &[(LabelSet, f64)], samples: usiz
         for group in second(series, passed, time).chunks(500) {
             writer.append(group.to_vec());
         }
-        if passed % 5 == 0 {
+        if passed.is_multiple_of(5) {
             assert!(writer.sync().await);
         }
     }

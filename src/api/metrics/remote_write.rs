@@ -5,10 +5,7 @@ use std::sync::{
     atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use super::{
-    family::{Observed, Page},
-    own,
-};
+use super::family::Page;
 use crate::io::remote_write::{DropReason, RemoteWriteStats, TargetStats};
 
 /// What is told of a target, and how it is called after `prometheus_remote_storage_`.
