@@ -30,6 +30,7 @@ pub mod federation;
 pub mod history;
 pub mod inhibit;
 pub mod nflog;
+pub mod ruler;
 pub mod silence;
 pub mod storage;
 

@@ -15,7 +15,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SHELL: [&str; 6] = ["io", "api", "web", "app", "cli", "main"];
 
 /// The modules in layers, the lowest first. A module may use those of lower layers only: none above, none beside it.
-const LAYERS: [&[&str]; 16] = [
+const LAYERS: [&[&str]; 17] = [
     &["time", "rng", "json", "decoder"],
     &["regex", "yaml"],
     &["labels"],
@@ -28,9 +28,9 @@ const LAYERS: [&[&str]; 16] = [
         "inhibit",
         "dispatch",
         "federation",
-        "ruler",
         "cluster",
     ],
+    &["ruler"],
     &["notify"],
     &["storage"],
     &["tenant"],

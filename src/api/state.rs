@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use super::{
     error::ApiError,
     metrics::{HttpStats, Renderer, Sources},
-    prometheus::Querier,
+    prometheus::{Querier, RuleReader},
     stream::Writers,
 };
 use crate::{
@@ -67,6 +67,7 @@ pub struct ApiState {
     trials: Option<Arc<Trials>>,
     querier: Option<Arc<dyn Querier>>,
     remote_write: Option<Arc<RemoteWriteStats>>,
+    rules: Option<Arc<dyn RuleReader>>,
 }
 
 impl std::fmt::Debug for ApiState {
@@ -96,6 +97,7 @@ impl ApiState {
             trials: None,
             querier: None,
             remote_write: None,
+            rules: None,
         }
     }
 
@@ -122,6 +124,17 @@ impl ApiState {
     pub fn with_querier(mut self, querier: Arc<dyn Querier>) -> Self {
         self.querier = Some(querier);
         self
+    }
+
+    /// Shows clients the rules.
+    #[must_use]
+    pub fn with_rules(mut self, rules: Arc<dyn RuleReader>) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
+    pub(super) fn rule_reader(&self) -> Option<Arc<dyn RuleReader>> {
+        self.rules.clone()
     }
 
     pub(super) fn querier(&self) -> Option<Arc<dyn Querier>> {

@@ -13,6 +13,7 @@ mod options;
 mod queries;
 mod reload;
 mod rule_files;
+mod ruler;
 mod run;
 mod state;
 

@@ -49,7 +49,7 @@ const MAX_SAMPLES: usize = 50_000_000;
 /// The endpoints of the file.
 pub(super) struct Queries {
     file: PathBuf,
-    federation: Federation,
+    federation: Arc<Federation>,
     /// The partitions of which the log says that they are missing.
     missing: Mutex<Vec<LabelSet>>,
 }
@@ -69,9 +69,14 @@ impl Queries {
         let http = Arc::new(HttpClients::new(clock));
         Ok(Some(Arc::new(Self {
             file: file.to_owned(),
-            federation: Federation::new(http, clock, config),
+            federation: Arc::new(Federation::new(http, clock, config)),
             missing: Mutex::default(),
         })))
+    }
+
+    /// The endpoints, for the rules.
+    pub(super) fn federation(&self) -> &Arc<Federation> {
+        &self.federation
     }
 
     /// Reads the file again, for [`take`](Self::take) once all other files are right as well.
@@ -131,11 +136,7 @@ impl Queries {
     async fn run(&self, query: GlobalQuery) -> Result<GlobalAnswer, ApiFailure> {
         let options = Options {
             lookback: query.lookback.unwrap_or(LOOKBACK),
-            subquery_step: SUBQUERY_STEP,
-            max_samples: MAX_SAMPLES,
-            delayed_name_removal: false,
-            use_start_timestamps: false,
-            type_and_unit_labels: false,
+            ..options()
         };
         let wanted = query.timeout.and_then(|millis| u64::try_from(millis).ok());
         let timeout = wanted.map_or(TIMEOUT, Duration::from_millis).min(TIMEOUT);
@@ -218,6 +219,18 @@ impl Querier for Queries {
 
     fn status(&self) -> FederationStatus {
         self.federation.status()
+    }
+}
+
+/// How expressions are evaluated.
+pub(super) fn options() -> Options {
+    Options {
+        lookback: LOOKBACK,
+        subquery_step: SUBQUERY_STEP,
+        max_samples: MAX_SAMPLES,
+        delayed_name_removal: false,
+        use_start_timestamps: false,
+        type_and_unit_labels: false,
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::{runtime, sync::Semaphore};
 use super::{
     config_file::{ConfigError, ConfigFile},
     queries::Queries,
+    ruler::Rules,
 };
 use crate::{
     api::ReloadStats,
@@ -30,6 +31,7 @@ use crate::{
 pub(super) struct Reloader {
     file: ConfigFile,
     queries: Option<Arc<Queries>>,
+    rules: Option<Arc<Rules>>,
     node: Handle,
     clock: Clock,
     stats: Arc<ReloadStats>,
@@ -41,6 +43,7 @@ impl Reloader {
     pub(super) fn new(
         file: ConfigFile,
         queries: Option<Arc<Queries>>,
+        rules: Option<Arc<Rules>>,
         node: Handle,
         clock: Clock,
         stats: Arc<ReloadStats>,
@@ -49,6 +52,7 @@ impl Reloader {
         Arc::new(Self {
             file,
             queries,
+            rules,
             node,
             clock,
             stats,
@@ -101,11 +105,15 @@ impl Reloader {
             .as_ref()
             .map(|queries| queries.read())
             .transpose()?;
+        let rules = self.rules.as_ref().map(|rules| rules.read()).transpose()?;
         tracing::info!(file = %path, "Completed loading of configuration file");
         match self.node.request(Request::Reload(config)).await {
             Reply::Reloaded => {
                 if let (Some(queries), Some(endpoints)) = (&self.queries, endpoints) {
                     queries.take(endpoints);
+                }
+                if let (Some(ruler), Some(rules)) = (&self.rules, rules) {
+                    ruler.take(&rules);
                 }
                 Ok(())
             }

@@ -14,15 +14,18 @@ use super::{
     mesh::{Identity, MeshStart, MeshStartError},
     queries::Queries,
     reload::Reloader,
+    ruler::Rules,
     state::{self, Opened},
 };
 use crate::{
     api::{self, About, ApiState, HttpStats, MetricLabels, ReloadStats, Sources, Trials},
-    config::Config,
+    config::{Config, QueryConfig},
     history::HistoryLimits,
     io::{
-        Clock, Handle, MeshSockets, Pool, Senders, Shell, Signals, StateMachine, StoreError,
-        channel, notify_socket, random_seed,
+        Clock, Handle, HttpClients, MeshSockets, Pool, Senders, Shell, Signals, StateMachine,
+        StoreError, channel,
+        federation::Federation,
+        notify_socket, random_seed,
         server::{
             self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
             WebFileError, bind, bind_systemd, raise_file_limit,
@@ -181,6 +184,7 @@ impl<'o> Starting<'o> {
         let url = ExternalUrl::new(&options.external_url, &host.to_string_lossy(), address, tls)?;
         tracing::debug!(external_url = url.text, "app setup");
 
+        let rules = Rules::open(&options.ruler_config_file, &url.text)?;
         let prefix = url.route_prefix(&options.route_prefix);
         let reloads = Arc::new(ReloadStats::default());
         reloads.succeeded(self.clock.now().wall);
@@ -202,9 +206,22 @@ impl<'o> Starting<'o> {
             running: Arc::new(Semaphore::new(MAX_TRIALS)),
         };
         let (node, looping) = self.start_node(config, opened, mesh, &url, senders)?;
+        let rules = match &rules {
+            Some(loaded) => Some(Rules::start(
+                &options.ruler_config_file,
+                &url.text,
+                loaded,
+                node.clone(),
+                self.clock,
+                self.federation(queries.as_ref()),
+                &self.runtime,
+            )?),
+            None => None,
+        };
         let reloader = Reloader::new(
             file,
             queries.clone(),
+            rules.clone(),
             node.clone(),
             self.clock,
             reloads,
@@ -214,6 +231,9 @@ impl<'o> Starting<'o> {
         if let Some(queries) = queries {
             queries.watch(&self.runtime);
             state = state.with_querier(queries);
+        }
+        if let Some(rules) = rules {
+            state = state.with_rules(rules);
         }
         let serving = ServerOptions {
             route_prefix: prefix.clone(),
@@ -243,6 +263,17 @@ impl<'o> Starting<'o> {
             node,
             looping,
         })
+    }
+
+    /// The endpoints that rules are evaluated over; none is no mistake, there are rules that need none.
+    fn federation(&self, queries: Option<&Arc<Queries>>) -> Arc<Federation> {
+        match queries {
+            Some(queries) => Arc::clone(queries.federation()),
+            None => {
+                let http = Arc::new(HttpClients::new(self.clock));
+                Arc::new(Federation::new(http, self.clock, QueryConfig::default()))
+            }
+        }
     }
 
     fn matcher_mode(&self) -> MatcherMode {

@@ -91,6 +91,12 @@ impl Certainty {
         }
     }
 
+    /// That of a result whose elements depend on missing partitions only if they have all of the labels of one of them.
+    #[must_use]
+    pub fn without(holes: Vec<LabelSet>) -> Self {
+        Self { holes }
+    }
+
     /// Whether the element of these labels, or that there is none, is as it would be if all partitions had answered.
     #[must_use]
     pub fn is_certain(&self, element: &LabelSet) -> bool {

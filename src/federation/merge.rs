@@ -59,7 +59,8 @@ pub(super) fn united(
                 return Err(overlap(world, series.labels, first, partition));
             }
             if let Some(known) = all.get_mut(place)
-                && samples(known) < samples(&series)
+                && (samples(known) < samples(&series)
+                    || is_own(world, partition) && samples(known) == samples(&series))
             {
                 *known = series;
             }
@@ -72,6 +73,11 @@ fn samples(series: &Series) -> usize {
     series.floats.times.len() + series.histograms.times.len()
 }
 
+fn is_own(world: &World, at: usize) -> bool {
+    let partition = world.partitions.get(at);
+    partition.is_some_and(|partition| partition.names.is_some())
+}
+
 fn may_share(world: &World, first: usize, second: usize) -> bool {
     let overlaps = |at: usize| {
         world
@@ -79,7 +85,7 @@ fn may_share(world: &World, first: usize, second: usize) -> bool {
             .get(at)
             .is_some_and(|partition| partition.overlap)
     };
-    overlaps(first) && overlaps(second)
+    overlaps(first) && overlaps(second) || is_own(world, first) || is_own(world, second)
 }
 
 fn overlap(world: &World, series: LabelSet, first: usize, second: usize) -> Overlap {

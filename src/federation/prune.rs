@@ -12,6 +12,15 @@ pub(super) fn partitions(world: &World, matchers: &[Matcher]) -> Vec<usize> {
 }
 
 fn may_match(partition: &Partition, matchers: &[Matcher]) -> bool {
+    let named = |name: &String| {
+        let mut of_name = matchers.iter().filter(|one| one.name() == "__name__");
+        of_name.all(|matcher| matcher.matches_value(name))
+    };
+    if let Some(names) = &partition.names
+        && !names.iter().any(named)
+    {
+        return false;
+    }
     matchers
         .iter()
         .all(|matcher| match known(partition, matcher) {

@@ -1,5 +1,7 @@
 //! What a query may be asked of: partitions of the data, and how their endpoints speak.
 
+use std::{collections::BTreeSet, sync::Arc};
+
 use crate::labels::LabelSet;
 
 /// The language and habits of an endpoint.
@@ -56,6 +58,9 @@ pub struct Partition {
     pub optional: bool,
     /// Whether other partitions may hold the same series; such are never asked for aggregates.
     pub overlap: bool,
+    /// The metric names that it may hold, if they are known; `None` for any. What such a partition holds goes before what
+    /// others hold of the same series.
+    pub names: Option<Arc<BTreeSet<String>>>,
 }
 
 impl Partition {

@@ -93,6 +93,7 @@ fn world() -> World {
         lookback: 300_000,
         optional: false,
         overlap: false,
+        names: None,
     };
     World {
         partitions: vec![partition("one"), partition("two")],

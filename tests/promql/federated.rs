@@ -176,6 +176,7 @@ impl Divided {
             lookback: OPTIONS.lookback,
             optional: false,
             overlap: false,
+            names: None,
         };
         Self {
             name,

@@ -4,6 +4,7 @@
 mod params;
 mod querier;
 mod respond;
+mod rules;
 mod tree;
 mod values;
 
@@ -14,3 +15,4 @@ pub use querier::{
 };
 pub use respond::{ApiFailure, ErrorType};
 pub(super) use router::router;
+pub use rules::{RuleReader, Showing};

@@ -15,6 +15,7 @@ use super::{
     params::{instant, limit, lookback, optional_time, range, timeout},
     querier::{Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope},
     respond::{Remarks, failure, success},
+    rules,
     tree::push_tree,
     values::{push_labels, push_result},
 };
@@ -46,6 +47,8 @@ pub(in crate::api) fn router() -> Router<ApiState> {
         .route("/labels", get(labels).post(labels))
         .route("/label/{name}/values", get(label_values))
         .route("/metadata", get(metadata))
+        .route("/rules", get(rules_shown))
+        .route("/alerts", get(alerts_shown))
         .route("/status/buildinfo", get(async || build_info()))
         .fallback(async || {
             failure(&ApiFailure::new(
@@ -337,6 +340,43 @@ async fn metadata(State(state): State<ApiState>, RawQuery(address): RawQuery) ->
         Ok(success(|out| push_value(out, &metadata), &remarks))
     };
     respond(answer.await)
+}
+
+async fn rules_shown(State(state): State<ApiState>, RawQuery(address): RawQuery) -> Response<Body> {
+    let params = parameters(address.as_deref(), &Bytes::new());
+    let answer = async {
+        let wanted = rules::Wanted::of(&params)?;
+        let data = match state.rule_reader() {
+            Some(reader) => {
+                let (set, states) = reader.show().await.ok_or_else(no_ruler)?;
+                rules::rules(&set, &states, &wanted)?
+            }
+            None => serde_json::json!({"groups": []}),
+        };
+        Ok(success(|out| push_value(out, &data), &Remarks::default()))
+    };
+    respond(answer.await)
+}
+
+async fn alerts_shown(State(state): State<ApiState>) -> Response<Body> {
+    let answer = async {
+        let data = match state.rule_reader() {
+            Some(reader) => {
+                let (_, states) = reader.show().await.ok_or_else(no_ruler)?;
+                rules::alerts(&states)
+            }
+            None => serde_json::json!({"alerts": []}),
+        };
+        Ok(success(|out| push_value(out, &data), &Remarks::default()))
+    };
+    respond(answer.await)
+}
+
+fn no_ruler() -> ApiFailure {
+    ApiFailure::new(
+        ErrorType::Unavailable,
+        "the ruler of this node does not answer",
+    )
 }
 
 /// Clients such as Grafana choose features by it: this is a Prometheus of the version whose language it speaks.

@@ -27,6 +27,7 @@ pub(super) fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) ->
         lookback: 300_000,
         optional: false,
         overlap: false,
+        names: None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::{
     round::Round,
 };
 use crate::{
-    federation::{Refusal, World},
+    federation::{Local, Refusal, World, local},
     promql::{
         ast::Expr,
         engine::{Options, Steps},
@@ -31,6 +31,7 @@ pub(super) struct Begun {
     options: Options,
     answers_until: Instant,
     deadline: Instant,
+    locals: Vec<Arc<dyn Local>>,
 }
 
 impl Federation {
@@ -54,11 +55,22 @@ impl Federation {
             options,
             answers_until: now + timeout - (timeout / 10).min(EVALUATION),
             deadline,
+            locals: Vec::new(),
         }
     }
 }
 
 impl Begun {
+    /// The same over what is here already as well: partitions after those of the endpoints.
+    pub(super) fn beside(mut self, locals: Vec<Arc<dyn Local>>) -> Self {
+        let lookback = self.options.lookback;
+        let here = locals.iter();
+        let here = here.map(|local| local::partition(&**local, lookback));
+        self.world.partitions.extend(here);
+        self.locals = locals;
+        self
+    }
+
     /// Asks for these steps, a second time for selectors only if parts cannot be put together.
     pub(super) async fn ask(self, expr: &Expr, steps: Steps) -> Result<Reply, QueryError> {
         let mut round = Round {
@@ -68,6 +80,7 @@ impl Begun {
             answers_until: self.answers_until,
             deadline: self.deadline,
             explain: Explain::default(),
+            locals: self.locals,
         };
         let world = self.world;
         let first = round.run(expr, steps, world.clone()).await;

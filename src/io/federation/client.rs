@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::QueryConfig,
-    federation::{Answer, Refusal},
+    federation::{Answer, Local, Refusal},
     io::{Clock, HttpClients},
     labels::LabelSet,
     promql::{
@@ -134,6 +134,25 @@ impl Federation {
         self.counted(expr, steps, options, (timeout, false)).await
     }
 
+    /// As [`query_afresh`](Self::query_afresh), over what is here already as well.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn query_beside(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        options: Options,
+        timeout: Duration,
+        locals: Vec<Arc<dyn Local>>,
+    ) -> Result<Reply, QueryError> {
+        let began = Instant::now();
+        let begun = self.begin(options, timeout).await.beside(locals);
+        let result = begun.ask(expr, steps).await;
+        self.count(steps, began, &result);
+        result
+    }
+
     async fn counted(
         &self,
         expr: &Expr,
@@ -144,12 +163,17 @@ impl Federation {
         let began = Instant::now();
         let answer = self.answer(expr, steps, options, (timeout, in_parts));
         let result = answer.await;
+        self.count(steps, began, &result);
+        result
+    }
+
+    fn count(&self, steps: Steps, began: Instant, result: &Result<Reply, QueryError>) {
         let kind = match steps.step {
             0 => QueryKind::Instant,
             _ => QueryKind::Range,
         };
         self.stats.took(kind, began.elapsed());
-        match &result {
+        match result {
             Ok(reply) => {
                 let samples = reply.explain.requests.iter();
                 let samples = samples.map(|request| request.samples).sum();
@@ -158,7 +182,6 @@ impl Federation {
             }
             Err(error) => self.stats.failed(error),
         }
-        result
     }
 
     async fn answer(

@@ -142,6 +142,7 @@ impl Replicas {
             lookback: i64::try_from(config.lookback.as_millis()).unwrap_or(i64::MAX),
             optional: config.optional,
             overlap: config.overlap,
+            names: None,
         })
     }
 

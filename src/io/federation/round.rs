@@ -17,7 +17,7 @@ use super::{
     question::{Ask, Cause, Times, Values},
 };
 use crate::{
-    federation::{Answer, Fetched, Inquiry, Refusal, Window, World},
+    federation::{Answer, Fetched, Inquiry, Local, Refusal, Window, World, local},
     promql::{
         ast::{Expr, ExprKind},
         engine::{EvalError, Options, Steps, Stop},
@@ -36,11 +36,16 @@ pub(super) struct Round {
     pub(super) answers_until: Instant,
     pub(super) deadline: Instant,
     pub(super) explain: Explain,
+    /// What is here already: partitions after those of the endpoints.
+    pub(super) locals: Vec<Arc<dyn Local>>,
 }
 
 /// The questions of a query, equal ones once.
-#[derive(Default)]
 struct Questions {
+    /// How many partitions have endpoints; those after them are here.
+    remote: usize,
+    locals: Vec<Arc<dyn Local>>,
+    options: Options,
     asks: Vec<Ask>,
     numbers: BTreeMap<Ask, usize>,
     /// How often the answer to each is used.
@@ -55,6 +60,8 @@ enum Source {
     Asked(usize),
     /// It is known to be empty.
     Nothing,
+    /// It was here already.
+    Here(Fetched),
 }
 
 /// Whether an evaluation over so many values takes a fraction of a millisecond.
@@ -81,10 +88,18 @@ impl Round {
     ) -> Result<Answer, QueryError> {
         let inquiry = Inquiry::new(expr, steps, self.options, &world)?;
         self.explain.local = inquiry.plan().local.to_string();
-        let mut questions = Questions::default();
+        let mut questions = Questions {
+            remote: self.endpoints.partitions.len(),
+            locals: self.locals.clone(),
+            options: self.options,
+            asks: Vec::new(),
+            numbers: BTreeMap::new(),
+            uses: Vec::new(),
+            fragments: Vec::new(),
+        };
         let fragments = questions.of_fragments(&inquiry);
         let windows = inquiry.windows().iter();
-        let windows = windows.map(|windows| questions.of_windows(windows, self.options));
+        let windows = windows.map(|windows| questions.of_windows(windows));
         let windows: Vec<Vec<Source>> = windows.collect();
 
         let mut outcomes = gather(
@@ -204,6 +219,14 @@ impl Questions {
                         if steps.count() == 0 {
                             return Source::Nothing;
                         }
+                        if let Some(local) = self.local(question.partition) {
+                            let options = Options {
+                                lookback: question.lookback,
+                                ..self.options
+                            };
+                            let query = &question.query;
+                            return Source::Here(local::answer(&*local, query, steps, options));
+                        }
                         let ask = Ask {
                             partition: question.partition,
                             query: question.query.clone(),
@@ -219,10 +242,14 @@ impl Questions {
             .collect()
     }
 
-    fn of_windows(&mut self, windows: &[Window], options: Options) -> Vec<Source> {
+    fn of_windows(&mut self, windows: &[Window]) -> Vec<Source> {
         let window = |window: &Window| {
             if window.to <= window.from {
                 return Source::Nothing;
+            }
+            if let Some(local) = self.local(window.partition) {
+                let series = local.select(&window.matchers, window.from, window.to);
+                return Source::Here(Fetched::Series(series));
             }
             let ask = Ask {
                 partition: window.partition,
@@ -231,13 +258,19 @@ impl Questions {
                     from: window.from,
                     to: window.to,
                 },
-                lookback: options.lookback,
+                lookback: self.options.lookback,
                 selects: true,
                 marks: window.markers,
             };
             self.ask(ask, None)
         };
         windows.iter().map(window).collect()
+    }
+
+    fn local(&self, partition: usize) -> Option<Arc<dyn Local>> {
+        self.locals
+            .get(partition.checked_sub(self.remote)?)
+            .cloned()
     }
 
     fn ask(&mut self, ask: Ask, fragment: Option<usize>) -> Source {
@@ -290,6 +323,7 @@ impl Answers<'_> {
     fn one(&mut self, source: &Source) -> Fetched {
         let number = match source {
             Source::Nothing => return Fetched::Series(Vec::new()),
+            Source::Here(known) => return known.clone(),
             Source::Asked(number) => *number,
         };
         let partition = self.questions.asks.get(number).map(|ask| ask.partition);

@@ -1,0 +1,345 @@
+//! `/rules` and `/alerts`: the ruler's groups, rules and alerts in Prometheus's JSON (`web/api/v1/api.go`), with what each
+//! lacked.
+
+use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
+
+use serde_json::{Map, Value, json};
+
+use super::ApiFailure;
+use crate::{
+    api::query::Query,
+    config::RuleKind,
+    labels::{LabelSet, Matcher, go_quote},
+    promql::{go_float, parse::parse_selector},
+    ruler::{Group, GroupState, Instance, Phase, Rule, RuleSet, RuleState, States},
+    time::Timestamp,
+};
+
+/// The rules and what is known of them; `None` if the ruler does not answer.
+pub type Showing<'a> = Pin<Box<dyn Future<Output = Option<(Arc<RuleSet>, States)>> + Send + 'a>>;
+
+/// Shows the rules.
+pub trait RuleReader: Send + Sync {
+    /// All of them.
+    fn show(&self) -> Showing<'_>;
+}
+
+/// What of the rules is wanted.
+#[derive(Debug, Default)]
+pub(super) struct Wanted {
+    names: BTreeSet<String>,
+    groups: BTreeSet<String>,
+    files: BTreeSet<String>,
+    matchers: Vec<Vec<Matcher>>,
+    alerting: bool,
+    recording: bool,
+    alerts: bool,
+    page: Option<usize>,
+    token: String,
+}
+
+impl Wanted {
+    /// Reads the parameters, with Prometheus's errors.
+    pub(super) fn of(query: &Query) -> Result<Self, ApiFailure> {
+        let kind = query.last("type").unwrap_or_default().to_lowercase();
+        if !matches!(kind.as_str(), "" | "alert" | "record") {
+            return Err(invalid(
+                "type",
+                &format!("not supported value {}", go_quote(&kind)),
+            ));
+        }
+        let set = |name: &str| query.all(name).map(ToOwned::to_owned).collect();
+        let (page, token) = page(query)?;
+        Ok(Self {
+            names: set("rule_name[]"),
+            groups: set("rule_group[]"),
+            files: set("file[]"),
+            matchers: matchers(query)?,
+            alerting: kind != "record",
+            recording: kind != "alert",
+            alerts: !excludes(query)?,
+            page,
+            token,
+        })
+    }
+
+    fn wants_group(&self, group: &Group) -> bool {
+        let any = |set: &BTreeSet<String>, value: &str| set.is_empty() || set.contains(value);
+        any(&self.groups, &group.key.name) && any(&self.files, &group.key.file)
+    }
+
+    fn wants(&self, rule: &Rule) -> bool {
+        let kind = if rule.key.alerting {
+            self.alerting
+        } else {
+            self.recording
+        };
+        let name = self.names.is_empty() || self.names.contains(rule.name());
+        kind && name && self.matches(&rule.key.labels)
+    }
+
+    /// Matchers look at the rule's own labels; one whose value is a template matches all that are for its name.
+    fn matches(&self, labels: &LabelSet) -> bool {
+        let one = |matcher: &Matcher| match labels.get(matcher.name()) {
+            Some(value) if value.contains("{{") => true,
+            value => matcher.matches_value(value.unwrap_or_default()),
+        };
+        let mut sets = self.matchers.iter();
+        self.matchers.is_empty() || sets.any(|set| set.iter().all(one))
+    }
+}
+
+fn invalid(parameter: &str, why: &str) -> ApiFailure {
+    ApiFailure::bad_data(format!("invalid parameter {}: {why}", go_quote(parameter)))
+}
+
+fn matchers(query: &Query) -> Result<Vec<Vec<Matcher>>, ApiFailure> {
+    let parsed = query.all("match[]").map(parse_selector);
+    let parsed: Result<Vec<_>, _> = parsed.collect();
+    parsed.map_err(|error| ApiFailure::bad_data(error.to_string()))
+}
+
+fn excludes(query: &Query) -> Result<bool, ApiFailure> {
+    let text = query
+        .last("exclude_alerts")
+        .unwrap_or_default()
+        .to_lowercase();
+    match text.as_str() {
+        "" | "0" | "f" | "false" => Ok(false),
+        "1" | "t" | "true" => Ok(true),
+        _ => {
+            let text = go_quote(&text);
+            let why = format!(
+                "error converting exclude_alerts: strconv.ParseBool: parsing {text}: invalid syntax"
+            );
+            Err(invalid("exclude_alerts", &why))
+        }
+    }
+}
+
+fn page(query: &Query) -> Result<(Option<usize>, String), ApiFailure> {
+    let limit = query.last("group_limit").unwrap_or_default();
+    let token = query.last("group_next_token").unwrap_or_default();
+    if limit.is_empty() {
+        if token.is_empty() {
+            return Ok((None, String::new()));
+        }
+        let why = "group_limit needs to be present in order to paginate over the groups";
+        return Err(invalid("group_next_token", why));
+    }
+    let parsed = limit.parse::<i32>().map_err(|_not_a_number| {
+        let why = format!(
+            "group_limit needs to be a valid number: strconv.ParseInt: parsing {}: invalid syntax",
+            go_quote(limit)
+        );
+        invalid("group_limit", &why)
+    })?;
+    match usize::try_from(parsed) {
+        Ok(groups) if groups > 0 => Ok((Some(groups), token.to_owned())),
+        _ => Err(invalid(
+            "group_limit",
+            "group_limit needs to be greater than 0",
+        )),
+    }
+}
+
+/// `data` of `/rules`.
+pub(super) fn rules(set: &RuleSet, states: &States, wanted: &Wanted) -> Result<Value, ApiFailure> {
+    let mut groups = Vec::new();
+    let mut next = None;
+    let mut found = wanted.token.is_empty();
+    for (group, state) in set.groups.iter().zip(&states.groups) {
+        found |= wanted.token == token(group);
+        if !found || !wanted.wants_group(group) {
+            continue;
+        }
+        let rules = group.rules.iter().zip(&state.rules);
+        let rules = rules.filter(|(rule, _)| wanted.wants(rule));
+        let rules: Vec<Value> = rules
+            .map(|(rule, state)| one_rule(rule, state, wanted))
+            .collect();
+        if rules.is_empty() {
+            continue;
+        }
+        if wanted.page == Some(groups.len()) {
+            next = Some(token(group));
+            break;
+        }
+        groups.push(one_group(group, state, rules));
+    }
+    if !found {
+        let why = format!(
+            "invalid group_next_token '{}'. were rule groups changed?",
+            wanted.token
+        );
+        return Err(invalid("group_next_token", &why));
+    }
+    let mut data = json!({"groups": groups});
+    if let (Some(next), Some(data)) = (next, data.as_object_mut()) {
+        data.insert("groupNextToken".to_owned(), json!(next));
+    }
+    Ok(data)
+}
+
+fn token(group: &Group) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, group.key.joined().as_bytes());
+    let bytes = digest.as_ref().iter();
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn one_group(group: &Group, state: &GroupState, rules: Vec<Value>) -> Value {
+    json!({
+        "name": &*group.key.name,
+        "file": &*group.key.file,
+        "rules": rules,
+        "interval": seconds(group.cadence.interval()),
+        "limit": group.definition.limit,
+        "evaluationTime": seconds(state.took),
+        "lastEvaluation": time(state.last_slot),
+        "missedSlots": state.missed,
+    })
+}
+
+fn one_rule(rule: &Rule, state: &RuleState, wanted: &Wanted) -> Value {
+    let definition = &rule.definition;
+    let mut value = json!({
+        "name": rule.name(),
+        "query": definition.expr.to_string(),
+        "labels": labels(&rule.key.labels),
+        "health": state.health.as_str(),
+        "lastError": state.last_error,
+        "evaluationTime": seconds(state.took),
+        "lastEvaluation": time(state.last_evaluation),
+        "partitionsMissing": state.missing,
+        "held": state.held,
+    });
+    let Some(members) = value.as_object_mut() else {
+        return value;
+    };
+    let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    match &definition.kind {
+        RuleKind::Recording { .. } => {
+            set("type", json!("recording"));
+        }
+        RuleKind::Alerting {
+            hold,
+            keep_firing_for,
+            annotations,
+            ..
+        } => {
+            set("type", json!("alerting"));
+            set("state", json!(phase_of(state)));
+            set("duration", json!(hold.as_secs_f64()));
+            set("keepFiringFor", json!(keep_firing_for.as_secs_f64()));
+            set("annotations", json!(annotations));
+            let alerts = state.alerts.active().filter(|_| wanted.alerts);
+            let alerts = alerts.map(|(labels, instance)| one_alert(labels, instance));
+            set("alerts", alerts.collect());
+        }
+    }
+    value
+}
+
+fn phase_of(state: &RuleState) -> &'static str {
+    if state.last_evaluation.is_none() {
+        return "unknown";
+    }
+    let phases = state.alerts.active().map(|(_, instance)| instance.phase);
+    phases.max().map_or("inactive", phase)
+}
+
+fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Pending => "pending",
+        Phase::Firing => "firing",
+        Phase::Resolved => "inactive",
+    }
+}
+
+fn one_alert(of: &LabelSet, instance: &Instance) -> Value {
+    let mut alert = json!({
+        "labels": labels(of),
+        "annotations": labels(&instance.annotations),
+        "state": phase(instance.phase),
+        "activeAt": time(Some(instance.active_at)),
+        "value": exponent(instance.value),
+    });
+    let Some(members) = alert.as_object_mut() else {
+        return alert;
+    };
+    if let Some(since) = instance.keep_firing_since {
+        members.insert("keepFiringSince".to_owned(), json!(time(Some(since))));
+    }
+    if let Some(since) = instance.held_since {
+        members.insert("heldSince".to_owned(), json!(time(Some(since))));
+    }
+    alert
+}
+
+/// `data` of `/alerts`.
+pub(super) fn alerts(states: &States) -> Value {
+    let rules = states.groups.iter().flat_map(|group| &group.rules);
+    let alerts = rules.flat_map(|rule| rule.alerts.active());
+    let alerts = alerts.map(|(labels, instance)| one_alert(labels, instance));
+    json!({"alerts": alerts.collect::<Vec<_>>()})
+}
+
+fn labels(set: &LabelSet) -> Value {
+    let pairs = set
+        .iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)));
+    Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+/// Go's format `'e'` with as many digits as needed.
+fn exponent(value: f64) -> String {
+    if !value.is_finite() {
+        return go_float(value);
+    }
+    let text = format!("{value:e}");
+    match text.split_once('e') {
+        Some((digits, power)) => {
+            let (sign, power) = match power.strip_prefix('-') {
+                Some(power) => ('-', power),
+                None => ('+', power),
+            };
+            format!("{digits}e{sign}{power:0>2}")
+        }
+        None => text,
+    }
+}
+
+/// Milliseconds as seconds.
+fn seconds(millis: i64) -> f64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "durations are far below 2^53 milliseconds"
+    )]
+    let millis = millis as f64;
+    millis / 1000.0
+}
+
+fn time(millis: Option<i64>) -> String {
+    let time = millis.map_or(Timestamp::ZERO, Timestamp::from_millis);
+    time.to_rfc3339_nanos()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::exponent;
+
+    #[test]
+    fn numbers_are_written_as_go_writes_exponents() {
+        for (value, text) in [
+            (0.0, "0e+00"),
+            (1.0, "1e+00"),
+            (-12.5, "-1.25e+01"),
+            (1e-7, "1e-07"),
+            (1e100, "1e+100"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "+Inf"),
+        ] {
+            assert_eq!(exponent(value), text);
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! The ruler's thread: rules wait for nothing but their own answers, and nothing waits for them.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    runtime,
+    sync::{Semaphore, oneshot},
+};
+
+use super::{deliver::Delivery, evaluate::evaluate};
+use crate::{
+    io::{Clock, federation::Federation, spawn},
+    ruler::{Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, States, Word},
+};
+
+/// Evaluations at once, over all groups.
+const EVALUATIONS: usize = 64;
+
+/// How long the thread sleeps at most.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// What the thread is told.
+pub(super) enum Message {
+    /// Other rules.
+    Load(Arc<RuleSet>),
+    /// An evaluation ended.
+    Evaluated(EvaluationId, Result<Answered, String>),
+    /// Somebody wants to see everything.
+    Show(oneshot::Sender<Shown>),
+}
+
+/// Everything, at one moment.
+pub(super) type Shown = (Arc<RuleSet>, States);
+
+/// What the thread works with.
+pub(super) struct Driver {
+    pub(super) ruler: Ruler,
+    pub(super) clock: Clock,
+    pub(super) federation: Arc<Federation>,
+    pub(super) runtime: runtime::Handle,
+    pub(super) delivery: Delivery,
+    pub(super) messages: Receiver<Message>,
+    pub(super) sender: Sender<Message>,
+    places: Arc<Semaphore>,
+}
+
+impl Driver {
+    pub(super) fn new(
+        ruler: Ruler,
+        clock: Clock,
+        federation: Arc<Federation>,
+        runtime: runtime::Handle,
+        delivery: Delivery,
+        (sender, messages): (Sender<Message>, Receiver<Message>),
+    ) -> Self {
+        Self {
+            ruler,
+            clock,
+            federation,
+            runtime,
+            delivery,
+            messages,
+            sender,
+            places: Arc::new(Semaphore::new(EVALUATIONS)),
+        }
+    }
+
+    /// Runs as long as the process.
+    pub(super) fn run(mut self) {
+        loop {
+            self.perform();
+            match self.messages.recv_timeout(self.pause()) {
+                Ok(message) => self.take(message),
+                Err(RecvTimeoutError::Timeout) => self.ruler.handle_timeout(self.clock.now()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    fn pause(&self) -> Duration {
+        let now = self.clock.now().wall.unix_millis();
+        let left = self.ruler.poll_timeout().map(|due| due.saturating_sub(now));
+        let left = left.map(|left| Duration::from_millis(u64::try_from(left).unwrap_or(0)));
+        left.map_or(LONGEST, |left| left.min(LONGEST))
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Load(set) => self.ruler.load(set, self.clock.now()),
+            Message::Evaluated(id, result) => {
+                self.ruler.evaluated(id, result, self.clock.now());
+            }
+            Message::Show(to) => {
+                let shown = (Arc::clone(self.ruler.set()), self.ruler.states().clone());
+                // Whoever asked may have gone.
+                let _ = to.send(shown);
+            }
+        }
+        // Many messages may come without a pause between them.
+        self.ruler.handle_timeout(self.clock.now());
+    }
+
+    fn perform(&mut self) {
+        while let Some(effect) = self.ruler.poll_effect() {
+            match effect {
+                Effect::Evaluate(evaluation) => self.begin(evaluation),
+                Effect::Tell(told) => self.delivery.tell(told),
+                Effect::Write(_) | Effect::Keep(_) => {}
+                Effect::Say(word) => say(&word),
+            }
+        }
+    }
+
+    fn begin(&self, evaluation: Evaluation) {
+        let (federation, sender) = (Arc::clone(&self.federation), self.sender.clone());
+        let places = Arc::clone(&self.places);
+        let id = evaluation.id;
+        spawn(&self.runtime, "rule", async move {
+            let Ok(_place) = places.acquire_owned().await else {
+                return;
+            };
+            // One that panics must not be waited for.
+            let evaluated = tokio::spawn(async move { evaluate(&federation, evaluation).await });
+            let result = evaluated.await;
+            let result =
+                result.unwrap_or_else(|_| Err("the evaluation failed by a bug".to_owned()));
+            // The thread may have ended.
+            let _ = sender.send(Message::Evaluated(id, result));
+        });
+    }
+}
+
+fn say(word: &Word) {
+    match word {
+        Word::Failed {
+            group,
+            rule,
+            reason,
+        } => tracing::warn!(
+            group,
+            rule,
+            reason,
+            "a rule was not evaluated: its alerts stay as they are"
+        ),
+        Word::Recovered { group, rule } => {
+            tracing::info!(group, rule, "the rule is evaluated again");
+        }
+        Word::Missed { group, slots } => tracing::warn!(
+            group,
+            slots,
+            "evaluations were missed: the rules of the group take longer than its interval"
+        ),
+        Word::GaveUp {
+            group,
+            rule,
+            alerts,
+        } => tracing::error!(
+            group,
+            rule,
+            alerts,
+            "partitions are missing for so long that alerts are decided without them"
+        ),
+    }
+}

@@ -1,0 +1,53 @@
+//! Evaluations of the ruler: over the endpoints, and over what rules wrote.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    federation::Local,
+    io::federation::Federation,
+    labels::LabelSet,
+    promql::{Point, Sample, Value, engine::Steps},
+    ruler::{Answered, Evaluation},
+};
+
+/// What of an interval an evaluation may take, in percent: the next slot must find the rule free.
+const OF_INTERVAL: i64 = 80;
+/// No evaluation needs to be shorter; milliseconds.
+const SHORTEST: i64 = 1_000;
+/// None may take longer; milliseconds.
+const LONGEST: i64 = 120_000;
+
+/// Evaluates an expression at an instant.
+pub(super) async fn evaluate(
+    federation: &Federation,
+    evaluation: Evaluation,
+) -> Result<Answered, String> {
+    let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
+    let within = (evaluation.within / 100 * OF_INTERVAL).clamp(SHORTEST, LONGEST);
+    let within = Duration::from_millis(u64::try_from(within).unwrap_or(1));
+    let asked = federation.query_beside(
+        &evaluation.expr,
+        Steps::instant(evaluation.at),
+        evaluation.options,
+        within,
+        own.into_iter().collect(),
+    );
+    let reply = asked.await.map_err(|error| error.to_string())?;
+    let missing = reply.warnings();
+    let elements = match reply.answer.output.value {
+        Value::Vector(samples) => samples,
+        Value::Scalar { time, value } => vec![Sample {
+            labels: LabelSet::empty(),
+            time,
+            point: Point::Float(value),
+        }],
+        Value::Matrix(_) | Value::String { .. } => {
+            return Err("rule result is not a vector or scalar".to_owned());
+        }
+    };
+    Ok(Answered {
+        elements,
+        certainty: reply.answer.certainty,
+        missing,
+    })
+}

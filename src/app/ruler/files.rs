@@ -1,0 +1,79 @@
+//! `--ruler.config-file` and the files of rules that it names: all of them are right, or nothing changes.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    app::{
+        config_file::ConfigError,
+        rule_files::{expand_patterns, read_rule_file, read_ruler_file},
+    },
+    config::{RuleFile, RuleOptions, RulerConfig},
+    labels::LabelSet,
+    promql::engine::Options,
+    ruler::{RuleSet, Settings},
+};
+
+/// The ruler's files, read and checked.
+#[derive(Debug, Clone)]
+pub(in crate::app) struct LoadedRules {
+    /// What the ruler's own file says.
+    pub(super) config: RulerConfig,
+    /// The rules.
+    pub(super) set: Arc<RuleSet>,
+}
+
+impl LoadedRules {
+    /// Reads the file and those that it names.
+    pub(super) fn read(
+        file: &Path,
+        external_url: &str,
+        options: Options,
+    ) -> Result<Self, ConfigError> {
+        let config = read_ruler_file(file);
+        let config = config.map_err(|error| ConfigError::Refused(error.to_string()))?;
+        let files = rule_files(&config)?;
+        let settings = Settings {
+            interval: config.evaluation_interval,
+            query_offset: config.rule_query_offset,
+            on_partial: config.on_partial,
+            hold_for: config.hold_for,
+            resend_delay: config.resend_delay,
+            external_labels: LabelSet::from_pairs(&config.external_labels),
+            external_url: external_url.into(),
+            options,
+        };
+        let set = Arc::new(RuleSet::new(files, settings));
+        Ok(Self { config, set })
+    }
+}
+
+fn rule_files(config: &RulerConfig) -> Result<Vec<RuleFile>, ConfigError> {
+    let (paths, none) = expand_patterns(&config.rule_files);
+    for pattern in none {
+        tracing::warn!(pattern, "rule_files: there is no such file");
+    }
+    let mut files = Vec::new();
+    let mut errors = Vec::new();
+    for path in paths {
+        match read_rule_file(&path, &RuleOptions::default()) {
+            Ok(file) => {
+                for warning in &file.warnings {
+                    tracing::warn!(
+                        file = path,
+                        line = warning.line,
+                        column = warning.column,
+                        "{}",
+                        warning.message
+                    );
+                }
+                files.push(file);
+            }
+            Err(error) => errors.push(error.to_string()),
+        }
+    }
+    if errors.is_empty() {
+        Ok(files)
+    } else {
+        Err(ConfigError::Refused(errors.join("\n")))
+    }
+}

@@ -1,0 +1,10 @@
+//! The ruler in the world: its files, its thread, the queries it asks, and the alerts it tells of.
+
+mod files;
+
+mod deliver;
+mod drive;
+mod evaluate;
+mod start;
+
+pub(super) use start::Rules;

@@ -1,0 +1,121 @@
+//! Starts the ruler, gives it other rules, and shows it.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    time::Duration,
+};
+
+use tokio::{runtime, sync::oneshot};
+
+use super::{
+    deliver::Delivery,
+    drive::{Driver, Message},
+    files::LoadedRules,
+};
+use crate::{
+    api::prometheus::{RuleReader, Showing},
+    app::{config_file::ConfigError, queries},
+    io::{Clock, Handle, federation::Federation, spawn, spawn_thread},
+    ruler::Ruler,
+};
+
+/// How long a reader waits for the thread.
+const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+
+/// The ruler of this node.
+#[derive(Debug)]
+pub(in crate::app) struct Rules {
+    file: PathBuf,
+    external_url: String,
+    delivery: Delivery,
+    thread: Mutex<mpsc::Sender<Message>>,
+}
+
+impl Rules {
+    /// Reads the ruler's files; none if there is no name of one.
+    pub(in crate::app) fn open(
+        file: &Path,
+        external_url: &str,
+    ) -> Result<Option<LoadedRules>, ConfigError> {
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        LoadedRules::read(file, external_url, queries::options()).map(Some)
+    }
+
+    /// Starts evaluating.
+    pub(in crate::app) fn start(
+        file: &Path,
+        external_url: &str,
+        loaded: &LoadedRules,
+        node: Handle,
+        clock: Clock,
+        federation: Arc<Federation>,
+        runtime: &runtime::Handle,
+    ) -> std::io::Result<Arc<Self>> {
+        let (delivery, deliver) = Delivery::new(node, clock);
+        spawn(runtime, "alerts of rules", deliver);
+        let (sender, messages) = mpsc::channel();
+        let rules = Arc::new(Self {
+            file: file.to_owned(),
+            external_url: external_url.to_owned(),
+            delivery: delivery.clone(),
+            thread: Mutex::new(sender.clone()),
+        });
+        delivery.relabel_by(&loaded.config.alert_relabel_configs);
+        tell(loaded);
+        let ruler = Ruler::new(Arc::clone(&loaded.set), clock.now());
+        let driver = Driver::new(
+            ruler,
+            clock,
+            federation,
+            runtime.clone(),
+            delivery,
+            (sender, messages),
+        );
+        spawn_thread("ruler", move || driver.run())?;
+        Ok(rules)
+    }
+
+    /// Reads the files again, for [`take`](Self::take) once all other files are right as well.
+    pub(in crate::app) fn read(&self) -> Result<LoadedRules, ConfigError> {
+        let read = LoadedRules::read(&self.file, &self.external_url, queries::options());
+        read.inspect_err(|error| {
+            tracing::error!(file = %self.file.display(), err = %error, "the rules stay as they were");
+        })
+    }
+
+    /// Puts rules into force.
+    pub(in crate::app) fn take(&self, loaded: &LoadedRules) {
+        tell(loaded);
+        self.delivery
+            .relabel_by(&loaded.config.alert_relabel_configs);
+        self.send(Message::Load(Arc::clone(&loaded.set)));
+    }
+
+    fn send(&self, message: Message) {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        // The thread ends with the process.
+        let _ = thread.send(message);
+    }
+}
+
+fn tell(loaded: &LoadedRules) {
+    let groups = &loaded.set.groups;
+    tracing::info!(
+        groups = groups.len(),
+        rules = groups.iter().map(|group| group.rules.len()).sum::<usize>(),
+        "rules are in force"
+    );
+}
+
+impl RuleReader for Rules {
+    fn show(&self) -> Showing<'_> {
+        Box::pin(async move {
+            let (to, shown) = oneshot::channel();
+            self.send(Message::Show(to));
+            tokio::time::timeout(SHOWN_WITHIN, shown).await.ok()?.ok()
+        })
+    }
+}

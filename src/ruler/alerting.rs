@@ -1,0 +1,347 @@
+//! The life of the alerts of one rule (Prometheus's `rules/alerting.go`), with what Prometheus lacks: an answer that does
+//! not see all of the world proves neither that a condition holds nor that it ended.
+
+use std::collections::BTreeMap;
+
+use crate::labels::LabelSet;
+
+/// How long an alert that ended is kept, so that its end is told again if need be; milliseconds (`resolvedRetention`).
+const RESOLVED_KEPT: i64 = 15 * 60 * 1000;
+
+/// How far an alert has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Phase {
+    /// The condition holds, but not yet for as long as `for` says.
+    Pending,
+    /// It fires.
+    Firing,
+    /// It fired, and the condition ended.
+    Resolved,
+}
+
+/// One alert of a rule. All times are Unix milliseconds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instance {
+    /// The labels of the element of the query's result, by which it is known what the element depends on.
+    pub source: LabelSet,
+    /// What describes it, as of the last evaluation.
+    pub annotations: LabelSet,
+    /// The value of the last evaluation.
+    pub value: f64,
+    /// How far it has come.
+    pub phase: Phase,
+    /// When the condition began to hold; set once per activation.
+    pub active_at: i64,
+    /// When it began to fire.
+    pub fired_at: Option<i64>,
+    /// Since when it fires only because of `keep_firing_for`.
+    pub keep_firing_since: Option<i64>,
+    /// When it ended.
+    pub resolved_at: Option<i64>,
+    /// When it was last told.
+    pub last_sent: Option<i64>,
+    /// Since when it is unknown whether the condition holds.
+    pub held_since: Option<i64>,
+}
+
+/// An element of the query's result, with the words of the rule filled in.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Element {
+    /// Its labels in the result.
+    pub(super) source: LabelSet,
+    /// The labels of the alert.
+    pub(super) labels: LabelSet,
+    /// The annotations of the alert.
+    pub(super) annotations: LabelSet,
+    /// Its value.
+    pub(super) value: f64,
+    /// Whether it would be there, too, if all partitions had answered.
+    pub(super) proven: bool,
+}
+
+/// What a rule asks for; times in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// `for`.
+    pub hold: i64,
+    /// `keep_firing_for`.
+    pub keep_firing_for: i64,
+    /// Alerts that it may have; 0 for any number.
+    pub limit: usize,
+    /// How long what is unknown stays as it is; afterwards an answer counts as if it were complete.
+    pub hold_for: i64,
+}
+
+/// The alerts of a rule by their labels.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Alerts {
+    instances: BTreeMap<LabelSet, Instance>,
+}
+
+/// What an evaluation did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Progress {
+    /// The labels of the alerts whose phase or times changed, those that are gone among them.
+    pub(super) changed: Vec<LabelSet>,
+    /// How many new alerts the limit refused.
+    pub(super) refused: usize,
+    /// How many are as they were because it is unknown whether their condition holds.
+    pub(super) held: usize,
+    /// How many count as decided because they were unknown for too long.
+    pub(super) given_up: usize,
+}
+
+/// Two elements of a result became one alert.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("vector contains metrics with the same labelset after applying alert labels")]
+pub(super) struct SameLabels;
+
+/// An alert that is due to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Due<'a> {
+    /// What identifies it.
+    pub(super) labels: &'a LabelSet,
+    /// The alert.
+    pub(super) instance: &'a Instance,
+}
+
+impl Alerts {
+    /// Takes in the result of an evaluation at `at`; `certain` says of the source labels of an element whether it, or
+    /// that it is not there, would be the same if all partitions had answered.
+    ///
+    /// # Errors
+    /// When two elements have the same labels; nothing changes then.
+    pub(super) fn advance(
+        &mut self,
+        at: i64,
+        elements: Vec<Element>,
+        certain: &dyn Fn(&LabelSet) -> bool,
+        terms: Terms,
+    ) -> Result<Progress, SameLabels> {
+        let mut found = BTreeMap::new();
+        for element in elements {
+            if found.insert(element.labels.clone(), element).is_some() {
+                return Err(SameLabels);
+            }
+        }
+        let mut progress = Progress::default();
+        for (labels, instance) in &mut self.instances {
+            let before = instance.clone();
+            match found.remove(labels) {
+                Some(element) => instance.seen(at, element, certain, terms, &mut progress),
+                None => instance.unseen(at, certain, terms, &mut progress),
+            }
+            if instance.differs(&before) {
+                progress.changed.push(labels.clone());
+            }
+        }
+        self.instances.retain(|_, instance| !instance.is_over(at));
+        self.admit(at, found, certain, terms, &mut progress);
+        Ok(progress)
+    }
+
+    fn admit(
+        &mut self,
+        at: i64,
+        found: BTreeMap<LabelSet, Element>,
+        certain: &dyn Fn(&LabelSet) -> bool,
+        terms: Terms,
+        progress: &mut Progress,
+    ) {
+        let mut active = self.active().count();
+        for (labels, element) in found {
+            if !element.proven && !certain(&element.source) {
+                progress.held += 1;
+                continue;
+            }
+            if terms.limit > 0 && active >= terms.limit {
+                progress.refused += 1;
+                continue;
+            }
+            active += 1;
+            progress.changed.push(labels.clone());
+            let mut instance = Instance::new(at, element);
+            instance.fire_if_due(at, terms.hold);
+            self.instances.insert(labels, instance);
+        }
+    }
+
+    /// Those that are pending or fire, by their labels.
+    pub fn active(&self) -> impl Iterator<Item = (&LabelSet, &Instance)> {
+        let active = |(_, instance): &(&LabelSet, &Instance)| instance.phase != Phase::Resolved;
+        self.instances.iter().filter(active)
+    }
+
+    /// All of them, those that ended lately as well.
+    pub fn all(&self) -> impl Iterator<Item = (&LabelSet, &Instance)> {
+        self.instances.iter()
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn get(&self, labels: &LabelSet) -> Option<&Instance> {
+        self.instances.get(labels)
+    }
+
+    /// Marks those that are to be told at `at` and gives them: an end that was not told yet, and what fires at every
+    /// `resend` milliseconds (`needsSending`).
+    pub(super) fn due(&mut self, at: i64, resend: i64) -> impl Iterator<Item = Due<'_>> {
+        self.instances
+            .iter_mut()
+            .filter_map(move |(labels, instance)| {
+                if !instance.needs_sending(at, resend) {
+                    return None;
+                }
+                instance.last_sent = Some(at);
+                Some(Due { labels, instance })
+            })
+    }
+
+    /// Ends all that fire, as when their rule is gone.
+    pub(super) fn end(&mut self, at: i64) {
+        self.instances
+            .retain(|_, instance| instance.phase != Phase::Pending);
+        for instance in self.instances.values_mut() {
+            instance.resolve(at);
+        }
+    }
+}
+
+impl Instance {
+    fn new(at: i64, element: Element) -> Self {
+        Self {
+            source: element.source,
+            annotations: element.annotations,
+            value: element.value,
+            phase: Phase::Pending,
+            active_at: at,
+            fired_at: None,
+            keep_firing_since: None,
+            resolved_at: None,
+            last_sent: None,
+            held_since: None,
+        }
+    }
+
+    fn seen(
+        &mut self,
+        at: i64,
+        element: Element,
+        certain: &dyn Fn(&LabelSet) -> bool,
+        terms: Terms,
+        progress: &mut Progress,
+    ) {
+        if !element.proven && !certain(&element.source) && self.holds(at, terms, progress) {
+            return;
+        }
+        self.held_since = None;
+        if self.phase == Phase::Resolved {
+            // What begins again is a new activation; that its last end was told is of no importance any more.
+            *self = Self::new(at, element);
+        } else {
+            self.source = element.source;
+            self.annotations = element.annotations;
+            self.value = element.value;
+            self.keep_firing_since = None;
+        }
+        self.fire_if_due(at, terms.hold);
+    }
+
+    fn unseen(
+        &mut self,
+        at: i64,
+        certain: &dyn Fn(&LabelSet) -> bool,
+        terms: Terms,
+        progress: &mut Progress,
+    ) {
+        if self.phase == Phase::Resolved {
+            return;
+        }
+        if !certain(&self.source) && self.holds(at, terms, progress) {
+            return;
+        }
+        self.held_since = None;
+        if self.phase == Phase::Firing && terms.keep_firing_for > 0 {
+            let since = *self.keep_firing_since.get_or_insert(at);
+            if at.saturating_sub(since) < terms.keep_firing_for {
+                return;
+            }
+        }
+        self.resolve(at);
+    }
+
+    /// Whether what is unknown of it stays as it is.
+    fn holds(&mut self, at: i64, terms: Terms, progress: &mut Progress) -> bool {
+        let since = *self.held_since.get_or_insert(at);
+        let holds = at.saturating_sub(since) < terms.hold_for;
+        if holds {
+            progress.held += 1;
+        } else {
+            progress.given_up += 1;
+        }
+        holds
+    }
+
+    fn fire_if_due(&mut self, at: i64, hold: i64) {
+        let long_enough = at.saturating_sub(self.active_at) >= hold;
+        match self.phase {
+            Phase::Pending if long_enough => {
+                self.phase = Phase::Firing;
+                self.fired_at = Some(at);
+            }
+            // The rule's `for` became longer.
+            Phase::Firing if !long_enough => {
+                self.phase = Phase::Pending;
+                self.fired_at = None;
+                self.last_sent = None;
+            }
+            Phase::Pending | Phase::Firing | Phase::Resolved => {}
+        }
+    }
+
+    fn resolve(&mut self, at: i64) {
+        if self.phase != Phase::Resolved {
+            // One that never fired has nothing to be told, and is dropped.
+            self.resolved_at = Some(at);
+        }
+        if self.phase == Phase::Firing {
+            self.phase = Phase::Resolved;
+            self.keep_firing_since = None;
+        }
+    }
+
+    /// Whether nobody needs to know it any more.
+    fn is_over(&self, at: i64) -> bool {
+        match self.phase {
+            Phase::Pending => self.resolved_at.is_some(),
+            Phase::Firing => false,
+            Phase::Resolved => self
+                .resolved_at
+                .is_none_or(|ended| at.saturating_sub(ended) > RESOLVED_KEPT),
+        }
+    }
+
+    fn needs_sending(&self, at: i64, resend: i64) -> bool {
+        let sent = self.last_sent.unwrap_or(i64::MIN);
+        match self.phase {
+            Phase::Pending => false,
+            Phase::Resolved if self.resolved_at.is_some_and(|ended| ended > sent) => true,
+            Phase::Firing | Phase::Resolved => sent.saturating_add(resend) < at,
+        }
+    }
+
+    /// Whether other nodes need to know of the difference.
+    fn differs(&self, before: &Self) -> bool {
+        let key = |one: &Self| {
+            (
+                one.phase,
+                one.active_at,
+                one.fired_at,
+                one.keep_firing_since,
+                one.resolved_at,
+                one.held_since,
+            )
+        };
+        key(self) != key(before)
+    }
+}

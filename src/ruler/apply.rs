@@ -1,0 +1,328 @@
+//! What an evaluation changes.
+
+use std::sync::Arc;
+
+use super::{
+    alerting::{Alerts, Element, Phase, Progress},
+    effect::{Answered, Change, Effect, Told, Word},
+    machine::Ruler,
+    recording::{Recorded, Written},
+    set::{GroupKey, Rule, RuleKey, millis},
+    state::{Health, RuleState},
+};
+use crate::{config::OnPartial, labels::LabelSet, promql::Point, time::Timestamp};
+
+/// How an evaluation ended.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    Failed(String),
+    Alerts {
+        answered: Answered,
+        elements: Vec<Element>,
+    },
+    Series {
+        answered: Answered,
+        recorded: Vec<Recorded>,
+    },
+}
+
+/// Where a rule is, and when.
+#[derive(Clone, Copy)]
+struct Spot {
+    group: usize,
+    slot: i64,
+    query_offset: i64,
+    interval: i64,
+}
+
+impl Ruler {
+    pub(super) fn apply(
+        &mut self,
+        group: usize,
+        at: usize,
+        rule: &Rule,
+        slot: i64,
+        took: i64,
+        outcome: Outcome,
+    ) {
+        let Some(of) = self.set.groups.get(group) else {
+            return;
+        };
+        let spot = Spot {
+            group,
+            slot,
+            query_offset: of.query_offset,
+            interval: of.cadence.interval(),
+        };
+        let groups = self.states.groups.get_mut(group);
+        let Some(place) = groups.and_then(|group| group.rules.get_mut(at)) else {
+            return;
+        };
+        let mut state = std::mem::take(place);
+        state.last_evaluation = Some(slot);
+        state.took = took;
+        state.evaluations += 1;
+        let result = self.apply_to(&mut state, rule, spot, outcome);
+        self.note(&mut state, rule, spot, result);
+        // Whatever came of it, the rule was looked at: what fires goes on.
+        if rule.key.alerting {
+            self.tell_of(&mut state, slot, spot.interval, &rule.definition.text);
+        }
+        let groups = self.states.groups.get_mut(group);
+        if let Some(place) = groups.and_then(|group| group.rules.get_mut(at)) {
+            *place = state;
+        }
+    }
+
+    fn apply_to(
+        &mut self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        outcome: Outcome,
+    ) -> Result<(), String> {
+        let (answered, outcome) = match outcome {
+            Outcome::Failed(reason) => return Err(reason),
+            Outcome::Alerts { answered, elements } => (answered, Ok(elements)),
+            Outcome::Series { answered, recorded } => (answered, Err(recorded)),
+        };
+        state.missing.clone_from(&answered.missing);
+        if rule.on_partial == OnPartial::Abort && !answered.certainty.is_complete() {
+            return Err(format!(
+                "partitions are missing, and on_partial is abort: {}",
+                answered.missing.join("; ")
+            ));
+        }
+        let accepts = rule.on_partial == OnPartial::Accept;
+        let certain = |labels: &LabelSet| accepts || answered.certainty.is_certain(labels);
+        match outcome {
+            Ok(elements) => self.apply_alerts(state, rule, spot, elements, &certain),
+            Err(recorded) => self.apply_series(state, rule, spot, recorded, &certain),
+        }
+    }
+
+    fn apply_series(
+        &mut self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        recorded: Vec<Recorded>,
+        certain: &dyn Fn(&LabelSet) -> bool,
+    ) -> Result<(), String> {
+        let limit = rule.terms.limit;
+        if limit > 0 && recorded.len() > limit {
+            return Err(format!(
+                "exceeded limit of {limit} with {} series",
+                recorded.len()
+            ));
+        }
+        let time = spot.slot.saturating_sub(spot.query_offset);
+        // A value that depends on a missing partition is not the value: better none than a wrong one.
+        let count = recorded.len();
+        let known: Vec<_> = recorded
+            .into_iter()
+            .filter(|one| certain(&one.source))
+            .collect();
+        state.held = count - known.len();
+        let written = state.alive.write(time, known, certain);
+        let written = written.map_err(|error| error.to_string())?;
+        self.count(spot, written.len());
+        self.write(written);
+        Ok(())
+    }
+
+    fn apply_alerts(
+        &mut self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        elements: Vec<Element>,
+        certain: &dyn Fn(&LabelSet) -> bool,
+    ) -> Result<(), String> {
+        let progress = state
+            .alerts
+            .advance(spot.slot, elements, certain, rule.terms);
+        let progress = progress.map_err(|error| error.to_string())?;
+        state.held = progress.held;
+        let time = spot.slot.saturating_sub(spot.query_offset);
+        let about = about(&state.alerts);
+        let written = state.alive.write(time, about, &|_| true);
+        let written = written.map_err(|error| error.to_string())?;
+        self.count(spot, written.len());
+        self.write(written);
+        self.keep(state, rule, spot, &progress);
+        if progress.given_up > 0 {
+            self.effects.push_back(Effect::Say(Word::GaveUp {
+                group: self
+                    .group_key(spot.group)
+                    .map(|key| key.joined())
+                    .unwrap_or_default(),
+                rule: rule.name().to_owned(),
+                alerts: progress.given_up,
+            }));
+        }
+        match progress.refused {
+            0 => Ok(()),
+            refused => Err(format!(
+                "exceeded limit of {} with {} alerts: those that were there go on, {refused} new ones are not alerts",
+                rule.terms.limit,
+                state.alerts.active().count() + refused
+            )),
+        }
+    }
+
+    fn keep(&mut self, state: &RuleState, rule: &Rule, spot: Spot, progress: &Progress) {
+        let Some(group) = self.group_key(spot.group) else {
+            return;
+        };
+        let change = |labels: &LabelSet| Change {
+            group: group.clone(),
+            rule: rule.key.clone(),
+            labels: labels.clone(),
+            slot: spot.slot,
+            instance: state.alerts.get(labels).cloned(),
+        };
+        if !progress.changed.is_empty() {
+            let changes = progress.changed.iter().map(change).collect();
+            self.effects.push_back(Effect::Keep(changes));
+        }
+    }
+
+    pub(super) fn forget(&mut self, group: &GroupKey, rule: &RuleKey, state: &RuleState, at: i64) {
+        let change = |labels: &LabelSet| Change {
+            group: group.clone(),
+            rule: rule.clone(),
+            labels: labels.clone(),
+            slot: at,
+            instance: None,
+        };
+        let changes: Vec<Change> = state
+            .alerts
+            .all()
+            .map(|(labels, _)| change(labels))
+            .collect();
+        if !changes.is_empty() {
+            self.effects.push_back(Effect::Keep(changes));
+        }
+    }
+
+    fn note(&mut self, state: &mut RuleState, rule: &Rule, spot: Spot, result: Result<(), String>) {
+        let group = || {
+            self.group_key(spot.group)
+                .map(|key| key.joined())
+                .unwrap_or_default()
+        };
+        let name = || rule.name().to_owned();
+        match result {
+            Ok(()) => {
+                if state.health == Health::Err {
+                    let (group, rule) = (group(), name());
+                    self.effects
+                        .push_back(Effect::Say(Word::Recovered { group, rule }));
+                }
+                state.health = Health::Ok;
+                state.last_error.clear();
+            }
+            Err(reason) => {
+                if state.last_error != reason {
+                    let (group, rule) = (group(), name());
+                    let reason = reason.clone();
+                    self.effects.push_back(Effect::Say(Word::Failed {
+                        group,
+                        rule,
+                        reason,
+                    }));
+                }
+                state.health = Health::Err;
+                state.failures += 1;
+                state.last_error = reason;
+            }
+        }
+    }
+
+    /// Tells of the alerts that are due.
+    pub(super) fn tell_of(&mut self, state: &mut RuleState, at: i64, interval: i64, text: &str) {
+        let settings = &self.set.settings;
+        let resend = millis(settings.resend_delay);
+        let lasts = interval.max(resend).saturating_mul(4);
+        let url: Arc<str> = generator_url(&settings.external_url, text).into();
+        let told = state.alerts.due(at, resend).map(|due| Told {
+            labels: with_external(due.labels, &settings.external_labels),
+            annotations: due.instance.annotations.clone(),
+            starts_at: Timestamp::from_millis(
+                due.instance.fired_at.unwrap_or(due.instance.active_at),
+            ),
+            ends_at: Timestamp::from_millis(match due.instance.phase {
+                Phase::Resolved => due.instance.resolved_at.unwrap_or(at),
+                Phase::Pending | Phase::Firing => at.saturating_add(lasts),
+            }),
+            generator_url: Arc::clone(&url),
+        });
+        let told: Vec<Told> = told.collect();
+        if !told.is_empty() {
+            self.effects.push_back(Effect::Tell(told));
+        }
+    }
+
+    fn count(&mut self, spot: Spot, samples: usize) {
+        if let Some(group) = self.states.groups.get_mut(spot.group) {
+            group.samples += samples;
+        }
+    }
+
+    pub(super) fn write(&mut self, written: Vec<Written>) {
+        if written.is_empty() {
+            return;
+        }
+        self.overlay.write(&written);
+        self.effects.push_back(Effect::Write(written));
+    }
+}
+
+/// The series about alerts: `ALERTS` and `ALERTS_FOR_STATE`.
+fn about(alerts: &Alerts) -> Vec<Recorded> {
+    let mut series = Vec::new();
+    for (labels, instance) in alerts.active() {
+        let phase = match instance.phase {
+            Phase::Pending => "pending",
+            Phase::Firing | Phase::Resolved => "firing",
+        };
+        let own = |name: &str| !matches!(name, "__name__" | "alertstate");
+        let base = || labels.iter().filter(|(name, _)| own(name));
+        let state =
+            LabelSet::from_pairs(base().chain([("__name__", "ALERTS"), ("alertstate", phase)]));
+        let since = labels.iter().filter(|(name, _)| *name != "__name__");
+        let since = LabelSet::from_pairs(since.chain([("__name__", "ALERTS_FOR_STATE")]));
+        let seconds = Timestamp::from_millis(instance.active_at).unix_seconds();
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds since 1970 are exact for 285 million years"
+        )]
+        let seconds = seconds as f64;
+        for (labels, value) in [(state, 1.0), (since, seconds)] {
+            series.push(Recorded {
+                source: instance.source.clone(),
+                labels,
+                point: Point::Float(value),
+            });
+        }
+    }
+    series
+}
+
+/// External labels do not replace an alert's own.
+fn with_external(labels: &LabelSet, external: &LabelSet) -> LabelSet {
+    let missing = external
+        .iter()
+        .filter(|(name, _)| labels.get(name).is_none());
+    LabelSet::from_pairs(labels.iter().chain(missing))
+}
+
+/// As Prometheus links to the table of an expression.
+fn generator_url(external_url: &str, text: &str) -> String {
+    let query: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
+    format!(
+        "{}/prometheus/graph?g0.expr={query}&g0.tab=1",
+        external_url.trim_end_matches('/')
+    )
+}

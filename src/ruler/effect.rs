@@ -1,0 +1,132 @@
+//! What the ruler asks of the world, and what comes back.
+
+use std::sync::Arc;
+
+use super::{
+    alerting::Instance,
+    overlay::Overlay,
+    recording::Written,
+    set::{GroupKey, RuleKey},
+};
+use crate::{
+    federation::Certainty,
+    labels::LabelSet,
+    promql::{Sample, ast::Expr, engine::Options},
+    time::Timestamp,
+};
+
+/// Names an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EvaluationId(pub u64);
+
+/// Something to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Evaluate an expression and hand the result back ([`super::Ruler::evaluated`]).
+    Evaluate(Evaluation),
+    /// Tell the Alertmanagers of alerts: this one, and others that are configured.
+    Tell(Vec<Told>),
+    /// Write samples to databases.
+    Write(Vec<Written>),
+    /// Keep what changed, here and on other nodes.
+    Keep(Vec<Change>),
+    /// Tell the operator.
+    Say(Word),
+}
+
+/// An expression to evaluate.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Names it.
+    pub id: EvaluationId,
+    /// The expression.
+    pub expr: Arc<Expr>,
+    /// At which time; Unix milliseconds.
+    pub at: i64,
+    /// How.
+    pub options: Options,
+    /// What rules wrote themselves, if the expression reads it.
+    pub own: Option<Overlay>,
+    /// Parameters of the requests to endpoints.
+    pub params: Arc<[(String, String)]>,
+    /// How long it may take; milliseconds.
+    pub within: i64,
+}
+
+/// The result of an evaluation.
+#[derive(Clone, Debug, Default)]
+pub struct Answered {
+    /// The elements; a scalar is one without labels.
+    pub elements: Vec<Sample>,
+    /// Which of them are certain, though partitions are missing.
+    pub certainty: Certainty,
+    /// The partitions that are missing, with their reasons.
+    pub missing: Vec<String>,
+}
+
+/// An alert as Alertmanagers are told of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// What identifies it.
+    pub labels: LabelSet,
+    /// What describes it.
+    pub annotations: LabelSet,
+    /// When it began to fire.
+    pub starts_at: Timestamp,
+    /// When it ended, or until when it fires if nobody says more.
+    pub ends_at: Timestamp,
+    /// Where its expression can be looked at.
+    pub generator_url: Arc<str>,
+}
+
+/// What became of an alert of a rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Its group.
+    pub group: GroupKey,
+    /// Its rule.
+    pub rule: RuleKey,
+    /// Its labels.
+    pub labels: LabelSet,
+    /// The slot in which it changed; Unix milliseconds.
+    pub slot: i64,
+    /// How it is now; `None` if it is forgotten.
+    pub instance: Option<Instance>,
+}
+
+/// Something for the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// An evaluation failed; said when the reason changes.
+    Failed {
+        /// The group, `file;name`.
+        group: String,
+        /// The rule.
+        rule: String,
+        /// Why.
+        reason: String,
+    },
+    /// It succeeds again.
+    Recovered {
+        /// The group.
+        group: String,
+        /// The rule.
+        rule: String,
+    },
+    /// Slots passed without an evaluation.
+    Missed {
+        /// The group.
+        group: String,
+        /// How many.
+        slots: u64,
+    },
+    /// What was unknown for too long counts as decided.
+    GaveUp {
+        /// The group.
+        group: String,
+        /// The rule.
+        rule: String,
+        /// How many alerts.
+        alerts: usize,
+    },
+}

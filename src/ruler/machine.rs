@@ -1,0 +1,342 @@
+//! The ruler: what is due is evaluated, results become alerts and samples, and nothing is decided by what is unknown.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+};
+
+use super::{
+    apply::Outcome,
+    effect::{Answered, Effect, Evaluation, EvaluationId, Word},
+    expand::{Expanding, Step},
+    overlay::Overlay,
+    set::{GroupKey, Rule, RuleSet},
+    state::{Gone, States},
+    wave::Wave,
+};
+use crate::{promql::ast::Expr, time::Now};
+
+/// Rules of a group that are evaluated at once, if they do not read each other and the group does not say.
+const CONCURRENCY: usize = 4;
+
+/// Evaluates rules, slot by slot. Synchronous: [`Self::handle_timeout`], [`Self::evaluated`], then
+/// [`Self::poll_effect`] until there is none, and again at [`Self::poll_timeout`].
+#[derive(Debug)]
+pub struct Ruler {
+    pub(super) set: Arc<RuleSet>,
+    pub(super) states: States,
+    pub(super) overlay: Overlay,
+    /// By component.
+    waves: Vec<Option<Wave>>,
+    running: BTreeMap<EvaluationId, Running>,
+    next: u64,
+    pub(super) effects: VecDeque<Effect>,
+    /// Since when the present set is in force: slots before are nobody's fault.
+    since: i64,
+}
+
+/// A rule under way.
+#[derive(Debug)]
+struct Running {
+    component: usize,
+    /// Its number in the component.
+    number: usize,
+    group: usize,
+    rule: usize,
+    slot: i64,
+    began: i64,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    /// Its expression is evaluated.
+    Expression,
+    /// A query of one of its templates is evaluated.
+    Template(Box<Expanding>),
+}
+
+impl Ruler {
+    /// A ruler without rules.
+    #[must_use]
+    pub fn new(set: Arc<RuleSet>, now: Now) -> Self {
+        let mut ruler = Self {
+            states: States::default(),
+            overlay: Overlay::default(),
+            waves: Vec::new(),
+            running: BTreeMap::new(),
+            next: 0,
+            effects: VecDeque::new(),
+            since: now.wall.unix_millis(),
+            set,
+        };
+        let (states, _) = States::default().carried_over(&ruler.set, &ruler.set);
+        ruler.states = states;
+        ruler.begin_anew();
+        ruler
+    }
+
+    /// Puts other rules into force. Rules that stay keep their state, whatever else changed; alerts of rules that are gone
+    /// end. Evaluations under way count no more.
+    pub fn load(&mut self, set: Arc<RuleSet>, now: Now) {
+        let old = std::mem::replace(&mut self.set, set);
+        let states = std::mem::take(&mut self.states);
+        let (states, gone) = states.carried_over(&old, &self.set);
+        self.states = states;
+        self.since = now.wall.unix_millis();
+        self.begin_anew();
+        self.end(gone, now);
+    }
+
+    fn begin_anew(&mut self) {
+        self.overlay.keep(self.set.reach.clone());
+        self.running.clear();
+        self.waves = self.set.components.iter().map(|_| None).collect();
+    }
+
+    fn end(&mut self, gone: Gone, now: Now) {
+        let at = now.wall.unix_millis();
+        for (group, rule, interval, mut state) in gone.rules {
+            state.alerts.end(at);
+            self.tell_of(&mut state, at, interval, "");
+            let ended = state.alive.end(at);
+            self.write(ended);
+            self.forget(&group, &rule, &state, at);
+        }
+    }
+
+    /// The rules in force.
+    #[must_use]
+    pub fn set(&self) -> &Arc<RuleSet> {
+        &self.set
+    }
+
+    /// What is known of them.
+    #[must_use]
+    pub fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// Something to do.
+    pub fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called next; Unix milliseconds. `None` while everything waits for answers.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<i64> {
+        let components = self.set.components.iter().zip(&self.waves);
+        let idle = components.filter(|(_, wave)| wave.is_none());
+        let groups = idle.flat_map(|(component, _)| component.groups.iter());
+        groups.filter_map(|group| self.next_slot(*group)).min()
+    }
+
+    fn next_slot(&self, group: usize) -> Option<i64> {
+        let cadence = self.set.groups.get(group)?.cadence;
+        let last = self.states.groups.get(group)?.last_slot;
+        Some(last.map_or_else(
+            || {
+                cadence
+                    .slot(self.since.saturating_sub(1))
+                    .saturating_add(cadence.interval())
+            },
+            |last| cadence.after(last),
+        ))
+    }
+
+    /// Begins the slots that are due.
+    pub fn handle_timeout(&mut self, now: Now) {
+        let at = now.wall.unix_millis();
+        for component in 0..self.waves.len() {
+            self.begin_slot(component, at);
+        }
+        self.overlay.forget(at);
+    }
+
+    fn begin_slot(&mut self, number: usize, now: i64) {
+        let set = Arc::clone(&self.set);
+        let Some(component) = set.components.get(number) else {
+            return;
+        };
+        if self.waves.get(number).is_none_or(Option::is_some) {
+            return;
+        }
+        // Of those that are late the latest slot counts; the earliest of these comes first.
+        let due = component.groups.iter().filter_map(|group| {
+            let next = self.next_slot(*group)?;
+            let cadence = set.groups.get(*group)?.cadence;
+            (next <= now).then(|| (cadence.slot(now), *group))
+        });
+        let due: Vec<(i64, usize)> = due.collect();
+        let Some(slot) = due.iter().map(|(slot, _)| *slot).min() else {
+            return;
+        };
+        let groups = due.iter().filter(|(of, _)| *of == slot);
+        let groups: Vec<usize> = groups.map(|(_, group)| *group).collect();
+        for group in &groups {
+            self.enter(*group, slot);
+        }
+        if let Some(wave) = self.waves.get_mut(number) {
+            *wave = Some(Wave::new(component, slot, groups));
+        }
+        self.advance(number, now);
+    }
+
+    /// Notes that a group's slot begins, and how many it missed.
+    fn enter(&mut self, at: usize, slot: i64) {
+        let (Some(group), Some(state)) = (self.set.groups.get(at), self.states.groups.get_mut(at))
+        else {
+            return;
+        };
+        let missed = state
+            .last_slot
+            .map_or(0, |last| group.cadence.between(last, slot));
+        state.last_slot = Some(slot);
+        state.samples = 0;
+        if missed > 0 {
+            state.missed += missed;
+            for rule in &mut state.rules {
+                rule.missed += missed;
+            }
+            self.effects.push_back(Effect::Say(Word::Missed {
+                group: group.key.joined(),
+                slots: missed,
+            }));
+        }
+    }
+
+    /// Begins what may begin, and ends the slot if nothing is left.
+    fn advance(&mut self, number: usize, now: i64) {
+        let set = Arc::clone(&self.set);
+        let Some(component) = set.components.get(number) else {
+            return;
+        };
+        let room = |group: usize, running: usize| {
+            let group = set.groups.get(group);
+            let own = group.and_then(|group| group.definition.concurrency);
+            running < own.unwrap_or(CONCURRENCY).max(1)
+        };
+        loop {
+            let Some(Some(wave)) = self.waves.get_mut(number) else {
+                return;
+            };
+            let Some(rule) = wave.begin(component, room) else {
+                if wave.is_over() {
+                    self.leave(number, now);
+                }
+                return;
+            };
+            let slot = wave.slot;
+            let Some((group, rule_at)) = component.rules.get(rule).copied() else {
+                return;
+            };
+            self.start(Running {
+                component: number,
+                number: rule,
+                group,
+                rule: rule_at,
+                slot,
+                began: now,
+                stage: Stage::Expression,
+            });
+        }
+    }
+
+    fn leave(&mut self, number: usize, now: i64) {
+        let Some(Some(wave)) = self.waves.get_mut(number).map(Option::take) else {
+            return;
+        };
+        for group in wave.groups {
+            if let Some(state) = self.states.groups.get_mut(group) {
+                state.took = now.saturating_sub(wave.slot);
+                state.iterations += 1;
+            }
+        }
+    }
+
+    fn start(&mut self, running: Running) {
+        let Some(rule) = self.rule(running.group, running.rule) else {
+            return;
+        };
+        let expr = Arc::new(rule.definition.expr.clone());
+        self.evaluate(&rule, expr, running);
+    }
+
+    fn evaluate(&mut self, rule: &Rule, expr: Arc<Expr>, running: Running) {
+        let Some(group) = self.set.groups.get(running.group) else {
+            return;
+        };
+        let id = EvaluationId(self.next);
+        self.next += 1;
+        let reads_own = rule.reads_own || matches!(running.stage, Stage::Template(_));
+        let evaluation = Evaluation {
+            id,
+            expr,
+            at: running.slot.saturating_sub(group.query_offset),
+            options: self.set.settings.options,
+            own: reads_own.then(|| self.overlay.clone()),
+            params: group.definition.params.clone().into(),
+            within: group.cadence.interval(),
+        };
+        self.running.insert(id, running);
+        self.effects.push_back(Effect::Evaluate(evaluation));
+    }
+
+    pub(super) fn rule(&self, group: usize, rule: usize) -> Option<Arc<Rule>> {
+        self.set.groups.get(group)?.rules.get(rule).cloned()
+    }
+
+    /// An evaluation ended. One of rules that are no more is passed over.
+    pub fn evaluated(&mut self, id: EvaluationId, result: Result<Answered, String>, now: Now) {
+        let at = now.wall.unix_millis();
+        let Some(mut running) = self.running.remove(&id) else {
+            return;
+        };
+        let Some(rule) = self.rule(running.group, running.rule) else {
+            return;
+        };
+        let stage = std::mem::replace(&mut running.stage, Stage::Expression);
+        let expanding = match (stage, result) {
+            (Stage::Expression, Err(reason)) => Err(reason),
+            (Stage::Expression, Ok(answered)) => Ok(Expanding::new(answered)),
+            (Stage::Template(mut expanding), result) => {
+                expanding.answer(result);
+                Ok(*expanding)
+            }
+        };
+        let outcome = match expanding {
+            Err(reason) => Outcome::Failed(reason),
+            Ok(mut expanding) => match expanding.step(&rule, &self.set.settings, running.slot) {
+                Step::Query(expr) => {
+                    running.stage = Stage::Template(Box::new(expanding));
+                    self.evaluate(&rule, expr, running);
+                    return;
+                }
+                Step::Done(outcome) => outcome,
+            },
+        };
+        self.settle(&rule, &running, outcome, at);
+        if let Some(Some(wave)) = self.waves.get_mut(running.component)
+            && let Some(component) = self.set.components.get(running.component)
+        {
+            wave.finish(component, running.number);
+        }
+        self.advance(running.component, at);
+    }
+
+    fn settle(&mut self, rule: &Rule, running: &Running, outcome: Outcome, now: i64) {
+        let took = now.saturating_sub(running.began);
+        self.apply(
+            running.group,
+            running.rule,
+            rule,
+            running.slot,
+            took,
+            outcome,
+        );
+    }
+
+    pub(super) fn group_key(&self, group: usize) -> Option<GroupKey> {
+        Some(self.set.groups.get(group)?.key.clone())
+    }
+}

@@ -1,0 +1,272 @@
+//! The rules that are in force, as the ruler needs them.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{
+    alerting::Terms,
+    cadence::{Cadence, spread},
+    depend::{self, Component, Output, Ties},
+    words::Words,
+};
+use crate::{
+    config::{OnPartial, Rule as Definition, RuleFile, RuleGroup, RuleKind},
+    federation::keeps_elements,
+    labels::LabelSet,
+    promql::engine::Options,
+};
+
+/// What applies to all rules.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The interval of groups that name none.
+    pub interval: Duration,
+    /// The query offset of groups that name none.
+    pub query_offset: Duration,
+    /// What an incomplete answer does to rules that do not say it.
+    pub on_partial: OnPartial,
+    /// How long what is unknown stays as it is.
+    pub hold_for: Duration,
+    /// How often what fires is told again.
+    pub resend_delay: Duration,
+    /// Labels that alerts get if they have no such label.
+    pub external_labels: LabelSet,
+    /// The address that links in alerts begin with.
+    pub external_url: Arc<str>,
+    /// How expressions are evaluated.
+    pub options: Options,
+}
+
+/// All rules that are in force.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// What applies to all.
+    pub settings: Settings,
+    /// The groups in the order of their files.
+    pub groups: Vec<Group>,
+    /// Which groups belong together.
+    pub components: Vec<Component>,
+    /// How far back each name that rules write and read is read; milliseconds.
+    pub reach: BTreeMap<String, i64>,
+}
+
+/// A group.
+#[derive(Debug)]
+pub struct Group {
+    /// Its file and name.
+    pub key: GroupKey,
+    /// Its slots.
+    pub cadence: Cadence,
+    /// How far before its slot it looks at the data; milliseconds.
+    pub query_offset: i64,
+    /// Its definition.
+    pub definition: RuleGroup,
+    /// Its rules, in order.
+    pub rules: Vec<Arc<Rule>>,
+}
+
+/// What identifies a group over reloads and nodes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GroupKey {
+    /// The path of its file.
+    pub file: Arc<str>,
+    /// Its name.
+    pub name: Arc<str>,
+}
+
+/// A rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// As the file has it.
+    pub definition: Definition,
+    /// What keeps its state over reloads: name, labels, and how many rules before it in the group have the same.
+    pub key: RuleKey,
+    /// What it reads and writes.
+    pub ties: Ties,
+    /// What an incomplete answer does.
+    pub on_partial: OnPartial,
+    /// `for`, `keep_firing_for`, the limit.
+    pub terms: Terms,
+    /// Whether other rules write what it reads.
+    pub reads_own: bool,
+    /// Whether what holds on a part of the data holds on all of it.
+    pub grows: bool,
+    /// The words of its alerts.
+    pub words: Words,
+}
+
+/// What identifies a rule in its group over reloads, as in Prometheus's `CopyState`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RuleKey {
+    /// Whether it is an alerting rule.
+    pub alerting: bool,
+    /// The name of the alert or of the series.
+    pub name: Arc<str>,
+    /// Its labels, with templates as they are written.
+    pub labels: LabelSet,
+    /// Its number among those of the same name and labels.
+    pub number: usize,
+}
+
+impl GroupKey {
+    /// `file;name`, as in the labels of Prometheus's metrics.
+    #[must_use]
+    pub fn joined(&self) -> String {
+        format!("{};{}", self.file, self.name)
+    }
+}
+
+impl RuleSet {
+    /// Makes the rules of files ready.
+    #[must_use]
+    pub fn new(files: Vec<RuleFile>, settings: Settings) -> Self {
+        let mut groups = Vec::new();
+        for file in files {
+            let path: Arc<str> = file.path.into();
+            for definition in file.groups {
+                groups.push(Group::new(&path, definition, &settings));
+            }
+        }
+        let ties: Vec<Vec<Ties>> = groups.iter().map(Group::ties).collect();
+        let reach = depend::reach(ties.iter().flatten());
+        let components = depend::components(&ties);
+        for component in &components {
+            let names = component.groups.iter().filter_map(|at| groups.get(*at));
+            // The first in the order of names: what joins later moves the others seldom.
+            let name = names.map(|group| group.key.joined()).min();
+            let offset = name.map_or(0, |name| spread(&name));
+            for at in &component.groups {
+                if let Some(group) = groups.get_mut(*at) {
+                    group.spread(offset);
+                }
+            }
+        }
+        for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
+            let reads = |name: &String| rule.ties.may_name(name);
+            let reads_own = reach.keys().any(reads);
+            if let Some(rule) = Arc::get_mut(rule) {
+                rule.reads_own = reads_own;
+            }
+        }
+        Self {
+            settings,
+            groups,
+            components,
+            reach,
+        }
+    }
+}
+
+impl Group {
+    fn new(path: &Arc<str>, definition: RuleGroup, settings: &Settings) -> Self {
+        let mut numbers: BTreeMap<RuleKey, usize> = BTreeMap::new();
+        let interval = millis(definition.interval.unwrap_or(settings.interval));
+        let rules = definition.rules.iter();
+        let rules = rules.map(|rule| {
+            let mut key = RuleKey::of(rule);
+            let number = numbers.entry(key.clone()).or_insert(0);
+            key.number = *number;
+            *number += 1;
+            Arc::new(Rule::new(rule.clone(), key, &definition, settings))
+        });
+        Self {
+            key: GroupKey {
+                file: Arc::clone(path),
+                name: definition.name.as_str().into(),
+            },
+            cadence: Cadence::new(interval, 0),
+            query_offset: millis(definition.query_offset.unwrap_or(settings.query_offset)),
+            rules: rules.collect(),
+            definition,
+        }
+    }
+
+    fn spread(&mut self, offset: i64) {
+        let offset = self.definition.eval_offset.map_or(offset, millis);
+        self.cadence = Cadence::new(self.cadence.interval(), offset);
+    }
+
+    fn ties(&self) -> Vec<Ties> {
+        self.rules.iter().map(|rule| rule.ties.clone()).collect()
+    }
+}
+
+impl Rule {
+    fn new(definition: Definition, key: RuleKey, group: &RuleGroup, settings: &Settings) -> Self {
+        let ties = Ties {
+            reads: depend::reads(&definition.expr, settings.options),
+            outputs: outputs(&definition),
+        };
+        let (hold, keep_firing_for) = match &definition.kind {
+            RuleKind::Alerting {
+                hold,
+                keep_firing_for,
+                ..
+            } => (millis(*hold), millis(*keep_firing_for)),
+            RuleKind::Recording { .. } => (0, 0),
+        };
+        let on_partial = definition.on_partial.or(group.on_partial);
+        Self {
+            key,
+            ties,
+            on_partial: on_partial.unwrap_or(settings.on_partial),
+            terms: Terms {
+                hold,
+                keep_firing_for,
+                limit: group.limit,
+                hold_for: millis(settings.hold_for),
+            },
+            reads_own: false,
+            grows: keeps_elements(&definition.expr),
+            words: Words::of(&definition),
+            definition,
+        }
+    }
+
+    /// The name of the alert or of the series that it records.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.key.name
+    }
+}
+
+impl RuleKey {
+    fn of(rule: &Definition) -> Self {
+        let (alerting, name) = match &rule.kind {
+            RuleKind::Alerting { alert, .. } => (true, alert),
+            RuleKind::Recording { record } => (false, record),
+        };
+        Self {
+            alerting,
+            name: name.as_str().into(),
+            labels: LabelSet::from_pairs(&rule.labels),
+            number: 0,
+        }
+    }
+}
+
+fn outputs(rule: &Definition) -> Vec<Output> {
+    let plain = rule
+        .labels
+        .iter()
+        .filter(|(_, value)| !value.contains("{{"));
+    match &rule.kind {
+        RuleKind::Recording { record } => vec![Output {
+            name: record.clone(),
+            fixed: LabelSet::from_pairs(&rule.labels),
+        }],
+        RuleKind::Alerting { alert, .. } => {
+            let name = ("alertname", alert.as_str());
+            let plain = plain.map(|(name, value)| (name.as_str(), value.as_str()));
+            let fixed = LabelSet::from_pairs(plain.chain([name]));
+            let output = |name: &str| Output {
+                name: name.to_owned(),
+                fixed: fixed.clone(),
+            };
+            vec![output("ALERTS"), output("ALERTS_FOR_STATE")]
+        }
+    }
+}
+
+pub(super) fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}

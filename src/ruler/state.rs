@@ -1,0 +1,128 @@
+//! What is known of groups and rules between evaluations.
+
+use std::collections::BTreeMap;
+
+use super::{
+    alerting::Alerts,
+    recording::Alive,
+    set::{GroupKey, RuleKey, RuleSet},
+};
+
+/// Whether a rule's last evaluation succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Health {
+    /// It was not evaluated yet.
+    #[default]
+    Unknown,
+    /// It succeeded.
+    Ok,
+    /// It failed.
+    Err,
+}
+
+impl Health {
+    /// As Prometheus's API has it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+            Self::Err => "err",
+        }
+    }
+}
+
+/// A rule between evaluations. Times are Unix milliseconds.
+#[derive(Clone, Debug, Default)]
+pub struct RuleState {
+    /// Its alerts, if it is an alerting rule.
+    pub alerts: Alerts,
+    /// Its series that go on: those that it records, or those about its alerts.
+    pub alive: Alive,
+    /// What became of the last evaluation.
+    pub health: Health,
+    /// The error of the last evaluation; empty if there was none.
+    pub last_error: String,
+    /// When it was last evaluated.
+    pub last_evaluation: Option<i64>,
+    /// How long that took; milliseconds.
+    pub took: i64,
+    /// The partitions that did not answer, with their reasons.
+    pub missing: Vec<String>,
+    /// How many elements are as they were because of them.
+    pub held: usize,
+    /// How many slots passed without an evaluation.
+    pub missed: u64,
+    /// Evaluations.
+    pub evaluations: u64,
+    /// Those that failed.
+    pub failures: u64,
+}
+
+/// A group between evaluations.
+#[derive(Clone, Debug, Default)]
+pub struct GroupState {
+    /// Its last slot.
+    pub last_slot: Option<i64>,
+    /// How long that took, from its first rule to its last; milliseconds.
+    pub took: i64,
+    /// Slots that were evaluated.
+    pub iterations: u64,
+    /// Slots that passed without an evaluation.
+    pub missed: u64,
+    /// The samples of the last slot.
+    pub samples: usize,
+    /// Its rules, in order.
+    pub rules: Vec<RuleState>,
+}
+
+/// The states of groups in the order of a [`RuleSet`].
+#[derive(Clone, Debug, Default)]
+pub struct States {
+    /// In the order of the set's groups.
+    pub groups: Vec<GroupState>,
+}
+
+/// States of rules that are no more.
+#[derive(Debug, Default)]
+pub(super) struct Gone {
+    /// Each with the name of its group and its interval; milliseconds.
+    pub(super) rules: Vec<(GroupKey, RuleKey, i64, RuleState)>,
+}
+
+impl States {
+    /// The states for a new set of rules: those of rules that stay are kept, whatever else changed.
+    pub(super) fn carried_over(self, old: &RuleSet, new: &RuleSet) -> (Self, Gone) {
+        let mut known: BTreeMap<GroupKey, (GroupState, BTreeMap<RuleKey, RuleState>, i64)> =
+            BTreeMap::new();
+        for (group, mut state) in old.groups.iter().zip(self.groups) {
+            let states = std::mem::take(&mut state.rules);
+            let keys = group.rules.iter().map(|rule| rule.key.clone());
+            let rules = keys.zip(states).collect();
+            let interval = group.cadence.interval();
+            known.insert(group.key.clone(), (state, rules, interval));
+        }
+        let mut groups = Vec::with_capacity(new.groups.len());
+        for group in &new.groups {
+            let mut before = known.get_mut(&group.key);
+            let mut take = |key: &RuleKey| match &mut before {
+                Some((_, rules, _)) => rules.remove(key).unwrap_or_default(),
+                None => RuleState::default(),
+            };
+            let rules = group.rules.iter().map(|rule| take(&rule.key)).collect();
+            let state = before.map(|(state, _, _)| state.clone());
+            groups.push(GroupState {
+                rules,
+                ..state.unwrap_or_default()
+            });
+        }
+        let gone = known.into_iter().flat_map(|(group, (_, rules, interval))| {
+            let rules = rules.into_iter();
+            rules.map(move |(rule, state)| (group.clone(), rule, interval, state))
+        });
+        let gone = Gone {
+            rules: gone.collect(),
+        };
+        (Self { groups }, gone)
+    }
+}

@@ -1,0 +1,190 @@
+//! A ruler, a clock that jumps, and answers that a test decides.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use crate::{
+    config::{OnPartial, RuleOptions, load_rules},
+    federation::{Certainty, Local as _},
+    labels::LabelSet,
+    promql::{
+        Point, Sample, Value,
+        engine::{Options, Steps, prepare},
+    },
+    ruler::{
+        Answered, Effect, Evaluation, Instance, Phase, RuleSet, Ruler, Settings, Told, Word,
+        Written,
+    },
+    time::{Now, Timestamp},
+};
+
+/// What a test answers to an evaluation.
+pub(super) type Answer = Result<Answered, String>;
+
+pub(super) struct Harness {
+    pub(super) ruler: Ruler,
+    pub(super) now: i64,
+    pub(super) told: Vec<(i64, Told)>,
+    pub(super) written: Vec<Written>,
+    pub(super) said: Vec<Word>,
+    pub(super) asked: Vec<(i64, String)>,
+}
+
+pub(super) fn settings() -> Settings {
+    Settings {
+        interval: Duration::from_secs(60),
+        query_offset: Duration::ZERO,
+        on_partial: OnPartial::Hold,
+        hold_for: Duration::from_secs(3600),
+        resend_delay: Duration::from_secs(60),
+        external_labels: LabelSet::empty(),
+        external_url: "http://here:9093".into(),
+        options: Options {
+            lookback: 300_000,
+            subquery_step: 60_000,
+            max_samples: 50_000_000,
+            delayed_name_removal: false,
+            use_start_timestamps: false,
+            type_and_unit_labels: false,
+        },
+    }
+}
+
+pub(super) fn rules(text: &str) -> Arc<RuleSet> {
+    let file = load_rules("rules.yml", text.as_bytes(), &RuleOptions::default());
+    let file = file.unwrap_or_else(|errors| panic!("{errors:?}"));
+    Arc::new(RuleSet::new(vec![file], settings()))
+}
+
+pub(super) fn now(millis: i64) -> Now {
+    Now {
+        mono: Duration::from_millis(u64::try_from(millis).unwrap()),
+        wall: Timestamp::from_millis(millis),
+    }
+}
+
+impl Harness {
+    pub(super) fn new(text: &str) -> Self {
+        Self {
+            ruler: Ruler::new(rules(text), now(0)),
+            now: 0,
+            told: Vec::new(),
+            written: Vec::new(),
+            said: Vec::new(),
+            asked: Vec::new(),
+        }
+    }
+
+    /// Runs until `seconds`, each evaluation answered at once.
+    pub(super) fn run(&mut self, seconds: i64, mut answer: impl FnMut(&Evaluation) -> Answer) {
+        let end = seconds * 1000;
+        while let Some(next) = self.ruler.poll_timeout().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.ruler.handle_timeout(now(self.now));
+            self.settle(&mut answer);
+        }
+        self.now = end;
+    }
+
+    pub(super) fn load(&mut self, text: &str) {
+        self.ruler.load(rules(text), now(self.now));
+        self.settle(&mut |_| Err("nobody asked".to_owned()));
+    }
+
+    fn settle(&mut self, answer: &mut impl FnMut(&Evaluation) -> Answer) {
+        while let Some(effect) = self.ruler.poll_effect() {
+            match effect {
+                Effect::Evaluate(evaluation) => {
+                    self.asked
+                        .push((evaluation.at, evaluation.expr.to_string()));
+                    let result = answer(&evaluation);
+                    self.ruler.evaluated(evaluation.id, result, now(self.now));
+                }
+                Effect::Tell(told) => self
+                    .told
+                    .extend(told.into_iter().map(|one| (self.now, one))),
+                Effect::Write(written) => self.written.extend(written),
+                Effect::Say(word) => self.said.push(word),
+                Effect::Keep(_) => {}
+            }
+        }
+    }
+
+    /// The alerts of all rules by their labels.
+    pub(super) fn alerts(&self) -> BTreeMap<String, Instance> {
+        let rules = self
+            .ruler
+            .states()
+            .groups
+            .iter()
+            .flat_map(|group| &group.rules);
+        let all = rules.flat_map(|rule| rule.alerts.all());
+        all.map(|(labels, instance)| (format!("{labels:?}"), instance.clone()))
+            .collect()
+    }
+
+    /// The phase of the only alert.
+    pub(super) fn phase(&self) -> Option<Phase> {
+        let alerts = self.alerts();
+        assert!(alerts.len() <= 1, "{alerts:?}");
+        alerts.into_values().next().map(|instance| instance.phase)
+    }
+
+    /// The last error of the only rule.
+    pub(super) fn error(&self) -> String {
+        let groups = &self.ruler.states().groups;
+        groups[0].rules[0].last_error.clone()
+    }
+}
+
+/// A complete answer with these elements.
+pub(super) fn of(elements: &[(&[(&str, &str)], f64)]) -> Answer {
+    Ok(Answered {
+        elements: elements
+            .iter()
+            .map(|(labels, value)| Sample {
+                labels: LabelSet::from_pairs(labels.iter().copied()),
+                time: 0,
+                point: Point::Float(*value),
+            })
+            .collect(),
+        ..Answered::default()
+    })
+}
+
+/// The same without a partition.
+pub(super) fn without(hole: &[(&str, &str)], answer: Answer) -> Answer {
+    let hole = LabelSet::from_pairs(hole.iter().copied());
+    let missing = vec![format!("partition {hole:?} is missing")];
+    answer.map(|answered| Answered {
+        certainty: Certainty::without(vec![hole]),
+        missing,
+        ..answered
+    })
+}
+
+/// What the expression is over what rules wrote alone.
+pub(super) fn over_own(evaluation: &Evaluation) -> Answer {
+    let prepared = prepare(
+        &evaluation.expr,
+        Steps::instant(evaluation.at),
+        evaluation.options,
+    );
+    let prepared = prepared.map_err(|error| error.to_string())?;
+    let own = evaluation.own.clone().unwrap_or_default();
+    let selections = prepared.selections().iter();
+    let data = selections.map(|one| own.select(&one.matchers, one.from, one.to));
+    let output = prepared.evaluate(&data.collect::<Vec<_>>());
+    let elements = match output.map_err(|error| error.to_string())?.value {
+        Value::Vector(samples) => samples,
+        Value::Scalar { time, value } => vec![Sample {
+            labels: LabelSet::empty(),
+            time,
+            point: Point::Float(value),
+        }],
+        other @ (Value::Matrix(_) | Value::String { .. }) => return Err(format!("{other:?}")),
+    };
+    Ok(Answered {
+        elements,
+        ..Answered::default()
+    })
+}

@@ -1,0 +1,8 @@
+//! The ruler in virtual time.
+
+mod harness;
+
+mod dependencies;
+mod life;
+mod partial;
+mod reload;
