@@ -13,10 +13,13 @@ mod own;
 mod process;
 mod queries;
 mod remote_write;
+mod rules;
 mod sources;
 mod stores;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use axum::{
     body::Body,
@@ -30,6 +33,7 @@ use self::{alerts::AlertCounter, family::Page};
 use super::{error::ApiError, state::ApiState};
 use crate::{
     io::{federation::FederationStatus, remote_write::RemoteWriteStats},
+    ruler::{RuleSet, States},
     tenant::View,
     time::Now,
 };
@@ -44,6 +48,7 @@ pub(super) struct Renderer {
 struct Parts<'a> {
     queries: Option<&'a FederationStatus>,
     remote_write: Option<&'a RemoteWriteStats>,
+    rules: Option<&'a (Arc<RuleSet>, States)>,
 }
 
 impl Renderer {
@@ -69,6 +74,9 @@ impl Renderer {
         }
         if let Some(stats) = parts.remote_write {
             remote_write::add(&mut page, stats);
+        }
+        if let Some((set, states)) = parts.rules {
+            rules::add(&mut page, set, states);
         }
         process::add(&mut page);
         page.print()
@@ -96,6 +104,10 @@ pub(super) async fn serve(State(state): State<ApiState>) -> Response<Body> {
 
 async fn page(state: &ApiState) -> Result<String, ApiError> {
     let view = state.view().await?;
+    let rules = match state.rule_reader() {
+        Some(reader) => reader.show().await,
+        None => None,
+    };
     let state = state.clone();
     let rendered = tokio::task::spawn_blocking(move || {
         let clock = || state.now();
@@ -103,6 +115,7 @@ async fn page(state: &ApiState) -> Result<String, ApiError> {
         let parts = Parts {
             queries: queries.as_ref(),
             remote_write: state.remote_write(),
+            rules: rules.as_ref(),
         };
         let sources = state.sources();
         state

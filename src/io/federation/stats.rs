@@ -43,15 +43,20 @@ const REASONS: [&str; 7] = [
     "bug",
     "evaluation",
     "histograms",
+    "limit",
     "overlap",
     "refused",
-    "samples",
     "timeout",
 ];
 
 fn reason(error: &QueryError) -> &'static str {
     match error {
-        QueryError::Refused(Refusal::Evaluation(EvalError::TooManySamples)) => "samples",
+        QueryError::Refused(Refusal::Evaluation(
+            EvalError::TooManySamples
+            | EvalError::TooManySteps { .. }
+            | EvalError::TooMuchText
+            | EvalError::TooLongLabel,
+        )) => "limit",
         QueryError::Refused(Refusal::Evaluation(EvalError::Stopped)) | QueryError::TimedOut => {
             "timeout"
         }

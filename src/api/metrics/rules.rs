@@ -1,0 +1,116 @@
+//! `prometheus_rule_*` of the ruler's groups, under the names that dashboards and the mixins of Prometheus know.
+//!
+//! Series are as many as the files have groups; `rule_group` is `file;name`, as there.
+
+use super::family::Page;
+use crate::ruler::{GroupState, RuleSet, RuleState, States};
+
+/// A family with a value for each group.
+type Family = (&'static str, &'static str, fn(&GroupState) -> f64);
+
+/// What is counted.
+const COUNTERS: [Family; 4] = [
+    (
+        "prometheus_rule_group_iterations_total",
+        "Slots of a group that began, those that were missed among them.",
+        |group| number(group.iterations.saturating_add(group.missed)),
+    ),
+    (
+        "prometheus_rule_group_iterations_missed_total",
+        "Slots of a group that passed while the one before was still evaluated.",
+        |group| number(group.missed),
+    ),
+    (
+        "prometheus_rule_evaluations_total",
+        "Evaluations of the rules of a group.",
+        |group| number(group.rules.iter().map(|rule| rule.evaluations).sum()),
+    ),
+    (
+        "prometheus_rule_evaluation_failures_total",
+        "Evaluations of the rules of a group that failed.",
+        |group| number(group.rules.iter().map(|rule| rule.failures).sum()),
+    ),
+];
+
+/// What is measured.
+const GAUGES: [Family; 6] = [
+    (
+        "prometheus_rule_group_last_evaluation_timestamp_seconds",
+        "The last slot of a group; seconds since 1970.",
+        |group| seconds(group.last_slot.unwrap_or(0)),
+    ),
+    (
+        "prometheus_rule_group_last_duration_seconds",
+        "How long the last slot of a group took.",
+        |group| seconds(group.took),
+    ),
+    (
+        "prometheus_rule_group_last_rule_duration_sum_seconds",
+        "How long the rules of a group took in its last slot, added up.",
+        |group| seconds(group.rules.iter().map(|rule| rule.took).sum()),
+    ),
+    (
+        "prometheus_rule_group_last_evaluation_samples",
+        "Samples that the rules of a group wrote in its last slot.",
+        |group| number(u64::try_from(group.samples).unwrap_or(u64::MAX)),
+    ),
+    (
+        "prometheus_rule_group_rules",
+        "Rules of a group.",
+        |group| number(u64::try_from(group.rules.len()).unwrap_or(u64::MAX)),
+    ),
+    (
+        "watchfire_rule_group_held",
+        "Alerts and series of a group that are as they were because partitions are missing.",
+        |group| number(held(&group.rules)),
+    ),
+];
+
+pub(super) fn add(page: &mut Page, set: &RuleSet, states: &States) {
+    let names: Vec<String> = set.groups.iter().map(|group| group.key.joined()).collect();
+    for (name, help, value) in COUNTERS {
+        let mut family = page.counter(name, help);
+        for (group, state) in names.iter().zip(&states.groups) {
+            family = family.value(&[("rule_group", group)], value(state));
+        }
+        family.end();
+    }
+    for (name, help, value) in GAUGES {
+        let mut family = page.gauge(name, help);
+        for (group, state) in names.iter().zip(&states.groups) {
+            family = family.value(&[("rule_group", group)], value(state));
+        }
+        family.end();
+    }
+    let mut intervals = page.gauge(
+        "prometheus_rule_group_interval_seconds",
+        "How often a group is evaluated.",
+    );
+    for (name, group) in names.iter().zip(&set.groups) {
+        let interval = seconds(group.cadence.interval());
+        intervals = intervals.value(&[("rule_group", name)], interval);
+    }
+    intervals.end();
+}
+
+fn held(rules: &[RuleState]) -> u64 {
+    let held = rules.iter().map(|rule| rule.held).sum::<usize>();
+    u64::try_from(held).unwrap_or(u64::MAX)
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts below 2^53 are exact, and no count gets there"
+)]
+fn number(count: u64) -> f64 {
+    count as f64
+}
+
+/// Milliseconds as seconds.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "times in milliseconds are far below 2^53"
+)]
+fn seconds(millis: i64) -> f64 {
+    millis as f64 / 1000.0
+}
