@@ -317,6 +317,8 @@ impl Keeper {
         let round = self.queue.next(most, oldest(&self.config, self.clock));
         self.unread_since = (self.queue.unread() > 0).then(Instant::now);
         self.stats.count_dropped(DropReason::TooOld, round.expired);
+        // Before anybody can have taken them: whoever then sees that none wait may rely on it.
+        self.show();
         // Who asked may have gone; then the samples stay in the queue for whoever opens it next.
         let _ = asked.send(round);
     }
