@@ -18,7 +18,10 @@ use super::{
     state::{self, Opened},
 };
 use crate::{
-    api::{self, About, ApiState, HttpStats, MetricLabels, ReloadStats, Sources, Trials},
+    api::{
+        self, About, ApiState, HttpStats, MetricLabels, ReloadStats, Sources, Trials,
+        prometheus::RuleReader,
+    },
     config::{Config, QueryConfig},
     history::HistoryLimits,
     io::{
@@ -26,6 +29,7 @@ use crate::{
         StoreError, channel,
         federation::Federation,
         notify_socket, random_seed,
+        remote_write::RemoteWriteError,
         server::{
             self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
             WebFileError, bind, bind_systemd, raise_file_limit,
@@ -73,6 +77,9 @@ pub enum AppError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Remote write.
+    #[error(transparent)]
+    RemoteWrite(#[from] RemoteWriteError),
     /// `--web.listen-address`
     #[error("--web.listen-address: {0}")]
     Listen(#[from] ListenError),
@@ -134,6 +141,7 @@ struct Running {
     server: RunningServer,
     node: Handle,
     looping: thread::JoinHandle<()>,
+    rules: Option<Arc<Rules>>,
 }
 
 impl<'o> Starting<'o> {
@@ -208,7 +216,7 @@ impl<'o> Starting<'o> {
         let (node, looping) = self.start_node(config, opened, mesh, &url, senders)?;
         let rules = match &rules {
             Some(loaded) => Some(Rules::start(
-                &options.ruler_config_file,
+                options,
                 &url.text,
                 loaded,
                 node.clone(),
@@ -232,8 +240,10 @@ impl<'o> Starting<'o> {
             queries.watch(&self.runtime);
             state = state.with_querier(queries);
         }
-        if let Some(rules) = rules {
-            state = state.with_rules(rules);
+        if let Some(rules) = &rules {
+            state = state
+                .with_remote_write(rules.writer().stats())
+                .with_rules(Arc::clone(rules) as Arc<dyn RuleReader>);
         }
         let serving = ServerOptions {
             route_prefix: prefix.clone(),
@@ -262,6 +272,7 @@ impl<'o> Starting<'o> {
             server,
             node,
             looping,
+            rules,
         })
     }
 
@@ -411,10 +422,14 @@ impl Running {
             server,
             node,
             looping,
+            rules,
             ..
         } = self;
         if !server.stop(DRAIN).await {
             tracing::warn!("graceful HTTP shutdown failed: requests were cut off");
+        }
+        if let Some(rules) = rules {
+            rules.writer().close(DRAIN).await;
         }
         node.shut_down();
         let saved = tokio::task::spawn_blocking(move || looping.join());

@@ -15,8 +15,9 @@ use tokio::{
 
 use super::{deliver::Delivery, evaluate::evaluate};
 use crate::{
-    io::{Clock, federation::Federation, spawn},
-    ruler::{Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, States, Word},
+    io::{Clock, federation::Federation, remote_write::RemoteWriter, spawn},
+    promql::Sample,
+    ruler::{Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, States, Word, Written},
 };
 
 /// Evaluations at once, over all groups.
@@ -45,6 +46,7 @@ pub(super) struct Driver {
     pub(super) federation: Arc<Federation>,
     pub(super) runtime: runtime::Handle,
     pub(super) delivery: Delivery,
+    pub(super) writer: Arc<RemoteWriter>,
     pub(super) messages: Receiver<Message>,
     pub(super) sender: Sender<Message>,
     places: Arc<Semaphore>,
@@ -56,7 +58,7 @@ impl Driver {
         clock: Clock,
         federation: Arc<Federation>,
         runtime: runtime::Handle,
-        delivery: Delivery,
+        (delivery, writer): (Delivery, Arc<RemoteWriter>),
         (sender, messages): (Sender<Message>, Receiver<Message>),
     ) -> Self {
         Self {
@@ -65,6 +67,7 @@ impl Driver {
             federation,
             runtime,
             delivery,
+            writer,
             messages,
             sender,
             places: Arc::new(Semaphore::new(EVALUATIONS)),
@@ -111,7 +114,9 @@ impl Driver {
             match effect {
                 Effect::Evaluate(evaluation) => self.begin(evaluation),
                 Effect::Tell(told) => self.delivery.tell(told),
-                Effect::Write(_) | Effect::Keep(_) => {}
+                Effect::Write(written) => self.writer.append(samples(written)),
+                // State is in memory only, as yet.
+                Effect::Keep(_) => {}
                 Effect::Say(word) => say(&word),
             }
         }
@@ -134,6 +139,15 @@ impl Driver {
             let _ = sender.send(Message::Evaluated(id, result));
         });
     }
+}
+
+fn samples(written: Vec<Written>) -> Vec<Sample> {
+    let sample = |one: Written| Sample {
+        labels: one.labels,
+        time: one.time,
+        point: one.point,
+    };
+    written.into_iter().map(sample).collect()
 }
 
 fn say(word: &Word) {

@@ -15,8 +15,11 @@ use super::{
 };
 use crate::{
     api::prometheus::{RuleReader, Showing},
-    app::{config_file::ConfigError, queries},
-    io::{Clock, Handle, federation::Federation, spawn, spawn_thread},
+    app::{Options, config_file::ConfigError, queries, run::AppError},
+    io::{
+        Clock, Handle, HttpClients, federation::Federation, remote_write::RemoteWriter, spawn,
+        spawn_thread,
+    },
     ruler::Ruler,
 };
 
@@ -29,6 +32,8 @@ pub(in crate::app) struct Rules {
     file: PathBuf,
     external_url: String,
     delivery: Delivery,
+    writer: Arc<RemoteWriter>,
+    runtime: runtime::Handle,
     thread: Mutex<mpsc::Sender<Message>>,
 }
 
@@ -46,21 +51,31 @@ impl Rules {
 
     /// Starts evaluating.
     pub(in crate::app) fn start(
-        file: &Path,
+        options: &Options,
         external_url: &str,
         loaded: &LoadedRules,
         node: Handle,
         clock: Clock,
         federation: Arc<Federation>,
         runtime: &runtime::Handle,
-    ) -> std::io::Result<Arc<Self>> {
+    ) -> Result<Arc<Self>, AppError> {
+        let writer = Arc::new(RemoteWriter::open(
+            &loaded.config.remote_write,
+            &loaded.config.external_labels,
+            &options.storage_path.join("remote-write"),
+            Arc::new(HttpClients::new(clock)),
+            clock,
+            runtime.clone(),
+        )?);
         let (delivery, deliver) = Delivery::new(node, clock);
         spawn(runtime, "alerts of rules", deliver);
         let (sender, messages) = mpsc::channel();
         let rules = Arc::new(Self {
-            file: file.to_owned(),
+            file: options.ruler_config_file.clone(),
             external_url: external_url.to_owned(),
             delivery: delivery.clone(),
+            writer: Arc::clone(&writer),
+            runtime: runtime.clone(),
             thread: Mutex::new(sender.clone()),
         });
         delivery.relabel_by(&loaded.config.alert_relabel_configs);
@@ -71,7 +86,7 @@ impl Rules {
             clock,
             federation,
             runtime.clone(),
-            delivery,
+            (delivery, writer),
             (sender, messages),
         );
         spawn_thread("ruler", move || driver.run())?;
@@ -92,6 +107,18 @@ impl Rules {
         self.delivery
             .relabel_by(&loaded.config.alert_relabel_configs);
         self.send(Message::Load(Arc::clone(&loaded.set)));
+        let (writer, config) = (Arc::clone(&self.writer), loaded.config.clone());
+        spawn(&self.runtime, "remote write", async move {
+            let taken = writer.reload(&config.remote_write, &config.external_labels);
+            if let Err(error) = taken.await {
+                tracing::error!(err = %error, "remote write stays as it was");
+            }
+        });
+    }
+
+    /// What is written to other servers.
+    pub(in crate::app) fn writer(&self) -> &Arc<RemoteWriter> {
+        &self.writer
     }
 
     fn send(&self, message: Message) {
