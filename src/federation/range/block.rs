@@ -13,7 +13,7 @@ pub(super) const STEPS: i64 = 120;
 /// What a row and a block take beside their labels and values, about.
 const OVERHEAD: usize = size_of::<Row>() + 64;
 
-/// The values of a query at successive steps of at most [`STEPS`].
+/// The values of a query at successive steps of at most `STEPS`.
 #[derive(Clone, Debug)]
 pub struct Block {
     /// The number of the first step.
