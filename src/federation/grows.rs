@@ -222,7 +222,7 @@ mod tests {
             ("x > 1 or on (job) y", false),
             ("count(a) / count(b) > 0.5", false),
             ("count(count(x) < 3) > 0", false),
-            ("scalar(x) > 1", false),
+            ("vector(scalar(x)) > 1", false),
             ("vector(1)", false),
             ("topk(1, x) > 3", false),
             ("histogram_quantile(0.9, x_bucket) > 1", false),
