@@ -105,7 +105,7 @@ impl Queries {
     }
 
     /// Tells the log when a partition begins to be missing and when it answers again, not at each query.
-    fn tell_missing(&self, reply: &Reply) {
+    pub(super) fn tell_missing(&self, reply: &Reply) {
         let mut known = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
         let missing = reply
             .answer
@@ -117,7 +117,7 @@ impl Queries {
                 tracing::warn!(
                     %partition,
                     reason = missing.reason,
-                    "queries are answered without a partition, and say so: look at its endpoints"
+                    "queries and rules are answered without a partition: look at its endpoints"
                 );
                 known.push(partition.clone());
             }

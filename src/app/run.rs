@@ -221,7 +221,7 @@ impl<'o> Starting<'o> {
                 loaded,
                 node.clone(),
                 self.clock,
-                self.federation(queries.as_ref()),
+                (self.federation(queries.as_ref()), queries.clone()),
                 &self.runtime,
             )?),
             None => None,

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    app::queries::Queries,
     federation::Local,
     io::federation::Federation,
     labels::LabelSet,
@@ -20,6 +21,7 @@ const LONGEST: i64 = 120_000;
 /// Evaluates an expression at an instant.
 pub(super) async fn evaluate(
     federation: &Federation,
+    queries: Option<&Queries>,
     evaluation: Evaluation,
 ) -> Result<Answered, String> {
     let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
@@ -33,6 +35,9 @@ pub(super) async fn evaluate(
         own.into_iter().collect(),
     );
     let reply = asked.await.map_err(|error| error.to_string())?;
+    if let Some(queries) = queries {
+        queries.tell_missing(&reply);
+    }
     let missing = reply.warnings();
     let elements = match reply.answer.output.value {
         Value::Vector(samples) => samples,

@@ -1,6 +1,7 @@
 //! Starts the ruler, gives it other rules, and shows it.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
@@ -15,7 +16,12 @@ use super::{
 };
 use crate::{
     api::prometheus::{RuleReader, Showing},
-    app::{Options, config_file::ConfigError, queries, run::AppError},
+    app::{
+        Options,
+        config_file::ConfigError,
+        queries::{self, Queries},
+        run::AppError,
+    },
     io::{
         Clock, Handle, HttpClients, federation::Federation, remote_write::RemoteWriter, spawn,
         spawn_thread,
@@ -56,7 +62,7 @@ impl Rules {
         loaded: &LoadedRules,
         node: Handle,
         clock: Clock,
-        federation: Arc<Federation>,
+        (federation, queries): (Arc<Federation>, Option<Arc<Queries>>),
         runtime: &runtime::Handle,
     ) -> Result<Arc<Self>, AppError> {
         let writer = Arc::new(RemoteWriter::open(
@@ -80,16 +86,28 @@ impl Rules {
         });
         delivery.relabel_by(&loaded.config.alert_relabel_configs);
         tell(loaded);
+        if !options.cluster.listen_address.is_empty() && !options.cluster.peers.is_empty() {
+            tracing::warn!(
+                "nodes do not share rules out yet: give --ruler.config-file to one node of the mesh only"
+            );
+        }
         let ruler = Ruler::new(Arc::clone(&loaded.set), clock.now());
         let driver = Driver::new(
             ruler,
             clock,
-            federation,
+            (federation, queries),
             runtime.clone(),
             (delivery, writer),
             (sender, messages),
         );
-        spawn_thread("ruler", move || driver.run())?;
+        spawn_thread("ruler", move || {
+            // The node goes on to notify of what others post.
+            if catch_unwind(AssertUnwindSafe(|| driver.run())).is_err() {
+                tracing::error!(
+                    "the ruler ended by a bug: no rule is evaluated until Watchfire is started again"
+                );
+            }
+        })?;
         Ok(rules)
     }
 
@@ -135,6 +153,12 @@ fn tell(loaded: &LoadedRules) {
         rules = groups.iter().map(|group| group.rules.len()).sum::<usize>(),
         "rules are in force"
     );
+    if !loaded.config.alertmanagers.is_empty() {
+        tracing::warn!(
+            alertmanagers = loaded.config.alertmanagers.len(),
+            "the alertmanagers of the ruler's file are not told yet: alerts of rules go to this node only"
+        );
+    }
 }
 
 impl RuleReader for Rules {
