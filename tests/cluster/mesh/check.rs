@@ -110,7 +110,11 @@ impl World {
                     .values()
                     .map(|(_, by)| *by)
                     .find(|by| firsts.contains(&by.began));
-                match first.and_then(|first| self.exception(first, sent)) {
+                let exception = first.and_then(|first| {
+                    self.exception(first, sent)
+                        .or_else(|| self.other_word_between(first, sent))
+                });
+                match exception {
                     Some(exception) => *findings.exceptions.entry(exception).or_default() += 1,
                     None => findings.wrong(format!(
                         "told twice: [{integration}] {group}: {} after {}",
@@ -136,6 +140,20 @@ impl World {
             }
             last = Some(sent);
         }
+    }
+
+    /// Why an end may be told again though the receiver took nothing since it was told: in between some side of a cut tried
+    /// to tell that the alert fires, and the others can know that it tried, but not that nothing was taken.
+    fn other_word_between(&self, first: &Sent, second: &Sent) -> Option<Exception> {
+        let fired = |sent: &&Sent| {
+            sent.integration == second.integration
+                && sent.group == second.group
+                && (first.began..second.began).contains(&sent.began)
+                && sent.alerts.values().any(|(fires, _)| *fires)
+        };
+        let ends = second.alerts.values().all(|(fires, _)| !fires);
+        let mut tried = self.sent.iter().filter(|_| ends).filter(fired);
+        tried.find_map(|sent| self.exception(sent, sent))
     }
 
     /// Whether the last word on an alert may be missing: somebody sent it and the outcome was unknown, or died when it was

@@ -44,7 +44,7 @@ pub(crate) struct Fault {
     kind: Kind,
     hosts: Vec<usize>,
     others: Vec<usize>,
-    lasts: Duration,
+    pub(crate) lasts: Duration,
     jump: i64,
     receiver: usize,
     answer: Answer,

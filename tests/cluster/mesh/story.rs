@@ -23,6 +23,9 @@ const fn secs(seconds: u64) -> Duration {
 /// Nothing goes wrong before.
 const CALM: Duration = secs(12);
 
+/// The longest time for which nodes are cut off from each other.
+const LONGEST_CUT: Duration = secs(300);
+
 /// How long it takes until everything that was to be told is told, when nothing is wrong any more.
 const QUIET: Duration = secs(150);
 
@@ -38,12 +41,15 @@ pub(crate) struct Ending {
 
 /// The parameters of one story.
 struct Plot {
+    seed: u64,
     chance: Chance,
     setup: Setup,
     group_wait: Duration,
     group_interval: Duration,
     /// When faults end.
     end: Duration,
+    /// When a cut begins that is longer than all others, and how long it lasts.
+    long_cut: Option<(Duration, Duration)>,
     names: Vec<String>,
 }
 
@@ -79,8 +85,16 @@ impl Plot {
             let versions = (1, 2);
             setup.later = Some(Later { host, versions });
         }
-        let length = secs(40 + chance.below(100));
+        let mut length = secs(40 + chance.below(100));
+        let mut lengths = Chance::new(seed, "lengths");
+        let long_cut = lengths.happens(0.04).then(|| {
+            let at = CALM + lengths.between(Duration::ZERO, length);
+            length += LONGEST_CUT;
+            (at, lengths.between(LONGEST_CUT / 2, LONGEST_CUT))
+        });
         Self {
+            seed,
+            long_cut: long_cut.filter(|_| nodes > 1),
             chance,
             setup,
             group_wait,
@@ -94,6 +108,8 @@ impl Plot {
     fn stage(&mut self) -> World {
         let mut world = World::new(self.setup.clone());
         let nodes = self.setup.nodes;
+        let mut growth = Chance::new(self.seed, "growth");
+        let grows = nodes == 5 && growth.happens(0.2);
         for host in 0..nodes {
             let slowest = self.chance.pick(&[1, 1, 2, 10, 500]);
             world.hosts[host].disk.slowest_sync = self
@@ -102,8 +118,15 @@ impl Plot {
             if self.chance.happens(0.2) {
                 world.hosts[host].rate = i64::try_from(self.chance.below(20_001)).unwrap() - 10_000;
             }
-            let at = self.chance.between(Duration::ZERO, secs(2));
+            let mut at = self.chance.between(Duration::ZERO, secs(2));
+            if grows && host > 0 {
+                at = growth.between(CALM / 2, self.end / 2);
+            }
             world.at(at, move |world| world.start(host));
+            if grows && host > 1 {
+                let at = growth.between(self.end / 2, self.end);
+                world.at(at, move |world| world.stop(host));
+            }
         }
         self.plan_sources(&mut world);
         self.plan_faults(&mut world);
@@ -159,6 +182,16 @@ impl Plot {
             let kind = self.chance.pick(&known);
             let longest = self.end.saturating_sub(at).max(secs(1));
             let fault = Fault::draw(kind, self.setup.nodes, longest, &mut self.chance);
+            fault.plan(world, at, self.end);
+        }
+        if let Some((at, lasts)) = self.long_cut {
+            let mut fault = Fault::draw(
+                Kind::Partition,
+                self.setup.nodes,
+                self.end,
+                &mut self.chance,
+            );
+            fault.lasts = lasts;
             fault.plan(world, at, self.end);
         }
         let kinds = known;
