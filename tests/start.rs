@@ -284,17 +284,79 @@ fn it_notices_a_changed_file_and_a_second_process() {
     assert!(second.contains("in use by another process"), "{second}");
 }
 
+/// Waits until the node has an alert with these words.
+fn wait_for_alert(node: &Node, words: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let alerts = node.ask("GET", "/api/v2/alerts");
+        if alerts.contains(words) {
+            return;
+        }
+        assert!(Instant::now() < deadline, "no {words} in {alerts}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
 #[test]
-fn without_a_file_the_shipped_one_is_used() {
+fn without_a_file_the_shipped_ones_are_used_and_a_rule_fires() {
     let directory = tempfile::tempdir().unwrap();
-    fs::create_dir(directory.path().join("config")).unwrap();
-    fs::write(directory.path().join("config/alertmanager.yml"), CONFIG).unwrap();
-    let log = Node::start(directory.path(), &[]).stop();
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    fs::create_dir_all(directory.path().join("config/rules")).unwrap();
+    for file in ["alertmanager.yml", "ruler.yml", "rules/watchfire.yml"] {
+        fs::copy(
+            shipped.join(file),
+            directory.path().join("config").join(file),
+        )
+        .unwrap();
+    }
+    let node = Node::start(directory.path(), &[]);
+    wait_for_alert(&node, "\"alertname\":\"Watchdog\"");
+    let rules = node.ask("GET", "/prometheus/api/v1/rules");
+    assert!(!rules.contains("\"health\":\"err\""), "{rules}");
+    let log = node.stop();
     assert!(
         log.iter()
             .any(|line| line.contains("the shipped example is used")),
         "{log:#?}"
     );
+}
+
+#[test]
+fn rules_read_what_the_node_measures_of_itself() {
+    let directory = directory();
+    let write = |file: &str, text: &str| fs::write(directory.path().join(file), text).unwrap();
+    write(
+        "query.yml",
+        "endpoints: [{name: gone, url: 'http://127.0.0.1:1', partition: {cluster: dead}}]\n",
+    );
+    write("ruler.yml", "rule_files: [rules.yml]\n");
+    write(
+        "rules.yml",
+        "groups: [{name: own, interval: 1s, rules: [\
+         {alert: PartitionDown, expr: watchfire_partition_up == 0},\
+         {alert: Works, expr: 'process_cpu_seconds_total{watchfire=\"self\"} > 0'},\
+         {alert: Never, expr: process_cpu_seconds_total > 0}]}]\n",
+    );
+    let flags = [
+        "--query.config-file=query.yml",
+        "--ruler.config-file=ruler.yml",
+    ];
+    let node = Node::start(directory.path(), &flags);
+    wait_for_alert(
+        &node,
+        "{\"alertname\":\"PartitionDown\",\"cluster\":\"dead\"}",
+    );
+    wait_for_alert(&node, "{\"alertname\":\"Works\",\"watchfire\":\"self\"}");
+    assert!(!node.ask("GET", "/api/v2/alerts").contains("Never"));
+    let asked = node.ask(
+        "GET",
+        "/prometheus/api/v1/query?query=count(watchfire_partition_up)",
+    );
+    assert!(
+        asked.contains("\"result\":[{") && !asked.contains("warnings"),
+        "{asked}"
+    );
+    node.stop();
 }
 
 #[test]

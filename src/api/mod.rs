@@ -23,6 +23,6 @@ mod pairs;
 #[cfg(test)]
 mod testing;
 
-pub use metrics::{HttpStats, MetricLabels, ReloadStats, Sources};
+pub use metrics::{HttpStats, MetricLabels, ReloadStats, Sources, own_samples};
 pub use router::router;
 pub use state::{About, ApiState, Backend, Trials};

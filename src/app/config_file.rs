@@ -19,6 +19,9 @@ use crate::{
 
 /// The example that is used where no file is named and none is there.
 const SHIPPED: &str = "config/alertmanager.yml";
+
+/// The rules that go with it.
+const SHIPPED_RULES: &str = "config/ruler.yml";
 /// A larger file is no configuration.
 const MAX_FILE: u64 = 16 << 20;
 /// A larger template is none.
@@ -78,6 +81,17 @@ impl ConfigFile {
             matchers,
             retention: options.retention,
         }
+    }
+
+    /// The ruler's file: the one that was named; beside the shipped example of a configuration the shipped example of rules.
+    #[must_use]
+    pub(super) fn ruler_file(&self, options: &Options) -> PathBuf {
+        let none = options.ruler_config_file.as_os_str().is_empty();
+        let shipped = none && self.path == Path::new(SHIPPED) && !options.config_file_given;
+        if shipped && Path::new(SHIPPED_RULES).exists() {
+            return SHIPPED_RULES.into();
+        }
+        options.ruler_config_file.clone()
     }
 
     /// A file to be checked, with the defaults of everything else.

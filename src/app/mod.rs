@@ -10,6 +10,7 @@ mod external_url;
 mod features;
 mod mesh;
 mod options;
+mod own_metrics;
 mod queries;
 mod reload;
 mod rule_files;

@@ -12,6 +12,7 @@ use super::{
     external_url::{ExternalUrl, UrlError},
     features::Features,
     mesh::{Identity, MeshStart, MeshStartError},
+    own_metrics,
     queries::Queries,
     reload::Reloader,
     ruler::Rules,
@@ -34,6 +35,7 @@ use crate::{
             self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
             WebFileError, bind, bind_systemd, raise_file_limit,
         },
+        spawn,
     },
     labels::MatcherMode,
     node::{Effect, Input, Node},
@@ -192,7 +194,7 @@ impl<'o> Starting<'o> {
         let url = ExternalUrl::new(&options.external_url, &host.to_string_lossy(), address, tls)?;
         tracing::debug!(external_url = url.text, "app setup");
 
-        let rules = Rules::open(&options.ruler_config_file, &url.text)?;
+        let rules = Rules::open(&file.ruler_file(options), &url.text)?;
         let prefix = url.route_prefix(&options.route_prefix);
         let reloads = Arc::new(ReloadStats::default());
         reloads.succeeded(self.clock.now().wall);
@@ -214,6 +216,7 @@ impl<'o> Starting<'o> {
             running: Arc::new(Semaphore::new(MAX_TRIALS)),
         };
         let (node, looping) = self.start_node(config, opened, mesh, &url, senders)?;
+        let federation = self.federation(queries.as_ref());
         let rules = match &rules {
             Some(loaded) => Some(Rules::start(
                 options,
@@ -221,7 +224,7 @@ impl<'o> Starting<'o> {
                 loaded,
                 node.clone(),
                 self.clock,
-                (self.federation(queries.as_ref()), queries.clone()),
+                (Arc::clone(&federation), queries.clone()),
                 &self.runtime,
             )?),
             None => None,
@@ -236,6 +239,7 @@ impl<'o> Starting<'o> {
             self.runtime.clone(),
         );
         let mut state = self.api_state(&node, sources).with_trials(trials);
+        let has_queries = queries.is_some();
         if let Some(queries) = queries {
             queries.watch(&self.runtime);
             state = state.with_querier(queries);
@@ -244,6 +248,11 @@ impl<'o> Starting<'o> {
             state = state
                 .with_remote_write(rules.writer().stats())
                 .with_rules(Arc::clone(rules) as Arc<dyn RuleReader>);
+        }
+        if rules.is_some() || has_queries {
+            let measure =
+                own_metrics::measure(state.clone(), Arc::downgrade(&federation), self.clock);
+            spawn(&self.runtime, "own metrics", measure);
         }
         let serving = ServerOptions {
             route_prefix: prefix.clone(),

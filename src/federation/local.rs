@@ -3,11 +3,12 @@
 
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
-use super::{Dialect, Fetched, Partition, PartitionMode, Pushdown};
+use super::{Claim, Dialect, Fetched, Partition, PartitionMode, Pushdown};
 use crate::{
     labels::{LabelSet, Matcher},
     promql::{
         Point, Sample, Samples, Series, Value,
+        ast::{Expr, ExprKind},
         engine::{Options, Steps, prepare},
         parse::{Features, parse},
     },
@@ -15,8 +16,20 @@ use crate::{
 
 /// Series that are here.
 pub trait Local: Debug + Send + Sync {
-    /// The metric names that there may be.
-    fn names(&self) -> Arc<BTreeSet<String>>;
+    /// The metric names that there may be; `None` for any.
+    fn names(&self) -> Option<Arc<BTreeSet<String>>> {
+        None
+    }
+
+    /// The labels that its series get.
+    fn labels(&self) -> LabelSet {
+        LabelSet::empty()
+    }
+
+    /// The selectors that are answered from here only, and nothing else from here.
+    fn claim(&self) -> Option<Claim> {
+        None
+    }
 
     /// The series that match, with their samples of `from < time <= to` in Unix milliseconds, stale markers among them.
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Vec<Series>;
@@ -26,15 +39,34 @@ pub trait Local: Debug + Send + Sync {
 #[must_use]
 pub fn partition(local: &dyn Local, lookback: i64) -> Partition {
     Partition {
-        labels: LabelSet::empty(),
-        mode: PartitionMode::Present,
+        labels: local.labels(),
+        mode: PartitionMode::Attach,
         dialect: Dialect::Prometheus3,
         pushdown: Pushdown::Selector,
         lookback,
         optional: false,
         overlap: false,
-        names: Some(local.names()),
+        names: local.names(),
+        claim: local.claim(),
     }
+}
+
+/// Whether an expression has a selector that such series claim.
+#[must_use]
+pub fn is_claimed(claim: Claim, expr: &Expr) -> bool {
+    let mut left = vec![expr];
+    while let Some(expr) = left.pop() {
+        let selector = match &expr.kind {
+            ExprKind::Vector(selector) => Some(selector),
+            ExprKind::Matrix(matrix) => Some(&matrix.selector),
+            _ => None,
+        };
+        if selector.is_some_and(|selector| claim.takes(&selector.matchers)) {
+            return true;
+        }
+        left.extend(expr.children());
+    }
+    false
 }
 
 /// The values of a question at its steps.

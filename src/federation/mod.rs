@@ -19,11 +19,13 @@ mod inquiry;
 pub mod local;
 mod merge;
 mod notes;
+mod own;
 mod plan;
 mod prune;
 mod range;
 mod reach;
 mod read;
+mod recent;
 mod scope;
 mod world;
 
@@ -38,9 +40,11 @@ pub use grows::keeps_elements;
 pub use inquiry::{Inquiry, Refusal, Window};
 pub use local::Local;
 pub use merge::Overlap;
+pub use own::{OwnMetrics, PartitionsUp};
 pub use plan::{Fragment, Plan, Question, plan};
 pub use range::{
     Block, CacheCounts, Gap, Horizon, Part, Planned, RangeCache, RangeQuery, assemble, cut,
 };
 pub use read::{Malformed, ReadFormat, Reading, read_chunks, read_request, read_samples};
-pub use world::{Dialect, Partition, PartitionMode, Pushdown, World};
+pub use recent::Recent;
+pub use world::{Claim, Dialect, Partition, PartitionMode, Pushdown, World};

@@ -6,7 +6,14 @@ use crate::labels::{MatchOp, Matcher};
 /// The partitions that may hold series that match.
 pub(super) fn partitions(world: &World, matchers: &[Matcher]) -> Vec<usize> {
     let all = world.partitions.iter().enumerate();
-    all.filter(|(_, partition)| may_match(partition, matchers))
+    let claims = |partition: &Partition| partition.claim.is_some_and(|claim| claim.takes(matchers));
+    if let Some(claimed) = world.partitions.iter().position(claims) {
+        let matches = world.partitions.get(claimed);
+        let matches = matches.is_some_and(|partition| may_match(partition, matchers));
+        return matches.then_some(claimed).into_iter().collect();
+    }
+    all.filter(|(_, partition)| partition.claim.is_none())
+        .filter(|(_, partition)| may_match(partition, matchers))
         .map(|(at, _)| at)
         .collect()
 }

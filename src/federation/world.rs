@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use crate::labels::LabelSet;
+use crate::labels::{LabelSet, MatchOp, Matcher};
 
 /// The language and habits of an endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -61,6 +61,29 @@ pub struct Partition {
     /// The metric names that it may hold, if they are known; `None` for any. What such a partition holds goes before what
     /// others hold of the same series.
     pub names: Option<Arc<BTreeSet<String>>>,
+    /// The selectors that this partition alone answers; it answers no others. `None` if it claims none.
+    pub claim: Option<Claim>,
+}
+
+/// The selectors that one partition alone answers, each by an equality in them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The label that they name.
+    pub label: &'static str,
+    /// Its value.
+    pub value: &'static str,
+}
+
+impl Claim {
+    /// Whether a selector is claimed.
+    #[must_use]
+    pub fn takes(self, matchers: &[Matcher]) -> bool {
+        matchers.iter().any(|matcher| {
+            matcher.op() == MatchOp::Equal
+                && matcher.name() == self.label
+                && matcher.value() == self.value
+        })
+    }
 }
 
 impl Partition {

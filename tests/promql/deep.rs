@@ -94,6 +94,7 @@ fn world() -> World {
         optional: false,
         overlap: false,
         names: None,
+        claim: None,
     };
     World {
         partitions: vec![partition("one"), partition("two")],

@@ -177,6 +177,7 @@ impl Divided {
             optional: false,
             overlap: false,
             names: None,
+            claim: None,
         };
         Self {
             name,

@@ -7,7 +7,7 @@ use prometheus::{
     },
 };
 
-use crate::io;
+use crate::{io, labels::LabelSet};
 
 /// The labels of a series, sorted by name as upstream prints them.
 pub(super) type Labels<'l> = &'l [(&'l str, &'l str)];
@@ -73,6 +73,64 @@ impl Page {
     }
 }
 
+impl Page {
+    /// The samples of the families, as a scrape of the page would make them.
+    pub(super) fn samples(&self) -> Vec<(LabelSet, f64)> {
+        let mut samples = Vec::new();
+        for family in &self.families {
+            for metric in family.get_metric() {
+                add_samples(&mut samples, family, metric);
+            }
+        }
+        samples
+    }
+}
+
+fn add_samples(samples: &mut Vec<(LabelSet, f64)>, family: &MetricFamily, metric: &Metric) {
+    let labels = |suffix: &str, le: Option<f64>| {
+        let pairs = metric.get_label().iter();
+        let pairs = pairs.map(|pair| (pair.name().to_owned(), pair.value().to_owned()));
+        let bound = le.map(|bound| ("le".to_owned(), bound_text(bound)));
+        let name = ("__name__".to_owned(), format!("{}{suffix}", family.name()));
+        LabelSet::from_pairs(pairs.chain(bound).chain([name]))
+    };
+    match family.get_field_type() {
+        MetricType::COUNTER => samples.push((labels("", None), metric.get_counter().get_value())),
+        MetricType::GAUGE | MetricType::UNTYPED => {
+            samples.push((labels("", None), metric.get_gauge().get_value()));
+        }
+        MetricType::HISTOGRAM => {
+            let histogram = metric.get_histogram();
+            for bucket in histogram.get_bucket() {
+                let count = as_f64(bucket.cumulative_count());
+                samples.push((labels("_bucket", Some(bucket.upper_bound())), count));
+            }
+            let count = as_f64(histogram.get_sample_count());
+            samples.push((labels("_bucket", Some(f64::INFINITY)), count));
+            samples.push((labels("_sum", None), histogram.get_sample_sum()));
+            samples.push((labels("_count", None), count));
+        }
+        MetricType::SUMMARY => {
+            let summary = metric.get_summary();
+            samples.push((labels("_sum", None), summary.sample_sum()));
+            samples.push((labels("_count", None), as_f64(summary.sample_count())));
+        }
+    }
+}
+
+fn bound_text(bound: f64) -> String {
+    if bound.is_infinite() {
+        "+Inf".to_owned()
+    } else {
+        bound.to_string()
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}
+
 impl Family<'_> {
     /// Adds a series of a counter or a gauge.
     pub(super) fn value(mut self, labels: Labels<'_>, value: f64) -> Self {
@@ -91,9 +149,8 @@ impl Family<'_> {
     }
 
     /// Adds a series of a counter or a gauge that counts whole things.
-    #[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]
     pub(super) fn count(self, labels: Labels<'_>, value: u64) -> Self {
-        self.value(labels, value as f64)
+        self.value(labels, as_f64(value))
     }
 
     /// Adds a series of a histogram.

@@ -33,6 +33,7 @@ use self::{alerts::AlertCounter, family::Page};
 use super::{error::ApiError, state::ApiState};
 use crate::{
     io::{federation::FederationStatus, remote_write::RemoteWriteStats},
+    labels::LabelSet,
     ruler::{RuleSet, States},
     tenant::View,
     time::Now,
@@ -59,7 +60,7 @@ impl Renderer {
         http: &HttpStats,
         parts: &Parts<'_>,
         clock: &dyn Fn() -> Now,
-    ) -> Result<String, prometheus::Error> {
+    ) -> Page {
         let mut page = Page::default();
         let labels = sources.labels;
         self.alerts.add(&mut page, view, labels.group_keys, clock);
@@ -79,7 +80,7 @@ impl Renderer {
             rules::add(&mut page, set, states);
         }
         process::add(&mut page);
-        page.print()
+        page
     }
 }
 
@@ -103,11 +104,27 @@ pub(super) async fn serve(State(state): State<ApiState>) -> Response<Body> {
 }
 
 async fn page(state: &ApiState) -> Result<String, ApiError> {
-    let view = state.view().await?;
     let rules = match state.rule_reader() {
         Some(reader) => reader.show().await,
         None => None,
     };
+    let printed = render(state, rules, Page::print).await?;
+    printed.map_err(|error| ApiError::internal(error.to_string()))
+}
+
+/// What the node measures of itself, as `/metrics` shows it but for rules: rules about the mesh and about partitions read it
+/// without an endpoint. `None` if the node does not answer.
+pub async fn own_samples(state: &ApiState) -> Option<Vec<(LabelSet, f64)>> {
+    let samples = render(state, None, |page| page.samples()).await;
+    samples.ok()
+}
+
+async fn render<T: Send + 'static>(
+    state: &ApiState,
+    rules: Option<(Arc<RuleSet>, States)>,
+    make: impl FnOnce(Page) -> T + Send + 'static,
+) -> Result<T, ApiError> {
+    let view = state.view().await?;
     let state = state.clone();
     let rendered = tokio::task::spawn_blocking(move || {
         let clock = || state.now();
@@ -118,13 +135,12 @@ async fn page(state: &ApiState) -> Result<String, ApiError> {
             rules: rules.as_ref(),
         };
         let sources = state.sources();
-        state
+        let page = state
             .renderer()
-            .render(&view, sources, state.http_stats(), &parts, &clock)
+            .render(&view, sources, state.http_stats(), &parts, &clock);
+        make(page)
     });
-    match rendered.await {
-        Ok(Ok(text)) => Ok(text),
-        Ok(Err(error)) => Err(ApiError::internal(error.to_string())),
-        Err(error) => Err(ApiError::internal(error.to_string())),
-    }
+    rendered
+        .await
+        .map_err(|error| ApiError::internal(error.to_string()))
 }

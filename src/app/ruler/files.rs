@@ -1,6 +1,9 @@
 //! `--ruler.config-file` and the files of rules that it names: all of them are right, or nothing changes.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use crate::{
     app::{
@@ -16,6 +19,8 @@ use crate::{
 /// The ruler's files, read and checked.
 #[derive(Debug, Clone)]
 pub(in crate::app) struct LoadedRules {
+    /// The ruler's own file.
+    pub(super) file: PathBuf,
     /// What the ruler's own file says.
     pub(super) config: RulerConfig,
     /// The rules.
@@ -43,7 +48,11 @@ impl LoadedRules {
             options,
         };
         let set = Arc::new(RuleSet::new(files, settings));
-        Ok(Self { config, set })
+        Ok(Self {
+            file: file.to_owned(),
+            config,
+            set,
+        })
     }
 }
 

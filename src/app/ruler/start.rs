@@ -77,7 +77,7 @@ impl Rules {
         spawn(runtime, "alerts of rules", deliver);
         let (sender, messages) = mpsc::channel();
         let rules = Arc::new(Self {
-            file: options.ruler_config_file.clone(),
+            file: loaded.file.clone(),
             external_url: external_url.to_owned(),
             delivery: delivery.clone(),
             writer: Arc::clone(&writer),

@@ -28,6 +28,7 @@ pub(super) fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) ->
         optional: false,
         overlap: false,
         names: None,
+        claim: None,
     }
 }
 

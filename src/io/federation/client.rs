@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::QueryConfig,
-    federation::{Answer, Local, Refusal},
+    federation::{Answer, Local, Refusal, local},
     io::{Clock, HttpClients},
     labels::LabelSet,
     promql::{
@@ -35,6 +35,8 @@ pub struct Federation {
     pub(super) stats: Arc<QueryStats>,
     pub(super) ranges: Arc<Ranges>,
     endpoints: Mutex<Arc<Endpoints>>,
+    /// What the node measures of itself.
+    own: Mutex<Vec<Arc<dyn Local>>>,
 }
 
 /// An answer and how it came about.
@@ -82,7 +84,23 @@ impl Federation {
             stats: Arc::default(),
             ranges,
             endpoints: Mutex::new(Arc::new(endpoints)),
+            own: Mutex::default(),
         }
+    }
+
+    /// Series about the node itself, each of which answers the selectors that it claims, from now on.
+    pub fn set_own(&self, own: Vec<Arc<dyn Local>>) {
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = own;
+    }
+
+    /// Those of which an expression reads.
+    fn own_of(&self, expr: &Expr) -> Vec<Arc<dyn Local>> {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let reads = |own: &&Arc<dyn Local>| {
+            let claim = own.claim();
+            claim.is_some_and(|claim| local::is_claimed(claim, expr))
+        };
+        own.iter().filter(reads).map(Arc::clone).collect()
     }
 
     /// Takes another configuration. Queries that run end with the endpoints with which they began, and nothing is known
@@ -147,6 +165,8 @@ impl Federation {
         locals: Vec<Arc<dyn Local>>,
     ) -> Result<Reply, QueryError> {
         let began = Instant::now();
+        let mut locals = locals;
+        locals.extend(self.own_of(expr));
         let begun = self.begin(options, timeout).await.beside(locals);
         let result = begun.ask(expr, steps).await;
         self.count(steps, began, &result);
@@ -192,6 +212,10 @@ impl Federation {
         (timeout, in_parts): (Duration, bool),
     ) -> Result<Reply, QueryError> {
         let begun = self.begin(options, timeout).await;
+        let own = self.own_of(expr);
+        if !own.is_empty() {
+            return begun.beside(own).ask(expr, steps).await;
+        }
         if in_parts && let Some(result) = self.answer_in_parts(&begun, expr, steps, options).await {
             return result;
         }

@@ -143,6 +143,7 @@ impl Replicas {
             optional: config.optional,
             overlap: config.overlap,
             names: None,
+            claim: None,
         })
     }
 
