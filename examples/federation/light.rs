@@ -24,7 +24,7 @@ const HOSTS: usize = 1000;
 const RUN: Duration = Duration::from_secs(20);
 
 /// The kinds of queries, about a host.
-const KINDS: [(&str, &str); 4] = [
+pub(crate) const KINDS: [(&str, &str); 4] = [
     ("one series", "x_total{host=\"HOST\",code=\"3\"} > 1e15"),
     (
         "a sum of ten series",

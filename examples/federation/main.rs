@@ -1,5 +1,5 @@
 //! Measures queries over three Prometheus with many series each: how long aggregations take beside the slowest endpoint
-//! alone, what a light query costs, and what travels.
+//! alone, what a light query and a light rule cost, and what travels.
 //!
 //! `cargo run --release --example federation -- --program target/release/watchfire` needs `prometheus` and `promtool`, and
 //! for the comparison `vmalert`. Nothing but 127.0.0.1 is contacted; all processes end with the program.
@@ -14,6 +14,7 @@
 
 mod cpu;
 mod light;
+mod rules;
 mod series;
 mod wide;
 
@@ -59,8 +60,15 @@ struct Options {
     /// Light queries at a time.
     #[arg(long, default_value_t = 4)]
     at_once: usize,
+    /// Rules.
+    #[arg(long, default_value_t = 10_000)]
+    rules: usize,
     /// What is measured; all without.
-    #[arg(long, value_delimiter = ',', default_value = "wide,light,vmalert")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "wide,light,vmalert,rules"
+    )]
     parts: Vec<String>,
 }
 
@@ -93,7 +101,10 @@ fn main() {
     );
     let has = |part: &str| options.parts.iter().any(|one| one == part);
     for pushdown in ["aggregate", "full"] {
-        let node = Node::start(&program, place.path(), &endpoints, pushdown);
+        if !has("wide") && !has("light") {
+            break;
+        }
+        let node = Node::start(&program, place.path(), &endpoints, pushdown, &[]);
         if has("wide") {
             wide::measure(&node, &endpoints, pushdown, options.runs);
         }
@@ -104,10 +115,20 @@ fn main() {
     if has("vmalert") {
         light::measure_vmalert(place.path(), &endpoints[0]);
     }
+    if has("rules") {
+        let counts = (options.rules, options.series);
+        rules::measure(&program, place.path(), &endpoints, counts);
+    }
 }
 
 impl Node {
-    fn start(program: &Path, place: &Path, endpoints: &[Server], pushdown: &str) -> Self {
+    fn start(
+        program: &Path,
+        place: &Path,
+        endpoints: &[Server],
+        pushdown: &str,
+        flags: &[&str],
+    ) -> Self {
         let directory = place.join(format!("node-{pushdown}"));
         fs::create_dir_all(&directory).unwrap();
         let mut text = "endpoints:\n".to_owned();
@@ -127,6 +148,7 @@ impl Node {
             "--web.listen-address=127.0.0.1:0",
             "--cluster.listen-address=",
         ]);
+        command.args(flags);
         let mut process = Process::spawn(&mut command, &directory.join("log"));
         let address = process.listening_on();
         let base = format!("http://{address}/prometheus");

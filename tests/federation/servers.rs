@@ -134,6 +134,10 @@ impl Server {
         format!("http://{}{path}", self.address)
     }
 
+    pub(crate) fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// Ends a Prometheus as a power cut would; [`Dead::rise`] starts it again in the same place.
     pub(crate) fn kill(self) -> Dead {
         self.process.kill();
