@@ -26,6 +26,7 @@ mod remote_write;
 mod rules;
 mod servers;
 mod side_by_side;
+mod slots;
 mod transfer;
 
 #[path = "../promql/expressions.rs"]

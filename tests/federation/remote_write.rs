@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// The address on which a process listens, as the kernel knows it.
-fn listening(process: &Process) -> String {
+pub(crate) fn listening(process: &Process) -> String {
     wait_for("a listening socket", SOON, || {
         let descriptors = fs::read_dir(format!("/proc/{}/fd", process.id())).ok()?;
         let sockets: BTreeSet<String> = descriptors
@@ -45,7 +45,8 @@ fn listening(process: &Process) -> String {
     })
 }
 
-fn prometheus(program: &Path, directory: &Path) -> Process {
+/// A Prometheus that takes what is written to it.
+pub(crate) fn receiver(program: &Path, directory: &Path) -> Process {
     fs::write(directory.join("prometheus.yml"), "{}").unwrap();
     let mut command = Command::new(program);
     command.current_dir(directory).args([
@@ -154,7 +155,7 @@ fn prometheus_takes_samples_and_marks_of_ended_series() {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
-    let server = prometheus(&program, directory.path());
+    let server = receiver(&program, directory.path());
     samples_arrive_and_series_end(&listening(&server), directory.path());
 }
 
@@ -175,7 +176,7 @@ fn a_sample_that_prometheus_has_otherwise_does_not_cost_the_batch() {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
-    let server = prometheus(&program, directory.path());
+    let server = receiver(&program, directory.path());
     let base = listening(&server);
     let writer = writer(&format!("http://{base}/api/v1/write"), directory.path());
     let time = now() - 10_000;

@@ -45,9 +45,14 @@ pub(crate) fn installed() -> Option<()> {
 impl Server {
     /// A Prometheus with these series, and nothing that it scrapes.
     pub(crate) fn prometheus(directory: &Path, lines: &[Line]) -> Self {
+        Self::prometheus_with(directory, lines, "global: {}\n")
+    }
+
+    /// A Prometheus with these series and this configuration.
+    pub(crate) fn prometheus_with(directory: &Path, lines: &[Line], config: &str) -> Self {
         fs::create_dir_all(directory).unwrap();
         make_blocks(lines, directory);
-        fs::write(directory.join("prometheus.yml"), "global: {}\n").unwrap();
+        fs::write(directory.join("prometheus.yml"), config).unwrap();
         Self::start_prometheus(directory.to_owned(), "127.0.0.1:0")
     }
 
