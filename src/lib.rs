@@ -31,6 +31,7 @@ pub mod history;
 pub mod inhibit;
 pub mod nflog;
 pub mod ruler;
+pub mod ruletest;
 pub mod silence;
 pub mod storage;
 

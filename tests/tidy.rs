@@ -15,7 +15,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const SHELL: [&str; 6] = ["io", "api", "web", "app", "cli", "main"];
 
 /// The modules in layers, the lowest first. A module may use those of lower layers only: none above, none beside it.
-const LAYERS: [&[&str]; 17] = [
+const LAYERS: [&[&str]; 18] = [
     &["time", "rng", "json", "decoder"],
     &["regex", "yaml"],
     &["labels"],
@@ -31,6 +31,7 @@ const LAYERS: [&[&str]; 17] = [
         "cluster",
     ],
     &["ruler"],
+    &["ruletest"],
     &["notify"],
     &["storage"],
     &["tenant"],

@@ -223,7 +223,8 @@ impl Querier for Queries {
 }
 
 /// How expressions are evaluated.
-pub(super) fn options() -> Options {
+#[must_use]
+pub fn options() -> Options {
     Options {
         lookback: LOOKBACK,
         subquery_step: SUBQUERY_STEP,

@@ -7,7 +7,10 @@ use std::{
 
 use super::config_file::read_bounded;
 use crate::{
-    config::{LoadEnv, LoadErrors, RuleFile, RuleOptions, RulerConfig, load_ruler, load_rules},
+    config::{
+        LoadEnv, LoadErrors, RuleFile, RuleOptions, RuleTestFile, RulerConfig, load_rule_tests,
+        load_ruler, load_rules,
+    },
     io::glob,
 };
 
@@ -51,6 +54,15 @@ pub fn read_ruler_file(path: &Path) -> Result<RulerConfig, RuleFileError> {
 pub fn read_rule_file(path: &str, options: &RuleOptions) -> Result<RuleFile, RuleFileError> {
     let text = read(Path::new(path))?;
     Ok(load_rules(path, &text, options)?)
+}
+
+/// Reads a file of tests of rules.
+///
+/// # Errors
+/// When it cannot be read, or with everything that is wrong with it.
+pub fn read_rule_tests(path: &str) -> Result<RuleTestFile, RuleFileError> {
+    let text = read(Path::new(path))?;
+    Ok(load_rule_tests(path, &text)?)
 }
 
 /// The files that paths and patterns name, each once, in their order; and those that match no file.

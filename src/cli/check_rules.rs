@@ -167,6 +167,16 @@ fn settings(parsed: &Parsed) -> Result<(Lint, RuleOptions), Failure> {
             word => say(&format!("WARNING: unknown lint option: {word:?}\n"))?,
         }
     }
+    let features = features(parsed);
+    let options = RuleOptions {
+        features,
+        ignore_unknown_fields: parsed.switch("ignore-unknown-fields"),
+    };
+    Ok((lint, options))
+}
+
+/// The parts of PromQL that `--enable-feature` turns on.
+pub(super) fn features(parsed: &Parsed) -> Features {
     let mut features = Features::none();
     for list in parsed.texts("enable-feature") {
         for word in list.split(',') {
@@ -180,11 +190,7 @@ fn settings(parsed: &Parsed) -> Result<(Lint, RuleOptions), Failure> {
             }
         }
     }
-    let options = RuleOptions {
-        features,
-        ignore_unknown_fields: parsed.switch("ignore-unknown-fields"),
-    };
-    Ok((lint, options))
+    features
 }
 
 /// The files that are named or that patterns match.

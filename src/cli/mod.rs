@@ -10,6 +10,8 @@ mod routes;
 mod run;
 mod serve;
 mod template;
+mod test_report;
+mod test_rules;
 mod version;
 
 pub use run::run;

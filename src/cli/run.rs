@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     args::{self, UsageError},
-    check, flags, help, receiver, routes, serve, template,
+    check, flags, help, receiver, routes, serve, template, test_rules,
     version::BUILD,
 };
 
@@ -111,6 +111,7 @@ fn command(args: Vec<String>) -> Result<(), Failure> {
         Some("config") => routes::config(&args[1..]),
         Some("receiver") => receiver::receiver(&args[1..]),
         Some("template") => template::template(&args[1..]),
+        Some("test") => test_rules::test(&args[1..]),
         Some("serve") => serve_command(&args[1..]),
         Some(_) | None => serve_command(&args),
     }
@@ -156,6 +157,10 @@ const COMMANDS: &[(&str, &str)] = &[
     (
         "receiver test NAME --config.file=FILE [--dry-run]",
         "Send a marked test notification to a receiver, or print it.",
+    ),
+    (
+        "test rules <files>...",
+        "Run tests of rules, as promtool does.",
     ),
     (
         "template render --template.glob=GLOB --template.text=TEXT",

@@ -40,6 +40,7 @@ mod route;
 mod cluster_tls;
 mod query;
 mod relabel;
+mod rule_tests;
 mod ruler;
 mod rules;
 mod web;
@@ -62,6 +63,10 @@ pub use read::HttpUrl;
 pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};
 pub use references::{FileFacts, FileKind, FileRef, References};
 pub use route::{GroupBy, Route};
+pub use rule_tests::{
+    AlertTest, ExpectedAlert, ExpectedSample, ExpressionTest, RuleTest, RuleTestFile, TestAbsence,
+    TestEndpoint, TestSeries, load_rule_tests,
+};
 pub use ruler::{
     AlertmanagerApi, AlertmanagerConfig, RemoteWriteConfig, RemoteWriteMessage, RemoteWriteQueue,
     RulerConfig, load_ruler,

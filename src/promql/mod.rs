@@ -19,6 +19,7 @@ mod hash;
 
 mod annotations;
 pub mod histogram;
+pub mod memory;
 mod text;
 mod value;
 

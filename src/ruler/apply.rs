@@ -1,6 +1,6 @@
 //! What an evaluation changes.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     alerting::{Alerts, Element, Phase, Progress},
@@ -279,9 +279,11 @@ impl Ruler {
     }
 }
 
-/// The series about alerts: `ALERTS` and `ALERTS_FOR_STATE`.
+/// The series about alerts: `ALERTS` and `ALERTS_FOR_STATE`. Alerts that differ in `alertstate` alone have the same; the
+/// first counts, as in a database.
 fn about(alerts: &Alerts) -> Vec<Recorded> {
     let mut series = Vec::new();
+    let mut seen = BTreeSet::new();
     for (labels, instance) in alerts.active() {
         let phase = match instance.phase {
             Phase::Pending => "pending",
@@ -300,6 +302,9 @@ fn about(alerts: &Alerts) -> Vec<Recorded> {
         )]
         let seconds = seconds as f64;
         for (labels, value) in [(state, 1.0), (since, seconds)] {
+            if !seen.insert(labels.clone()) {
+                continue;
+            }
             series.push(Recorded {
                 source: instance.source.clone(),
                 labels,

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     federation::Certainty,
     labels::LabelSet,
-    promql::{Sample, ast::Expr, engine::Options},
+    promql::{Point, Sample, Value, ast::Expr, engine::Options},
     time::Timestamp,
 };
 
@@ -62,6 +62,35 @@ pub struct Answered {
     pub certainty: Certainty,
     /// The partitions that are missing, with their reasons.
     pub missing: Vec<String>,
+}
+
+impl Answered {
+    /// The result of an expression that has one value at one time.
+    ///
+    /// # Errors
+    /// When it is neither a vector nor a scalar.
+    pub fn of_value(
+        value: Value,
+        certainty: Certainty,
+        missing: Vec<String>,
+    ) -> Result<Self, String> {
+        let elements = match value {
+            Value::Vector(samples) => samples,
+            Value::Scalar { time, value } => vec![Sample {
+                labels: LabelSet::empty(),
+                time,
+                point: Point::Float(value),
+            }],
+            Value::Matrix(_) | Value::String { .. } => {
+                return Err("rule result is not a vector or scalar".to_owned());
+            }
+        };
+        Ok(Self {
+            elements,
+            certainty,
+            missing,
+        })
+    }
 }
 
 /// An alert as Alertmanagers are told of it.

@@ -28,6 +28,7 @@ mod kill;
 mod language;
 mod mail;
 mod prometheus;
+mod rule_tests;
 mod rules;
 mod upstream_files;
 mod webhooks;

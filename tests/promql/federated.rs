@@ -216,8 +216,9 @@ impl Divided {
         let all = LabelSet::from_pairs(labels.iter().chain(partition.iter()));
         let attached = self.world.partitions[at].mode == PartitionMode::Attach;
         let own = if attached { labels } else { &all };
-        self.parts[at].append(own, samples.clone())?;
-        self.whole.append(&all, samples)
+        let appended = self.parts[at].append(own, samples.clone());
+        let appended = appended.and_then(|()| self.whole.append(&all, samples));
+        appended.map_err(|error| error.to_string())
     }
 
     pub(crate) fn name(&self) -> &str {

@@ -97,7 +97,7 @@ fn load(load: &Load, subject: &mut impl Subject) -> Result<(), String> {
         .series
         .iter()
         .map(|series| {
-            let samples = storage::samples(load.step, &series.items, &series.starts);
+            let samples = storage::samples(0, load.step, &series.items, &series.starts);
             (series.labels.clone(), samples)
         })
         .collect();

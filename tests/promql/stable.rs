@@ -35,7 +35,7 @@ fn types_and_units_go_with_names_but_for_statistics() {
         let line = format!("{name}{{__type__=\"counter\", __unit__=\"s\", a=\"b\"}} {value}");
         let (labels, items) = language::series(&line).unwrap();
         subject
-            .append(&labels, storage::samples(60_000, &items, &[]))
+            .append(&labels, storage::samples(0, 60_000, &items, &[]))
             .unwrap();
     }
     let all = "{__type__=\"counter\", __unit__=\"s\", a=\"b\"}";

@@ -50,7 +50,8 @@ impl Subject for Local {
     }
 
     fn append(&mut self, labels: &LabelSet, samples: Vec<Stored>) -> Result<(), String> {
-        self.storage.append(labels, samples)
+        let appended = self.storage.append(labels, samples);
+        appended.map_err(|error| error.to_string())
     }
 
     fn evaluate(&self, expr: &Expr, steps: Steps) -> Result<Output, String> {

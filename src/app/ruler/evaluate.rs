@@ -6,8 +6,7 @@ use crate::{
     app::queries::Queries,
     federation::Local,
     io::federation::Federation,
-    labels::LabelSet,
-    promql::{Point, Sample, Value, engine::Steps},
+    promql::engine::Steps,
     ruler::{Answered, Evaluation},
 };
 
@@ -39,20 +38,5 @@ pub(super) async fn evaluate(
         queries.tell_missing(&reply);
     }
     let missing = reply.warnings();
-    let elements = match reply.answer.output.value {
-        Value::Vector(samples) => samples,
-        Value::Scalar { time, value } => vec![Sample {
-            labels: LabelSet::empty(),
-            time,
-            point: Point::Float(value),
-        }],
-        Value::Matrix(_) | Value::String { .. } => {
-            return Err("rule result is not a vector or scalar".to_owned());
-        }
-    };
-    Ok(Answered {
-        elements,
-        certainty: reply.answer.certainty,
-        missing,
-    })
+    Answered::of_value(reply.answer.output.value, reply.answer.certainty, missing)
 }

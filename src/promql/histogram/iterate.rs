@@ -187,7 +187,7 @@ impl<C: Cell> Histogram<C> {
 
 impl<C: Copy> Buckets<C> {
     /// The contents with the indices of their buckets.
-    pub(super) fn indexed(&self) -> Indexed<'_, C> {
+    pub(in crate::promql) fn indexed(&self) -> Indexed<'_, C> {
         Indexed::new(&self.spans, &self.counts)
     }
 }

@@ -6,7 +6,7 @@ use super::BucketSpan;
 ///
 /// Where spans and contents do not fit each other, what is too much is left out.
 #[derive(Clone, Debug)]
-pub(super) struct Indexed<'a, C> {
+pub(in crate::promql) struct Indexed<'a, C> {
     spans: &'a [BucketSpan],
     cells: &'a [C],
     /// The index of the next bucket, and how many the span that it is in still has.

@@ -132,6 +132,19 @@ fn two_elements_that_become_one_alert_are_an_error() {
 }
 
 #[test]
+fn alerts_that_differ_in_alertstate_alone_share_their_series() {
+    let mut world =
+        Harness::new("groups: [{name: g, interval: 30s, rules: [{alert: A, expr: ALERTS == 1}]}]");
+    let two: &[(&[(&str, &str)], f64)] = &[
+        (&[("alertname", "B"), ("alertstate", "firing")], 1.0),
+        (&[("alertname", "B"), ("alertstate", "pending")], 1.0),
+    ];
+    world.run(30, |_| of(two));
+    assert_eq!(world.error(), "");
+    assert_eq!((world.alerts().len(), world.written.len()), (2, 2 + 1));
+}
+
+#[test]
 fn late_slots_are_counted_not_caught_up() {
     let mut world = Harness::new(ONE);
     world.run(60, |_| of(X));
