@@ -61,6 +61,7 @@ impl Data {
     /// # Errors
     /// When a sample does not go after what a rule wrote.
     pub(super) fn load(&mut self, until: i64) -> Result<(), AppendError> {
+        self.endpoints.measure(until);
         for (labels, samples) in &mut self.coming {
             let count = samples.partition_point(|sample| sample.time <= until);
             let now: Vec<Stored> = samples.drain(..count).collect();

@@ -1,12 +1,12 @@
 //! The data of a test in parts that do not always answer.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     config::RuleTest,
     federation::{
-        Answer, Dialect, Fetched, Inquiry, Local, Partition, PartitionMode, Pushdown, Refusal,
-        World, local,
+        Answer, Dialect, Fetched, Inquiry, Local, OwnMetrics, Partition, PartitionMode,
+        PartitionsUp, Pushdown, Refusal, World, local,
     },
     labels::{LabelSet, Matcher},
     promql::{
@@ -15,12 +15,16 @@ use crate::{
         engine::{Options, Steps},
         memory::{AppendError, Memory, Stored},
     },
-    ruler::{Answered, Evaluation, Overlay},
+    ruler::{Answered, Evaluation},
 };
 
 /// The parts; none if there is one database that always answers.
 #[derive(Debug, Default)]
-pub(super) struct Endpoints(Vec<Endpoint>);
+pub(super) struct Endpoints {
+    all: Vec<Endpoint>,
+    /// Which of them answer, as rules can read it.
+    measured: OwnMetrics,
+}
 
 #[derive(Debug)]
 struct Endpoint {
@@ -35,11 +39,6 @@ struct Endpoint {
 struct Held(Memory);
 
 impl Local for Held {
-    fn names(&self) -> Arc<BTreeSet<String>> {
-        let names = self.0.labels().map(|labels| labels.value("__name__"));
-        Arc::new(names.map(str::to_owned).collect())
-    }
-
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Vec<Series> {
         self.0.select_matching(matchers, from, to)
     }
@@ -61,16 +60,19 @@ impl Endpoints {
                 held: Held::default(),
             }
         });
-        Self(all.collect())
+        Self {
+            all: all.collect(),
+            measured: OwnMetrics::default(),
+        }
     }
 
     pub(super) fn is_whole(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Whether a series has a place.
     pub(super) fn takes(&self, labels: &LabelSet) -> bool {
-        self.is_whole() || self.0.iter().any(|endpoint| endpoint.takes(labels))
+        self.is_whole() || self.all.iter().any(|endpoint| endpoint.takes(labels))
     }
 
     pub(super) fn load(
@@ -78,15 +80,26 @@ impl Endpoints {
         labels: &LabelSet,
         samples: &[Stored],
     ) -> Result<(), AppendError> {
-        let endpoint = self.0.iter_mut().find(|endpoint| endpoint.takes(labels));
+        let endpoint = self.all.iter_mut().find(|endpoint| endpoint.takes(labels));
         endpoint.map_or(Ok(()), |endpoint| {
             endpoint.held.0.append(labels, samples.to_vec())
         })
     }
 
+    /// Notes which of them answer at a time in Unix milliseconds.
+    pub(super) fn measure(&mut self, now: i64) {
+        let up = self.all.iter().map(|endpoint| {
+            let name = [("__name__", "watchfire_partition_up")];
+            let labels = LabelSet::from_pairs(endpoint.labels.iter().chain(name));
+            (labels, f64::from(u8::from(endpoint.is_there(now))))
+        });
+        let up = up.collect();
+        self.measured.take(up, now);
+    }
+
     /// Answers as the endpoints that are there at `now` would, together with what rules wrote.
     pub(super) fn answer(&self, evaluation: Evaluation, now: i64) -> Result<Answered, String> {
-        let partitions = self.0.iter().map(|endpoint| Partition {
+        let partitions = self.all.iter().map(|endpoint| Partition {
             labels: endpoint.labels.clone(),
             mode: PartitionMode::Present,
             dialect: Dialect::Prometheus3,
@@ -95,17 +108,20 @@ impl Endpoints {
             optional: false,
             overlap: false,
             names: None,
+            claim: None,
         });
-        let mut world = World {
-            partitions: partitions.collect(),
+        let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
+        let up = Arc::new(PartitionsUp::of(&self.measured)) as Arc<dyn Local>;
+        let locals: Vec<Arc<dyn Local>> = own.into_iter().chain([up]).collect();
+        let here = locals
+            .iter()
+            .map(|here| local::partition(&**here, evaluation.options.lookback));
+        let world = World {
+            partitions: partitions.chain(here).collect(),
         };
-        if let Some(own) = &evaluation.own {
-            let own = local::partition(own, evaluation.options.lookback);
-            world.partitions.push(own);
-        }
         let asked = Asked {
-            endpoints: &self.0,
-            own: evaluation.own.as_ref(),
+            endpoints: &self.all,
+            locals: &locals,
             options: evaluation.options,
             now,
         };
@@ -125,6 +141,11 @@ impl Endpoints {
 }
 
 impl Endpoint {
+    fn is_there(&self, now: i64) -> bool {
+        let mut outages = self.outages.iter();
+        !outages.any(|(from, to)| (*from..*to).contains(&now))
+    }
+
     fn takes(&self, labels: &LabelSet) -> bool {
         let mut own = self.labels.iter();
         own.all(|(name, value)| labels.get(name) == Some(value))
@@ -134,7 +155,8 @@ impl Endpoint {
 /// One query.
 struct Asked<'a> {
     endpoints: &'a [Endpoint],
-    own: Option<&'a Overlay>,
+    /// What is here: partitions after those of the endpoints.
+    locals: &'a [Arc<dyn Local>],
     options: Options,
     now: i64,
 }
@@ -144,13 +166,10 @@ impl Asked<'_> {
         let inquiry = Inquiry::new(expr, Steps::instant(at), self.options, world)?;
         let fetch = |partition: usize, answer: &dyn Fn(&dyn Local) -> Fetched| {
             let Some(endpoint) = self.endpoints.get(partition) else {
-                return match self.own {
-                    Some(own) => answer(own),
-                    None => Fetched::Series(Vec::new()),
-                };
+                let here = self.locals.get(partition - self.endpoints.len());
+                return here.map_or(Fetched::Series(Vec::new()), |here| answer(&**here));
             };
-            let mut outages = endpoint.outages.iter();
-            if outages.any(|(from, to)| (*from..*to).contains(&self.now)) {
+            if !endpoint.is_there(self.now) {
                 return Fetched::Missing(format!("{} does not answer in this test", endpoint.name));
             }
             answer(&endpoint.held)

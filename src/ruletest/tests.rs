@@ -247,6 +247,30 @@ tests:
 }
 
 #[test]
+fn rules_see_which_partitions_answer() {
+    passes(
+        "groups: [{name: g, rules: [{alert: Down, expr: 'count(up == 0 or watchfire_partition_up == 0) > 2'}]}]",
+        "
+tests:
+- endpoints:
+  - {labels: {cluster: a}, outages: [{from: 2m, to: 5m}]}
+  - {labels: {cluster: b}}
+  - {labels: {cluster: c}, outages: [{from: 3m, to: 4m}]}
+  input_series:
+  - {series: 'up{cluster=\"a\"}', values: '1x20'}
+  - {series: 'up{cluster=\"b\"}', values: '0x20'}
+  - {series: 'up{cluster=\"c\"}', values: '1x20'}
+  alert_rule_test:
+  - {eval_time: 2m, alertname: Down}
+  - {eval_time: 3m, alertname: Down, exp_alerts: [{}]}
+  # As long as one is not there it may be down.
+  - {eval_time: 4m, alertname: Down, exp_alerts: [{}]}
+  - {eval_time: 5m, alertname: Down}
+",
+    );
+}
+
+#[test]
 fn a_series_of_no_endpoint_is_a_mistake() {
     let found = found(
         TWO_OF_THREE,
