@@ -171,7 +171,10 @@ fn rules_look_back_further_than_any_prometheus_keeps() {
     let labels = [("__name__", "requests_total"), ("job", "shop")];
     let young = line(&labels, now(), |step| (step + 120) as f64 * 10.0);
     let old = line(&labels, now() - 30 * DAY, |step| (step + 120) as f64 * 30.0);
-    let prometheus = Server::prometheus(&place.path().join("prometheus"), &[young.clone()]);
+    let prometheus = Server::prometheus(
+        &place.path().join("prometheus"),
+        std::slice::from_ref(&young),
+    );
     let all = Line {
         samples: old.samples.iter().chain(&young.samples).copied().collect(),
         ..young
