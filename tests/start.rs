@@ -313,6 +313,12 @@ fn without_a_file_the_shipped_ones_are_used_and_a_rule_fires() {
     wait_for_alert(&node, "\"alertname\":\"Watchdog\"");
     let rules = node.ask("GET", "/prometheus/api/v1/rules");
     assert!(!rules.contains("\"health\":\"err\""), "{rules}");
+    // Alerts link to a page that says what their expression is worth now.
+    assert!(rules.contains("\"query\":\"vector(1)\""), "{rules}");
+    let page = node.ask("GET", "/prometheus/graph?g0.expr=vector%281%29&g0.tab=1");
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    let value = node.ask("GET", "/prometheus/api/v1/query?query=vector(1)");
+    assert!(value.contains("\"resultType\":\"vector\""), "{value}");
     let log = node.stop();
     assert!(
         log.iter()

@@ -55,17 +55,25 @@ pub(super) struct Queries {
 }
 
 impl Queries {
-    /// Reads the file; none if there is no name of one.
-    pub(super) fn open(file: &Path, clock: Clock) -> Result<Option<Arc<Self>>, ConfigError> {
-        if file.as_os_str().is_empty() {
+    /// Reads the file. Without a name of one there are no endpoints, and no queries unless there are rules: what the node
+    /// measures of itself can be asked for then.
+    pub(super) fn open(
+        file: &Path,
+        has_rules: bool,
+        clock: Clock,
+    ) -> Result<Option<Arc<Self>>, ConfigError> {
+        let named = !file.as_os_str().is_empty();
+        if !named && !has_rules {
             return Ok(None);
         }
         let config = load(file)?;
-        tracing::info!(
-            file = %file.display(),
-            endpoints = config.endpoints.len(),
-            "queries go to the endpoints of the file"
-        );
+        if named {
+            tracing::info!(
+                file = %file.display(),
+                endpoints = config.endpoints.len(),
+                "queries go to the endpoints of the file"
+            );
+        }
         let http = Arc::new(HttpClients::new(clock));
         Ok(Some(Arc::new(Self {
             file: file.to_owned(),
@@ -236,6 +244,9 @@ pub fn options() -> Options {
 }
 
 fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
+    if file.as_os_str().is_empty() {
+        return Ok(QueryConfig::default());
+    }
     let bytes = read_bounded(file, MAX_FILE).map_err(|reason| ConfigError::Read {
         path: file.to_owned(),
         reason,

@@ -23,13 +23,11 @@ use crate::{
         self, About, ApiState, HttpStats, MetricLabels, ReloadStats, Sources, Trials,
         prometheus::RuleReader,
     },
-    config::{Config, QueryConfig},
+    config::Config,
     history::HistoryLimits,
     io::{
-        Clock, Handle, HttpClients, MeshSockets, Pool, Senders, Shell, Signals, StateMachine,
-        StoreError, channel,
-        federation::Federation,
-        notify_socket, random_seed,
+        Clock, Handle, MeshSockets, Pool, Senders, Shell, Signals, StateMachine, StoreError,
+        channel, notify_socket, random_seed,
         remote_write::RemoteWriteError,
         server::{
             self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
@@ -177,7 +175,9 @@ impl<'o> Starting<'o> {
         let config = file.load_and_warn()?;
         tracing::info!(file = %file.path.display(), "Completed loading of configuration file");
 
-        let queries = Queries::open(&options.query_config_file, self.clock)?;
+        let ruler_file = file.ruler_file(options);
+        let has_rules = !ruler_file.as_os_str().is_empty();
+        let queries = Queries::open(&options.query_config_file, has_rules, self.clock)?;
         let opened = state::open(&options.storage_path)?;
         self.warnings.extend(opened.warnings.iter().cloned());
         let mesh = self.identify(mesh, &opened).await;
@@ -194,7 +194,7 @@ impl<'o> Starting<'o> {
         let url = ExternalUrl::new(&options.external_url, &host.to_string_lossy(), address, tls)?;
         tracing::debug!(external_url = url.text, "app setup");
 
-        let rules = Rules::open(&file.ruler_file(options), &url.text)?;
+        let rules = Rules::open(&ruler_file, &url.text)?;
         let prefix = url.route_prefix(&options.route_prefix);
         let reloads = Arc::new(ReloadStats::default());
         reloads.succeeded(self.clock.now().wall);
@@ -216,18 +216,17 @@ impl<'o> Starting<'o> {
             running: Arc::new(Semaphore::new(MAX_TRIALS)),
         };
         let (node, looping) = self.start_node(config, opened, mesh, &url, senders)?;
-        let federation = self.federation(queries.as_ref());
-        let rules = match &rules {
-            Some(loaded) => Some(Rules::start(
+        let rules = match (&rules, &queries) {
+            (Some(loaded), Some(queries)) => Some(Rules::start(
                 options,
                 &url.text,
                 loaded,
                 node.clone(),
                 self.clock,
-                (Arc::clone(&federation), queries.clone()),
+                Arc::clone(queries),
                 &self.runtime,
             )?),
-            None => None,
+            (None, _) | (_, None) => None,
         };
         let reloader = Reloader::new(
             file,
@@ -239,7 +238,7 @@ impl<'o> Starting<'o> {
             self.runtime.clone(),
         );
         let mut state = self.api_state(&node, sources).with_trials(trials);
-        let has_queries = queries.is_some();
+        let federation = queries.as_ref().map(|one| Arc::clone(one.federation()));
         if let Some(queries) = queries {
             queries.watch(&self.runtime);
             state = state.with_querier(queries);
@@ -249,7 +248,7 @@ impl<'o> Starting<'o> {
                 .with_remote_write(rules.writer().stats())
                 .with_rules(Arc::clone(rules) as Arc<dyn RuleReader>);
         }
-        if rules.is_some() || has_queries {
+        if let Some(federation) = federation {
             let measure =
                 own_metrics::measure(state.clone(), Arc::downgrade(&federation), self.clock);
             spawn(&self.runtime, "own metrics", measure);
@@ -283,17 +282,6 @@ impl<'o> Starting<'o> {
             looping,
             rules,
         })
-    }
-
-    /// The endpoints that rules are evaluated over; none is no mistake, there are rules that need none.
-    fn federation(&self, queries: Option<&Arc<Queries>>) -> Arc<Federation> {
-        match queries {
-            Some(queries) => Arc::clone(queries.federation()),
-            None => {
-                let http = Arc::new(HttpClients::new(self.clock));
-                Arc::new(Federation::new(http, self.clock, QueryConfig::default()))
-            }
-        }
     }
 
     fn matcher_mode(&self) -> MatcherMode {

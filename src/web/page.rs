@@ -1,4 +1,4 @@
-//! Serves the page and its two assets with a policy that lets nothing else in.
+//! Serves the page, the one to which alerts of rules link, and their assets with a policy that lets nothing else in.
 
 use axum::{
     Router,
@@ -15,6 +15,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
     const HTML: &str = include_str!("index.html");
     const SCRIPT: &str = include_str!("app.js");
+    const GRAPH: &str = include_str!("graph.html");
+    const GRAPH_SCRIPT: &str = include_str!("graph.js");
     const STYLE: &str = include_str!("style.css");
     const ICON: &str = include_str!("icon.svg");
     Router::new()
@@ -22,6 +24,14 @@ pub(crate) fn router<S: Clone + Send + Sync + 'static>() -> Router<S> {
         .route(
             "/assets/app.js",
             get(async || asset(SCRIPT, "text/javascript; charset=utf-8")),
+        )
+        .route(
+            "/prometheus/graph",
+            get(async || asset(GRAPH, "text/html; charset=utf-8")),
+        )
+        .route(
+            "/assets/graph.js",
+            get(async || asset(GRAPH_SCRIPT, "text/javascript; charset=utf-8")),
         )
         .route(
             "/assets/style.css",
@@ -67,8 +77,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_page_names_its_files_relatively_and_they_are_there() {
-        let (response, html) = get("/").await;
+    async fn pages_name_their_files_relatively_and_they_are_there() {
+        for (page, up) in [("/", ""), ("/prometheus/graph", "../")] {
+            names_its_files(page, up).await;
+        }
+    }
+
+    /// `up` leads from the page to the place of the files.
+    async fn names_its_files(page: &str, up: &str) {
+        let (response, html) = get(page).await;
         assert_eq!(response.headers()["content-security-policy"], POLICY);
         assert!(!html.contains("<style") && !html.contains("style=") && !html.contains("onclick"));
         let files: Vec<_> = ["href=\"", "src=\""]
@@ -80,27 +97,34 @@ mod tests {
         assert!(files.len() >= 3, "{files:?}");
         for file in files {
             assert!(!file.starts_with('/') && !file.contains(':'), "{file}");
+            let file = file.strip_prefix(up).unwrap();
+            let file = file.split('#').next().unwrap_or_default();
             assert_eq!(get(&format!("/{file}")).await.0.status(), 200, "{file}");
         }
     }
 
     #[tokio::test]
-    async fn the_script_never_writes_html_and_asks_relative_addresses() {
-        let (response, script) = get("/assets/app.js").await;
-        assert_eq!(
-            response.headers()["content-type"],
-            "text/javascript; charset=utf-8"
-        );
-        for forbidden in [
-            "innerHTML",
-            "outerHTML",
-            "insertAdjacentHTML",
-            "document.write",
-            "eval(",
-            "\"/api",
+    async fn scripts_never_write_html_and_ask_relative_addresses() {
+        for (path, asks) in [
+            ("/assets/app.js", "fetch(`api/v2/${path}`"),
+            ("/assets/graph.js", "fetch(`api/v1/${path}`"),
         ] {
-            assert!(!script.contains(forbidden), "{forbidden}");
+            let (response, script) = get(path).await;
+            assert_eq!(
+                response.headers()["content-type"],
+                "text/javascript; charset=utf-8"
+            );
+            for forbidden in [
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "\"/api",
+            ] {
+                assert!(!script.contains(forbidden), "{path}: {forbidden}");
+            }
+            assert!(script.contains(asks), "{path}");
         }
-        assert!(script.contains("fetch(`api/v2/${path}`"));
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
 use super::{deliver::Delivery, evaluate::evaluate};
 use crate::{
     app::queries::Queries,
-    io::{Clock, federation::Federation, remote_write::RemoteWriter, spawn},
+    io::{Clock, remote_write::RemoteWriter, spawn},
     promql::Sample,
     ruler::{Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, States, Word, Written},
 };
@@ -44,9 +44,7 @@ pub(super) type Shown = (Arc<RuleSet>, States);
 pub(super) struct Driver {
     pub(super) ruler: Ruler,
     pub(super) clock: Clock,
-    pub(super) federation: Arc<Federation>,
-    /// Tells the log of partitions that are missing, if there are endpoints at all.
-    pub(super) queries: Option<Arc<Queries>>,
+    pub(super) queries: Arc<Queries>,
     pub(super) runtime: runtime::Handle,
     pub(super) delivery: Delivery,
     pub(super) writer: Arc<RemoteWriter>,
@@ -59,7 +57,7 @@ impl Driver {
     pub(super) fn new(
         ruler: Ruler,
         clock: Clock,
-        (federation, queries): (Arc<Federation>, Option<Arc<Queries>>),
+        queries: Arc<Queries>,
         runtime: runtime::Handle,
         (delivery, writer): (Delivery, Arc<RemoteWriter>),
         (sender, messages): (Sender<Message>, Receiver<Message>),
@@ -67,7 +65,6 @@ impl Driver {
         Self {
             ruler,
             clock,
-            federation,
             queries,
             runtime,
             delivery,
@@ -127,19 +124,16 @@ impl Driver {
     }
 
     fn begin(&self, evaluation: Evaluation) {
-        let (federation, sender) = (Arc::clone(&self.federation), self.sender.clone());
+        let sender = self.sender.clone();
         let places = Arc::clone(&self.places);
-        let queries = self.queries.clone();
+        let queries = Arc::clone(&self.queries);
         let id = evaluation.id;
         spawn(&self.runtime, "rule", async move {
             let Ok(_place) = places.acquire_owned().await else {
                 return;
             };
             // One that panics must not be waited for.
-            let evaluated =
-                tokio::spawn(
-                    async move { evaluate(&federation, queries.as_deref(), evaluation).await },
-                );
+            let evaluated = tokio::spawn(async move { evaluate(&queries, evaluation).await });
             let result = evaluated.await;
             let result =
                 result.unwrap_or_else(|_| Err("the evaluation failed by a bug".to_owned()));

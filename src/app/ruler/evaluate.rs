@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     app::queries::Queries,
     federation::Local,
-    io::federation::Federation,
     promql::engine::Steps,
     ruler::{Answered, Evaluation},
 };
@@ -19,14 +18,13 @@ const LONGEST: i64 = 120_000;
 
 /// Evaluates an expression at an instant.
 pub(super) async fn evaluate(
-    federation: &Federation,
-    queries: Option<&Queries>,
+    queries: &Queries,
     evaluation: Evaluation,
 ) -> Result<Answered, String> {
     let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
     let within = (evaluation.within / 100 * OF_INTERVAL).clamp(SHORTEST, LONGEST);
     let within = Duration::from_millis(u64::try_from(within).unwrap_or(1));
-    let asked = federation.query_beside(
+    let asked = queries.federation().query_beside(
         &evaluation.expr,
         Steps::instant(evaluation.at),
         evaluation.options,
@@ -34,9 +32,7 @@ pub(super) async fn evaluate(
         own.into_iter().collect(),
     );
     let reply = asked.await.map_err(|error| error.to_string())?;
-    if let Some(queries) = queries {
-        queries.tell_missing(&reply);
-    }
+    queries.tell_missing(&reply);
     let missing = reply.warnings();
     Answered::of_value(reply.answer.output.value, reply.answer.certainty, missing)
 }

@@ -22,10 +22,7 @@ use crate::{
         queries::{self, Queries},
         run::AppError,
     },
-    io::{
-        Clock, Handle, HttpClients, federation::Federation, remote_write::RemoteWriter, spawn,
-        spawn_thread,
-    },
+    io::{Clock, Handle, HttpClients, remote_write::RemoteWriter, spawn, spawn_thread},
     ruler::Ruler,
 };
 
@@ -62,7 +59,7 @@ impl Rules {
         loaded: &LoadedRules,
         node: Handle,
         clock: Clock,
-        (federation, queries): (Arc<Federation>, Option<Arc<Queries>>),
+        queries: Arc<Queries>,
         runtime: &runtime::Handle,
     ) -> Result<Arc<Self>, AppError> {
         let writer = Arc::new(RemoteWriter::open(
@@ -95,7 +92,7 @@ impl Rules {
         let driver = Driver::new(
             ruler,
             clock,
-            (federation, queries),
+            queries,
             runtime.clone(),
             (delivery, writer),
             (sender, messages),
