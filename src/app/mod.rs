@@ -11,6 +11,7 @@ mod features;
 mod mesh;
 mod options;
 mod own_metrics;
+pub mod past;
 mod queries;
 mod reload;
 mod rule_files;

@@ -243,7 +243,8 @@ pub fn options() -> Options {
     }
 }
 
-fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
+/// Reads a file of endpoints; there are none if it has no name.
+pub(super) fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
     if file.as_os_str().is_empty() {
         return Ok(QueryConfig::default());
     }

@@ -5,6 +5,8 @@ mod check;
 mod check_rules;
 mod flags;
 mod help;
+mod past;
+mod past_text;
 mod receiver;
 mod routes;
 mod run;

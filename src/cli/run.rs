@@ -9,7 +9,7 @@ use std::{
 
 use super::{
     args::{self, UsageError},
-    check, flags, help, receiver, routes, serve, template, test_rules,
+    check, flags, help, past, receiver, routes, serve, template, test_rules,
     version::BUILD,
 };
 
@@ -110,6 +110,7 @@ fn command(args: Vec<String>) -> Result<(), Failure> {
         Some("check") => check::check(&args[1..]),
         Some("config") => routes::config(&args[1..]),
         Some("receiver") => receiver::receiver(&args[1..]),
+        Some("rules") => past::rules(&args[1..]),
         Some("template") => template::template(&args[1..]),
         Some("test") => test_rules::test(&args[1..]),
         Some("serve") => serve_command(&args[1..]),
@@ -157,6 +158,14 @@ const COMMANDS: &[(&str, &str)] = &[
     (
         "receiver test NAME --config.file=FILE [--dry-run]",
         "Send a marked test notification to a receiver, or print it.",
+    ),
+    (
+        "rules replay --from=TIME [<rule-files>...]",
+        "Say which alerts would have fired.",
+    ),
+    (
+        "rules backfill --from=TIME [<rule-files>...]",
+        "Record what rules would have recorded.",
     ),
     (
         "test rules <files>...",

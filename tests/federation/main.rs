@@ -21,6 +21,7 @@ mod chance;
 mod data;
 mod guess;
 mod loss;
+mod past;
 mod practice;
 mod proxy;
 mod remote_write;

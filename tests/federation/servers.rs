@@ -56,6 +56,12 @@ impl Server {
         Self::start_prometheus(directory.to_owned(), "127.0.0.1:0")
     }
 
+    /// A Prometheus with the blocks below `directory/data`.
+    pub(crate) fn prometheus_with_blocks(directory: &Path) -> Self {
+        fs::write(directory.join("prometheus.yml"), "global: {}\n").unwrap();
+        Self::start_prometheus(directory.to_owned(), "127.0.0.1:0")
+    }
+
     fn start_prometheus(directory: PathBuf, address: &str) -> Self {
         let mut command = Command::new(process::installed("prometheus").unwrap());
         command.current_dir(&directory).args([

@@ -37,22 +37,31 @@ impl LoadedRules {
         let config = read_ruler_file(file);
         let config = config.map_err(|error| ConfigError::Refused(error.to_string()))?;
         let files = rule_files(&config)?;
-        let settings = Settings {
-            interval: config.evaluation_interval,
-            query_offset: config.rule_query_offset,
-            on_partial: config.on_partial,
-            hold_for: config.hold_for,
-            resend_delay: config.resend_delay,
-            external_labels: LabelSet::from_pairs(&config.external_labels),
-            external_url: external_url.into(),
-            options,
-        };
+        let settings = settings_of(&config, external_url, options);
         let set = Arc::new(RuleSet::new(files, settings));
         Ok(Self {
             file: file.to_owned(),
             config,
             set,
         })
+    }
+}
+
+/// What the ruler's file says of all rules.
+pub(in crate::app) fn settings_of(
+    config: &RulerConfig,
+    external_url: &str,
+    options: Options,
+) -> Settings {
+    Settings {
+        interval: config.evaluation_interval,
+        query_offset: config.rule_query_offset,
+        on_partial: config.on_partial,
+        hold_for: config.hold_for,
+        resend_delay: config.resend_delay,
+        external_labels: LabelSet::from_pairs(&config.external_labels),
+        external_url: external_url.into(),
+        options,
     }
 }
 

@@ -7,4 +7,5 @@ mod drive;
 mod evaluate;
 mod start;
 
+pub(super) use files::settings_of;
 pub(super) use start::Rules;

@@ -1,0 +1,207 @@
+//! Which alerts would have fired.
+
+use std::collections::BTreeMap;
+
+use super::{
+    course::{Course, Happened},
+    rules::{Past, PastError},
+};
+use crate::{
+    config::RuleKind,
+    labels::LabelSet,
+    ruler::{Change, GroupKey, Instance, Phase, RuleKey},
+};
+
+/// An alert that would have fired. Times are Unix milliseconds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    /// The file of its rule.
+    pub file: String,
+    /// The group of its rule.
+    pub group: String,
+    /// Its labels.
+    pub labels: LabelSet,
+    /// Its annotations, as of when it began to fire.
+    pub annotations: LabelSet,
+    /// The value with which it began to fire.
+    pub value: f64,
+    /// When its condition began to hold.
+    pub active_at: i64,
+    /// When it began to fire.
+    pub fired_at: i64,
+    /// When it ended; `None` if it fired still.
+    pub ended_at: Option<i64>,
+}
+
+/// A rule that could not always be evaluated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Troubled {
+    /// The file of the rule.
+    pub file: String,
+    /// Its group.
+    pub group: String,
+    /// The name of the alert or of the series.
+    pub name: String,
+    /// Slots.
+    pub evaluations: u64,
+    /// Those in which it failed.
+    pub failures: u64,
+    /// The last error.
+    pub error: String,
+    /// The partitions that did not answer, with their reasons.
+    pub missing: Vec<String>,
+}
+
+/// What would have happened.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Replayed {
+    /// The alerts in the order in which they would have begun to fire.
+    pub alerts: Vec<Alert>,
+    /// The rules that failed, or that partitions were missing for.
+    pub troubled: Vec<Troubled>,
+    /// Evaluations of all rules.
+    pub evaluations: u64,
+}
+
+/// Evaluates rules over a time that is past.
+///
+/// # Errors
+/// When files cannot be read.
+pub async fn replay(past: &Past) -> Result<Replayed, PastError> {
+    let mut ground = past.read()?;
+    let alerts = ground.files.iter().flat_map(|file| &file.groups);
+    let mut rules = alerts.flat_map(|group| &group.rules);
+    if !rules.any(|rule| matches!(rule.kind, RuleKind::Alerting { .. })) {
+        return Err(PastError::NoRules);
+    }
+    let files = std::mem::take(&mut ground.files);
+    let set = past.set(&ground.config, files);
+    let mut course = Course::new(set, ground.federation, (past.from, past.to));
+    let mut story = Story::default();
+    let mut missing: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
+    while let Some(happened) = course.advance().await? {
+        story.take(happened);
+        for (group, state) in course.ruler().states().groups.iter().enumerate() {
+            for (rule, state) in state.rules.iter().enumerate() {
+                for one in &state.missing {
+                    let known = missing.entry((group, rule)).or_default();
+                    if !known.contains(one) {
+                        known.push(one.clone());
+                    }
+                }
+            }
+        }
+    }
+    Ok(story.told(&course, &missing))
+}
+
+type Key = (GroupKey, RuleKey, LabelSet);
+
+/// What happens to alerts.
+#[derive(Debug, Default)]
+struct Story {
+    firing: BTreeMap<Key, Alert>,
+    over: Vec<Alert>,
+    errors: BTreeMap<(String, String), String>,
+}
+
+impl Story {
+    fn take(&mut self, happened: Happened) {
+        for change in happened.changed {
+            self.change(change);
+        }
+        for word in happened.said {
+            if let crate::ruler::Word::Failed {
+                group,
+                rule,
+                reason,
+            } = word
+            {
+                self.errors.insert((group, rule), reason);
+            }
+        }
+    }
+
+    fn change(&mut self, change: Change) {
+        let Change {
+            group,
+            rule,
+            labels,
+            slot,
+            instance,
+        } = change;
+        let key = (group, rule, labels);
+        let ended = match &instance {
+            Some(instance) if instance.phase == Phase::Firing => {
+                let known = self.firing.get(&key);
+                // One that ended and fires again in the same slot is another.
+                match known.filter(|alert| Some(alert.fired_at) != instance.fired_at) {
+                    Some(_) => instance.fired_at,
+                    None => None,
+                }
+            }
+            Some(instance) => Some(instance.resolved_at.unwrap_or(slot)),
+            None => Some(slot),
+        };
+        if let Some(ended) = ended
+            && let Some(mut alert) = self.firing.remove(&key)
+        {
+            alert.ended_at = Some(ended);
+            self.over.push(alert);
+        }
+        if let Some(instance) = instance.filter(|instance| instance.phase == Phase::Firing) {
+            let begun = || alert_of(&key, &instance, slot);
+            self.firing.entry(key.clone()).or_insert_with(begun);
+        }
+    }
+
+    fn told(self, course: &Course, missing: &BTreeMap<(usize, usize), Vec<String>>) -> Replayed {
+        let mut alerts: Vec<Alert> = self
+            .over
+            .into_iter()
+            .chain(self.firing.into_values())
+            .collect();
+        alerts.sort_by(|a, b| (a.fired_at, &a.labels).cmp(&(b.fired_at, &b.labels)));
+        let ruler = course.ruler();
+        let groups = ruler.set().groups.iter().zip(&ruler.states().groups);
+        let (mut troubled, mut evaluations) = (Vec::new(), 0);
+        for (at, (group, state)) in groups.enumerate() {
+            for (number, (rule, state)) in group.rules.iter().zip(&state.rules).enumerate() {
+                evaluations += state.evaluations;
+                let missing = missing.get(&(at, number)).cloned().unwrap_or_default();
+                if state.failures == 0 && missing.is_empty() {
+                    continue;
+                }
+                let name = rule.name().to_owned();
+                let error = self.errors.get(&(group.key.joined(), name.clone()));
+                troubled.push(Troubled {
+                    file: group.key.file.to_string(),
+                    group: group.key.name.to_string(),
+                    name,
+                    evaluations: state.evaluations,
+                    failures: state.failures,
+                    error: error.cloned().unwrap_or_default(),
+                    missing,
+                });
+            }
+        }
+        Replayed {
+            alerts,
+            troubled,
+            evaluations,
+        }
+    }
+}
+
+fn alert_of((group, _, labels): &Key, instance: &Instance, slot: i64) -> Alert {
+    Alert {
+        file: group.file.to_string(),
+        group: group.name.to_string(),
+        labels: labels.clone(),
+        annotations: instance.annotations.clone(),
+        value: instance.value,
+        active_at: instance.active_at,
+        fired_at: instance.fired_at.unwrap_or(slot),
+        ended_at: None,
+    }
+}
