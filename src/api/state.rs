@@ -11,7 +11,7 @@ use super::{
     stream::Writers,
 };
 use crate::{
-    io::{Handle, Senders, remote_write::RemoteWriteStats},
+    io::{Handle, Senders, alertmanagers::AlertmanagersStats, remote_write::RemoteWriteStats},
     labels::MatcherMode,
     node::{Reply, Request},
     tenant::View,
@@ -67,6 +67,7 @@ pub struct ApiState {
     trials: Option<Arc<Trials>>,
     querier: Option<Arc<dyn Querier>>,
     remote_write: Option<Arc<RemoteWriteStats>>,
+    alertmanagers: Option<Arc<AlertmanagersStats>>,
     rules: Option<Arc<dyn RuleReader>>,
 }
 
@@ -97,6 +98,7 @@ impl ApiState {
             trials: None,
             querier: None,
             remote_write: None,
+            alertmanagers: None,
             rules: None,
         }
     }
@@ -113,6 +115,17 @@ impl ApiState {
     pub fn with_remote_write(mut self, stats: Arc<RemoteWriteStats>) -> Self {
         self.remote_write = Some(stats);
         self
+    }
+
+    /// Shows on the metrics page how other Alertmanagers are told of alerts of rules.
+    #[must_use]
+    pub fn with_alertmanagers(mut self, stats: Arc<AlertmanagersStats>) -> Self {
+        self.alertmanagers = Some(stats);
+        self
+    }
+
+    pub(super) fn alertmanagers(&self) -> Option<&AlertmanagersStats> {
+        self.alertmanagers.as_deref()
     }
 
     pub(super) fn remote_write(&self) -> Option<&RemoteWriteStats> {

@@ -246,6 +246,7 @@ impl<'o> Starting<'o> {
         if let Some(rules) = &rules {
             state = state
                 .with_remote_write(rules.writer().stats())
+                .with_alertmanagers(rules.others().stats())
                 .with_rules(Arc::clone(rules) as Arc<dyn RuleReader>);
         }
         if let Some(federation) = federation {

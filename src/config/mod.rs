@@ -69,7 +69,7 @@ pub use rule_tests::{
 };
 pub use ruler::{
     AlertmanagerApi, AlertmanagerConfig, RemoteWriteConfig, RemoteWriteMessage, RemoteWriteQueue,
-    RulerConfig, load_ruler,
+    RulerConfig, TargetFiles, TargetGroup, TargetScheme, load_ruler,
 };
 pub use rules::{OnPartial, Rule, RuleFile, RuleGroup, RuleKind, RuleOptions, load_rules};
 pub use secret::Secret;

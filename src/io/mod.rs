@@ -7,6 +7,7 @@
     reason = "this module is the shell that the rest of the program is kept free of"
 )]
 
+pub mod alertmanagers;
 mod clock;
 mod entropy;
 pub mod federation;

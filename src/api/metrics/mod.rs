@@ -3,6 +3,7 @@
 //! Left out are `go_*`, since there is no Go runtime, and `net_conntrack_*`, since the HTTP client hides its
 //! connections. The text format 0.0.4 is answered whatever is asked for; Prometheus takes it.
 
+mod alertmanagers;
 mod alerts;
 mod cluster;
 mod family;
@@ -32,7 +33,10 @@ pub use sources::{MetricLabels, ReloadStats, Sources};
 use self::{alerts::AlertCounter, family::Page};
 use super::{error::ApiError, state::ApiState};
 use crate::{
-    io::{federation::FederationStatus, remote_write::RemoteWriteStats},
+    io::{
+        alertmanagers::AlertmanagersStats, federation::FederationStatus,
+        remote_write::RemoteWriteStats,
+    },
     labels::LabelSet,
     ruler::{RuleSet, States},
     tenant::View,
@@ -49,6 +53,7 @@ pub(super) struct Renderer {
 struct Parts<'a> {
     queries: Option<&'a FederationStatus>,
     remote_write: Option<&'a RemoteWriteStats>,
+    alertmanagers: Option<&'a AlertmanagersStats>,
     rules: Option<&'a (Arc<RuleSet>, States)>,
 }
 
@@ -75,6 +80,9 @@ impl Renderer {
         }
         if let Some(stats) = parts.remote_write {
             remote_write::add(&mut page, stats);
+        }
+        if let Some(stats) = parts.alertmanagers {
+            alertmanagers::add(&mut page, stats);
         }
         if let Some((set, states)) = parts.rules {
             rules::add(&mut page, set, states);
@@ -132,6 +140,7 @@ async fn render<T: Send + 'static>(
         let parts = Parts {
             queries: queries.as_ref(),
             remote_write: state.remote_write(),
+            alertmanagers: state.alertmanagers(),
             rules: rules.as_ref(),
         };
         let sources = state.sources();

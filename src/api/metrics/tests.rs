@@ -12,8 +12,8 @@ use crate::{
         router,
         testing::{api, api_over, config, get, post, tenant},
     },
-    config::RemoteWriteConfig,
-    io::{Clock, HttpClients, remote_write::RemoteWriter},
+    config::{AlertmanagerConfig, RemoteWriteConfig},
+    io::{Clock, HttpClients, alertmanagers::Alertmanagers, remote_write::RemoteWriter},
     labels::LabelSet,
     promql::{Point, Sample},
 };
@@ -166,4 +166,36 @@ async fn remote_write_has_prometheus_names() {
         page.contains("samples_dropped_total{reason=\"too_old\",remote_name=\"http://user:xxxxx@")
     );
     writer.close(std::time::Duration::ZERO).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_other_alertmanagers_are_told_has_prometheus_names() {
+    let clock = Clock::start(SignedDuration::ZERO);
+    let http = Arc::new(HttpClients::new(clock));
+    let others = Alertmanagers::new(http, clock, tokio::runtime::Handle::current());
+    others.take(&[AlertmanagerConfig {
+        url: "http://user:secret@127.0.0.1:9".into(),
+        ..AlertmanagerConfig::default()
+    }]);
+    let (state, _) = api_over(tenant(config()));
+    let api = router(state.with_alertmanagers(others.stats()));
+    let page = get(&api, "/metrics").await.body;
+    assert!(!page.contains("secret"), "{page}");
+    let names = families(&page);
+    for (name, kind) in [
+        ("sent_total", "counter"),
+        ("errors_total", "counter"),
+        ("dropped_total", "counter"),
+        ("queue_length", "gauge"),
+        ("latency_histogram_seconds", "histogram"),
+    ] {
+        let name = format!("prometheus_notifications_{name}");
+        assert_eq!(names[&name].0, kind, "{name}");
+    }
+    for line in [
+        "prometheus_notifications_alertmanagers_discovered 1",
+        "prometheus_notifications_queue_capacity 10000",
+    ] {
+        assert!(page.lines().any(|other| other == line), "{line} in {page}");
+    }
 }

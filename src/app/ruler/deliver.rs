@@ -1,4 +1,4 @@
-//! Alerts of rules on their way into the node: in process, in order, without HTTP.
+//! Alerts of rules on their way into the node, in process, in order, without HTTP; and to other Alertmanagers.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     alert::Alert,
-    io::{Clock, Handle},
+    io::{Clock, Handle, alertmanagers::Alertmanagers},
     labels::{Relabel, relabel},
     node::{Reply, Request},
     ruler::Told,
@@ -21,7 +21,11 @@ pub(super) struct Delivery {
 
 impl Delivery {
     /// Delivers until all clones are gone; the future is to be spawned.
-    pub(super) fn new(node: Handle, clock: Clock) -> (Self, impl Future<Output = ()>) {
+    pub(super) fn new(
+        node: Handle,
+        others: Arc<Alertmanagers>,
+        clock: Clock,
+    ) -> (Self, impl Future<Output = ()>) {
         let (queue, mut told) = mpsc::unbounded_channel::<Vec<Told>>();
         let rules: Arc<Mutex<Arc<[Relabel]>>> = Arc::new(Mutex::new(Arc::new([])));
         let shared = Arc::clone(&rules);
@@ -34,6 +38,7 @@ impl Delivery {
                 if alerts.is_empty() {
                     continue;
                 }
+                others.tell(&alerts);
                 let request = Request::PostAlerts { alerts, invalid: 0 };
                 if let Reply::Refused(reason) = node.request(request).await {
                     tracing::error!(reason, "the node did not take alerts of rules");

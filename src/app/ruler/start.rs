@@ -22,7 +22,10 @@ use crate::{
         queries::{self, Queries},
         run::AppError,
     },
-    io::{Clock, Handle, HttpClients, remote_write::RemoteWriter, spawn, spawn_thread},
+    io::{
+        Clock, Handle, HttpClients, alertmanagers::Alertmanagers, remote_write::RemoteWriter,
+        spawn, spawn_thread,
+    },
     ruler::Ruler,
 };
 
@@ -36,6 +39,7 @@ pub(in crate::app) struct Rules {
     external_url: String,
     delivery: Delivery,
     writer: Arc<RemoteWriter>,
+    others: Arc<Alertmanagers>,
     runtime: runtime::Handle,
     thread: Mutex<mpsc::Sender<Message>>,
 }
@@ -70,7 +74,10 @@ impl Rules {
             clock,
             runtime.clone(),
         )?);
-        let (delivery, deliver) = Delivery::new(node, clock);
+        let http = Arc::new(HttpClients::new(clock));
+        let others = Alertmanagers::new(http, clock, runtime.clone());
+        others.take(&loaded.config.alertmanagers);
+        let (delivery, deliver) = Delivery::new(node, Arc::clone(&others), clock);
         spawn(runtime, "alerts of rules", deliver);
         let (sender, messages) = mpsc::channel();
         let rules = Arc::new(Self {
@@ -78,6 +85,7 @@ impl Rules {
             external_url: external_url.to_owned(),
             delivery: delivery.clone(),
             writer: Arc::clone(&writer),
+            others,
             runtime: runtime.clone(),
             thread: Mutex::new(sender.clone()),
         });
@@ -121,6 +129,7 @@ impl Rules {
         tell(loaded);
         self.delivery
             .relabel_by(&loaded.config.alert_relabel_configs);
+        self.others.take(&loaded.config.alertmanagers);
         self.send(Message::Load(Arc::clone(&loaded.set)));
         let (writer, config) = (Arc::clone(&self.writer), loaded.config.clone());
         spawn(&self.runtime, "remote write", async move {
@@ -134,6 +143,11 @@ impl Rules {
     /// What is written to other servers.
     pub(in crate::app) fn writer(&self) -> &Arc<RemoteWriter> {
         &self.writer
+    }
+
+    /// The Alertmanagers that are told besides this one.
+    pub(in crate::app) fn others(&self) -> &Arc<Alertmanagers> {
+        &self.others
     }
 
     fn send(&self, message: Message) {
@@ -150,12 +164,6 @@ fn tell(loaded: &LoadedRules) {
         rules = groups.iter().map(|group| group.rules.len()).sum::<usize>(),
         "rules are in force"
     );
-    if !loaded.config.alertmanagers.is_empty() {
-        tracing::warn!(
-            alertmanagers = loaded.config.alertmanagers.len(),
-            "the alertmanagers of the ruler's file are not told yet: alerts of rules go to this node only"
-        );
-    }
 }
 
 impl RuleReader for Rules {

@@ -11,4 +11,5 @@ mod tests;
 pub use load::{RulerConfig, load_ruler};
 pub use outputs::{
     AlertmanagerApi, AlertmanagerConfig, RemoteWriteConfig, RemoteWriteMessage, RemoteWriteQueue,
+    TargetFiles, TargetGroup, TargetScheme,
 };

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use super::raw::RuleGlob;
 use crate::{
     config::{
         HttpConfig, HttpHeader, HttpUrl, Secret,
@@ -16,8 +17,16 @@ use crate::{
 section! {
     /// An Alertmanager that is told of alerts besides this mesh.
     pub AlertmanagerConfig in "ruler.Alertmanager", check check_alertmanager, unknown inline_key::<AlertmanagerConfig> {
-        /// Where it is, without `/api/v2/alerts`.
+        /// Where it is, without `/api/v2/alerts`; empty if it is named otherwise.
         url: HttpUrl,
+        /// Several that are the same but for their addresses.
+        static_configs: Vec<TargetGroup>,
+        /// The same in files, which are read again and again.
+        file_sd_configs: Vec<TargetFiles>,
+        /// How targets are spoken to.
+        scheme: TargetScheme as Name<TargetScheme>,
+        /// What stands before `/api/v2/alerts` at targets.
+        path_prefix: String,
         /// How to connect.
         http ["http_config"]: Arc<HttpConfig> as HttpField,
         /// How long a request may take.
@@ -26,6 +35,22 @@ section! {
         api_version: AlertmanagerApi as Name<AlertmanagerApi>,
         /// Rules over the labels of the alerts that it is told, after those for all.
         alert_relabel_configs: Vec<Relabel> as Vec<RelabelRule>,
+    }
+
+    /// Addresses of Alertmanagers.
+    #[derive(Eq)]
+    pub TargetGroup in "targetgroup.Group" {
+        /// Hosts with ports.
+        targets: Vec<String>,
+    }
+
+    /// Files of addresses, in Prometheus's format: lists of `targets`.
+    #[derive(Eq)]
+    pub TargetFiles in "file.SDConfig", check check_files {
+        /// Paths as resolved against the directory of the file; the last part may be a pattern.
+        files: Vec<String> as Vec<RuleGlob>,
+        /// How often they are read; never zero.
+        refresh_interval: Duration as PromDuration = Duration::from_secs(30),
     }
 
     /// A server that takes samples by remote write.
@@ -65,6 +90,35 @@ section! {
         min_backoff: Duration as PromDuration = Duration::from_millis(30),
         /// The longest wait after a failure.
         max_backoff: Duration as PromDuration = Duration::from_secs(5),
+    }
+}
+
+/// How a target is spoken to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TargetScheme {
+    /// `http`
+    #[default]
+    Http,
+    /// `https`
+    Https,
+}
+
+impl TargetScheme {
+    /// As it stands in a URL.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+impl Named for TargetScheme {
+    const NAMES: &'static [(&'static str, Self)] = &[("http", Self::Http), ("https", Self::Https)];
+
+    fn unknown(word: &str) -> String {
+        format!("scheme must be http or https, not {}", go_quote(word))
     }
 }
 
@@ -123,14 +177,35 @@ fn inline_key<S: Section>(key: &str, at: Position, reader: &mut Reader<'_>) {
 
 fn check_alertmanager(one: &mut AlertmanagerConfig, place: &Place, reader: &mut Reader<'_>) {
     let url = one.url.as_str();
-    if url.is_empty() {
+    let named = !one.static_configs.is_empty() || !one.file_sd_configs.is_empty();
+    if url.is_empty() && !named {
         reader.deny(place.at, "missing url of an Alertmanager");
     } else if url.contains(['?', '#']) {
         let message = "the url of an Alertmanager ends before ? and #";
         reader.deny(place.of("url"), message);
     }
+    let groups = one.static_configs.iter();
+    for target in groups.flat_map(|group| &group.targets) {
+        if target.is_empty() || target.contains('/') {
+            let target = go_quote(target);
+            let message = format!("{target} is not a valid hostname");
+            let hint = "a target is a host with a port; scheme and path_prefix stand beside";
+            reader.deny_with_hint(place.of("static_configs"), message, hint);
+        }
+    }
     if one.timeout.is_zero() {
         reader.deny(place.of("timeout"), "timeout must be greater than zero");
+    }
+}
+
+fn check_files(files: &mut TargetFiles, place: &Place, reader: &mut Reader<'_>) {
+    if files.files.is_empty() {
+        let message = "file service discovery config must contain at least one path name";
+        reader.deny(place.at, message);
+    }
+    if files.refresh_interval.is_zero() {
+        let message = "refresh_interval must be greater than zero";
+        reader.deny(place.of("refresh_interval"), message);
     }
 }
 

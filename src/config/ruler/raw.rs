@@ -29,8 +29,8 @@ section! {
     }
 }
 
-/// A path of files of rules, relative to the directory of the file; its last part may be a pattern.
-pub(super) struct RuleGlob;
+/// A path of files of rules or targets, relative to the directory of the file; its last part may be a pattern.
+pub(in crate::config) struct RuleGlob;
 
 impl Codec for RuleGlob {
     type Value = String;

@@ -182,3 +182,45 @@ fn external_labels_take_variables_of_the_environment() {
         .collect();
     assert_eq!(values, ["pod-1", "x-pod-1-$y", "", "plain"]);
 }
+
+#[test]
+fn alertmanagers_may_be_named_by_lists_and_files() {
+    let config = load(
+        "\
+alertmanagers:
+- scheme: https
+  path_prefix: /am
+  static_configs: [{targets: ['a:9093', 'b:9093']}]
+  file_sd_configs: [{files: [am/*.yml], refresh_interval: 5s}]
+",
+    )
+    .unwrap();
+    let one = &config.alertmanagers[0];
+    assert_eq!(one.scheme, TargetScheme::Https);
+    assert_eq!(one.static_configs[0].targets, ["a:9093", "b:9093"]);
+    let files = &one.file_sd_configs[0];
+    assert_eq!(files.files, ["/etc/watchfire/am/*.yml"]);
+    assert_eq!(files.refresh_interval, Duration::from_secs(5));
+    for (wrong, words) in [
+        ("{}", "missing url of an Alertmanager"),
+        (
+            "{static_configs: [{targets: ['http://a']}]}",
+            "\"http://a\" is not a valid hostname",
+        ),
+        (
+            "{file_sd_configs: [{}]}",
+            "must contain at least one path name",
+        ),
+        (
+            "{file_sd_configs: [{files: [a], refresh_interval: 0s}]}",
+            "refresh_interval must be",
+        ),
+        (
+            "{url: 'http://a', scheme: ftp}",
+            "scheme must be http or https",
+        ),
+    ] {
+        let said = load(&format!("alertmanagers: [{wrong}]")).unwrap_err();
+        assert!(said.contains(words), "{said}");
+    }
+}

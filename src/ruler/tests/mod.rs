@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod cycle;
 mod dependencies;
 mod life;
 mod partial;
