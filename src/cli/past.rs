@@ -215,7 +215,9 @@ fn past(parsed: &Parsed) -> Result<Past, Failure> {
 
 /// A point in time as it is typed; Unix milliseconds.
 fn moment(text: &str, now: Timestamp) -> Result<i64, Failure> {
-    if let Ok(at) = Timestamp::parse(text) {
+    if let Ok(at) = Timestamp::parse(text)
+        && !text.is_empty()
+    {
         return Ok(at.unix_millis());
     }
     if let Some(seconds) = text.parse().ok().filter(|seconds: &f64| *seconds >= 0.0) {

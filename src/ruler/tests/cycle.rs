@@ -57,6 +57,11 @@ fn first_slot(world: &Harness) -> i64 {
     world.ruler.poll_timeout().unwrap()
 }
 
+/// When a slot is over, in seconds: the slots are not at whole ones.
+fn end_of(first: i64, slot: i64) -> i64 {
+    first / 1000 + slot * INTERVAL + 1
+}
+
 /// What was told of alerts of a name: the number of the slot, and the alert.
 fn told(world: &Harness, name: &str, first: i64) -> Vec<(i64, Told)> {
     let all = world.told.iter();
@@ -106,8 +111,7 @@ fn pending_firing_and_resolved_come_when_they_should_with_the_words_of_then() {
     let mut world = Harness::new(RULES);
     let first = first_slot(&world);
     let memory = data(&["x{instance=\"a\"} 1 1 20 20 20 20 1x60"], first);
-    let end = first / 1000 + 60 * INTERVAL;
-    world.run(end, |evaluation| answer(&memory, evaluation));
+    world.run(end_of(first, 60), |evaluation| answer(&memory, evaluation));
     // The condition holds from the second slot to the fifth. What begins at once is told at once, and then at the first
     // multiple of the interval after the delay.
     let at_once = told(&world, "AtOnce", first);
@@ -175,9 +179,7 @@ fn a_value_in_a_label_makes_another_alert() {
     let mut world = Harness::new(RULES);
     let first = first_slot(&world);
     let memory = data(&["x{instance=\"a\"} 20 20 20 20 30 30 30 30"], first);
-    world.run(first / 1000 + 7 * INTERVAL, |evaluation| {
-        answer(&memory, evaluation)
-    });
+    world.run(end_of(first, 7), |evaluation| answer(&memory, evaluation));
     let waits = told(&world, "Waits", first);
     let severities: Vec<(i64, &str, bool)> = waits
         .iter()
@@ -265,7 +267,7 @@ proptest! {
         ));
         let first = first_slot(&world);
         let count = i64::try_from(course.len()).unwrap();
-        world.run(first / 1000 + (count - 1) * INTERVAL, |evaluation| {
+        world.run(end_of(first, count - 1), |evaluation| {
             let slot = usize::try_from((evaluation.at - first) / (INTERVAL * 1000)).unwrap();
             if course[slot] { of(&[(&[("__name__", "x")], 1.0)]) } else { of(&[]) }
         });
