@@ -7,7 +7,7 @@ use tokio::{sync::Semaphore, task::JoinSet};
 use super::{answers::Answers, rules::PastError};
 use crate::{
     io::federation::Federation,
-    ruler::{Answered, Change, Effect, Evaluation, EvaluationId, RuleSet, Ruler, Word, Written},
+    ruler::{Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, Word, Written},
     time::{Now, Timestamp},
 };
 
@@ -18,7 +18,6 @@ const EVALUATIONS: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct Happened {
     pub(super) written: Vec<Written>,
-    pub(super) changed: Vec<Change>,
     pub(super) said: Vec<Word>,
 }
 
@@ -68,9 +67,8 @@ impl Course {
                         ));
                     }
                     Effect::Write(written) => happened.written.extend(written),
-                    Effect::Keep(changed) => happened.changed.extend(changed),
                     Effect::Say(word) => happened.said.push(word),
-                    Effect::Tell(_) => {}
+                    Effect::Tell(_) | Effect::Keep(_) => {}
                 }
             }
             match running.join_next().await {

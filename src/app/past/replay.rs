@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::RuleKind,
     labels::LabelSet,
-    ruler::{Change, GroupKey, Instance, Phase, RuleKey},
+    ruler::{GroupKey, Instance, Phase, RuleKey, Ruler},
 };
 
 /// An alert that would have fired. Times are Unix milliseconds.
@@ -81,6 +81,7 @@ pub async fn replay(past: &Past) -> Result<Replayed, PastError> {
     let mut missing: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
     while let Some(happened) = course.advance().await? {
         story.take(happened);
+        story.look(course.ruler());
         for (group, state) in course.ruler().states().groups.iter().enumerate() {
             for (rule, state) in state.rules.iter().enumerate() {
                 for one in &state.missing {
@@ -107,9 +108,6 @@ struct Story {
 
 impl Story {
     fn take(&mut self, happened: Happened) {
-        for change in happened.changed {
-            self.change(change);
-        }
         for word in happened.said {
             if let crate::ruler::Word::Failed {
                 group,
@@ -122,36 +120,34 @@ impl Story {
         }
     }
 
-    fn change(&mut self, change: Change) {
-        let Change {
-            group,
-            rule,
-            labels,
-            slot,
-            instance,
-        } = change;
-        let key = (group, rule, labels);
-        let ended = match &instance {
-            Some(instance) if instance.phase == Phase::Firing => {
-                let known = self.firing.get(&key);
-                // One that ended and fires again in the same slot is another.
-                match known.filter(|alert| Some(alert.fired_at) != instance.fired_at) {
-                    Some(_) => instance.fired_at,
-                    None => None,
+    /// Looks at all alerts after a slot.
+    fn look(&mut self, ruler: &Ruler) {
+        for (group, state) in ruler.set().groups.iter().zip(&ruler.states().groups) {
+            for (rule, state) in group.rules.iter().zip(&state.rules) {
+                for (labels, instance) in state.alerts.all() {
+                    let key = (group.key.clone(), rule.key.clone(), labels.clone());
+                    self.see(key, instance);
                 }
             }
-            Some(instance) => Some(instance.resolved_at.unwrap_or(slot)),
-            None => Some(slot),
-        };
-        if let Some(ended) = ended
-            && let Some(mut alert) = self.firing.remove(&key)
-        {
-            alert.ended_at = Some(ended);
+        }
+    }
+
+    fn see(&mut self, key: Key, instance: &Instance) {
+        let fires = instance.phase == Phase::Firing;
+        let known = self.firing.get(&key);
+        // One that ended and fires again is another.
+        let same = known.is_some_and(|alert| fires && Some(alert.fired_at) == instance.fired_at);
+        if same {
+            return;
+        }
+        if let Some(mut alert) = self.firing.remove(&key) {
+            let ended = instance.resolved_at.or(instance.fired_at);
+            alert.ended_at = Some(ended.unwrap_or(instance.active_at));
             self.over.push(alert);
         }
-        if let Some(instance) = instance.filter(|instance| instance.phase == Phase::Firing) {
-            let begun = || alert_of(&key, &instance, slot);
-            self.firing.entry(key.clone()).or_insert_with(begun);
+        if fires {
+            let alert = alert_of(&key, instance);
+            self.firing.insert(key, alert);
         }
     }
 
@@ -193,7 +189,7 @@ impl Story {
     }
 }
 
-fn alert_of((group, _, labels): &Key, instance: &Instance, slot: i64) -> Alert {
+fn alert_of((group, _, labels): &Key, instance: &Instance) -> Alert {
     Alert {
         file: group.file.to_string(),
         group: group.name.to_string(),
@@ -201,7 +197,7 @@ fn alert_of((group, _, labels): &Key, instance: &Instance, slot: i64) -> Alert {
         annotations: instance.annotations.clone(),
         value: instance.value,
         active_at: instance.active_at,
-        fired_at: instance.fired_at.unwrap_or(slot),
+        fired_at: instance.fired_at.unwrap_or(instance.active_at),
         ended_at: None,
     }
 }
