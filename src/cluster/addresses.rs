@@ -33,8 +33,17 @@ pub(super) enum Outcome {
     Refused,
     /// Somebody is there who does not belong here, or to whom we do not.
     Rejected,
+    /// Something that is no Watchfire.
+    Foreign,
     /// Nothing, in time.
     Unreachable,
+}
+
+impl Outcome {
+    /// Whether whoever is there may be one of this mesh.
+    fn may_belong(self) -> bool {
+        !matches!(self, Self::Rejected | Self::Foreign)
+    }
 }
 
 /// One address.
@@ -169,6 +178,7 @@ impl Addresses {
         target.outcome = match why {
             CloseReason::Refused(_) => Outcome::Refused,
             CloseReason::Rejected(_) => Outcome::Rejected,
+            CloseReason::Foreign(_) => Outcome::Foreign,
             CloseReason::Unreachable(_) | CloseReason::Ended(_) => Outcome::Unreachable,
         };
         target.met |= target.outcome != Outcome::Unreachable;
@@ -177,16 +187,13 @@ impl Addresses {
         target.next = now + target.delay;
         let cap = target.cap(now.saturating_sub(since), settings.reconnect_interval);
         target.delay = (target.delay * 2).min(cap);
-        if target.outcome == Outcome::Rejected {
+        let belongs = target.outcome.may_belong();
+        if !belongs {
             target.delay = cap;
             target.next = now + cap;
         }
         // Only a rejection's words say what to do; those of the others may differ from attempt to attempt.
-        let words = if target.outcome == Outcome::Rejected {
-            why.text()
-        } else {
-            ""
-        };
+        let words = if belongs { "" } else { why.text() };
         let is_told = target
             .told
             .as_ref()
@@ -199,7 +206,7 @@ impl Addresses {
     /// Makes the addresses of a node, or of all nodes, due at once.
     pub(super) fn hurry(&mut self, name: Option<&str>, now: Duration) {
         for target in self.targets.values_mut() {
-            if target.outcome == Outcome::Rejected {
+            if !target.outcome.may_belong() {
                 continue;
             }
             if name.is_none() || target.name.as_deref() == name {
@@ -236,6 +243,20 @@ impl Addresses {
     /// Whether a given peer has addresses of which none answered or refused.
     pub(super) fn has_unreached(&self) -> bool {
         self.unreached
+    }
+
+    /// How many given peers are nodes that this one does not belong to, or that do not belong here.
+    pub(super) fn shut_out(&self) -> usize {
+        let outcomes = |peer: &[Arc<str>], outcome: Outcome| {
+            let mut targets = peer.iter().filter_map(|address| self.get(address));
+            targets.any(|target| target.outcome == outcome)
+        };
+        let rejecting = self.given.iter().filter(|peer| {
+            outcomes(peer, Outcome::Rejected)
+                && !outcomes(peer, Outcome::Answered)
+                && !outcomes(peer, Outcome::Own)
+        });
+        rejecting.count()
     }
 
     fn look_who_is_met(&mut self) {
@@ -284,7 +305,7 @@ impl Target {
     fn cap(&self, failing_for: Duration, interval: Duration) -> Duration {
         let eager = match self.outcome {
             Outcome::Unreachable if self.name.is_some() => EAGER_UNREACHABLE,
-            Outcome::Rejected => Duration::ZERO,
+            Outcome::Rejected | Outcome::Foreign => Duration::ZERO,
             Outcome::Unreachable
             | Outcome::None
             | Outcome::Answered

@@ -127,7 +127,7 @@ impl Mesh {
             return;
         }
         match why {
-            CloseReason::Rejected(_) => tracing::error!(
+            CloseReason::Rejected(_) | CloseReason::Foreign(_) => tracing::error!(
                 address = &**address,
                 err,
                 "A peer and this node do not accept each other; it stays outside of the mesh until that is put right"

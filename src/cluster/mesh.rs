@@ -11,7 +11,7 @@ use std::{
 
 use super::{
     CloseReason, ConnId, Electorate, Lane, MeshEffect, MeshEvent, MeshInput, MeshSettings,
-    MeshStatus, NodeName, PeerState, PeerStatus,
+    MeshStatus, NodeName, PeerState, PeerStatus, Settling,
     addresses::Addresses,
     frame::Frame,
     membership::Membership,
@@ -45,7 +45,7 @@ pub struct Mesh {
     /// When missing nodes are called again.
     pub(super) next_announce: Duration,
     /// What the electorate was told of the peers that were given: whether one could not be reached.
-    pub(super) settled: Option<bool>,
+    pub(super) settled: Option<Settling>,
     /// Counts the streams dialled.
     pub(super) dials: u64,
     /// What beats carry, and how often it changed.
@@ -102,7 +102,7 @@ impl Mesh {
             MeshInput::Dialed { conn } => self.dialed(conn, now),
             MeshInput::Frame { conn, bytes } => self.frame(conn, bytes, now),
             MeshInput::Closed { conn, why } => {
-                if matches!(why, CloseReason::Rejected(_)) {
+                if matches!(why, CloseReason::Rejected(_) | CloseReason::Foreign(_)) {
                     self.out.rejected("handshake");
                 }
                 self.closed(conn, &why, now);

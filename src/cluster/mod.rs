@@ -30,7 +30,7 @@ mod wire;
 
 #[doc(hidden)]
 pub use decoders::decoders;
-pub use electorate::{Electorate, ElectorateOutput, Electors, Visible};
+pub use electorate::{Electorate, ElectorateOutput, Electors, Settling, Visible};
 pub use event::{Lane, MeshEvent};
 pub use mesh::Mesh;
 pub use port::{CloseReason, ConnId, GivenPeer, MAX_FRAME, MeshEffect, MeshInput};

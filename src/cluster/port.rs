@@ -71,8 +71,10 @@ pub enum CloseReason {
     Refused(String),
     /// Nobody answered in time, the name does not resolve, or the network says no.
     Unreachable(String),
-    /// Somebody is there who does not belong here: another label, version, key or certificate, or not a Watchfire.
+    /// Somebody is there who does not belong here: another label, version, key or certificate.
     Rejected(String),
+    /// Somebody is there who is no Watchfire.
+    Foreign(String),
     /// It was open and ended.
     Ended(String),
 }
@@ -85,6 +87,7 @@ impl CloseReason {
             Self::Refused(text)
             | Self::Unreachable(text)
             | Self::Rejected(text)
+            | Self::Foreign(text)
             | Self::Ended(text) => text,
         }
     }

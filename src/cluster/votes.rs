@@ -2,7 +2,9 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{ElectorateOutput, Electors, Mesh, MeshEvent, NodeName, frame::Frame, peer::Peer};
+use super::{
+    ElectorateOutput, Electors, Mesh, MeshEvent, NodeName, Settling, frame::Frame, peer::Peer,
+};
 use crate::time::Now;
 
 /// A node that was neither met nor seen for so long is held for dead.
@@ -70,10 +72,13 @@ impl Mesh {
 
     /// Tells the electorate that the peers that were given answered or did not, once that is known and when it changes.
     pub(super) fn settle(&mut self, now: Now) {
-        let unreached = self.addresses.has_unreached();
-        if self.has_met_peers() && self.settled != Some(unreached) {
-            self.settled = Some(unreached);
-            self.electorate.settled(unreached, now);
+        let settling = Settling {
+            unreached: self.addresses.has_unreached(),
+            shut_out: self.addresses.shut_out(),
+        };
+        if self.has_met_peers() && self.settled != Some(settling) {
+            self.settled = Some(settling);
+            self.electorate.settled(settling, now);
         }
     }
 

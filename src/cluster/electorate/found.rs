@@ -109,7 +109,10 @@ impl Electorate {
             self.able_since = None;
             return;
         };
-        if others.is_empty() && self.charter.is_none() && self.must_wait_alone(now) {
+        if self.charter.is_none()
+            && (self.is_shut_out(others.len() + 1)
+                || others.is_empty() && self.must_wait_alone(now))
+        {
             return;
         }
         // The smallest name proposes; the others one after the other if it does not.
@@ -153,13 +156,24 @@ impl Electorate {
                 return None;
             }
         }
-        let enough = self.expected.is_none_or(|size| others.len() + 1 >= size);
-        enough.then_some(others)
+        // Those of an expected size that are missing can found nothing without one of a majority.
+        let enough = |size: usize| match patient {
+            true => others.len() + 1 >= size,
+            false => others.len() + 1 > size / 2,
+        };
+        self.expected.is_none_or(enough).then_some(others)
+    }
+
+    /// As many nodes or more that were given do not belong together with those here: there is a mesh already, and this
+    /// one is not to tell everything a second time without saying so.
+    fn is_shut_out(&self, here: usize) -> bool {
+        self.settled
+            .is_some_and(|settled| settled.of.shut_out >= here)
     }
 
     /// A node that met nobody waits if somebody may be there.
     fn must_wait_alone(&self, now: Now) -> bool {
-        let unreached = self.settled.is_some_and(|settled| settled.unreached);
+        let unreached = self.settled.is_some_and(|settled| settled.of.unreached);
         let lost = self
             .peers
             .all()

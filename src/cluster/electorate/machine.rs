@@ -40,12 +40,20 @@ const CORRECT_EVERY: Duration = Duration::from_millis(500);
 /// How long a node that leaves asks to be removed.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(3);
 
+/// What became of the peers that were given.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settling {
+    /// An address of one could not be reached.
+    pub unreached: bool,
+    /// So many are nodes that do not belong to the same mesh: another label, key, certificate, version.
+    pub shut_out: usize,
+}
+
 /// Settling is over.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Settled {
     pub at: Duration,
-    /// An address that was given could not be reached.
-    pub unreached: bool,
+    pub of: Settling,
 }
 
 /// The state machine that agrees on the voters.
@@ -274,11 +282,10 @@ impl Electorate {
         self.drive(now);
     }
 
-    /// Every given peer answered or time is up; `unreached` says whether an address of one could not be reached. May be
-    /// told again when that changes.
-    pub fn settled(&mut self, unreached: bool, now: Now) {
+    /// Every given peer answered or time is up. May be told again when what became of them changes.
+    pub fn settled(&mut self, of: Settling, now: Now) {
         let at = self.settled.map_or(now.mono, |settled| settled.at);
-        self.settled = Some(Settled { at, unreached });
+        self.settled = Some(Settled { at, of });
         self.drive(now);
     }
 

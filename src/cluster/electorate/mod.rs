@@ -21,7 +21,7 @@ mod wire;
 mod tests;
 
 pub use electors::{Electors, Visible};
-pub use machine::Electorate;
+pub use machine::{Electorate, Settling};
 pub use outputs::ElectorateOutput;
 
 use crate::decoder::Decoder;

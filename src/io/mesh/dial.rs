@@ -120,6 +120,7 @@ struct Failures {
     /// The family is not there at all, which says nothing about the host.
     unroutable: Vec<String>,
     rejected: Vec<String>,
+    foreign: Vec<String>,
     ended: Vec<String>,
 }
 
@@ -147,6 +148,7 @@ impl Failures {
         let text = format!("{address}: {failure}");
         match failure {
             Failure::Refused(Refusal::Silent, _) => self.unreachable.push(text),
+            Failure::Refused(Refusal::Foreign | Refusal::Garbage, _) => self.foreign.push(text),
             Failure::Refused(..) => self.rejected.push(text),
             Failure::Broken(_) => self.ended.push(text),
         }
@@ -159,21 +161,31 @@ impl Failures {
             unreachable,
             unroutable,
             rejected,
+            foreign,
             ended,
         } = self;
         let all_refuse = !refused.is_empty()
-            && [&unreachable, &rejected, &ended]
+            && [&unreachable, &rejected, &foreign, &ended]
                 .iter()
                 .all(|of| of.is_empty());
-        let first = [&rejected, &ended, &unreachable, &refused, &unroutable]
-            .into_iter()
-            .find(|of| !of.is_empty())
-            .map(|of| of.join("; "))
-            .unwrap_or_default();
+        let first = [
+            &rejected,
+            &foreign,
+            &ended,
+            &unreachable,
+            &refused,
+            &unroutable,
+        ]
+        .into_iter()
+        .find(|of| !of.is_empty())
+        .map(|of| of.join("; "))
+        .unwrap_or_default();
         if all_refuse {
             CloseReason::Refused(first)
         } else if !rejected.is_empty() {
             CloseReason::Rejected(first)
+        } else if !foreign.is_empty() {
+            CloseReason::Foreign(first)
         } else if !ended.is_empty() {
             CloseReason::Ended(first)
         } else {

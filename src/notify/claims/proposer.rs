@@ -203,7 +203,7 @@ impl Own {
 
     /// Until when a claim waits for a majority that is gone.
     pub(super) fn waits_until(&self, quorum: &Quorum) -> Option<Duration> {
-        quorum.electors.as_ref()?;
+        // As long as nobody votes, none is in reach either.
         Some(quorum.lost_since? + self.terms.minority_delay?)
     }
 

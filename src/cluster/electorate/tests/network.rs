@@ -16,7 +16,7 @@ use super::{
     Mutation,
 };
 use crate::{
-    cluster::{MeshSettings, NodeName},
+    cluster::{MeshSettings, NodeName, Settling},
     rng::Rng,
     time::{Now, Timestamp},
 };
@@ -104,6 +104,8 @@ pub(super) struct World {
     pub loss: f64,
     pub delay: Duration,
     pub expected: Option<usize>,
+    /// By host, how many others it does not belong together with.
+    pub shut_out: Vec<usize>,
     pub mutation: Option<Mutation>,
     pub settings: MeshSettings,
     queue: BTreeMap<(Duration, u64), Event>,
@@ -135,6 +137,7 @@ impl World {
             loss: 0.0,
             delay: ms(2),
             expected: None,
+            shut_out: Vec::new(),
             mutation: None,
             settings: settings(),
             queue: BTreeMap::new(),
@@ -441,7 +444,11 @@ impl World {
         };
         if answered || self.now >= live.started + SETTLE {
             live.settled = true;
-            live.machine.settled(!answered, now);
+            let of = Settling {
+                unreached: !answered,
+                shut_out: self.shut_out.get(node).copied().unwrap_or_default(),
+            };
+            live.machine.settled(of, now);
             self.pump(node);
             let wait = self.random(ms(100));
             self.after(wait, Event::Synchronised { node, run });

@@ -267,13 +267,15 @@ fn of_two_the_larger_may_lose_its_store_and_the_smaller_is_given_up() {
 }
 
 #[test]
-fn an_expected_size_is_waited_for_and_not_exceeded() {
+fn a_majority_of_an_expected_size_is_waited_for_and_the_size_not_exceeded() {
     let mut world = World::new(14, "a b c d");
     world.expected = Some(3);
     world.start(0);
-    world.start(1);
     world.run(ms(20_000));
     assert_eq!(names(&world, "a"), "");
+    // The third may never come: two of three can agree on everything.
+    world.start(1);
+    assert_becomes(&mut world, ms(9000), "a b");
     world.start(2);
     assert_becomes(&mut world, ms(1000), "a b c");
     world.start(3);
@@ -298,6 +300,21 @@ fn an_expected_size_is_waited_for_and_not_exceeded() {
     world.kill(2);
     world.run(EVICT + ms(10_000));
     assert_eq!(names(&world, "d"), "b c d");
+}
+
+#[test]
+fn whoever_is_refused_by_as_many_founds_nothing() {
+    let mut world = World::new(17, "a b c");
+    // Another key, say: a is refused by two, b and c by one.
+    world.shut_out = vec![2, 1, 1];
+    for host in 0..3 {
+        world.start(host);
+    }
+    world.cut(0, 1);
+    world.cut(0, 2);
+    world.run(ms(60_000));
+    assert_eq!(names(&world, "a"), "");
+    assert_eq!(names(&world, "b"), "b c");
 }
 
 #[test]

@@ -152,7 +152,7 @@ async fn an_alertmanager_that_is_dialled_is_guessed() {
     let conn = a.dial(&address);
     let why = a.closed(conn).await;
     assert!(
-        matches!(&why, CloseReason::Rejected(text) if text.contains("an Alertmanager does that")),
+        matches!(&why, CloseReason::Foreign(text) if text.contains("an Alertmanager does that")),
         "{why:?}"
     );
     serving.await.unwrap().unwrap();
