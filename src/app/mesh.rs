@@ -83,6 +83,13 @@ impl MeshStart {
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings: Vec<String> = self.port.warning.iter().cloned().collect();
         let is_local = self.port.is_loopback() && self.peers.iter().all(PeerSpec::is_loopback);
+        if self.security.is_open() && !self.security.is_plain() && !is_local {
+            warnings.push(format!(
+                "whoever reaches {} can inject and silence alerts: the file of --cluster.tls-config asks nobody for a \
+                 certificate; set client_auth_type: RequireAndVerifyClientCert and client_ca_file",
+                self.port.advertised
+            ));
+        }
         if self.security.is_plain() && !is_local {
             warnings.push(format!(
                 "whoever reaches {} can inject and silence alerts: give all nodes --cluster.secret-file or \

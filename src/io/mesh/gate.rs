@@ -74,6 +74,16 @@ impl MeshSecurity {
     pub fn is_plain(&self) -> bool {
         matches!(self.0, Security::Plain)
     }
+
+    /// Whether whoever reaches the port gets in: nothing protects it, or TLS that asks nobody who they are.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        match &self.0 {
+            Security::Plain => true,
+            Security::Secret(_) => false,
+            Security::Tls(tls) => !tls.knows_who_dials(),
+        }
+    }
 }
 
 impl Security {

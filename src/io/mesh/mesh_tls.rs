@@ -11,7 +11,7 @@ use rustls::{ClientConfig, ServerConfig, client::Resumption, server::NoServerSes
 
 use super::keys::look;
 use crate::{
-    config::{ClusterTlsConfig, LoadEnv, load_cluster_tls},
+    config::{ClientAuth, ClusterTlsConfig, LoadEnv, load_cluster_tls},
     io::{
         http::tls::{Material, client_config},
         server::tls::server_config,
@@ -53,6 +53,13 @@ impl MeshTls {
                 config,
             }),
         })
+    }
+
+    /// Whether only those get in whose certificate an authority vouches for.
+    pub(super) fn knows_who_dials(&self) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let server = state.config.server.as_ref();
+        server.is_some_and(|server| server.client_auth == ClientAuth::RequireAndVerify)
     }
 
     pub(super) fn current(&self) -> Arc<BothSides> {

@@ -13,6 +13,7 @@ mod frame;
 mod gate;
 mod handshake;
 mod inbox;
+mod interfaces;
 mod keys;
 mod lanes;
 mod mesh_tls;

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::peers;
+use super::{interfaces, peers};
 use crate::{
     io::{
         entropy::random_bytes,
@@ -164,7 +164,8 @@ fn deduced(bound: SocketAddr, allow_public: bool) -> (String, Option<String>) {
     (shown, Some(warning))
 }
 
-/// Addresses of this host that packets to the world and to private networks would carry; nothing is sent.
+/// Addresses of this host: first those that packets to the world and to private networks would carry, then those of all
+/// interfaces, where no route leads to any of these. Nothing is sent.
 fn local_addresses() -> Vec<IpAddr> {
     const TARGETS: [&str; 6] = [
         "192.0.2.1:9",
@@ -188,6 +189,7 @@ fn local_addresses() -> Vec<IpAddr> {
         .into_iter()
         .filter_map(|target| towards(target).ok())
         .filter(|ip| !ip.is_loopback() && !ip.is_unspecified())
+        .chain(interfaces::addresses())
         .collect()
 }
 

@@ -50,8 +50,8 @@ impl Program {
 
     /// Whether it knows what only Watchfire has.
     pub(crate) fn is_watchfire(&self) -> bool {
-        let name = self.path.file_name().unwrap_or_default();
-        name.to_string_lossy().starts_with("watchfire")
+        let said = Command::new(&self.path).arg("--version").output();
+        said.is_ok_and(|said| String::from_utf8_lossy(&said.stdout).starts_with("watchfire"))
     }
 }
 

@@ -285,5 +285,16 @@ async fn both_a_secret_and_tls_are_one_too_many() {
     assert!(error.starts_with("--cluster.secret-file: "), "{error}");
     let error = MeshSecurity::open(none, &missing).unwrap_err().to_string();
     assert!(error.contains("gossip mesh: open "), "{error}");
-    assert!(MeshSecurity::open(none, none).unwrap().is_plain());
+    let plain = MeshSecurity::open(none, none).unwrap();
+    assert!(plain.is_plain() && plain.is_open());
+    // TLS that asks nobody who they are lets everybody in.
+    let ca = Ca::new();
+    let whole = tls_file(directory.path(), "asking", &ca, &ca);
+    assert!(!MeshSecurity::open(none, &whole).unwrap().is_open());
+    let text = fs::read_to_string(&whole).unwrap();
+    let open = text
+        .lines()
+        .filter(|line| !line.contains("client_auth_type") && !line.contains("client_ca_file"));
+    fs::write(&whole, open.collect::<Vec<_>>().join("\n")).unwrap();
+    assert!(MeshSecurity::open(none, &whole).unwrap().is_open());
 }
