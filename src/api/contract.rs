@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::testing::{api, get, post};
+use super::testing::{api, endpoint_status, get, post, querying};
 
 /// Says what of `value` breaks `schema`; `strict` forbids members that the schema does not name.
 struct Check<'c> {
@@ -149,6 +149,7 @@ async fn answers() -> Vec<(String, String, String)> {
         ("/status", "/status".to_owned()),
         ("/receivers", "/receivers".to_owned()),
         ("/cluster", "/cluster".to_owned()),
+        ("/endpoints", "/endpoints".to_owned()),
         ("/alerts", "/alerts".to_owned()),
         ("/alerts/groups", "/alerts/groups".to_owned()),
         ("/silences", "/silences".to_owned()),
@@ -164,6 +165,9 @@ async fn answers() -> Vec<(String, String, String)> {
         answers.push((path.to_owned(), "get".to_owned(), answer.body));
     }
     let labels = r#"{"labels":{"alertname":"A","team":"db"}}"#;
+    let queries = querying(endpoint_status());
+    let endpoints = get(&queries, "/api/v2/endpoints").await;
+    answers.push(("/endpoints".to_owned(), "get".to_owned(), endpoints.body));
     let tested = post(&api, "/api/v2/routes/test", labels).await.body;
     answers.push(("/routes/test".to_owned(), "post".to_owned(), tested));
     answers
@@ -207,7 +211,7 @@ async fn answers_keep_upstreams_contract() {
 
 #[tokio::test]
 async fn an_explanation_tells_route_group_and_timers() {
-    let (_, _, explained) = answers().await.swap_remove(9);
+    let (_, _, explained) = answers().await.swap_remove(10);
     let explained: Value = serde_json::from_str(&explained).unwrap();
     assert_eq!(
         explained["alert"]["status"]["inhibitedBy"][0],

@@ -14,11 +14,19 @@ use axum::{
 };
 use tower::ServiceExt;
 
-use super::{About, ApiState, Backend, Sources, router};
+use super::{
+    About, ApiState, Backend, Sources,
+    prometheus::{
+        Answering, ApiFailure, ErrorType, Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope,
+        Querier,
+    },
+    router,
+};
 use crate::{
     cluster::MeshStatus,
     config::{Config, GroupBy, InhibitRule, Receiver, Route},
-    labels::{MatchOp, Matcher, MatcherMode},
+    io::federation::{DiscoveryStatus, EndpointStatus, FederationStatus, PartitionStatus},
+    labels::{LabelSet, MatchOp, Matcher, MatcherMode},
     node::{Reply, Request},
     rng::Rng,
     silence::SilenceLimits,
@@ -175,6 +183,82 @@ pub(super) fn api_with_receiver(integrations: &str) -> Router {
         external_url: "http://am".into(),
         running: Arc::new(tokio::sync::Semaphore::new(1)),
     }))
+}
+
+/// Endpoints of which this is known, and that answer nothing.
+struct Known(FederationStatus);
+
+impl Known {
+    fn refuse<T: Send + 'static>() -> Answering<'static, T> {
+        let failure = ApiFailure::new(ErrorType::Unavailable, "not here");
+        Box::pin(std::future::ready(Err(failure)))
+    }
+}
+
+impl Querier for Known {
+    fn query(&self, _query: GlobalQuery) -> Answering<'_, GlobalAnswer> {
+        Self::refuse()
+    }
+
+    fn lookup(&self, _: Lookup, _: LookupScope) -> Answering<'_, (Found, Vec<String>)> {
+        Self::refuse()
+    }
+
+    fn metadata(&self, _: Option<String>) -> Answering<'_, (serde_json::Value, Vec<String>)> {
+        Self::refuse()
+    }
+
+    fn exemplars(&self, _: LookupScope) -> Answering<'_, (serde_json::Value, Vec<String>)> {
+        Self::refuse()
+    }
+
+    fn status(&self) -> FederationStatus {
+        self.0.clone()
+    }
+}
+
+/// The whole API over a node whose endpoints do like this.
+pub(super) fn querying(status: FederationStatus) -> Router {
+    let (state, _) = api_over(tenant(config()));
+    router(state.with_querier(Arc::new(Known(status))))
+}
+
+/// A partition that is well but for a replica, one that is missing, one that is optional, and one that nobody asked yet.
+pub(super) fn endpoint_status() -> FederationStatus {
+    let endpoint = |name: &str, up: Option<bool>| EndpointStatus {
+        name: name.to_owned(),
+        replica: "r".to_owned(),
+        url: "http://a:9090".to_owned(),
+        kind: "prometheus",
+        version: "3.14.0".to_owned(),
+        preferred: true,
+        up,
+        last_answer: Some(now().wall),
+        last_error: (up == Some(false)).then(|| (now().wall, "it answers 500".to_owned())),
+        requests: Arc::default(),
+    };
+    let partition = |cluster: &str, up, optional, endpoints| PartitionStatus {
+        labels: LabelSet::from_pairs([("cluster", cluster)]),
+        optional,
+        up,
+        endpoints,
+    };
+    let pair = vec![endpoint("eu-a", Some(true)), endpoint("eu-b", Some(false))];
+    FederationStatus {
+        partitions: vec![
+            partition("eu", Some(true), false, pair),
+            partition("us", Some(false), false, vec![endpoint("us", Some(false))]),
+            partition("old", Some(false), true, vec![endpoint("old", Some(false))]),
+            partition("new", None, false, vec![endpoint("new", None)]),
+        ],
+        discoveries: vec![DiscoveryStatus {
+            name: "thanos".to_owned(),
+            endpoints: Some(2),
+            error: Some("a.yml: it is gone".to_owned()),
+            failures: 3,
+        }],
+        ..FederationStatus::default()
+    }
 }
 
 /// An answer, its body as text.

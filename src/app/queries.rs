@@ -1,14 +1,17 @@
 //! `--query.config-file`: reads it, and answers the API's queries over its endpoints.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use serde_json::{Map, Value, json};
-use tokio::runtime;
+use tokio::{
+    runtime,
+    time::{Interval, MissedTickBehavior},
+};
 
 use super::config_file::{ConfigError, read_bounded};
 use crate::{
@@ -40,11 +43,8 @@ const LOOKBACK: i64 = 300_000;
 /// The step of subqueries that name none: Prometheus's default evaluation interval, in milliseconds.
 const SUBQUERY_STEP: i64 = 60_000;
 
-/// How often endpoints that no query asks are asked whether they are there.
-const PROBE_EVERY: Duration = Duration::from_mins(1);
-
-/// Samples that a query may hold at once; Prometheus's `--query.max-samples`.
-const MAX_SAMPLES: usize = 50_000_000;
+/// How often it is looked which endpoints are to be looked for, and which are to be asked whether they are there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The endpoints of the file.
 pub(super) struct Queries {
@@ -102,12 +102,21 @@ impl Queries {
     /// Looks after the endpoints for as long as this is in use.
     pub(super) fn watch(self: &Arc<Self>, runtime: &runtime::Handle) {
         let this = Arc::downgrade(self);
-        spawn(runtime, "endpoints", async move {
-            let mut ticks = tokio::time::interval(PROBE_EVERY);
+        spawn(runtime, "discovery", async move {
+            let mut ticks = ticks();
             loop {
                 ticks.tick().await;
                 let Some(this) = this.upgrade() else { return };
-                this.federation.probe(PROBE_EVERY / 2).await;
+                this.federation.discover().await;
+            }
+        });
+        let this = Arc::downgrade(self);
+        spawn(runtime, "endpoints", async move {
+            let mut ticks = ticks();
+            loop {
+                ticks.tick().await;
+                let Some(this) = this.upgrade() else { return };
+                this.federation.probe().await;
             }
         });
     }
@@ -170,25 +179,12 @@ impl Queries {
         lookup: Lookup,
         scope: LookupScope,
     ) -> Result<(Found, Vec<String>), ApiFailure> {
-        let mut selectors = Vec::new();
-        for selector in &scope.selectors {
-            let parsed = parse_selector(selector);
-            let parsed =
-                parsed.map_err(|error| ApiFailure::new(ErrorType::BadData, error.to_string()))?;
-            selectors.push(parsed);
-        }
-        let seconds = |millis: i64| (millis as f64 / 1000.0).to_string();
-        let start = scope.start.map(|time| ("start", seconds(time)));
-        let end = scope.end.map(|time| ("end", seconds(time)));
-        let request = LookupRequest {
-            path: match &lookup {
-                Lookup::Series => "series".to_owned(),
-                Lookup::LabelNames => "labels".to_owned(),
-                Lookup::LabelValues(name) => format!("label/{name}/values"),
-            },
-            selectors,
-            params: start.into_iter().chain(end).collect(),
+        let path = match &lookup {
+            Lookup::Series => "series".to_owned(),
+            Lookup::LabelNames => "labels".to_owned(),
+            Lookup::LabelValues(name) => format!("label/{name}/values"),
         };
+        let request = request(path, &scope)?;
         let answers = self.federation.look_up(&request, TIMEOUT).await;
         let found = match &lookup {
             Lookup::Series => Found::Series(all_series(&answers)),
@@ -196,6 +192,15 @@ impl Queries {
             Lookup::LabelValues(name) => Found::Texts(all_values(&answers, name)),
         };
         Ok((found, missing(&answers)))
+    }
+
+    async fn find_exemplars(&self, scope: LookupScope) -> Result<(Value, Vec<String>), ApiFailure> {
+        if scope.selectors.is_empty() {
+            return Ok((Value::Array(Vec::new()), Vec::new()));
+        }
+        let request = request("query_exemplars".to_owned(), &scope)?;
+        let answers = self.federation.look_up(&request, TIMEOUT).await;
+        Ok((all_exemplars(&answers), missing(&answers)))
     }
 
     async fn describe(&self, metric: Option<String>) -> Result<(Value, Vec<String>), ApiFailure> {
@@ -225,18 +230,47 @@ impl Querier for Queries {
         Box::pin(self.describe(metric))
     }
 
+    fn exemplars(&self, scope: LookupScope) -> Answering<'_, (Value, Vec<String>)> {
+        Box::pin(self.find_exemplars(scope))
+    }
+
     fn status(&self) -> FederationStatus {
         self.federation.status()
     }
 }
 
-/// How expressions are evaluated.
+fn ticks() -> Interval {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// The question about what is in a scope.
+fn request(path: String, scope: &LookupScope) -> Result<LookupRequest, ApiFailure> {
+    let mut selectors = Vec::new();
+    for selector in &scope.selectors {
+        let parsed = parse_selector(selector);
+        let parsed =
+            parsed.map_err(|error| ApiFailure::new(ErrorType::BadData, error.to_string()))?;
+        selectors.push(parsed);
+    }
+    let seconds = |millis: i64| (millis as f64 / 1000.0).to_string();
+    let start = scope.start.map(|time| ("start", seconds(time)));
+    let end = scope.end.map(|time| ("end", seconds(time)));
+    Ok(LookupRequest {
+        path,
+        selectors,
+        params: start.into_iter().chain(end).collect(),
+    })
+}
+
+/// How expressions are evaluated; how many samples they may hold is the matter of the file of endpoints.
 #[must_use]
 pub fn options() -> Options {
     Options {
         lookback: LOOKBACK,
         subquery_step: SUBQUERY_STEP,
-        max_samples: MAX_SAMPLES,
+        max_samples: usize::MAX,
         delayed_name_removal: false,
         use_start_timestamps: false,
         type_and_unit_labels: false,
@@ -260,10 +294,11 @@ pub(super) fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
 
 fn refused(error: &QueryError) -> ApiFailure {
     let kind = match error {
-        QueryError::TimedOut => ErrorType::Timeout,
-        QueryError::Refused(_) | QueryError::Histograms { .. } | QueryError::Failed => {
-            ErrorType::Execution
-        }
+        QueryError::TimedOut | QueryError::Queued { .. } => ErrorType::Timeout,
+        QueryError::Refused(_)
+        | QueryError::Histograms { .. }
+        | QueryError::TooManyBytes { .. }
+        | QueryError::Failed => ErrorType::Execution,
     };
     ApiFailure::new(kind, error.to_string())
 }
@@ -364,6 +399,29 @@ fn all_values(answers: &[LookupAnswer], name: &str) -> Vec<String> {
     values.into_iter().collect()
 }
 
+/// The exemplars of each series, with the labels of its partition, sorted.
+fn all_exemplars(answers: &[LookupAnswer]) -> Value {
+    let mut all: HashMap<LabelSet, Vec<Value>> = HashMap::new();
+    for (answer, element) in elements(answers) {
+        let labels = element.get("seriesLabels").and_then(Value::as_object);
+        let exemplars = element.get("exemplars").and_then(Value::as_array);
+        let (Some(labels), Some(exemplars)) = (labels, exemplars) else {
+            continue;
+        };
+        let pairs = labels.iter();
+        let pairs = pairs.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
+        let attached = answer.partition.iter().filter(|_| answer.attach);
+        let known = all.entry(LabelSet::from_pairs(pairs.chain(attached)));
+        known.or_default().extend(exemplars.iter().cloned());
+    }
+    let mut all: Vec<_> = all.into_iter().collect();
+    all.sort_by(|(a, _), (b, _)| a.iter().cmp(b.iter()));
+    let all = all.into_iter().map(
+        |(series, exemplars)| json!({"seriesLabels": labels(&series), "exemplars": exemplars}),
+    );
+    Value::Array(all.collect())
+}
+
 fn all_metadata(answers: &[LookupAnswer]) -> Value {
     let mut all: Map<String, Value> = Map::new();
     for answer in answers {
@@ -421,6 +479,16 @@ mod tests {
         assert_eq!(
             missing(&series),
             [r#"partition {cluster="ap"} is missing: it does not answer in time"#]
+        );
+        let exemplar = json!({"labels": {"trace": "t"}, "value": "6", "timestamp": 1.5});
+        let has = |job: &str| json!([{"seriesLabels": {"__name__": "x", "job": job}, "exemplars": [exemplar]}]);
+        let found = all_exemplars(&[answer("us", has("b")), answer("eu", has("b"))]);
+        assert_eq!(
+            found,
+            json!([
+                {"seriesLabels": {"__name__": "x", "cluster": "eu", "job": "b"}, "exemplars": [exemplar]},
+                {"seriesLabels": {"__name__": "x", "cluster": "us", "job": "b"}, "exemplars": [exemplar]},
+            ])
         );
         let names = [
             answer("eu", json!(["job"])),

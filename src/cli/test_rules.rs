@@ -18,8 +18,12 @@ use super::{
 use crate::{
     app::{expand_patterns, query_options, read_rule_file, read_rule_tests},
     config::{RuleFile, RuleOptions, RuleTest, RuleTestFile},
+    promql::engine::Options,
     ruletest::{self, Setting},
 };
+
+/// Samples that an expression of a test may hold.
+const MAX_SAMPLES: usize = 50_000_000;
 
 const FLAGS: &[Flag] = &[
     Flag {
@@ -183,7 +187,10 @@ fn run_tests(file: &RuleTestFile, manner: &Manner, suite: &mut Suite) -> Result<
         let setting = Setting {
             file,
             rules: &rules,
-            options: query_options(),
+            options: Options {
+                max_samples: MAX_SAMPLES,
+                ..query_options()
+            },
             features: manner.options.features,
             debug: manner.debug,
         };

@@ -56,8 +56,9 @@ pub use inhibit::InhibitRule;
 pub use load::load;
 pub use mention::Mention;
 pub use query::{
-    CacheConfig, EndpointConfig, EndpointKind, LabelMode, PushdownLevel, QueryConfig, RemoteRead,
-    TimeRange, load_query,
+    CacheConfig, DiscoveryConfig, DnsConfig, EndpointConfig, EndpointKind, LabelMode, LimitsConfig,
+    PushdownLevel, QueryConfig, RecordType, RemoteRead, Target, TimeRange, check_endpoints,
+    load_query, read_targets,
 };
 pub use read::HttpUrl;
 pub use receiver::{Ambiguous, Delivery, Integration, RateLimit, Receiver};

@@ -37,13 +37,12 @@ pub trait Local: Debug + Send + Sync {
 
 /// The partition as which such series take part.
 #[must_use]
-pub fn partition(local: &dyn Local, lookback: i64) -> Partition {
+pub fn partition(local: &dyn Local) -> Partition {
     Partition {
         labels: local.labels(),
         mode: PartitionMode::Attach,
         dialect: Dialect::Prometheus3,
         pushdown: Pushdown::Selector,
-        lookback,
         optional: false,
         overlap: false,
         names: local.names(),

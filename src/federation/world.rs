@@ -52,8 +52,6 @@ pub struct Partition {
     pub dialect: Dialect,
     /// How much they may be asked to compute.
     pub pushdown: Pushdown,
-    /// How far their instant selectors look back; milliseconds.
-    pub lookback: i64,
     /// Whether a query is complete without it.
     pub optional: bool,
     /// Whether other partitions may hold the same series; such are never asked for aggregates.

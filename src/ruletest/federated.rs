@@ -104,7 +104,6 @@ impl Endpoints {
             mode: PartitionMode::Present,
             dialect: Dialect::Prometheus3,
             pushdown: Pushdown::Aggregate,
-            lookback: evaluation.options.lookback,
             optional: false,
             overlap: false,
             names: None,
@@ -113,9 +112,7 @@ impl Endpoints {
         let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
         let up = Arc::new(PartitionsUp::of(&self.measured)) as Arc<dyn Local>;
         let locals: Vec<Arc<dyn Local>> = own.into_iter().chain([up]).collect();
-        let here = locals
-            .iter()
-            .map(|here| local::partition(&**here, evaluation.options.lookback));
+        let here = locals.iter().map(|here| local::partition(&**here));
         let world = World {
             partitions: partitions.chain(here).collect(),
         };

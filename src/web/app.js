@@ -735,7 +735,7 @@ async function statusPage() {
   const box = el("div", {});
   show("Status", box);
   await live(box, async () => {
-    const [status, mesh] = await Promise.all([api("status"), api("cluster")]);
+    const [status, mesh, endpoints] = await Promise.all([api("status"), api("cluster"), api("endpoints")]);
     const own = status.watchfire || { warnings: [] };
     const facts = [
       ["Version", `${own.version} (stands in for Alertmanager ${status.versionInfo.version}, revision ${status.versionInfo.revision})`],
@@ -747,6 +747,7 @@ async function statusPage() {
       own.warnings.map((warning) => note("warn", warning)),
       el("section", { className: "card pad" }, el("dl", {}, facts.flatMap(([name, value]) => [el("dt", {}, name), el("dd", {}, value)]))),
       meshPanel(mesh),
+      endpointsPanel(endpoints),
       el("h2", {}, "Configuration in force"),
       el("section", { className: "card" }, el("pre", { tabIndex: 0 }, status.config.original)),
     ].flat();
@@ -794,6 +795,44 @@ function memberRow(member, votes) {
     el("td", {}, member.clockAheadMs === undefined ? "" : clock),
     el("td", {}, member.version),
     el("td", {}, member.run ? when(new Date(member.run).toISOString()) : ""));
+}
+
+/** How the endpoints of queries do; nothing if there are none. */
+function endpointsPanel(status) {
+  if (!status.enabled) return [];
+  const columns = ["Partition", "Endpoint", "Address", "State", "What it is", "Last answer", "Last error"];
+  const rows = status.partitions.flatMap((partition) => partition.endpoints.map((endpoint, at) => endpointRow(partition, endpoint, at === 0)));
+  const { queries, cache } = status;
+  const steps = cache.knownSteps + cache.askedSteps;
+  const known = steps ? `${Math.round((100 * cache.knownSteps) / steps)} % of ${steps} steps were known` : "nothing was asked yet";
+  return [
+    el("h2", {}, "Endpoints of queries"),
+    status.problems.map((problem) => note("warn", problem)),
+    el("section", { className: "card scroll" }, el("table", {},
+      el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
+      el("tbody", {}, rows))),
+    el("section", { className: "card pad" }, el("dl", {},
+      el("dt", {}, "Queries"), el("dd", {}, `${queries.running} running, ${queries.waiting} waiting, ${queries.partial} answered without a partition`),
+      el("dt", {}, "Range queries"), el("dd", {}, `${known}, ${(cache.bytes / 1048576).toFixed(1)} MiB are kept`),
+      status.discoveries.flatMap((found) => [el("dt", {}, found.name), el("dd", {}, `${found.endpoints} found${found.error ? `: ${found.error}` : ""}`)]))),
+  ].flat();
+}
+
+function endpointRow(partition, endpoint, first) {
+  const states = [];
+  if (endpoint.up === undefined) states.push(badge("pending", "not asked yet"));
+  else if (endpoint.up) states.push(badge("ready", "answers"));
+  else states.push(badge("failed", "does not answer"));
+  if (endpoint.preferred && partition.endpoints.length > 1) states.push(" ", badge("ready", "asked first"));
+  if (partition.optional) states.push(" ", badge("pending", "optional"));
+  return el("tr", {},
+    el("td", {}, first ? labelChips(partition.labels, null) : ""),
+    el("td", {}, endpoint.name),
+    el("td", {}, endpoint.url),
+    el("td", {}, states),
+    el("td", {}, [endpoint.kind, endpoint.version].filter(Boolean).join(" ")),
+    el("td", {}, endpoint.lastAnswerAt ? when(endpoint.lastAnswerAt) : "never"),
+    el("td", { className: endpoint.lastError ? "error" : "" }, endpoint.lastError ? [when(endpoint.lastErrorAt), ` ${endpoint.lastError}`] : ""));
 }
 
 // --- Start ---------------------------------------------------------------------------------------------------------

@@ -19,6 +19,9 @@
 mod api;
 mod chance;
 mod data;
+mod exemplars;
+mod fake;
+mod found;
 mod guess;
 mod loss;
 mod past;

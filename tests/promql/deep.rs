@@ -90,7 +90,6 @@ fn world() -> World {
         mode: PartitionMode::Attach,
         dialect: Dialect::Prometheus3,
         pushdown: Pushdown::Aggregate,
-        lookback: 300_000,
         optional: false,
         overlap: false,
         names: None,

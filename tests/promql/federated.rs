@@ -173,7 +173,6 @@ impl Divided {
             mode,
             dialect,
             pushdown,
-            lookback: OPTIONS.lookback,
             optional: false,
             overlap: false,
             names: None,

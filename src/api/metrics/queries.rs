@@ -12,6 +12,7 @@ use crate::{
 pub(super) fn add(page: &mut Page, status: &FederationStatus) {
     add_queries(page, &status.queries);
     add_cache(page, &status.cache);
+    add_load(page, status);
     add_partitions(page, &status.partitions);
     let endpoints = status.partitions.iter();
     let endpoints: Vec<_> = endpoints.flat_map(|one| &one.endpoints).collect();
@@ -79,6 +80,45 @@ fn add_cache(page: &mut Page, cache: &CacheCounts) {
     ] {
         page.gauge(name, help).count(&[], value).end();
     }
+}
+
+fn add_load(page: &mut Page, status: &FederationStatus) {
+    for (name, help, value) in [
+        (
+            "watchfire_queries_running",
+            "Queries that are being answered.",
+            status.load.running,
+        ),
+        (
+            "watchfire_queries_waiting",
+            "Queries that wait for their turn.",
+            status.load.waiting,
+        ),
+        (
+            "watchfire_query_held_bytes",
+            "Bytes of answers of endpoints that queries hold.",
+            status.load.bytes,
+        ),
+    ] {
+        page.gauge(name, help).count(&[], value).end();
+    }
+    let mut endpoints = page.gauge(
+        "watchfire_discovery_endpoints",
+        "Endpoints that were found for an entry of the file and are in use.",
+    );
+    for one in &status.discoveries {
+        let count = as_u64(one.endpoints.unwrap_or_default());
+        endpoints = endpoints.count(&[("endpoint", &one.name)], count);
+    }
+    endpoints.end();
+    let mut failures = page.counter(
+        "watchfire_discovery_failures_total",
+        "Looks for endpoints that did not count; those that were known stay.",
+    );
+    for one in &status.discoveries {
+        failures = failures.count(&[("endpoint", &one.name)], one.failures);
+    }
+    failures.end();
 }
 
 fn add_partitions(page: &mut Page, partitions: &[PartitionStatus]) {
@@ -154,6 +194,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::io::federation::DiscoveryStatus;
 
     fn endpoint(name: &str) -> EndpointStatus {
         EndpointStatus {
@@ -192,6 +233,12 @@ mod tests {
                 ),
                 partition(&[("cluster", "ap")], None, Vec::new()),
             ],
+            discoveries: vec![DiscoveryStatus {
+                name: "thanos".to_owned(),
+                endpoints: Some(2),
+                error: None,
+                failures: 3,
+            }],
             ..FederationStatus::default()
         };
         let mut page = Page::default();
@@ -206,6 +253,9 @@ mod tests {
             r#"watchfire_endpoint_failures_total{endpoint="eu-b"} 0"#,
             r#"watchfire_endpoint_response_bytes_total{endpoint="us"} 0"#,
             "watchfire_query_fetched_samples_total 0",
+            "watchfire_queries_running 0",
+            "watchfire_discovery_endpoints{endpoint=\"thanos\"} 2",
+            "watchfire_discovery_failures_total{endpoint=\"thanos\"} 3",
         ] {
             assert!(page.lines().any(|other| other == line), "{line} in\n{page}");
         }

@@ -1,6 +1,7 @@
 //! Prometheus's HTTP API over all endpoints together, below `/prometheus`, so that `http://node:9093/prometheus` is a
 //! Prometheus for Grafana and `promtool`.
 
+mod exemplars;
 mod params;
 mod querier;
 mod respond;

@@ -106,6 +106,9 @@ pub trait Querier: Send + Sync {
     /// The metadata of metrics: by name, a list of type, unit and help.
     fn metadata(&self, metric: Option<String>) -> Answering<'_, (serde_json::Value, Vec<String>)>;
 
+    /// The exemplars of the series that any selector matches: a list of labels with exemplars, as Prometheus's API has it.
+    fn exemplars(&self, scope: LookupScope) -> Answering<'_, (serde_json::Value, Vec<String>)>;
+
     /// How the endpoints do.
     fn status(&self) -> FederationStatus;
 }

@@ -12,6 +12,7 @@ use axum::{
 
 use super::{
     ApiFailure, ErrorType, Querier,
+    exemplars::query_exemplars,
     params::{instant, limit, lookback, optional_time, range, timeout},
     querier::{Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope},
     respond::{Remarks, failure, success},
@@ -33,7 +34,7 @@ use crate::{
 /// Remarks of each kind that an answer has, as in Prometheus.
 const REMARKS: usize = 10;
 
-type Answer = Result<Response<Body>, ApiFailure>;
+pub(super) type Answer = Result<Response<Body>, ApiFailure>;
 
 /// The routes.
 pub(in crate::api) fn router() -> Router<ApiState> {
@@ -41,6 +42,10 @@ pub(in crate::api) fn router() -> Router<ApiState> {
         .route("/query", get(query).post(query))
         .route("/query_range", get(query_range).post(query_range))
         .route("/query/explain", get(explain).post(explain))
+        .route(
+            "/query_exemplars",
+            get(query_exemplars).post(query_exemplars),
+        )
         .route("/format_query", get(format_query).post(format_query))
         .route("/parse_query", get(parse_query).post(parse_query))
         .route("/series", get(series).post(series))
@@ -59,7 +64,7 @@ pub(in crate::api) fn router() -> Router<ApiState> {
 }
 
 /// The parameters of the address and of a posted form together.
-fn parameters(address: Option<&str>, body: &Bytes) -> Query {
+pub(super) fn parameters(address: Option<&str>, body: &Bytes) -> Query {
     let mut text = address.unwrap_or_default().to_owned();
     if !body.is_empty() {
         text.push('&');
@@ -68,11 +73,11 @@ fn parameters(address: Option<&str>, body: &Bytes) -> Query {
     Query::parse(&text)
 }
 
-fn respond(answer: Answer) -> Response<Body> {
+pub(super) fn respond(answer: Answer) -> Response<Body> {
     answer.unwrap_or_else(|error| failure(&error))
 }
 
-fn querier(state: &ApiState) -> Result<Arc<dyn Querier>, ApiFailure> {
+pub(super) fn querier(state: &ApiState) -> Result<Arc<dyn Querier>, ApiFailure> {
     state.querier().ok_or_else(|| {
         ApiFailure::new(
             ErrorType::Unavailable,

@@ -8,8 +8,8 @@ use axum::{
 use http_body::Body as _;
 
 use super::{
-    alerts, cluster, explain, groups, notifications, post_alerts, receivers, silences, status,
-    trial,
+    alerts, cluster, endpoints, explain, groups, notifications, post_alerts, receivers, silences,
+    status, trial,
 };
 use crate::api::{
     error::ApiError,
@@ -23,6 +23,7 @@ use crate::api::{
 enum Path<'p> {
     Status,
     Cluster,
+    Endpoints,
     Receivers,
     Silences,
     Silence(&'p str),
@@ -43,6 +44,7 @@ impl<'p> Path<'p> {
         match rest {
             "status" => Some(Self::Status),
             "cluster" => Some(Self::Cluster),
+            "endpoints" => Some(Self::Endpoints),
             "receivers" => Some(Self::Receivers),
             "silences" => Some(Self::Silences),
             "alerts" => Some(Self::Alerts),
@@ -78,6 +80,7 @@ impl<'p> Path<'p> {
             Self::TestRoutes | Self::TestReceiver(_) | Self::RenderTemplate => "POST",
             Self::Status
             | Self::Cluster
+            | Self::Endpoints
             | Self::Receivers
             | Self::Groups
             | Self::Explain(_)
@@ -90,6 +93,7 @@ impl<'p> Path<'p> {
         match self {
             Self::Status => "/api/v2/status",
             Self::Cluster => "/api/v2/cluster",
+            Self::Endpoints => "/api/v2/endpoints",
             Self::Receivers => "/api/v2/receivers",
             Self::Silences => "/api/v2/silences",
             Self::Silence(_) => "/api/v2/silence/{silenceID}",
@@ -150,6 +154,7 @@ async fn answer(state: &ApiState, request: Request<Body>) -> Result<Response<Bod
     match path {
         Path::Status => status::get(state).await,
         Path::Cluster => cluster::get(state).await,
+        Path::Endpoints => Ok(endpoints::get(state)),
         Path::Receivers => receivers::get(state, &query).await,
         Path::Silences if posted => silences::post(state, body).await,
         Path::Silences => silences::list(state, &query).await,

@@ -3,6 +3,7 @@
 mod alerts;
 mod cluster;
 mod dispatch;
+mod endpoints;
 mod explain;
 mod groups;
 mod notifications;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     config::{
         HttpConfig, HttpHeader, HttpUrl, LoadEnv, LoadErrors,
-        read::{ByteSize, Name, Named, Place, Placed, PromDuration, Reader},
+        read::{Beside, ByteSize, FilePath, Name, Named, Place, Placed, PromDuration, Reader},
         section::section,
         settings::HttpField,
     },
@@ -18,13 +18,34 @@ use crate::{
 const TENANT_HEADER: &str = "X-Scope-OrgID";
 
 /// What the file says of queries.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct QueryConfig {
     /// The endpoints in the order of the file.
     pub endpoints: Vec<EndpointConfig>,
     /// What is kept of queries of many times.
     pub cache: CacheConfig,
+    /// What queries may take.
+    pub limits: LimitsConfig,
+    /// Endpoints that were not asked for so long are asked whether they are there; zero for never.
+    pub probe_interval: Duration,
 }
+
+impl Default for QueryConfig {
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            cache: CacheConfig::default(),
+            limits: LimitsConfig::default(),
+            probe_interval: PROBE_INTERVAL,
+        }
+    }
+}
+
+/// How long endpoints are left alone by default.
+const PROBE_INTERVAL: Duration = Duration::from_mins(1);
+
+/// What answers may take by default; bytes.
+const RESPONSE_BYTES: usize = 1 << 30;
 
 /// What is kept in memory by default; bytes.
 const CACHE_BYTES: usize = 64 << 20;
@@ -33,6 +54,19 @@ section! {
     pub(super) RawQuery in "query.Config" {
         endpoints: Vec<Placed<EndpointConfig>>,
         cache: CacheConfig,
+        limits: LimitsConfig,
+        probe_interval: Duration as PromDuration = PROBE_INTERVAL,
+    }
+
+    /// What queries may take.
+    #[derive(Eq)]
+    pub LimitsConfig in "query.Limits", check check_limits {
+        /// Queries that are answered at a time; others wait for their turn.
+        max_concurrent_queries: u32 = 20u32,
+        /// Samples that a query may hold.
+        max_samples: u64 = 50_000_000u64,
+        /// Bytes of answers of endpoints that all queries together may hold.
+        max_response_bytes: usize as ByteSize = RESPONSE_BYTES,
     }
 
     /// What is kept of queries of many times.
@@ -84,6 +118,28 @@ section! {
         sentinel: String,
         /// Whether other partitions may hold the same series.
         overlap: bool,
+        /// Where servers are to be found for which this entry stands; nowhere if it is a server itself.
+        discovery: Arc<DiscoveryConfig>,
+    }
+
+    /// Where servers are to be found.
+    #[derive(Eq)]
+    pub DiscoveryConfig in "query.Discovery", check check_discovery {
+        /// Patterns of files of targets.
+        files: Vec<String> as Beside<Vec<FilePath>>,
+        /// Names that are looked up.
+        dns: DnsConfig,
+        /// How often it is looked again.
+        refresh_interval: Duration as PromDuration = Duration::from_secs(30),
+    }
+
+    /// Names that are looked up.
+    #[derive(Eq)]
+    pub DnsConfig in "query.Dns" {
+        /// The names.
+        names: Vec<String>,
+        /// What is asked of them.
+        record ["type"]: RecordType as Name<RecordType>,
     }
 
     /// What times an endpoint holds.
@@ -110,6 +166,44 @@ pub enum EndpointKind {
     Mimir,
     /// `VictoriaMetrics`.
     VictoriaMetrics,
+}
+
+/// What is asked of a name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordType {
+    /// Addresses of IPv4.
+    A,
+    /// Addresses of IPv6.
+    Aaaa,
+    /// Hosts and ports of a service.
+    #[default]
+    Srv,
+}
+
+impl RecordType {
+    /// The word for it in the file.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        let word = Self::NAMES.iter().find(|(_, record)| *record == self);
+        word.map_or("", |(word, _)| word)
+    }
+}
+
+impl Named for RecordType {
+    const NAMES: &'static [(&'static str, Self)] =
+        &[("A", Self::A), ("AAAA", Self::Aaaa), ("SRV", Self::Srv)];
+
+    fn unknown(word: &str) -> String {
+        format!("unknown type of record {}", go_quote(word))
+    }
+}
+
+impl DiscoveryConfig {
+    /// Whether it says where to look.
+    #[must_use]
+    pub fn is_set(&self) -> bool {
+        !self.files.is_empty() || !self.dns.names.is_empty()
+    }
 }
 
 impl EndpointKind {
@@ -218,6 +312,8 @@ pub fn load_query(text: &[u8], env: &LoadEnv) -> Result<QueryConfig, LoadErrors>
         None => Ok(QueryConfig {
             endpoints: raw.endpoints.into_iter().map(|one| one.value).collect(),
             cache: raw.cache,
+            limits: raw.limits,
+            probe_interval: raw.probe_interval,
         }),
     }
 }
@@ -254,8 +350,43 @@ fn check_endpoint(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Rea
         let message = format!("sentinel is no PromQL: {errors}");
         reader.deny(place.of("sentinel"), message);
     }
+    if place.has("discovery") && !endpoint.discovery.is_set() {
+        let message = "discovery names neither files nor names";
+        reader.deny(place.of("discovery"), message);
+    }
+    if endpoint.is_template() && !endpoint.replica.is_empty() {
+        let message = "endpoints that are found have their own replica each";
+        reader.deny(place.of("replica"), message);
+    }
     check_partition(endpoint, place, reader);
     name_tenant(endpoint, place, reader);
+}
+
+fn check_limits(limits: &mut LimitsConfig, place: &Place, reader: &mut Reader<'_>) {
+    let least = [
+        ("max_concurrent_queries", limits.max_concurrent_queries == 0),
+        ("max_samples", limits.max_samples == 0),
+        ("max_response_bytes", limits.max_response_bytes == 0),
+    ];
+    for (key, _) in least.into_iter().filter(|(_, is_zero)| *is_zero) {
+        reader.deny(place.of(key), format!("{key} must be greater than zero"));
+    }
+}
+
+fn check_discovery(discovery: &mut DiscoveryConfig, place: &Place, reader: &mut Reader<'_>) {
+    if !discovery.files.is_empty() && !discovery.dns.names.is_empty() {
+        let message = "endpoints are found in files or by names, not both in one entry";
+        reader.deny(place.of("dns"), message);
+    }
+    let texts = discovery.files.iter().chain(&discovery.dns.names);
+    for text in texts.filter(|text| text.is_empty()) {
+        let message = format!("{} is nowhere to look", go_quote(text));
+        reader.deny(place.of("files"), message);
+    }
+    if discovery.refresh_interval.is_zero() {
+        let message = "refresh_interval must be greater than zero";
+        reader.deny(place.of("refresh_interval"), message);
+    }
 }
 
 fn check_partition(endpoint: &EndpointConfig, place: &Place, reader: &mut Reader<'_>) {
@@ -315,7 +446,9 @@ fn check_together(endpoints: &[Placed<EndpointConfig>], reader: &mut Reader<'_>)
             reader.deny(endpoint.place.of("name"), message);
         }
         for other in earlier {
-            if endpoint.place.sound && other.place.sound {
+            // What is found is checked when it is.
+            let found = endpoint.value.is_template() || other.value.is_template();
+            if !found && endpoint.place.sound && other.place.sound {
                 check_pair(other, endpoint, reader);
             }
         }
@@ -327,36 +460,48 @@ fn check_pair(
     second: &Placed<EndpointConfig>,
     reader: &mut Reader<'_>,
 ) {
-    let (a, b) = (&first.value, &second.value);
-    let names = format!("{} and {}", go_quote(&a.name), go_quote(&b.name));
-    if a.partition == b.partition {
-        check_replicas(first, second, &names, reader);
-        return;
-    }
-    let apart = |(name, value)| b.partition.get(name).is_some_and(|other| other != value);
-    let told_apart = a.partition.iter().any(apart);
-    if !told_apart && (!a.overlap || !b.overlap) {
-        reader.deny_with_hint(
-            second.place.of("partition"),
-            format!("no label of their partitions tells endpoints {names} apart"),
-            "give both a label of the same name with different values, or say overlap: true for both",
-        );
+    for (key, message, hint) in problems_of(&first.value, &second.value) {
+        let at = second.place.of(key);
+        match hint {
+            Some(hint) => reader.deny_with_hint(at, message, hint),
+            None => reader.deny(at, message),
+        }
     }
 }
 
-fn check_replicas(
-    first: &Placed<EndpointConfig>,
-    second: &Placed<EndpointConfig>,
-    names: &str,
-    reader: &mut Reader<'_>,
-) {
-    let (a, b) = (&first.value, &second.value);
+/// A key of the second of two endpoints, what is wrong with it beside the first, and what to do.
+pub(super) type Problem = (&'static str, String, Option<&'static str>);
+
+/// What is wrong with two endpoints beside each other.
+pub(super) fn problems_of(a: &EndpointConfig, b: &EndpointConfig) -> Vec<Problem> {
+    let names = format!("{} and {}", go_quote(&a.name), go_quote(&b.name));
+    if a.partition == b.partition {
+        return problems_of_replicas(a, b, &names);
+    }
+    let apart = |(name, value)| b.partition.get(name).is_some_and(|other| other != value);
+    let told_apart = a.partition.iter().any(apart);
+    if told_apart || (a.overlap && b.overlap) {
+        return Vec::new();
+    }
+    vec![(
+        "partition",
+        format!("no label of their partitions tells endpoints {names} apart"),
+        Some(
+            "give both a label of the same name with different values, or say overlap: true for both",
+        ),
+    )]
+}
+
+fn problems_of_replicas(a: &EndpointConfig, b: &EndpointConfig, names: &str) -> Vec<Problem> {
+    let mut problems = Vec::new();
     if a.replica == b.replica {
-        reader.deny_with_hint(
-            second.place.of("replica"),
+        problems.push((
+            "replica",
             format!("endpoints {names} have the same partition and the same replica"),
-            "name a replica for each if they hold the same series, or give them different partitions",
-        );
+            Some(
+                "name a replica for each if they hold the same series, or give them different partitions",
+            ),
+        ));
     }
     let same = [
         ("partition_label_mode", a.label_mode == b.label_mode),
@@ -367,6 +512,7 @@ fn check_replicas(
     ];
     for (key, _) in same.into_iter().filter(|(_, same)| !same) {
         let message = format!("endpoints {names} are replicas and must have the same {key}");
-        reader.deny(second.place.of(key), message);
+        problems.push((key, message, None));
     }
+    problems
 }

@@ -104,6 +104,23 @@ fn one_endpoint_is_denied_for_each_of_these() {
             "tenant: t, http_config: {http_headers: {x-scope-orgid: {values: [a]}}}",
             "the header X-Scope-OrgID is that of the tenant and in http_headers",
         ),
+        ("discovery: {}", "discovery names neither files nor names"),
+        (
+            "replica: a, discovery: {files: [a.json]}",
+            "endpoints that are found have their own replica each",
+        ),
+        (
+            "discovery: {files: [a.json], dns: {names: [b]}}",
+            "endpoints are found in files or by names, not both in one entry",
+        ),
+        (
+            "discovery: {dns: {names: [b], type: MX}}",
+            "unknown type of record \"MX\"",
+        ),
+        (
+            "discovery: {files: [a.json], refresh_interval: 0s}",
+            "refresh_interval must be greater than zero",
+        ),
         (
             "optinal: true",
             "field optinal not found in type query.Endpoint",
@@ -214,6 +231,15 @@ fn the_example_of_endpoints_loads_as_it_is_and_with_all_that_it_shows() {
     assert_eq!(load(EXAMPLE).map(|config| config.endpoints.len()), Ok(1));
     let cache = load(EXAMPLE).map(|config| config.cache);
     assert_eq!(cache, Ok(CacheConfig::default()), "it shows the defaults");
+    let limits = load(EXAMPLE).map(|config| config.limits);
+    assert_eq!(limits, Ok(LimitsConfig::default()), "it shows the defaults");
+    let probes = load(EXAMPLE).map(|config| config.probe_interval);
+    assert_eq!(probes, load("{}").map(|config| config.probe_interval));
+    let error = load("limits: {max_concurrent_queries: 0}").unwrap_err();
+    assert!(
+        error.contains("max_concurrent_queries must be greater than zero"),
+        "{error}"
+    );
     let error = load("cache: {max_bytes: 1 MiB}").unwrap_err();
     assert!(
         error.contains("1:20: not a valid size in bytes: \"1 MiB\""),
@@ -228,7 +254,9 @@ fn the_example_of_endpoints_loads_as_it_is_and_with_all_that_it_shows() {
         .collect();
     let config = load(&shown.join("\n")).unwrap();
     let names: Vec<&str> = config.endpoints.iter().map(|one| &*one.name).collect();
-    assert_eq!(names, ["here", "eu1-a", "eu1-b", "us1", "archive"]);
+    assert_eq!(names, ["here", "eu1-a", "eu1-b", "us1", "archive", "sites"]);
+    let found = &config.endpoints[5].discovery;
+    assert_eq!(found.files, ["/etc/watchfire/targets/*.json"]);
 }
 
 #[test]
@@ -236,6 +264,9 @@ fn every_key_of_endpoints_is_in_the_documentation_and_the_example() {
     let keys = [
         RawQuery::keys(),
         CacheConfig::keys(),
+        LimitsConfig::keys(),
+        DiscoveryConfig::keys(),
+        DnsConfig::keys(),
         EndpointConfig::keys(),
         TimeRange::keys(),
     ]

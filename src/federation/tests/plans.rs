@@ -24,7 +24,6 @@ pub(super) fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) ->
         mode,
         dialect,
         pushdown: Pushdown::Aggregate,
-        lookback: 300_000,
         optional: false,
         overlap: false,
         names: None,

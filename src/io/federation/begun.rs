@@ -9,6 +9,7 @@ use super::{
     context::Context,
     endpoints::Endpoints,
     explain::Explain,
+    limits::Budget,
     round::Round,
 };
 use crate::{
@@ -35,15 +36,25 @@ pub(super) struct Begun {
 }
 
 impl Federation {
-    /// Finds out what the endpoints are, if that is due.
-    pub(super) async fn begin(&self, options: Options, timeout: Duration) -> Begun {
-        let now = Instant::now();
-        let deadline = now + timeout;
-        let context = Arc::new(Context {
+    /// What the requests of one query share.
+    pub(super) fn context(&self, max_samples: usize, budget: Budget) -> Arc<Context> {
+        Arc::new(Context {
             http: Arc::clone(&self.http),
             clock: self.clock,
-            max_samples: options.max_samples,
-        });
+            max_samples: max_samples.min(self.limits.max_samples()),
+            budget: Arc::new(budget),
+        })
+    }
+
+    /// Finds out what the endpoints are, if that is due.
+    pub(super) async fn begin(&self, options: Options, timeout: Duration, budget: Budget) -> Begun {
+        let now = Instant::now();
+        let deadline = now + timeout;
+        let context = self.context(options.max_samples, budget);
+        let options = Options {
+            max_samples: context.max_samples,
+            ..options
+        };
         let endpoints = self.endpoints();
         endpoints
             .learn(&context, deadline.min(now + LEARNING))
@@ -63,9 +74,7 @@ impl Federation {
 impl Begun {
     /// The same over what is here already as well: partitions after those of the endpoints.
     pub(super) fn beside(mut self, locals: Vec<Arc<dyn Local>>) -> Self {
-        let lookback = self.options.lookback;
-        let here = locals.iter();
-        let here = here.map(|local| local::partition(&**local, lookback));
+        let here = locals.iter().map(|local| local::partition(&**local));
         self.world.partitions.extend(here);
         self.locals = locals;
         self

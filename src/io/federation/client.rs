@@ -8,8 +8,10 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    discovery::{Discovery, Resolve, system_names},
     endpoints::Endpoints,
     explain::Explain,
+    limits::Limits,
     ranges::Ranges,
     stats::{QueryKind, QueryStats},
 };
@@ -34,6 +36,8 @@ pub struct Federation {
     pub(super) clock: Clock,
     pub(super) stats: Arc<QueryStats>,
     pub(super) ranges: Arc<Ranges>,
+    pub(super) limits: Limits,
+    pub(super) discovery: Discovery,
     endpoints: Mutex<Arc<Endpoints>>,
     /// What the node measures of itself.
     own: Mutex<Vec<Arc<dyn Local>>>,
@@ -64,6 +68,21 @@ pub enum QueryError {
         /// What is in the way.
         reason: String,
     },
+    /// Others had all turns until its time was over.
+    #[error("query timed out in query queue: max_concurrent_queries is {most}")]
+    Queued {
+        /// How many are answered at a time.
+        most: u32,
+    },
+    /// Answers of endpoints would take too much memory.
+    #[error(
+        "the answers of endpoints to all queries under way take more than max_response_bytes, which is {most}: ask for \
+         less, for fewer at a time, or raise it"
+    )]
+    TooManyBytes {
+        /// The limit.
+        most: usize,
+    },
     /// The time was over.
     #[error("query timed out in query execution")]
     TimedOut,
@@ -76,13 +95,28 @@ impl Federation {
     /// Makes a federation of the endpoints of a configuration.
     #[must_use]
     pub fn new(http: Arc<HttpClients>, clock: Clock, config: QueryConfig) -> Self {
+        Self::with_names(http, clock, config, system_names())
+    }
+
+    /// The same with another way to look names up.
+    #[must_use]
+    pub fn with_names(
+        http: Arc<HttpClients>,
+        clock: Clock,
+        config: QueryConfig,
+        names: Resolve,
+    ) -> Self {
         let ranges = Arc::new(Ranges::new(config.cache.clone()));
-        let endpoints = Endpoints::new(config, &Endpoints::default());
+        let limits = Limits::new(config.limits.clone());
+        let discovery = Discovery::new(names, config);
+        let endpoints = Endpoints::new(discovery.declared(), &Endpoints::default());
         Self {
             http,
             clock,
             stats: Arc::default(),
             ranges,
+            limits,
+            discovery,
             endpoints: Mutex::new(Arc::new(endpoints)),
             own: Mutex::default(),
         }
@@ -107,11 +141,18 @@ impl Federation {
     /// any more of earlier ones.
     pub fn reload(&self, config: QueryConfig) {
         self.ranges.reset(config.cache.clone());
+        self.limits.take(config.limits.clone());
+        self.discovery.take(config);
+        self.use_declared();
+    }
+
+    /// Makes those the endpoints that are declared or were found; what is known of those that stay is kept.
+    pub(super) fn use_declared(&self) {
         let mut endpoints = self
             .endpoints
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        *endpoints = Arc::new(Endpoints::new(config, &endpoints));
+        *endpoints = Arc::new(Endpoints::new(self.discovery.declared(), &endpoints));
     }
 
     pub(super) fn endpoints(&self) -> Arc<Endpoints> {
@@ -126,8 +167,8 @@ impl Federation {
     /// What is fetched ends with this future.
     ///
     /// # Errors
-    /// When the query has no value, or none that would be right. Endpoints that do not answer are no error: the answer
-    /// names them.
+    /// When the query has no value, or none that would be right, or takes more than the limits of the file allow.
+    /// Endpoints that do not answer are no error: the answer names them.
     pub async fn query(
         &self,
         expr: &Expr,
@@ -152,7 +193,8 @@ impl Federation {
         self.counted(expr, steps, options, (timeout, false)).await
     }
 
-    /// As [`query_afresh`](Self::query_afresh), over what is here already as well.
+    /// As [`query_afresh`](Self::query_afresh), over what is here already as well. This is how rules ask: they wait for
+    /// no turn, and what others hold is not held against them.
     ///
     /// # Errors
     /// As [`query`](Self::query).
@@ -167,7 +209,9 @@ impl Federation {
         let began = Instant::now();
         let mut locals = locals;
         locals.extend(self.own_of(expr));
-        let begun = self.begin(options, timeout).await.beside(locals);
+        let budget = self.limits.own_budget();
+        let begun = self.begin(options, timeout, budget).await;
+        let begun = begun.beside(locals);
         let result = begun.ask(expr, steps).await;
         self.count(steps, began, &result);
         result
@@ -211,7 +255,10 @@ impl Federation {
         options: Options,
         (timeout, in_parts): (Duration, bool),
     ) -> Result<Reply, QueryError> {
-        let begun = self.begin(options, timeout).await;
+        let began = Instant::now();
+        let _turn = self.limits.turn(began + timeout).await?;
+        let left = timeout.saturating_sub(began.elapsed());
+        let begun = self.begin(options, left, self.limits.budget()).await;
         let own = self.own_of(expr);
         if !own.is_empty() {
             return begun.beside(own).ask(expr, steps).await;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::limits::Budget;
 use crate::io::{Clock, HttpClients};
 
 /// What every request of a query needs.
@@ -11,4 +12,6 @@ pub(super) struct Context {
     pub(super) clock: Clock,
     /// Samples that one answer may have.
     pub(super) max_samples: usize,
+    /// What of the answers of endpoints may be held for it.
+    pub(super) budget: Arc<Budget>,
 }

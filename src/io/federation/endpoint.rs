@@ -11,6 +11,7 @@ use tokio::{sync::Semaphore, time::Instant};
 use super::{
     context::Context,
     decode::decode,
+    endpoints::Declared,
     flight::Flights,
     identity::{Identity, assumed, external_labels, has_histograms, identify},
     question::{Ask, Cause, Failure, Request, Times, Values, too_many},
@@ -53,6 +54,8 @@ const MOST_REMEMBERED: usize = 1_000;
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) config: EndpointConfig,
+    /// Why it is not there, if it stands for those that are to be found.
+    pub(super) absent: Option<String>,
     pub(super) stats: Arc<RequestStats>,
     permits: Semaphore,
     flights: Flights,
@@ -103,7 +106,8 @@ pub(super) struct Answered {
 }
 
 impl Endpoint {
-    pub(super) fn new(config: EndpointConfig, stats: Arc<RequestStats>) -> Self {
+    pub(super) fn new(declared: Declared, stats: Arc<RequestStats>) -> Self {
+        let Declared { config, absent } = declared;
         let permits = usize::try_from(config.max_concurrency).unwrap_or(usize::MAX);
         Self {
             permits: Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)),
@@ -111,6 +115,7 @@ impl Endpoint {
             state: Mutex::default(),
             learning: tokio::sync::Mutex::default(),
             config,
+            absent,
             stats,
         }
     }
@@ -122,11 +127,22 @@ impl Endpoint {
     /// What it is, or why that is not known.
     pub(super) fn identity(&self) -> Result<Identity, String> {
         let state = self.state();
+        if let Some(absent) = &self.absent {
+            return Err(absent.clone());
+        }
         let known = state.identity.clone().or_else(|| assumed(self.config.kind));
         known.ok_or_else(|| match &*state.unknown {
             "" => "what it is, is not known yet".to_owned(),
             why => format!("what it is, is not known: {why}"),
         })
+    }
+
+    /// Fails if there is nobody to ask.
+    fn must_be_there(&self) -> Result<(), Failure> {
+        match &self.absent {
+            Some(absent) => Err(Failure::new(absent.clone())),
+            None => Ok(()),
+        }
     }
 
     /// Whether its last question was answered.
@@ -192,8 +208,7 @@ impl Endpoint {
             path: "status/buildinfo".to_owned(),
             form: String::new(),
         };
-        let asked =
-            tokio::time::timeout_at(deadline, transfer(&context.http, &self.config, request));
+        let asked = tokio::time::timeout_at(deadline, transfer(context, &self.config, request));
         let told = match asked.await {
             Ok(Ok(body)) => identify(self.config.kind, &body),
             Ok(Err(failure)) => Err(failure.reason),
@@ -237,7 +252,7 @@ impl Endpoint {
             path: "status/flags".to_owned(),
             form: String::new(),
         };
-        let asked = transfer(&context.http, &self.config, request);
+        let asked = transfer(context, &self.config, request);
         let flags = tokio::time::timeout_at(deadline, asked).await;
         let flags = flags.ok().and_then(Result::ok);
         Identity {
@@ -253,7 +268,7 @@ impl Endpoint {
 
     /// Whether it is to be asked what it is.
     fn is_to_be_asked(&self, now: Instant) -> bool {
-        if matches!(self.config.kind, EndpointKind::VictoriaMetrics) {
+        if self.absent.is_some() || matches!(self.config.kind, EndpointKind::VictoriaMetrics) {
             return false;
         }
         let state = self.state();
@@ -294,8 +309,9 @@ impl Endpoint {
         deadline: Instant,
     ) -> Result<Vec<u8>, Failure> {
         let asked = async {
+            self.must_be_there()?;
             let _permit = self.permits.acquire().await;
-            let transfer = transfer(&context.http, &self.config, request);
+            let transfer = transfer(context, &self.config, request);
             self.timed(transfer, Vec::len).await
         };
         let result = self.watched(asked, deadline).await;
@@ -347,13 +363,20 @@ impl Endpoint {
             partition: 0,
             query: self.config.sentinel.clone(),
             times: Times::At(context.clock.now().wall.unix_millis()),
-            lookback: i64::try_from(self.config.lookback.as_millis()).unwrap_or(i64::MAX),
+            lookback: self.lookback(),
             selects: false,
             marks: false,
         };
         let answered = self.exchange(context, &ask, deadline).await;
         let answered = answered.map_err(|failure| Failure {
-            cause: Cause::Endpoint,
+            cause: match failure.cause {
+                Cause::Limit => Cause::Limit,
+                Cause::Endpoint
+                | Cause::Ability
+                | Cause::Times
+                | Cause::Query
+                | Cause::Histograms => Cause::Endpoint,
+            },
             reason: format!("its sentinel is not known: {}", failure.reason),
         })?;
         if answered.values.series.is_empty() {
@@ -385,6 +408,17 @@ impl Endpoint {
                     .to_owned(),
             });
         }
+        if self.looks_back_otherwise(identity.kind, ask) {
+            if !reads {
+                let reason = "it looks back over its own lookback, and the query over another one: only samples as \
+                              they are stored can tell, by remote_read";
+                return Err(Failure {
+                    cause: Cause::Ability,
+                    reason: reason.to_owned(),
+                });
+            }
+            return whole().await.map_err(Unread::failure);
+        }
         let known = self.state().histograms.contains(&ask.query);
         let prefers = self.config.remote_read == RemoteRead::Prefer && ask.selects;
         if reads && (ask.marks || known || prefers) {
@@ -400,6 +434,25 @@ impl Endpoint {
             }
             other => other,
         }
+    }
+
+    /// Whether instant selectors of a question look back over something else than those of the endpoint, and it cannot be
+    /// told so.
+    fn looks_back_otherwise(&self, kind: EndpointKind, ask: &Ask) -> bool {
+        match kind {
+            EndpointKind::Cortex | EndpointKind::Mimir => {}
+            // They are told, or are asked for windows.
+            EndpointKind::Auto
+            | EndpointKind::Prometheus
+            | EndpointKind::Thanos
+            | EndpointKind::VictoriaMetrics => return false,
+        }
+        self.lookback() != ask.lookback && ask.has_instant_selectors()
+    }
+
+    /// How far its instant selectors look back unless a query says otherwise; milliseconds.
+    pub(super) fn lookback(&self) -> i64 {
+        i64::try_from(self.config.lookback.as_millis()).unwrap_or(i64::MAX)
     }
 
     /// Whether samples may be asked for as they are stored.
@@ -465,7 +518,7 @@ impl Endpoint {
         let (mut stored, mut bytes) = (Vec::new(), 0_usize);
         for message in replay.requests(&added, format) {
             let _permit = self.permits.acquire().await;
-            let transfer = transfer_stored(&context.http, &self.config, &message);
+            let transfer = transfer_stored(context, &self.config, &message);
             let answer = self.timed(transfer, Stored::len).await?;
             bytes = bytes.saturating_add(answer.len());
             stored.push(answer);
@@ -498,7 +551,7 @@ impl Endpoint {
         };
         let unknown =
             |reason: String| Failure::new(format!("its external labels are not known: {reason}"));
-        let body = transfer(&context.http, &self.config, request).await;
+        let body = transfer(context, &self.config, request).await;
         let body = body.map_err(|failure| unknown(failure.reason))?;
         let external = external_labels(&body).map_err(unknown)?;
         let config = &self.config;
@@ -543,7 +596,7 @@ impl Endpoint {
         let kind = self.identity().map_err(Failure::new)?.kind;
         let _permit = self.permits.acquire().await;
         let left = deadline.saturating_duration_since(Instant::now());
-        let transfer = transfer(&context.http, &self.config, ask.request(kind, left));
+        let transfer = transfer(context, &self.config, ask.request(kind, left));
         let body = self.timed(transfer, Vec::len).await?;
         let bytes = body.len();
         let values = if bytes > LARGE {

@@ -17,7 +17,7 @@ use super::{
     stats::RequestStats,
 };
 use crate::{
-    config::{EndpointConfig, LabelMode, PushdownLevel, QueryConfig},
+    config::{EndpointConfig, LabelMode, PushdownLevel},
     federation::{Dialect, Partition, PartitionMode, Pushdown, World},
     labels::LabelSet,
 };
@@ -26,6 +26,14 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
     pub(super) partitions: Vec<Replicas>,
+}
+
+/// An endpoint of the file, or one that was found.
+#[derive(Clone, Debug)]
+pub(super) struct Declared {
+    pub(super) config: EndpointConfig,
+    /// Why it is not there: it stands for those that are still to be found.
+    pub(super) absent: Option<String>,
 }
 
 /// The endpoints of one partition.
@@ -39,15 +47,15 @@ pub(super) struct Replicas {
 }
 
 impl Endpoints {
-    /// Those of a configuration; endpoints that were there before and did not change keep what is known of them.
-    pub(super) fn new(config: QueryConfig, before: &Self) -> Self {
+    /// Those that are declared; endpoints that were there before and did not change keep what is known of them.
+    pub(super) fn new(declared: Vec<Declared>, before: &Self) -> Self {
         let mut partitions: Vec<(BTreeMap<String, String>, Replicas)> = Vec::new();
-        for config in config.endpoints {
-            let labels = config.partition.clone();
-            let endpoint = before.find(&config);
+        for declared in declared {
+            let labels = declared.config.partition.clone();
+            let endpoint = before.find(&declared);
             let endpoint = endpoint.unwrap_or_else(|| {
-                let stats = before.stats_of(&config.name);
-                Arc::new(Endpoint::new(config, stats))
+                let stats = before.stats_of(&declared.config.name);
+                Arc::new(Endpoint::new(declared, stats))
             });
             if let Some((_, replicas)) = partitions.iter_mut().find(|(known, _)| *known == labels) {
                 replicas.endpoints.push(endpoint);
@@ -61,18 +69,39 @@ impl Endpoints {
             };
             partitions.push((labels, replicas));
         }
+        let partitions = partitions.into_iter();
         Self {
             partitions: partitions
-                .into_iter()
-                .map(|(_, replicas)| replicas)
+                .map(|(_, replicas)| before.hand_over(replicas))
                 .collect(),
         }
     }
 
-    fn find(&self, config: &EndpointConfig) -> Option<Arc<Endpoint>> {
-        self.all()
-            .find(|endpoint| endpoint.config == *config)
-            .map(Arc::clone)
+    /// Who answered last goes on being asked first, and who is behind stays so.
+    fn hand_over(&self, after: Replicas) -> Replicas {
+        let mut known = self.partitions.iter();
+        let Some(before) = known.find(|one| one.labels == after.labels) else {
+            return after;
+        };
+        if let Some(current) = before.endpoints.get(before.current.load(Relaxed)) {
+            after.prefer(current);
+        }
+        let same = before.endpoints.len() == after.endpoints.len();
+        let mut pairs = before.endpoints.iter().zip(&after.endpoints);
+        if same && pairs.all(|(one, other)| Arc::ptr_eq(one, other)) {
+            return Replicas {
+                freshness: Arc::clone(&before.freshness),
+                ..after
+            };
+        }
+        after
+    }
+
+    fn find(&self, declared: &Declared) -> Option<Arc<Endpoint>> {
+        let same = |endpoint: &&Arc<Endpoint>| {
+            endpoint.config == declared.config && endpoint.absent == declared.absent
+        };
+        self.all().find(same).map(Arc::clone)
     }
 
     /// The counters of an endpoint; one that only changed goes on counting.
@@ -139,7 +168,6 @@ impl Replicas {
             },
             dialect: known.map_or(Dialect::Prometheus3, |identity| identity.dialect),
             pushdown,
-            lookback: i64::try_from(config.lookback.as_millis()).unwrap_or(i64::MAX),
             optional: config.optional,
             overlap: config.overlap,
             names: None,

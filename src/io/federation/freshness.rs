@@ -124,6 +124,7 @@ pub(super) fn freshen(freshness: &Arc<Freshness>, replicas: &[Arc<Endpoint>], co
     let (freshness, replicas) = (Arc::clone(freshness), replicas.to_vec());
     let context = Context {
         max_samples: 10,
+        budget: Arc::new(context.budget.another()),
         ..context.clone()
     };
     tokio::spawn(async move {
@@ -158,7 +159,7 @@ async fn look(endpoint: &Arc<Endpoint>, context: &Context, now: i64) -> Seen {
             NEWEST.to_owned()
         },
         times: Times::At(now),
-        lookback: i64::try_from(endpoint.config.lookback.as_millis()).unwrap_or(i64::MAX),
+        lookback: endpoint.lookback(),
         selects: false,
         marks: false,
     };

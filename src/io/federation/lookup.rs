@@ -20,13 +20,16 @@ use crate::{
     promql::{Span, ast},
 };
 
+/// The path of exemplars.
+const EXEMPLARS: &str = "query_exemplars";
+
 /// Samples do not count here.
 const NO_SAMPLES: usize = 0;
 
 /// A question about what there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupRequest {
-    /// What follows `/api/v1/`: `series`, `labels`, `label/job/values`, `metadata`.
+    /// What follows `/api/v1/`: `series`, `labels`, `label/job/values`, `metadata`, `query_exemplars`.
     pub path: String,
     /// Selectors, of which any may match; none for everything.
     pub selectors: Vec<Vec<Matcher>>,
@@ -50,11 +53,7 @@ impl Federation {
     pub async fn look_up(&self, request: &LookupRequest, timeout: Duration) -> Vec<LookupAnswer> {
         let now = Instant::now();
         let deadline = now + timeout;
-        let context = Arc::new(Context {
-            http: Arc::clone(&self.http),
-            clock: self.clock,
-            max_samples: NO_SAMPLES,
-        });
+        let context = self.context(NO_SAMPLES, self.limits.budget());
         let endpoints = self.endpoints();
         endpoints
             .learn(&context, deadline.min(now + LEARNING))
@@ -101,14 +100,25 @@ fn form(request: &LookupRequest, replicas: &Replicas) -> Option<String> {
     for (name, value) in &request.params {
         form.append_pair(name, value);
     }
-    let mut any = request.selectors.is_empty();
-    for selector in &request.selectors {
-        if let Some(text) = selector_for(selector, &replicas.labels, attaches(replicas)) {
-            form.append_pair("match[]", &text);
-            any = true;
+    if request.selectors.is_empty() {
+        return Some(form.finish());
+    }
+    let selectors = request.selectors.iter();
+    let selectors: Vec<String> = selectors
+        .filter_map(|selector| selector_for(selector, &replicas.labels, attaches(replicas)))
+        .collect();
+    if selectors.is_empty() {
+        return None;
+    }
+    if request.path == EXEMPLARS {
+        // An expression, of which the selectors count.
+        form.append_pair("query", &selectors.join(" or "));
+    } else {
+        for selector in &selectors {
+            form.append_pair("match[]", selector);
         }
     }
-    any.then(|| form.finish())
+    Some(form.finish())
 }
 
 /// A selector without what the partition's labels decide; none if they do not match.
@@ -196,7 +206,7 @@ fn to(endpoint: &Endpoint, path: &str, form: &str) -> Request {
     let parts = [form, whole].into_iter().filter(|part| !part.is_empty());
     let form = parts.collect::<Vec<_>>().join("&");
     // Prometheus takes no form for the values of a label.
-    let takes_form = matches!(path, "series" | "labels");
+    let takes_form = matches!(path, "series" | "labels" | EXEMPLARS);
     if takes_form && form.len() > LONGEST_LINE {
         return Request {
             method: "POST",

@@ -6,7 +6,6 @@ use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     client::Federation,
-    context::Context,
     question::{Ask, Times},
 };
 
@@ -14,15 +13,20 @@ use super::{
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Federation {
-    /// Asks every endpoint that was not asked for as long as `pause` something that costs nothing.
-    pub async fn probe(&self, pause: Duration) {
+    /// Asks every endpoint that was not asked for as long as the file's `probe_interval` something that costs nothing; to
+    /// be called again and again.
+    pub async fn probe(&self) {
+        let pause = self.discovery.probe_interval();
+        if !pause.is_zero() {
+            self.probe_idle(pause).await;
+        }
+    }
+
+    /// The same, for as long as `pause`.
+    pub(super) async fn probe_idle(&self, pause: Duration) {
         let now = Instant::now();
         let deadline = now + PATIENCE;
-        let context = Arc::new(Context {
-            http: Arc::clone(&self.http),
-            clock: self.clock,
-            max_samples: 1,
-        });
+        let context = self.context(1, self.limits.own_budget());
         let endpoints = self.endpoints();
         let mut asked = JoinSet::new();
         for endpoint in endpoints.all() {
@@ -33,12 +37,11 @@ impl Federation {
             asked.spawn(async move {
                 endpoint.learn(&context, deadline).await;
                 let time = context.clock.now().wall.unix_millis();
-                let lookback = endpoint.config.lookback.as_millis();
                 let ask = Ask {
                     partition: 0,
                     query: "vector(1)".to_owned(),
                     times: Times::At(time),
-                    lookback: i64::try_from(lookback).unwrap_or(i64::MAX),
+                    lookback: endpoint.lookback(),
                     selects: false,
                     marks: false,
                 };

@@ -8,7 +8,12 @@ use super::decode::{Body, Found};
 use crate::{
     config::EndpointKind,
     labels::LabelSet,
-    promql::{Series, engine::Steps},
+    promql::{
+        Series,
+        ast::ExprKind,
+        engine::Steps,
+        parse::{Features, parse},
+    },
 };
 
 /// Longer queries go as forms: servers and proxies bound the length of a line.
@@ -78,6 +83,8 @@ pub(super) enum Cause {
     Times,
     /// The query: every replica would refuse it.
     Query,
+    /// The limits of this node: no replica's answer would fit.
+    Limit,
     /// The format: JSON cannot carry what was asked.
     Histograms,
 }
@@ -178,6 +185,24 @@ impl Ask {
             ..self.clone()
         };
         self.times.parts().into_iter().map(of).collect()
+    }
+
+    /// Whether it has selectors that look back, and not only windows. What cannot be read may have some.
+    pub(super) fn has_instant_selectors(&self) -> bool {
+        if matches!(self.times, Times::Window { .. }) {
+            return false;
+        }
+        let Ok(expr) = parse(&self.query, Features::all()) else {
+            return true;
+        };
+        let mut left = vec![&expr];
+        while let Some(expr) = left.pop() {
+            if matches!(expr.kind, ExprKind::Vector(_)) {
+                return true;
+            }
+            left.extend(expr.children());
+        }
+        false
     }
 
     /// The request to an endpoint of this kind, which may take `left` for it.

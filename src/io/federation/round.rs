@@ -162,6 +162,10 @@ impl Round {
         for (ask, outcome) in questions.asks.iter().zip(outcomes) {
             match &mut outcome.result {
                 Ok(values) => samples = samples.saturating_add(values.samples),
+                Err(failure) if failure.cause == Cause::Limit => {
+                    let most = self.context.budget.max();
+                    return Err(QueryError::TooManyBytes { most });
+                }
                 Err(failure) if failure.cause == Cause::Histograms => {
                     let partition = self.endpoints.partitions.get(ask.partition);
                     return Err(QueryError::Histograms {

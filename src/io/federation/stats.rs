@@ -39,12 +39,14 @@ impl QueryKind {
 }
 
 /// Why queries fail, as the metric names it.
-const REASONS: [&str; 7] = [
+const REASONS: [&str; 9] = [
     "bug",
+    "bytes",
     "evaluation",
     "histograms",
     "limit",
     "overlap",
+    "queue",
     "refused",
     "timeout",
 ];
@@ -64,6 +66,8 @@ fn reason(error: &QueryError) -> &'static str {
         QueryError::Refused(Refusal::Evaluation(_) | Refusal::Again(_)) => "evaluation",
         QueryError::Refused(Refusal::Selector { .. }) => "refused",
         QueryError::Histograms { .. } => "histograms",
+        QueryError::Queued { .. } => "queue",
+        QueryError::TooManyBytes { .. } => "bytes",
         QueryError::Failed => "bug",
     }
 }

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use super::{
     client::Federation,
+    discovery::DiscoveryStatus,
     endpoint::Endpoint,
     endpoints::Replicas,
+    limits::Load,
     stats::{QueryStats, RequestStats},
 };
 use crate::{federation::CacheCounts, labels::LabelSet, time::Timestamp};
@@ -19,6 +21,10 @@ pub struct FederationStatus {
     pub queries: Arc<QueryStats>,
     /// What is known of queries of many times.
     pub cache: CacheCounts,
+    /// What queries take now.
+    pub load: Load,
+    /// How endpoints are being found.
+    pub discoveries: Vec<DiscoveryStatus>,
 }
 
 /// How a partition does.
@@ -68,6 +74,8 @@ impl Federation {
             partitions: endpoints.partitions.iter().map(partition).collect(),
             queries: Arc::clone(&self.stats),
             cache: self.ranges.counts(),
+            load: self.limits.load(),
+            discoveries: self.discovery.status(),
         }
     }
 }

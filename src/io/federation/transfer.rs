@@ -9,12 +9,14 @@ use flate2::write::GzDecoder;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::{
+    context::Context,
     decode::decode,
-    question::{Failure, Request, refusal},
+    limits::Budget,
+    question::{Cause, Failure, Request, refusal},
 };
 use crate::{
     config::{EndpointConfig, Secret},
-    io::{HttpClients, http::explain},
+    io::http::explain,
     notify::integration::HttpRequest,
 };
 
@@ -26,7 +28,7 @@ const MAX_SHOWN: usize = 120;
 
 /// Makes a request and reads the whole of its answer, whose status is 200.
 pub(super) async fn transfer(
-    http: &HttpClients,
+    context: &Context,
     endpoint: &EndpointConfig,
     request: Request,
 ) -> Result<Vec<u8>, Failure> {
@@ -42,7 +44,7 @@ pub(super) async fn transfer(
     }
     let (method, path) = (request.method, &*request.path);
     let form = request.form.into_bytes();
-    let (kind, body) = exchange(http, endpoint, method, path, headers, form).await?;
+    let (kind, body) = exchange(context, endpoint, method, path, headers, form).await?;
     if kind.is_empty() || kind.contains("json") {
         return Ok(body);
     }
@@ -69,7 +71,7 @@ impl Stored {
 
 /// Asks for samples as they are stored.
 pub(super) async fn transfer_stored(
-    http: &HttpClients,
+    context: &Context,
     endpoint: &EndpointConfig,
     message: &[u8],
 ) -> Result<Stored, Failure> {
@@ -80,7 +82,7 @@ pub(super) async fn transfer_stored(
         ("content-encoding", "snappy".to_owned()),
         ("x-prometheus-remote-read-version", "0.1.0".to_owned()),
     ];
-    let (kind, body) = exchange(http, endpoint, "POST", "read", headers, body).await?;
+    let (kind, body) = exchange(context, endpoint, "POST", "read", headers, body).await?;
     if kind.starts_with("application/x-streamed-protobuf") {
         return Ok(Stored::Chunks(body));
     }
@@ -93,7 +95,7 @@ pub(super) async fn transfer_stored(
 
 /// The kind and the whole of an answer whose status is 200.
 async fn exchange(
-    http: &HttpClients,
+    context: &Context,
     endpoint: &EndpointConfig,
     method: &'static str,
     path: &str,
@@ -111,10 +113,10 @@ async fn exchange(
         timeout: None,
         http: Arc::clone(&endpoint.http),
     };
-    let response = http.open(&request).await.map_err(Failure::new)?;
+    let response = context.http.open(&request).await.map_err(Failure::new)?;
     let status = response.status().as_u16();
     let kind = header(&response, &CONTENT_TYPE);
-    let body = read(response).await?;
+    let body = read(response, &context.budget).await?;
     if status == 200 {
         return Ok((kind, body));
     }
@@ -145,11 +147,15 @@ fn shown(body: &[u8]) -> String {
     format!(": {text:?}")
 }
 
-async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
+async fn read(mut response: reqwest::Response, budget: &Budget) -> Result<Vec<u8>, Failure> {
+    let bounded = Bounded {
+        bytes: Vec::new(),
+        budget,
+    };
     let mut sink = match &*header(&response, &CONTENT_ENCODING) {
         // Messages of samples are unpacked by whoever reads them.
-        "" | "identity" | "snappy" => Sink::Plain(Bounded::default()),
-        "gzip" => Sink::Gzip(Box::new(GzDecoder::new(Bounded::default()))),
+        "" | "identity" | "snappy" => Sink::Plain(bounded),
+        "gzip" => Sink::Gzip(Box::new(GzDecoder::new(bounded))),
         other => {
             let reason = format!("its answer has the unknown Content-Encoding {other:?}");
             return Err(Failure::new(reason));
@@ -163,18 +169,28 @@ async fn read(mut response: reqwest::Response) -> Result<Vec<u8>, Failure> {
         })?;
         let Some(chunk) = chunk else { break };
         sink.write(&chunk)
-            .map_err(|error| Failure::new(format!("its answer: {error}")))?;
+            .map_err(|error| over(budget, format!("its answer: {error}")))?;
     }
     sink.finish()
-        .map_err(|error| Failure::new(format!("its answer ends early: {error}")))
+        .map_err(|error| over(budget, format!("its answer ends early: {error}")))
 }
 
-enum Sink {
-    Plain(Bounded),
-    Gzip(Box<GzDecoder<Bounded>>),
+/// A failure; of the limits if there is no room for the answer.
+fn over(budget: &Budget, reason: String) -> Failure {
+    let cause = if budget.is_exceeded() {
+        Cause::Limit
+    } else {
+        Cause::Endpoint
+    };
+    Failure { reason, cause }
 }
 
-impl Sink {
+enum Sink<'b> {
+    Plain(Bounded<'b>),
+    Gzip(Box<GzDecoder<Bounded<'b>>>),
+}
+
+impl Sink<'_> {
     fn write(&mut self, chunk: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain(bounded) => bounded.write_all(chunk),
@@ -184,25 +200,30 @@ impl Sink {
 
     fn finish(self) -> io::Result<Vec<u8>> {
         match self {
-            Self::Plain(bounded) => Ok(bounded.0),
-            Self::Gzip(decoder) => decoder.finish().map(|bounded| bounded.0),
+            Self::Plain(bounded) => Ok(bounded.bytes),
+            Self::Gzip(decoder) => decoder.finish().map(|bounded| bounded.bytes),
         }
     }
 }
 
-/// Bytes up to [`MAX_BODY`].
-#[derive(Default)]
-struct Bounded(Vec<u8>);
+/// Bytes up to [`MAX_BODY`] and to what the query may hold.
+struct Bounded<'b> {
+    bytes: Vec<u8>,
+    budget: &'b Budget,
+}
 
-impl Write for Bounded {
+impl Write for Bounded<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.0.len() + bytes.len() > MAX_BODY {
+        if !self.budget.take(bytes.len()) {
+            return Err(io::Error::other("max_response_bytes leaves no room for it"));
+        }
+        if self.bytes.len() + bytes.len() > MAX_BODY {
             return Err(io::Error::other(format!(
                 "it has more than {} MiB",
                 MAX_BODY >> 20
             )));
         }
-        self.0.extend_from_slice(bytes);
+        self.bytes.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -27,7 +27,7 @@ const KEEPALIVE: Duration = Duration::from_secs(5);
 const UNSENT: u32 = 128 << 10;
 
 /// Looks a `host:port` up.
-pub(super) async fn look_up(to: &str) -> Result<Vec<SocketAddr>, String> {
+pub(in crate::io) async fn look_up(to: &str) -> Result<Vec<SocketAddr>, String> {
     let (host, port) = split_host_port(to).map_err(|error| error.to_string())?;
     // Zones of IPv6 addresses are the resolver's business.
     if let Ok(ip) = host.parse::<IpAddr>() {

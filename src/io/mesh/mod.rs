@@ -33,9 +33,11 @@ mod tests;
 
 #[doc(hidden)]
 pub use decoders::decoders;
+pub(super) use dial::look_up as look_up_host;
 pub use gate::{GateError, MeshSecurity};
 pub(super) use inbox::MeshInbox;
 pub use peers::PeerSpec;
 pub use port::{GossipError, GossipOptions, GossipPort, random_peer_name};
 pub use shell::{MeshSockets, MeshSocketsOptions, TellMesh};
+pub(super) use srv::look_up as look_up_service;
 pub use stats::MeshSocketStats;

@@ -8,7 +8,7 @@ use hickory_resolver::{
 const MAX_TARGETS: usize = 64;
 
 /// The targets of a name, as `host:port`, those of the best priority first.
-pub(super) async fn look_up(name: &str) -> Result<Vec<String>, String> {
+pub(in crate::io) async fn look_up(name: &str) -> Result<Vec<String>, String> {
     // Made anew each time: the system's configuration may change while the node runs.
     let builder = TokioResolver::builder_tokio()
         .map_err(|error| format!("cannot resolve SRV {name}: /etc/resolv.conf: {error}"))?;

@@ -87,15 +87,15 @@ async fn an_endpoint_that_nobody_asks_is_probed_and_found_again() {
         &server,
         "kind: prometheus, partition: {cluster: eu}",
     )]));
-    federation.probe(LONG).await;
+    federation.probe_idle(LONG).await;
     let up = || federation.status().partitions[0].up;
     assert_eq!(up(), Some(false));
     // It was asked just now, so that it is left alone.
     let before = server.asked().len();
-    federation.probe(LONG).await;
+    federation.probe_idle(LONG).await;
     assert_eq!(server.asked().len(), before);
 
     gate.store(true, std::sync::atomic::Ordering::SeqCst);
-    federation.probe(Duration::ZERO).await;
+    federation.probe_idle(Duration::ZERO).await;
     assert_eq!(up(), Some(true));
 }

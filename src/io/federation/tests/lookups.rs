@@ -132,3 +132,27 @@ async fn questions_about_what_there_is_wait_for_their_turn() {
     assert!(a[0].data.is_ok() && b[0].data.is_ok());
     assert_eq!(server.seen(|seen| seen.most), 1);
 }
+
+#[tokio::test]
+async fn exemplars_are_asked_by_an_expression_of_the_selectors() {
+    let server = Server::start(answering(|_| {
+        Reply::Json(r#"{"status":"success","data":[]}"#.to_owned())
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
+    let selectors = [r#"x{cluster="eu",job="a"}"#, r#"y{cluster="us"}"#, "z"];
+    let answers = federation
+        .look_up(&request("query_exemplars", &selectors), LONG)
+        .await;
+    assert_eq!(answers[0].data, Ok(json!([])));
+    let asked = server.asked_of("/api/v1/query_exemplars");
+    assert_eq!(
+        asked[0].form["query"],
+        r#"{__name__="x",job="a"} or {__name__="z"}"#
+    );
+    let nowhere = [r#"y{cluster="us"}"#];
+    let answers = federation
+        .look_up(&request("query_exemplars", &nowhere), LONG)
+        .await;
+    assert_eq!(answers, []);
+}

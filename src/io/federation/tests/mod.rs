@@ -2,6 +2,7 @@
 
 mod answers;
 mod counted;
+mod discovery;
 mod faults;
 mod learning;
 mod lookups;

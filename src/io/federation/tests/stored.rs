@@ -308,6 +308,53 @@ async fn native_histograms_are_read_as_they_are_stored() {
     assert!(matches!(refused, Err(QueryError::Histograms { .. })));
 }
 
+#[tokio::test]
+async fn a_query_that_looks_back_otherwise_is_answered_of_samples() {
+    let all = [(NOW - 90_000, 1.0), (NOW - 30_000, 2.0)];
+    let all: Vec<Series> = all
+        .iter()
+        .map(|(time, value)| {
+            let job = value.to_string();
+            series(&[("__name__", "y"), ("job", &job)], &[(*time, *value)])
+        })
+        .collect();
+    let mimir = server(all).await;
+    let lookback = |millis| crate::promql::engine::Options {
+        lookback: millis,
+        ..OPTIONS
+    };
+    let expr = parse("sum(y)", Features::all()).unwrap();
+    let federation = federation(endpoints(&[(&mimir, "kind: mimir, lookback: 2m")]));
+    let ask = async |millis| {
+        let steps = Steps::instant(NOW);
+        let reply = federation.query(&expr, steps, lookback(millis), LONG).await;
+        reply.unwrap()
+    };
+    // It cannot be told how far to look back.
+    let same = ask(120_000).await;
+    assert!(!same.explain.requests[0].remote_read);
+    let other = ask(60_000).await;
+    assert_eq!(shown(&other.answer.output.value), ["{} 600000 2"]);
+    assert!(other.explain.requests[0].remote_read);
+    let of_windows = parse("sum(sum_over_time(y[1m]))", Features::all()).unwrap();
+    let reply = federation
+        .query(&of_windows, Steps::instant(NOW), lookback(60_000), LONG)
+        .await
+        .unwrap();
+    assert!(!reply.explain.requests[0].remote_read);
+
+    federation.reload(endpoints(&[(
+        &mimir,
+        "kind: mimir, lookback: 2m, remote_read: never",
+    )]));
+    let unable = ask(60_000).await;
+    assert!(
+        unable.warnings()[0].contains("looks back over its own lookback"),
+        "{:?}",
+        unable.warnings()
+    );
+}
+
 /// Series of which one ended and one is old.
 fn ended() -> Vec<Series> {
     let mut all = data(1.0);

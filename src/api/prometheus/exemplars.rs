@@ -1,0 +1,111 @@
+//! `query_exemplars`: what the endpoints have for the selectors of an expression.
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{RawQuery, State},
+    http::Response,
+};
+
+use super::{
+    ApiFailure,
+    params::optional_time,
+    querier::LookupScope,
+    respond::{Remarks, success},
+    router::{Answer, parameters, querier, respond},
+};
+use crate::{
+    api::{query::Query, state::ApiState},
+    json::push_value,
+    promql::{
+        Span,
+        ast::{Expr, ExprKind, Extended, TimeShift, VectorSelector},
+        parse::{Features, parse},
+    },
+};
+
+pub(super) async fn query_exemplars(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
+    let params = parameters(address.as_deref(), &body);
+    respond(find(&state, &params).await)
+}
+
+async fn find(state: &ApiState, params: &Query) -> Answer {
+    let (start, end) = (
+        optional_time(params, "start")?,
+        optional_time(params, "end")?,
+    );
+    if let (Some(start), Some(end)) = (start, end)
+        && end < start
+    {
+        return Err(ApiFailure::bad_data(
+            "end timestamp must not be before start timestamp",
+        ));
+    }
+    let expr = parse(params.last("query").unwrap_or_default(), Features::none());
+    let expr = expr.map_err(|error| ApiFailure::bad_data(error.to_string()))?;
+    let scope = LookupScope {
+        selectors: selectors(&expr),
+        start,
+        end,
+    };
+    let (found, warnings) = querier(state)?.exemplars(scope).await?;
+    let remarks = Remarks {
+        warnings,
+        infos: Vec::new(),
+    };
+    Ok(success(|out| push_value(out, &found), &remarks))
+}
+
+/// The selectors of an expression, each as text, in the order in which they stand.
+fn selectors(expr: &Expr) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut left = vec![expr];
+    while let Some(expr) = left.pop() {
+        match &expr.kind {
+            ExprKind::Vector(selector) => found.push(bare(selector)),
+            ExprKind::Matrix(matrix) => found.push(bare(&matrix.selector)),
+            ExprKind::Number(_)
+            | ExprKind::String(_)
+            | ExprKind::Subquery(_)
+            | ExprKind::Paren(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(_)
+            | ExprKind::Aggregate(_)
+            | ExprKind::Call(_)
+            | ExprKind::Fragment(_) => left.extend(expr.children().into_iter().rev()),
+        }
+    }
+    found.dedup();
+    found
+}
+
+/// A selector without its times.
+fn bare(selector: &VectorSelector) -> String {
+    let kind = ExprKind::Vector(VectorSelector {
+        shift: TimeShift::default(),
+        extended: Extended::No,
+        ..selector.clone()
+    });
+    let span = Span::default();
+    Expr { kind, span }.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_are_found_wherever_they_stand() {
+        let of = |text: &str| selectors(&parse(text, Features::none()).unwrap());
+        assert_eq!(
+            of(
+                r#"histogram_quantile(0.9, sum by (le) (rate(a_bucket{job="x"}[5m] offset 1h))) > (b @ 5) or max_over_time(c[1h:5m])"#
+            ),
+            [r#"a_bucket{job="x"}"#, "b", "c"]
+        );
+        assert!(of("1 + time()").is_empty());
+    }
+}
