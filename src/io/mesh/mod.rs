@@ -17,6 +17,7 @@ mod interfaces;
 mod keys;
 mod lanes;
 mod mesh_tls;
+mod newcomers;
 mod peers;
 mod port;
 mod preamble;

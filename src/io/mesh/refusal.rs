@@ -23,10 +23,12 @@ pub(super) enum Refusal {
     Silent,
     /// Too many connections.
     Crowded,
+    /// Too many from its address that have not said a word.
+    Address,
 }
 
 impl Refusal {
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 10] = [
         Self::Label,
         Self::Version,
         Self::Mode,
@@ -36,6 +38,7 @@ impl Refusal {
         Self::Garbage,
         Self::Silent,
         Self::Crowded,
+        Self::Address,
     ];
 
     pub(super) fn as_str(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Refusal {
             Self::Garbage => "garbage",
             Self::Silent => "silent",
             Self::Crowded => "crowded",
+            Self::Address => "address",
         }
     }
 }

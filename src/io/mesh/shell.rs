@@ -24,6 +24,7 @@ use super::{
     gate::{Gate, GateError, MeshSecurity},
     handshake::{Link, Side, handshake},
     lanes::Overflow,
+    newcomers::{MAX_PER_ADDRESS, Newcomer, Newcomers},
     peers::{self, PeerSpec},
     port::GossipPort,
     preamble::{SESSION, VERSIONS},
@@ -100,6 +101,7 @@ struct Inner {
     /// Bytes of datagrams that the core may still be told.
     credit: Arc<Semaphore>,
     half_open: Arc<Semaphore>,
+    newcomers: Newcomers,
     accepted: AtomicU64,
     streams: Mutex<BTreeMap<ConnId, Entry>>,
     sessions: Mutex<BTreeMap<[u8; SESSION], Arc<Stream>>>,
@@ -156,6 +158,7 @@ impl MeshSockets {
             datagrams: Datagrams::new(port.udp, port.bound),
             credit: Arc::new(Semaphore::new(MAX_UNREAD)),
             half_open: Arc::new(Semaphore::new(MAX_HALF_OPEN)),
+            newcomers: Newcomers::default(),
             accepted: AtomicU64::new(0),
             streams: Mutex::default(),
             sessions: Mutex::default(),
@@ -232,6 +235,13 @@ impl Inner {
         if self.ending.load(Relaxed) {
             return;
         }
+        let Some(newcomer) = self.newcomers.admit(from.ip()) else {
+            let text = format!(
+                "{MAX_PER_ADDRESS} connections from its address have not said yet whose they are"
+            );
+            let flooding = Failure::refused(Refusal::Address, text);
+            return self.gate.report(from, None, &flooding);
+        };
         let place = Arc::clone(&self.half_open).try_acquire_owned();
         let Ok(place) = place.map_err(drop).and_then(|place| {
             let is_full = self.streams().len() >= MAX_STREAMS;
@@ -247,7 +257,7 @@ impl Inner {
             match handshake(tcp, Side::Acceptor, &this.gate).await {
                 Ok(link) => {
                     let conn = ConnId(this.accepted.fetch_add(2, Relaxed) + 1);
-                    this.open(conn, link, from, false);
+                    this.open(conn, link, from, Some(newcomer));
                 }
                 Err(failure) => this.gate.report(from, None, &failure),
             }
@@ -261,15 +271,22 @@ impl Inner {
         let mut streams = self.streams();
         let task = task::spawn(&self.runtime, "mesh dial", async move {
             match dial::dial(&to, &this.gate).await {
-                Ok((link, address)) => this.open(conn, link, canonical(address), true),
+                Ok((link, address)) => this.open(conn, link, canonical(address), None),
                 Err(why) => this.end(conn, why),
             }
         });
         streams.insert(conn, Entry::Dialing(task.abort_handle()));
     }
 
-    /// Makes a stream of a link.
-    fn open(self: &Arc<Self>, conn: ConnId, link: Link, peer: SocketAddr, dialed: bool) {
+    /// Makes a stream of a link; whoever was not dialled keeps its place among newcomers until it says something.
+    fn open(
+        self: &Arc<Self>,
+        conn: ConnId,
+        link: Link,
+        peer: SocketAddr,
+        newcomer: Option<Newcomer>,
+    ) {
+        let dialed = newcomer.is_none();
         let Link {
             read,
             write,
@@ -309,7 +326,7 @@ impl Inner {
 
         let (this, of) = (Arc::clone(self), Arc::clone(&stream));
         let reading = task::spawn(&self.runtime, "mesh reader", async move {
-            let why = of.read(read, reader).await;
+            let why = of.read(read, reader, newcomer).await;
             this.end(conn, why);
         });
         let (this, of) = (Arc::clone(self), Arc::clone(&stream));

@@ -17,6 +17,7 @@ use super::{
     datagram::DatagramSession,
     frame::{FrameReader, FrameWriter},
     lanes::Lanes,
+    newcomers::Newcomer,
     shell::TellMesh,
     stats::MeshSocketStats,
 };
@@ -71,11 +72,12 @@ impl Stream {
         lock(&self.tasks).push(task);
     }
 
-    /// Reads frames until there are no more.
+    /// Reads frames until there are no more. With the first, the other side is no newcomer any more.
     pub(super) async fn read(
         &self,
         from: Box<dyn AsyncRead + Send + Unpin>,
         mut frames: FrameReader,
+        mut newcomer: Option<Newcomer>,
     ) -> CloseReason {
         let mut from = BufReader::with_capacity(READ, from);
         loop {
@@ -83,6 +85,7 @@ impl Stream {
                 Ok(bytes) => bytes,
                 Err(error) => return CloseReason::Ended(error.to_string()),
             };
+            drop(newcomer.take());
             let size = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
             let Ok(credit) = Arc::clone(&self.credit).acquire_many_owned(size).await else {
                 return CloseReason::Ended("the node goes down".to_owned());

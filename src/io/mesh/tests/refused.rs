@@ -4,10 +4,23 @@ use std::io;
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpStream, UdpSocket},
+    net::{TcpSocket, TcpStream, UdpSocket},
 };
 
 use super::*;
+use crate::io::mesh::{
+    frame::FrameWriter,
+    gate::Gate,
+    handshake::{Link, Side, handshake},
+    newcomers::MAX_PER_ADDRESS,
+};
+
+/// Connects from an address of this host.
+async fn connect_from(source: [u8; 4], to: &str) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    socket.connect(to.parse().unwrap()).await.unwrap()
+}
 
 /// Dials a node that refuses, or is refused; gives the dialler's words.
 async fn refused(a: Given, b: Given, why: &str) -> String {
@@ -107,8 +120,9 @@ async fn datagrams_of_strangers_are_dropped_and_named() {
 async fn half_open_connections_are_bounded() {
     let mut a = Node::start(Given::default()).await;
     let mut silent = Vec::new();
-    for _ in 0..64 {
-        silent.push(TcpStream::connect(&*a.address).await.unwrap());
+    for number in 0..64 {
+        let source = [127, 0, 1, 1 + number / 16];
+        silent.push(connect_from(source, &a.address).await);
     }
     // The 65th is let go at once.
     let mut late = TcpStream::connect(&*a.address).await.unwrap();
@@ -135,6 +149,56 @@ async fn half_open_connections_are_bounded() {
             break;
         }
     }
+}
+
+/// A connection that shows what it must, and then says nothing.
+async fn shown(source: [u8; 4], node: &Node) -> Link {
+    let gate = Arc::new(Gate {
+        label: Given::default().label,
+        security: MeshSecurity::open(Path::new(""), Path::new("")).unwrap().0,
+        stats: Arc::default(),
+        timeout: SOON,
+        versions: VERSIONS,
+    });
+    let tcp = connect_from(source, &node.address).await;
+    let shaken = handshake(tcp, Side::Dialer("127.0.0.1"), &gate).await;
+    shaken.unwrap_or_else(|failure| panic!("{failure}"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_says_nothing_takes_no_place_of_another() {
+    let mut a = Node::start(Given::default()).await;
+    let flood = [127, 0, 2, 1];
+    let mut links = Vec::new();
+    for _ in 0..MAX_PER_ADDRESS {
+        links.push(shown(flood, &a).await);
+        a.accepted().await;
+    }
+    for more in 1..=20 {
+        let mut tcp = connect_from(flood, &a.address).await;
+        until(|| a.refused("address") == more).await;
+        // The connection is closed, be it with a reset.
+        let _ = tcp.read(&mut [0]).await;
+    }
+    let closed = |input: &MeshInput| matches!(input, MeshInput::Closed { .. }).then_some(());
+    let other = shown([127, 0, 2, 2], &a).await;
+    a.accepted().await;
+    drop(other);
+    a.expect(closed).await;
+
+    // Whoever says something is no newcomer, and makes room; so does whoever goes.
+    let mut speaks = links.pop().unwrap();
+    let mut frame = Vec::new();
+    FrameWriter::new(None).append(b"hello", &mut frame);
+    speaks.write.write_all(&frame).await.unwrap();
+    a.expect(|input| matches!(input, MeshInput::Frame { .. }).then_some(()))
+        .await;
+    links.push(shown(flood, &a).await);
+    a.accepted().await;
+    links.remove(0);
+    a.expect(closed).await;
+    assert_eq!(a.refused("address"), 20);
+    shown(flood, &a).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
