@@ -14,8 +14,9 @@ pub(super) fn note(text: &str) -> Option<Note> {
         None => (Severity::Info, text.strip_prefix("PromQL info: ")?),
     };
     let rest = without_place(rest);
-    // How much was mended is told of each answer, not of all together.
+    // How much was mended, and how often, is told of each answer, not of all together.
     let text = rest.split_once(MENDED).map_or(rest, |(text, _)| text);
+    let text = without_count(text);
     Some((severity, text.to_owned()))
 }
 
@@ -31,6 +32,16 @@ fn without_place(text: &str) -> &str {
         .and_then(|text| text.rsplit_once(" ("));
     match cut {
         Some((before, inside)) if place(inside) => before,
+        _ => text,
+    }
+}
+
+/// The text without a ` (3 occurrences)` at its end.
+fn without_count(text: &str) -> &str {
+    let cut = text.strip_suffix(" occurrences)");
+    let cut = cut.and_then(|text| text.rsplit_once(" ("));
+    match cut {
+        Some((before, count)) if count.bytes().all(|b| b.is_ascii_digit()) => before,
         _ => text,
     }
 }
@@ -56,6 +67,10 @@ mod tests {
                 "PromQL info: needed to be fixed, from buckets 5 to +Inf, with a max diff of 3 (1:1)"
             ),
             Some((true, text("needed to be fixed")))
+        );
+        assert_eq!(
+            of("PromQL warning: overlap for metric \"a\" (12 occurrences) (1:6)"),
+            Some((false, text("overlap for metric \"a\"")))
         );
         assert_eq!(of("fetch series: store is down"), None);
     }

@@ -79,7 +79,37 @@ pub struct Annotation {
     /// What of the query it is about.
     pub span: Span,
     /// What came together of a remark that was made at many steps.
-    pub mended: Option<Mended>,
+    pub together: Together,
+}
+
+/// What comes together of equal remarks.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Together {
+    /// Nothing: one is as good as many.
+    #[default]
+    Nothing,
+    /// How much buckets were mended.
+    Mended(Mended),
+    /// How often it was remarked.
+    Times(u64),
+}
+
+impl Together {
+    fn merge(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Mended(known), Self::Mended(mended)) => known.merge(mended),
+            (Self::Times(known), Self::Times(times)) => *known = known.saturating_add(*times),
+            (Self::Nothing | Self::Mended(_) | Self::Times(_), _) => {}
+        }
+    }
+
+    fn to_text(self) -> String {
+        match self {
+            Self::Nothing | Self::Times(0 | 1) => String::new(),
+            Self::Mended(mended) => mended.to_text(),
+            Self::Times(times) => format!(" ({times} occurrences)"),
+        }
+    }
 }
 
 impl Annotation {
@@ -94,7 +124,7 @@ impl Annotation {
         if query.is_empty() {
             return format!("{prefix}{}", self.text);
         }
-        let details = self.mended.map(Mended::to_text).unwrap_or_default();
+        let details = self.together.to_text();
         format!(
             "{prefix}{}{details} ({})",
             self.text,
@@ -105,43 +135,49 @@ impl Annotation {
 
 /// Warnings and remarks, each text once, as Prometheus keeps them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Annotations(BTreeMap<(Severity, String), (Span, Option<Mended>)>);
+pub struct Annotations(BTreeMap<(Severity, String), (Span, Together)>);
 
 impl Annotations {
     /// Adds a warning about a part of the query.
     pub fn warn(&mut self, span: Span, text: impl Into<String>) {
-        self.add(Severity::Warning, text.into(), span, None);
+        self.add(Severity::Warning, text.into(), span, Together::Nothing);
+    }
+
+    /// Adds a warning of which it is told how often there was reason for it.
+    pub fn warn_of_each(&mut self, span: Span, text: impl Into<String>) {
+        self.add(Severity::Warning, text.into(), span, Together::Times(1));
     }
 
     /// Adds a remark about a part of the query.
     pub fn info(&mut self, span: Span, text: impl Into<String>) {
-        self.add(Severity::Info, text.into(), span, None);
+        self.add(Severity::Info, text.into(), span, Together::Nothing);
     }
 
     /// Adds a remark about buckets that had to be mended.
     pub fn mended(&mut self, span: Span, text: impl Into<String>, mended: Mended) {
-        self.add(Severity::Info, text.into(), span, Some(mended));
+        self.add(Severity::Info, text.into(), span, Together::Mended(mended));
     }
 
-    fn add(&mut self, severity: Severity, text: String, span: Span, mended: Option<Mended>) {
+    fn add(&mut self, severity: Severity, text: String, span: Span, together: Together) {
         match self.0.entry((severity, text)) {
             Entry::Vacant(entry) => {
-                entry.insert((span, mended));
+                entry.insert((span, together));
             }
             Entry::Occupied(mut entry) => {
                 let (place, known) = entry.get_mut();
-                *place = span;
-                if let (Some(known), Some(mended)) = (known, &mended) {
-                    known.merge(mended);
+                // What comes together stays where it was first.
+                if *known == Together::Nothing {
+                    *place = span;
                 }
+                known.merge(&together);
             }
         }
     }
 
     /// Adds all of another set.
     pub fn merge(&mut self, other: Self) {
-        for ((severity, text), (span, mended)) in other.0 {
-            self.add(severity, text, span, mended);
+        for ((severity, text), (span, together)) in other.0 {
+            self.add(severity, text, span, together);
         }
     }
 
@@ -154,11 +190,42 @@ impl Annotations {
     /// Warnings first, each kind sorted by text.
     pub fn iter(&self) -> impl Iterator<Item = Annotation> {
         let all = self.0.iter();
-        all.map(|((severity, text), (span, mended))| Annotation {
+        all.map(|((severity, text), (span, together))| Annotation {
             severity: *severity,
             text: text.clone(),
             span: *span,
-            mended: *mended,
+            together: *together,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_remarks_come_together_and_some_are_counted() {
+        let span = |start, end| Span { start, end };
+        let mut notes = Annotations::default();
+        notes.warn_of_each(span(5, 6), "overlap for metric \"m\"");
+        notes.warn_of_each(span(0, 1), "overlap for metric \"n\"");
+        notes.warn(span(0, 1), "odd");
+        let mut others = Annotations::default();
+        others.warn(span(7, 8), "odd");
+        for _ in 0..2 {
+            others.warn_of_each(span(7, 8), "overlap for metric \"m\"");
+        }
+        notes.merge(others);
+        let texts: Vec<_> = notes.iter().map(|one| one.to_text("rate(m) + n")).collect();
+        assert_eq!(
+            texts,
+            [
+                "PromQL warning: odd (1:8)",
+                "PromQL warning: overlap for metric \"m\" (3 occurrences) (1:6)",
+                "PromQL warning: overlap for metric \"n\" (1:1)",
+            ]
+        );
+        let bare: Vec<_> = notes.iter().map(|one| one.to_text("")).collect();
+        assert_eq!(bare[1], "PromQL warning: overlap for metric \"m\"");
     }
 }

@@ -23,7 +23,7 @@ pub mod memory;
 mod text;
 mod value;
 
-pub use annotations::{Annotation, Annotations, Mended, Severity};
+pub use annotations::{Annotation, Annotations, Mended, Severity, Together};
 pub(crate) use deep::{on_large_stack, with_room};
 pub use function::{Function, FunctionId, Variadic};
 pub use functions::go_float;

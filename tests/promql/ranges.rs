@@ -6,7 +6,7 @@ use watchfire::{
     federation::{Gap, Part, Planned, RangeCache, RangeQuery, assemble, cut},
     labels::LabelSet,
     promql::{
-        Point, Series, Severity,
+        Point, Series, Severity, Together,
         ast::Expr,
         engine::{Options, Output, Steps, prepare},
         parse::{Features, parse},
@@ -116,14 +116,14 @@ fn remarks(output: &Output, text: &str) -> (Vec<String>, BTreeSet<String>) {
         let all = output.annotations.iter();
         all.filter(move |note| note.severity == severity)
     };
-    let exact = of(Severity::Info).filter(|note| note.mended.is_some());
+    let exact = of(Severity::Info).filter(|note| note.together != Together::Nothing);
     let exact = of(Severity::Warning).chain(exact);
     (
         exact
             .map(|note| format!("{} {:?}", note.text, note.span))
             .collect(),
         of(Severity::Info)
-            .filter(|note| note.mended.is_none())
+            .filter(|note| note.together == Together::Nothing)
             .map(|note| note.to_text(text))
             .collect(),
     )

@@ -4,7 +4,7 @@ use super::{
     block::{Block, Row, STEPS, block_of, by_labels, place_of},
     query::{Gap, RangeQuery},
 };
-use crate::promql::{Series, Severity, Value, engine::Output};
+use crate::promql::{Annotation, Series, Severity, Together, Value, engine::Output};
 
 /// The part of an answer to the steps of `gap` that no longer changes, if samples until `settled` (Unix milliseconds) do
 /// not, in blocks. Nothing is kept of what has warnings or remarks that count steps.
@@ -18,7 +18,7 @@ pub fn cut(query: &RangeQuery, gap: Gap, output: &Output, settled: i64) -> Vec<B
         return Vec::new();
     };
     let plain =
-        |note: crate::promql::Annotation| note.severity == Severity::Info && note.mended.is_none();
+        |note: Annotation| note.severity == Severity::Info && note.together == Together::Nothing;
     if !output.annotations.iter().all(plain) || !is_on_grid(query, series) {
         return Vec::new();
     }

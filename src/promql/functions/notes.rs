@@ -71,7 +71,8 @@ pub(super) fn histogram_ignored(notes: &mut Annotations, context: &WindowContext
 /// A sample says that it started before the one before it was taken.
 pub(super) fn start_time_overlap(notes: &mut Annotations, context: &WindowContext<'_>) {
     let text = "sample has start time that overlaps with previous sample timestamp for metric";
-    warn_name(notes, context, text);
+    let text = format!("{text} {}", go_quote(context.name));
+    notes.warn_of_each(context.span, text);
 }
 
 /// Remarks that a quantile is not between 0 and 1, if so.
