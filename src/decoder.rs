@@ -1,4 +1,4 @@
-//! Decoders of what other nodes send, by name, for tests that feed each of them what nobody sends.
+//! Decoders of what other nodes and servers send, by name, for tests that feed each of them what nobody sends.
 
 use std::fmt::Debug;
 
@@ -46,6 +46,18 @@ impl Decoder {
         }
     }
 
+    /// Makes a decoder of the function that reads what only others write.
+    pub fn of_reader<T>(
+        name: impl Into<String>,
+        read: impl Fn(&[u8]) -> Option<T> + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            read: Box::new(move |bytes| read(bytes).is_some()),
+            decode: Box::new(|_| None),
+        }
+    }
+
     /// Its name.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -58,7 +70,7 @@ impl Decoder {
         (self.read)(bytes)
     }
 
-    /// What bytes say; `None` if they cannot be read.
+    /// What bytes say; `None` if they cannot be read, or only others write them.
     #[must_use]
     pub fn decode(&self, bytes: &[u8]) -> Option<Decoded> {
         (self.decode)(bytes)

@@ -1,6 +1,8 @@
-//! Every decoder of what other nodes send and save, fed with what nodes really say, and with that changed in every way.
+//! Every decoder of what other nodes send and save, and of samples as endpoints store them, fed with what nodes and
+//! servers really say, and with that changed in every way.
 //!
-//! The corpus is written by `the_corpus_is_written` in `tests/cluster`. `MUTATIONS` is how often each file is changed.
+//! The corpus of the mesh is written by `the_corpus_is_written` in `tests/cluster`; that of samples was recorded of
+//! Prometheus 2.42, but for the histograms of `read-samples`, which it leaves out. `MUTATIONS` is how often each file is changed.
 
 #![expect(clippy::unwrap_used, reason = "test code")]
 
@@ -19,7 +21,7 @@ use watchfire::{decoder::Decoder, rng::Rng};
 static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// All decoders, and the kinds of messages of which there must be files.
-const DECODERS: [(&str, &[&str]); 18] = [
+const DECODERS: [(&str, &[&str]); 22] = [
     (
         "frame",
         &[
@@ -78,6 +80,10 @@ const DECODERS: [(&str, &[&str]); 18] = [
     ("preamble", &["preamble"]),
     ("datagram", &[]),
     ("stream", &[]),
+    ("read-stream", &["floats", "histograms"]),
+    ("read-chunks", &["floats", "histograms"]),
+    ("read-samples", &["floats", "histograms"]),
+    ("read-snappy", &["floats", "histograms"]),
 ];
 
 /// How much reading may allocate, all together: a record of a few bytes is larger in memory, and a frame is read into as
@@ -92,11 +98,14 @@ fn decoders() -> Vec<Decoder> {
     all.extend(watchfire::storage::decoders());
     all.extend(watchfire::tenant::decoders());
     all.extend(watchfire::io::decoders());
+    all.extend(watchfire::federation::decoders());
     all
 }
 
 fn corpus(decoder: &str) -> BTreeMap<String, Vec<u8>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/mesh");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus");
+    let of_samples = decoder.starts_with("read-");
+    let root = root.join(if of_samples { "samples" } else { "mesh" });
     let files = fs::read_dir(root.join(decoder)).unwrap();
     let files = files.map(|file| {
         let path = file.unwrap().path();

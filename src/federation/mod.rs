@@ -45,6 +45,8 @@ pub use plan::{Fragment, Plan, Question, plan};
 pub use range::{
     Block, CacheCounts, Gap, Horizon, Part, Planned, RangeCache, RangeQuery, assemble, cut,
 };
+#[doc(hidden)]
+pub use read::decoders;
 pub use read::{Malformed, ReadFormat, Reading, read_chunks, read_request, read_samples};
 pub use recent::Recent;
 pub use world::{Claim, Dialect, Partition, PartitionMode, Pushdown, World};

@@ -28,10 +28,12 @@ mod past;
 mod practice;
 mod proxy;
 mod remote_write;
+mod replicas;
 mod rules;
 mod servers;
 mod side_by_side;
 mod slots;
+mod stored;
 mod transfer;
 
 #[path = "../promql/expressions.rs"]

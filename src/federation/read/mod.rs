@@ -7,6 +7,7 @@
 
 mod bits;
 mod collect;
+mod decoders;
 mod fields;
 mod float_histogram_chunk;
 mod frame;
@@ -20,4 +21,6 @@ mod xor;
 mod tests;
 
 pub use collect::{Malformed, Reading, read_chunks, read_samples};
+#[doc(hidden)]
+pub use decoders::decoders;
 pub use request::{ReadFormat, read_request};

@@ -72,8 +72,8 @@ proptest! {
         histograms in any::<bool>(),
         changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
     ) {
-        let stream = bytes(if histograms { HISTOGRAM_CHUNKS } else { FLOAT_CHUNKS });
-        for mut message in messages(&stream) {
+        let stream = if histograms { HISTOGRAM_CHUNKS } else { FLOAT_CHUNKS };
+        for mut message in messages(stream) {
             for (at, byte) in &changes {
                 let at = at.index(message.len());
                 message[at] = *byte;

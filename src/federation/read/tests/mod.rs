@@ -11,12 +11,6 @@ use crate::{
     promql::{Series, parse::parse_selector},
 };
 
-fn bytes(hex: &str) -> Vec<u8> {
-    let digits = hex.as_bytes().chunks(2);
-    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
-    digits.map(byte).collect()
-}
-
 fn external() -> LabelSet {
     LabelSet::from_pairs([("cluster", "eu"), ("prometheus", "a")])
 }

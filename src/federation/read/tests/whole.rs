@@ -12,7 +12,7 @@ use crate::promql::{
 #[test]
 fn numbers_and_the_mark_of_an_end() {
     let none = LabelSet::empty();
-    let all = read_chunks(&bytes(FLOAT_CHUNKS), reading(&none)).unwrap();
+    let all = read_chunks(FLOAT_CHUNKS, reading(&none)).unwrap();
     assert_eq!(
         labels(&all),
         [
@@ -50,34 +50,34 @@ fn numbers_and_the_mark_of_an_end() {
 #[test]
 fn only_the_samples_of_the_window_are_taken() {
     let none = LabelSet::empty();
-    let stream = bytes(FLOAT_CHUNKS);
+    let stream = FLOAT_CHUNKS;
     let window = Reading {
         from: START + 15_000,
         to: START + 60_000,
         max_samples: 48,
         ..reading(&none)
     };
-    let all = read_chunks(&stream, window).unwrap();
+    let all = read_chunks(stream, window).unwrap();
     assert_eq!(all[1].floats.values, [1.5, -7.25, f64::INFINITY]);
     assert_eq!(all[0].floats.times.len(), 45);
     let fewer = Reading {
         max_samples: 47,
         ..window
     };
-    let refused = read_chunks(&stream, fewer);
+    let refused = read_chunks(stream, fewer);
     assert_eq!(refused, Err(Malformed::TooManySamples(47)));
     let later = Reading {
         from: START + 150_000,
         to: START + 300_000,
         ..window
     };
-    assert_eq!(read_chunks(&stream, later), Ok(Vec::new()));
+    assert_eq!(read_chunks(stream, later), Ok(Vec::new()));
 }
 
 #[test]
 fn labels_that_the_server_adds_are_taken_away() {
-    let (external, stream) = (external(), bytes(FLOAT_CHUNKS));
-    let all = read_chunks(&stream, reading(&external)).unwrap();
+    let (external, stream) = (external(), FLOAT_CHUNKS);
+    let all = read_chunks(stream, reading(&external)).unwrap();
     assert_eq!(
         labels(&all),
         [
@@ -99,7 +99,7 @@ fn labels_that_the_server_adds_are_taken_away() {
             matchers: &matchers,
             ..reading(&external)
         };
-        let all = read_chunks(&stream, asked).unwrap();
+        let all = read_chunks(stream, asked).unwrap();
         assert_eq!(labels(&all)[1], expect, "{selector}");
     }
 }
@@ -107,7 +107,7 @@ fn labels_that_the_server_adds_are_taken_away() {
 #[test]
 fn native_histograms_are_whole() {
     let external = external();
-    let all = read_chunks(&bytes(HISTOGRAM_CHUNKS), reading(&external)).unwrap();
+    let all = read_chunks(HISTOGRAM_CHUNKS, reading(&external)).unwrap();
     assert_eq!(
         labels(&all),
         [r#"{__name__="h", job="a"}"#, r#"{__name__="h", job="f"}"#]
