@@ -48,6 +48,9 @@ struct Options {
     /// What the node runs.
     #[arg(long, default_value = "target/release/watchfire")]
     program: PathBuf,
+    /// Another program whose light queries are measured beside, in turns.
+    #[arg(long)]
+    beside: Option<PathBuf>,
     /// Series of each Prometheus.
     #[arg(long, default_value_t = 50_000)]
     series: usize,
@@ -109,7 +112,13 @@ fn main() {
             wide::measure(&node, &endpoints, pushdown, options.runs);
         }
         if has("light") {
-            light::measure(&node, pushdown, options.queries, options.at_once);
+            let other = options.beside.as_ref().map(|other| {
+                let other = fs::canonicalize(other).unwrap();
+                let place = place.path().join("beside");
+                Node::start(&other, &place, &endpoints, pushdown, &[])
+            });
+            let nodes: Vec<&Node> = [&node].into_iter().chain(&other).collect();
+            light::measure(&nodes, pushdown, options.queries, options.at_once);
         }
     }
     if has("vmalert") {

@@ -22,6 +22,13 @@ static DEFAULT_ROLLUP: Function = Function {
     experimental: false,
 };
 
+/// Whether two partitions are [asked](asked) the same for the same: they have the same labels, whatever the values.
+pub(super) fn is_asked_alike(one: &Partition, other: &Partition) -> bool {
+    let names = one.labels.iter().map(|(name, _)| name);
+    let same = names.eq(other.labels.iter().map(|(name, _)| name));
+    one.dialect == other.dialect && one.mode == other.mode && same
+}
+
 /// An expression that [may be asked](dialect::Habits::may_ask) as it is asked of a partition whose instant selectors are to
 /// look back so many milliseconds.
 pub(super) fn asked(partition: &Partition, lookback: i64, expr: &Expr) -> Expr {

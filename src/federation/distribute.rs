@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use super::{
-    Fragment, Question, World, ask,
+    Fragment, Partition, Question, World, ask,
     dialect::{self, Habits},
     reach::Reach,
     scope::{self, Scope, Scopes},
@@ -71,13 +71,20 @@ impl Distributor<'_> {
 
     /// Asks each partition for an expression, whose elements carry some of the partitions' labels.
     fn fragment(&mut self, expr: &Expr, reach: &Reach, carried: &[String], sum: Sum) -> Expr {
+        // Most partitions differ in the values of their labels only, of which nothing is asked.
+        let mut last: Option<(&Partition, String)> = None;
         let questions = reach.partitions.iter().filter_map(|at| {
             let partition = self.world.partitions.get(*at)?;
             let carries = |name: &str| carried.iter().any(|carried| carried == name);
             let lookback = dialect::lookback(partition.dialect, self.habits.options.lookback);
+            let query = match &last {
+                Some((before, query)) if ask::is_asked_alike(before, partition) => query.clone(),
+                Some(_) | None => ask::asked(partition, lookback, expr).to_string(),
+            };
+            last = Some((partition, query.clone()));
             Some(Question {
                 partition: *at,
-                query: ask::asked(partition, lookback, expr).to_string(),
+                query,
                 lookback,
                 attach: partition.attached().filter_pairs(|name, _| carries(name)),
             })

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     config::{EndpointConfig, EndpointKind, LabelMode, RemoteRead},
     federation::{Dialect, ReadFormat},
+    io::{HttpClients, http::Straight},
     promql::engine::Stop,
     time::Timestamp,
 };
@@ -57,6 +58,10 @@ pub(super) struct Endpoint {
     /// Why it is not there, if it stands for those that are to be found.
     pub(super) absent: Option<String>,
     pub(super) stats: Arc<RequestStats>,
+    /// The server, if it is reached straight; found out by the first request.
+    straight: OnceLock<Option<Arc<Straight>>>,
+    /// What it is as long as it does not say.
+    assumed: Option<Arc<Identity>>,
     permits: Semaphore,
     flights: Flights,
     state: Mutex<State>,
@@ -66,7 +71,7 @@ pub(super) struct Endpoint {
 
 #[derive(Debug, Default)]
 struct State {
-    identity: Option<Identity>,
+    identity: Option<Arc<Identity>>,
     /// Why it did not tell what it is.
     unknown: String,
     /// When it told what it is, or did not.
@@ -111,6 +116,8 @@ impl Endpoint {
         let permits = usize::try_from(config.max_concurrency).unwrap_or(usize::MAX);
         Self {
             permits: Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)),
+            straight: OnceLock::new(),
+            assumed: assumed(config.kind).map(Arc::new),
             flights: Flights::default(),
             state: Mutex::default(),
             learning: tokio::sync::Mutex::default(),
@@ -125,16 +132,25 @@ impl Endpoint {
     }
 
     /// What it is, or why that is not known.
-    pub(super) fn identity(&self) -> Result<Identity, String> {
+    pub(super) fn identity(&self) -> Result<Arc<Identity>, String> {
         let state = self.state();
         if let Some(absent) = &self.absent {
             return Err(absent.clone());
         }
-        let known = state.identity.clone().or_else(|| assumed(self.config.kind));
-        known.ok_or_else(|| match &*state.unknown {
+        let known = state.identity.as_ref().or(self.assumed.as_ref());
+        known.map(Arc::clone).ok_or_else(|| match &*state.unknown {
             "" => "what it is, is not known yet".to_owned(),
             why => format!("what it is, is not known: {why}"),
         })
+    }
+
+    /// The server, if it is reached straight.
+    pub(super) fn straight(&self, http: &HttpClients) -> Option<&Arc<Straight>> {
+        let straight = self.straight.get_or_init(|| {
+            let config = &self.config;
+            http.straight(config.url.as_str(), &config.http)
+        });
+        straight.as_ref()
     }
 
     /// Fails if there is nobody to ask.
@@ -208,7 +224,7 @@ impl Endpoint {
             path: "status/buildinfo".to_owned(),
             form: String::new(),
         };
-        let asked = tokio::time::timeout_at(deadline, transfer(context, &self.config, request));
+        let asked = tokio::time::timeout_at(deadline, transfer(context, self, request));
         let told = match asked.await {
             Ok(Ok(body)) => identify(self.config.kind, &body),
             Ok(Err(failure)) => Err(failure.reason),
@@ -222,11 +238,11 @@ impl Endpoint {
         state.asked = Some(Instant::now());
         match told {
             Ok(identity) => {
-                state.identity = Some(identity);
+                state.identity = Some(Arc::new(identity));
                 state.failed = false;
             }
             Err(reason) => {
-                if state.identity.is_none() && assumed(self.config.kind).is_none() {
+                if state.identity.is_none() && self.assumed.is_none() {
                     state.last.up = Some(false);
                     state.last.error = Some((context.clock.now().wall, reason.clone()));
                 }
@@ -252,7 +268,7 @@ impl Endpoint {
             path: "status/flags".to_owned(),
             form: String::new(),
         };
-        let asked = transfer(context, &self.config, request);
+        let asked = transfer(context, self, request);
         let flags = tokio::time::timeout_at(deadline, asked).await;
         let flags = flags.ok().and_then(Result::ok);
         Identity {
@@ -311,7 +327,7 @@ impl Endpoint {
         let asked = async {
             self.must_be_there()?;
             let _permit = self.permits.acquire().await;
-            let transfer = transfer(context, &self.config, request);
+            let transfer = transfer(context, self, request);
             self.timed(transfer, Vec::len).await
         };
         let result = self.watched(asked, deadline).await;
@@ -395,7 +411,7 @@ impl Endpoint {
         deadline: Instant,
     ) -> Result<Answered, Failure> {
         let identity = self.identity().map_err(Failure::new)?;
-        let replay = |format| self.replay(context, ask, (&identity, format), deadline);
+        let replay = |format| self.replay(context, ask, (&*identity, format), deadline);
         let whole = async || match replay(ReadFormat::Any).await {
             Err(Unread::Format(_)) => replay(ReadFormat::Samples).await,
             other => other,
@@ -469,7 +485,7 @@ impl Endpoint {
     }
 
     /// Remembers that questions cannot be asked together.
-    pub(super) fn doubt(&self, asks: &[Ask]) {
+    pub(super) fn doubt(&self, asks: &[&Ask]) {
         let mut state = self.state();
         for ask in asks {
             state.light.insert(ask.query.clone(), -DOUBT);
@@ -518,7 +534,7 @@ impl Endpoint {
         let (mut stored, mut bytes) = (Vec::new(), 0_usize);
         for message in replay.requests(&added, format) {
             let _permit = self.permits.acquire().await;
-            let transfer = transfer_stored(context, &self.config, &message);
+            let transfer = transfer_stored(context, self, &message);
             let answer = self.timed(transfer, Stored::len).await?;
             bytes = bytes.saturating_add(answer.len());
             stored.push(answer);
@@ -551,7 +567,7 @@ impl Endpoint {
         };
         let unknown =
             |reason: String| Failure::new(format!("its external labels are not known: {reason}"));
-        let body = transfer(context, &self.config, request).await;
+        let body = transfer(context, self, request).await;
         let body = body.map_err(|failure| unknown(failure.reason))?;
         let external = external_labels(&body).map_err(unknown)?;
         let config = &self.config;
@@ -596,7 +612,7 @@ impl Endpoint {
         let kind = self.identity().map_err(Failure::new)?.kind;
         let _permit = self.permits.acquire().await;
         let left = deadline.saturating_duration_since(Instant::now());
-        let transfer = transfer(context, &self.config, ask.request(kind, left));
+        let transfer = transfer(context, self, ask.request(kind, left));
         let body = self.timed(transfer, Vec::len).await?;
         let bytes = body.len();
         let values = if bytes > LARGE {

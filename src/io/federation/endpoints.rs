@@ -8,7 +8,8 @@ use std::{
     },
 };
 
-use tokio::{task::JoinSet, time::Instant};
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::{
     context::Context,
@@ -120,12 +121,8 @@ impl Endpoints {
 
     /// Asks endpoints what they are where that is due.
     pub(super) async fn learn(&self, context: &Arc<Context>, deadline: Instant) {
-        let mut asked = JoinSet::new();
-        for endpoint in self.all().filter(|endpoint| endpoint.has_to_learn()) {
-            let (endpoint, context) = (Arc::clone(endpoint), Arc::clone(context));
-            asked.spawn(async move { endpoint.learn(&context, deadline).await });
-        }
-        while asked.join_next().await.is_some() {}
+        let asked = self.all().filter(|endpoint| endpoint.has_to_learn());
+        join_all(asked.map(|endpoint| endpoint.learn(context, deadline))).await;
         for replicas in &self.partitions {
             freshen(&replicas.freshness, &replicas.endpoints, context);
         }

@@ -2,41 +2,47 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use tokio::{sync::watch, task::AbortHandle, time::Instant};
+use futures_util::{
+    FutureExt as _,
+    future::{Shared, WeakShared},
+};
+use tokio::time::Instant;
 
 use super::{
     endpoint::Answered,
     question::{Ask, Failure},
 };
 
-/// What came of a question, for all who asked it.
+/// What came of a question.
 type Result = std::result::Result<Answered, Failure>;
 
-/// Where it is put down for all of them.
-type Answer = Arc<Mutex<Option<Arc<Result>>>>;
+/// A question that is under way within the task of whoever waits for it. It ends when nobody waits for it any more.
+type Asking = Pin<Box<dyn Future<Output = Arc<Result>> + Send>>;
 
 /// The questions that are under way.
-#[derive(Debug, Default)]
-pub(super) struct Flights(Mutex<BTreeMap<(Ask, usize), Weak<Flight>>>);
+#[derive(Default)]
+pub(super) struct Flights(Mutex<BTreeMap<(Ask, usize), UnderWay>>);
 
-/// A question that is under way. It ends when nobody waits for it any more.
-#[derive(Debug)]
-pub(super) struct Flight {
-    answer: Answer,
-    landed: watch::Receiver<bool>,
-    task: AbortHandle,
+impl std::fmt::Debug for Flights {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Flights").finish_non_exhaustive()
+    }
+}
+
+/// A question that somebody may join.
+struct UnderWay {
+    asking: WeakShared<Asking>,
     /// Until when it may be answered.
     until: Instant,
 }
 
-impl Drop for Flight {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
+/// A place of somebody who waits.
+pub(super) struct Flight(Shared<Asking>);
 
 impl Flights {
     /// Joins a question that is under way for so many samples, or begins it; whether it was joined. One that would end
@@ -47,7 +53,7 @@ impl Flights {
         max_samples: usize,
         until: Instant,
         begin: impl FnOnce() -> A,
-    ) -> (Arc<Flight>, bool)
+    ) -> (Flight, bool)
     where
         A: Future<Output = Result> + Send + 'static,
     {
@@ -55,43 +61,32 @@ impl Flights {
         // Which partition it is for is the same at one endpoint.
         let key = (ask.clone(), max_samples);
         let slack = until.saturating_duration_since(Instant::now()) / 10;
-        let under_way = flights.get(&key).and_then(Weak::upgrade);
-        let under_way = under_way.filter(|flight| flight.until + slack >= until);
-        if let Some(flight) = under_way {
-            return (flight, true);
+        let known = flights.get(&key);
+        let known = known.filter(|known| known.until + slack >= until);
+        if let Some(asking) = known.and_then(|known| known.asking.upgrade()) {
+            return (Flight(asking), true);
         }
-        let (sender, landed) = watch::channel(false);
-        let (answer, asked) = (Answer::default(), begin());
-        let place = Arc::clone(&answer);
-        let task = tokio::spawn(async move {
-            let result = asked.await;
-            *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(result));
-            // Before anybody knows: whoever waits alone is to have it alone.
-            drop(place);
-            sender.send_replace(true);
+        let asked = AssertUnwindSafe(begin()).catch_unwind();
+        let asked: Asking = Box::pin(async {
+            let bug = |_panic| Err(Failure::new("asking it failed: this is a bug"));
+            Arc::new(asked.await.unwrap_or_else(bug))
         });
-        let flight = Arc::new(Flight {
-            answer,
-            landed,
-            task: task.abort_handle(),
-            until,
-        });
-        flights.retain(|_, flight| flight.strong_count() > 0);
-        flights.insert(key, Arc::downgrade(&flight));
-        (flight, false)
+        let asking = asked.shared();
+        flights.retain(|_, flight| flight.asking.upgrade().is_some());
+        if let Some(weak) = asking.downgrade() {
+            let under_way = UnderWay {
+                asking: weak,
+                until,
+            };
+            flights.insert(key, under_way);
+        }
+        (Flight(asking), false)
     }
 }
 
 impl Flight {
-    /// What came of it, to be had by all who wait.
-    pub(super) async fn land(self: Arc<Self>) -> Result {
-        let mut landed = self.landed.clone();
-        // An error means that the task ended without an answer; then there is none.
-        let _ = landed.wait_for(|landed| *landed).await;
-        let answer = self.answer.lock();
-        let result = answer.unwrap_or_else(PoisonError::into_inner).clone();
-        drop(self);
-        let bug = || Arc::new(Err(Failure::new("asking it failed: this is a bug")));
-        Arc::unwrap_or_clone(result.unwrap_or_else(bug))
+    /// What came of it, to be had by all who wait; without a copy by whoever waits alone.
+    pub(super) async fn land(self) -> Result {
+        Arc::unwrap_or_clone(self.0.await)
     }
 }

@@ -1,8 +1,9 @@
 //! Asks all questions of a query at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use tokio::{task::JoinSet, time::Instant};
+use futures_util::{FutureExt as _, future::join_all};
+use tokio::time::Instant;
 
 use super::{
     context::Context,
@@ -49,26 +50,23 @@ pub(super) struct Attempt {
 
 /// Asks all questions at once, light ones of a partition in one request. When this future is dropped, so are the requests.
 pub(super) async fn gather(
-    context: &Arc<Context>,
-    endpoints: &Arc<Endpoints>,
+    context: &Context,
+    endpoints: &Endpoints,
     asks: &[Ask],
     deadline: Instant,
 ) -> Vec<Outcome> {
-    let mut running = JoinSet::new();
-    for numbers in joint::groups(endpoints, asks) {
-        let (context, endpoints) = (Arc::clone(context), Arc::clone(endpoints));
-        let group = numbers.iter().filter_map(|number| asks.get(*number));
-        let group: Vec<Ask> = group.cloned().collect();
-        running.spawn(async move {
-            let outcomes = joint::answer(&context, &endpoints, &group, deadline).await;
-            (numbers, outcomes)
+    let running = joint::groups(endpoints, asks)
+        .into_iter()
+        .map(async |numbers| {
+            let group = numbers.iter().filter_map(|number| asks.get(*number));
+            let group: Vec<&Ask> = group.collect();
+            let answered = joint::answer(context, endpoints, &group, deadline);
+            // What a panic takes away is lost, and nothing else.
+            let outcomes = AssertUnwindSafe(answered).catch_unwind().await;
+            (numbers, outcomes.unwrap_or_default())
         });
-    }
     let mut outcomes: Vec<Option<Outcome>> = asks.iter().map(|_| None).collect();
-    while let Some(done) = running.join_next().await {
-        let Ok((numbers, answers)) = done else {
-            continue;
-        };
+    for (numbers, answers) in join_all(running).await {
         for (number, outcome) in numbers.into_iter().zip(answers) {
             if let Some(place) = outcomes.get_mut(number) {
                 *place = Some(outcome);
@@ -171,7 +169,7 @@ async fn fill(
 }
 
 impl Outcome {
-    fn lost() -> Self {
+    pub(super) fn lost() -> Self {
         Self {
             result: Err(Failure::new("asking it failed: this is a bug")),
             attempts: Vec::new(),

@@ -1,14 +1,15 @@
 //! Light questions to one partition in one request: a request costs an endpoint more than what it computes for them.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-use tokio::{task::JoinSet, time::Instant};
+use futures_util::future::join_all;
+use tokio::time::Instant;
 
 use super::{
     context::Context,
     endpoints::Endpoints,
     gather::{self, Outcome},
-    question::{Ask, Cause, Failure, Times, Values},
+    question::{Ask, Cause, Times, Values},
 };
 use crate::federation::{joined, may_be_joined, parted};
 
@@ -58,9 +59,9 @@ fn light_at(endpoints: &Endpoints, ask: &Ask) -> Option<i64> {
 
 /// Asks questions of one partition together; one by one if that does not do.
 pub(super) async fn answer(
-    context: &Arc<Context>,
-    endpoints: &Arc<Endpoints>,
-    asks: &[Ask],
+    context: &Context,
+    endpoints: &Endpoints,
+    asks: &[&Ask],
     deadline: Instant,
 ) -> Vec<Outcome> {
     let (first, rest) = match asks {
@@ -72,7 +73,7 @@ pub(super) async fn answer(
     let whole = Ask {
         query: joined(&queries),
         selects: false,
-        ..first.clone()
+        ..Ask::clone(first)
     };
     let mut outcome = gather::answer(context, endpoints, &whole, deadline).await;
     let parts = match outcome.result {
@@ -114,28 +115,12 @@ pub(super) async fn answer(
 }
 
 async fn each(
-    context: &Arc<Context>,
-    endpoints: &Arc<Endpoints>,
-    asks: &[Ask],
+    context: &Context,
+    endpoints: &Endpoints,
+    asks: &[&Ask],
     deadline: Instant,
 ) -> Vec<Outcome> {
-    let mut running = JoinSet::new();
-    for (number, ask) in asks.iter().enumerate() {
-        let (context, endpoints, ask) = (Arc::clone(context), Arc::clone(endpoints), ask.clone());
-        running.spawn(async move {
-            let outcome = gather::answer(&context, &endpoints, &ask, deadline).await;
-            (number, outcome)
-        });
-    }
-    let mut outcomes = BTreeMap::new();
-    while let Some(done) = running.join_next().await {
-        outcomes.extend(done.ok());
-    }
-    let lost = || Outcome {
-        result: Err(Failure::new("asking it failed: this is a bug")),
-        attempts: Vec::new(),
-    };
-    (0..asks.len())
-        .map(|number| outcomes.remove(&number).unwrap_or_else(lost))
-        .collect()
+    let asked = asks.iter();
+    let asked = asked.map(|ask| gather::answer(context, endpoints, ask, deadline));
+    join_all(asked).await
 }

@@ -111,7 +111,9 @@ fn endpoint(endpoint: &Arc<Endpoint>, preferred: bool) -> EndpointStatus {
         replica: config.replica.clone(),
         url: without_credentials(config.url.as_str()),
         kind: kind.as_str(),
-        version: identity.map(|known| known.version).unwrap_or_default(),
+        version: identity
+            .map(|known| known.version.clone())
+            .unwrap_or_default(),
         preferred,
         up: last.up,
         last_answer: last.answer,

@@ -5,23 +5,31 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use flate2::write::GzDecoder;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method,
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
+};
 
 use super::{
     context::Context,
     decode::decode,
+    endpoint::Endpoint,
     limits::Budget,
     question::{Cause, Failure, Request, refusal},
 };
 use crate::{
-    config::{EndpointConfig, Secret},
-    io::http::explain,
+    config::Secret,
+    io::http::{StraightAnswer, explain},
     notify::integration::HttpRequest,
 };
 
 /// What an answer may have; it bounds its samples as well.
 const MAX_BODY: usize = 256 * 1024 * 1024;
+
+/// What is made room for before it comes, however much a server says that it will send.
+const MOST_AT_ONCE: usize = 1024 * 1024;
 
 /// What is shown of an answer that is none.
 const MAX_SHOWN: usize = 120;
@@ -29,22 +37,29 @@ const MAX_SHOWN: usize = 120;
 /// Makes a request and reads the whole of its answer, whose status is 200.
 pub(super) async fn transfer(
     context: &Context,
-    endpoint: &EndpointConfig,
+    endpoint: &Endpoint,
     request: Request,
 ) -> Result<Vec<u8>, Failure> {
-    let mut headers = vec![("accept", "application/json".to_owned())];
-    if endpoint.gzip {
-        headers.push(("accept-encoding", "gzip".to_owned()));
+    let mut headers = Headers::new();
+    headers.push((ACCEPT, HeaderValue::from_static("application/json")));
+    if endpoint.config.gzip {
+        headers.push((ACCEPT_ENCODING, HeaderValue::from_static("gzip")));
     }
     if !request.form.is_empty() {
-        headers.push((
-            "content-type",
-            "application/x-www-form-urlencoded".to_owned(),
-        ));
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        headers.push((CONTENT_TYPE, form));
     }
-    let (method, path) = (request.method, &*request.path);
-    let form = request.form.into_bytes();
-    let (kind, body) = exchange(context, endpoint, method, path, headers, form).await?;
+    let (kind, body) = exchange(
+        context,
+        endpoint,
+        &Asked {
+            method: request.method,
+            path: request.path,
+            headers,
+            body: request.form.into(),
+        },
+    )
+    .await?;
     if kind.is_empty() || kind.contains("json") {
         return Ok(body);
     }
@@ -72,17 +87,25 @@ impl Stored {
 /// Asks for samples as they are stored.
 pub(super) async fn transfer_stored(
     context: &Context,
-    endpoint: &EndpointConfig,
+    endpoint: &Endpoint,
     message: &[u8],
 ) -> Result<Stored, Failure> {
     let body = snap::raw::Encoder::new().compress_vec(message);
     let body = body.map_err(|error| Failure::new(error.to_string()))?;
-    let headers = vec![
-        ("content-type", "application/x-protobuf".to_owned()),
-        ("content-encoding", "snappy".to_owned()),
-        ("x-prometheus-remote-read-version", "0.1.0".to_owned()),
+    let version = HeaderName::from_static("x-prometheus-remote-read-version");
+    let headers = [
+        (CONTENT_TYPE, "application/x-protobuf"),
+        (CONTENT_ENCODING, "snappy"),
+        (version, "0.1.0"),
     ];
-    let (kind, body) = exchange(context, endpoint, "POST", "read", headers, body).await?;
+    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
+    let asked = Asked {
+        method: "POST",
+        path: "read".to_owned(),
+        headers: headers.into(),
+        body: body.into(),
+    };
+    let (kind, body) = exchange(context, endpoint, &asked).await?;
     if kind.starts_with("application/x-streamed-protobuf") {
         return Ok(Stored::Chunks(body));
     }
@@ -93,38 +116,132 @@ pub(super) async fn transfer_stored(
     Err(Failure::new(reason))
 }
 
+type Headers = Vec<(HeaderName, HeaderValue)>;
+
+/// A request to an endpoint.
+struct Asked {
+    method: &'static str,
+    /// What follows `/api/v1/`.
+    path: String,
+    headers: Headers,
+    body: Bytes,
+}
+
 /// The kind and the whole of an answer whose status is 200.
 async fn exchange(
     context: &Context,
-    endpoint: &EndpointConfig,
-    method: &'static str,
-    path: &str,
-    mut headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+    endpoint: &Endpoint,
+    asked: &Asked,
 ) -> Result<(String, Vec<u8>), Failure> {
-    let agent = concat!("Watchfire/", env!("CARGO_PKG_VERSION"));
-    headers.push(("user-agent", agent.to_owned()));
-    let base = endpoint.url.as_str().trim_end_matches('/');
-    let request = HttpRequest {
-        method,
-        url: Secret::new(format!("{base}/api/v1/{path}")),
-        headers,
-        body: Arc::from(body),
-        timeout: None,
-        http: Arc::clone(&endpoint.http),
-    };
-    let response = context.http.open(&request).await.map_err(Failure::new)?;
-    let status = response.status().as_u16();
-    let kind = header(&response, &CONTENT_TYPE);
-    let body = read(response, &context.budget).await?;
+    let mut answer = open(context, endpoint, asked).await?;
+    let status = answer.status();
+    let kind = header(answer.headers(), &CONTENT_TYPE);
+    let body = read(&mut answer, &context.budget).await?;
+    answer.finish();
     if status == 200 {
         return Ok((kind, body));
     }
     Err(refused(status, &body))
 }
 
-fn header(response: &reqwest::Response, name: &http::HeaderName) -> String {
-    let value = response.headers().get(name);
+/// An answer whose body is still to be read.
+enum Opened {
+    Straight(StraightAnswer),
+    Pooled(reqwest::Response),
+}
+
+const AGENT: &str = concat!("Watchfire/", env!("CARGO_PKG_VERSION"));
+
+/// Asks straight where that is possible and leads to no other place, and by the client for everything else.
+async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<Opened, Failure> {
+    if let Some(straight) = endpoint.straight(&context.http)
+        && is_plain(&asked.path)
+    {
+        let path = format!("{}/api/v1/{}", straight.path(), asked.path);
+        let method = if asked.method == "POST" {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        let agent = (USER_AGENT, HeaderValue::from_static(AGENT));
+        let headers = asked.headers.iter().cloned().chain([agent]);
+        let answer = straight.send(method, &path, headers, &asked.body).await;
+        let answer = answer.map_err(Failure::new)?;
+        if !answer.status().is_redirection() {
+            return Ok(Opened::Straight(answer));
+        }
+    }
+    let mut headers = vec![("user-agent", AGENT.to_owned())];
+    for (name, value) in &asked.headers {
+        let name = NAMES.iter().find(|known| *name == **known);
+        let value = value.to_str();
+        headers.extend(
+            name.zip(value.ok())
+                .map(|(name, value)| (*name, value.to_owned())),
+        );
+    }
+    let base = endpoint.config.url.as_str().trim_end_matches('/');
+    let request = HttpRequest {
+        method: asked.method,
+        url: Secret::new(format!("{base}/api/v1/{}", asked.path)),
+        headers,
+        body: Arc::from(&*asked.body),
+        timeout: None,
+        http: Arc::clone(&endpoint.config.http),
+    };
+    let response = context.http.open(&request).await.map_err(Failure::new)?;
+    Ok(Opened::Pooled(response))
+}
+
+/// The names of headers that requests have.
+const NAMES: [&str; 5] = [
+    "accept",
+    "accept-encoding",
+    "content-type",
+    "content-encoding",
+    "x-prometheus-remote-read-version",
+];
+
+/// Whether a path is as it is written on the wire; others are escaped by the client.
+fn is_plain(path: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%/?=&+*:@!$'(),;".contains(&byte);
+    path.bytes().all(plain)
+}
+
+impl Opened {
+    fn status(&self) -> u16 {
+        match self {
+            Self::Straight(answer) => answer.status().as_u16(),
+            Self::Pooled(response) => response.status().as_u16(),
+        }
+    }
+
+    fn headers(&self) -> &HeaderMap {
+        match self {
+            Self::Straight(answer) => answer.headers(),
+            Self::Pooled(response) => response.headers(),
+        }
+    }
+
+    async fn chunk(&mut self) -> Result<Option<Bytes>, String> {
+        match self {
+            Self::Straight(answer) => answer.chunk().await,
+            Self::Pooled(response) => response.chunk().await.map_err(explain),
+        }
+    }
+
+    /// Its connection may be used again.
+    fn finish(self) {
+        match self {
+            Self::Straight(answer) => answer.finish(),
+            // Its client sees to that.
+            Self::Pooled(_) => {}
+        }
+    }
+}
+
+fn header(headers: &HeaderMap, name: &HeaderName) -> String {
+    let value = headers.get(name);
     let value = value.and_then(|value| value.to_str().ok());
     value.unwrap_or_default().to_ascii_lowercase()
 }
@@ -147,12 +264,14 @@ fn shown(body: &[u8]) -> String {
     format!(": {text:?}")
 }
 
-async fn read(mut response: reqwest::Response, budget: &Budget) -> Result<Vec<u8>, Failure> {
+async fn read(answer: &mut Opened, budget: &Budget) -> Result<Vec<u8>, Failure> {
+    let length = answer.headers().get(CONTENT_LENGTH);
+    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
     let bounded = Bounded {
-        bytes: Vec::new(),
+        bytes: Vec::with_capacity(length.unwrap_or(0).min(MOST_AT_ONCE)),
         budget,
     };
-    let mut sink = match &*header(&response, &CONTENT_ENCODING) {
+    let mut sink = match &*header(answer.headers(), &CONTENT_ENCODING) {
         // Messages of samples are unpacked by whoever reads them.
         "" | "identity" | "snappy" => Sink::Plain(bounded),
         "gzip" => Sink::Gzip(Box::new(GzDecoder::new(bounded))),
@@ -162,11 +281,9 @@ async fn read(mut response: reqwest::Response, budget: &Budget) -> Result<Vec<u8
         }
     };
     loop {
-        let chunk = response.chunk().await;
-        let chunk = chunk.map_err(|error| {
-            let error = explain(error);
-            Failure::new(format!("its answer ends early: {error}"))
-        })?;
+        let chunk = answer.chunk().await;
+        let chunk =
+            chunk.map_err(|error| Failure::new(format!("its answer ends early: {error}")))?;
         let Some(chunk) = chunk else { break };
         sink.write(&chunk)
             .map_err(|error| over(budget, format!("its answer: {error}")))?;

@@ -34,7 +34,7 @@ pub(super) async fn headers(
     Ok(headers)
 }
 
-fn names_files(config: &HttpConfig) -> bool {
+pub(super) fn names_files(config: &HttpConfig) -> bool {
     let basic = config
         .basic_auth
         .as_ref()
@@ -50,7 +50,7 @@ fn names_files(config: &HttpConfig) -> bool {
     basic || authorization || headers
 }
 
-fn static_headers(config: &HttpConfig) -> Result<Headers, String> {
+pub(super) fn static_headers(config: &HttpConfig) -> Result<Headers, String> {
     let mut headers = Headers::new();
     for (name, header) in &config.headers {
         let name = HeaderName::try_from(name.as_str())

@@ -12,7 +12,9 @@ use std::{
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::{exchange, oauth2::TokenSource, proxy::Environment, transport::Transport};
+use super::{
+    exchange, oauth2::TokenSource, proxy::Environment, straight::Straight, transport::Transport,
+};
 use crate::{
     config::{HttpConfig, Secret},
     io::clock::Clock,
@@ -101,6 +103,12 @@ impl HttpClients {
         request: &HttpRequest,
     ) -> Result<reqwest::Response, String> {
         self.head(request, &Arc::default()).await
+    }
+
+    /// The server of an address, if requests go straight to it: without TLS, proxies, and credentials that change.
+    pub(in crate::io) fn straight(&self, url: &str, config: &HttpConfig) -> Option<Arc<Straight>> {
+        let url = Url::parse(url).ok()?;
+        Straight::of(&url, config, &self.environment).map(Arc::new)
     }
 
     /// The token that the OAuth 2 section of a configuration gives, if it has one.

@@ -8,11 +8,13 @@ mod exchange;
 mod jwt;
 mod oauth2;
 mod proxy;
+mod straight;
 pub(super) mod tls;
 mod transport;
 
 pub use clients::HttpClients;
 pub(super) use exchange::explain;
+pub(super) use straight::{Answer as StraightAnswer, Straight};
 
 #[cfg(test)]
 pub(super) mod tests;

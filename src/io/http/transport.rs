@@ -20,10 +20,10 @@ use super::{
 use crate::config::{ProxyConfig, TlsConfig};
 
 /// TCP, the proxy's handshake and TLS together.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Most servers close idle connections after a minute or more; closing first avoids writing into a closed one.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
+pub(super) const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Hosts for which a configuration with `server_name` keeps connections.
 const MAX_ALIASES: usize = 64;

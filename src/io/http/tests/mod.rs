@@ -4,4 +4,5 @@ mod oauth2;
 mod plain;
 mod proxy;
 pub(in crate::io) mod server;
+mod straight;
 mod tls;
