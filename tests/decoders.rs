@@ -21,7 +21,7 @@ use watchfire::{decoder::Decoder, rng::Rng};
 static MEMORY: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// All decoders, and the kinds of messages of which there must be files.
-const DECODERS: [(&str, &[&str]); 22] = [
+const DECODERS: [(&str, &[&str]); 23] = [
     (
         "frame",
         &[
@@ -59,6 +59,7 @@ const DECODERS: [(&str, &[&str]); 22] = [
     ("schedules", &[]),
     ("refreshes", &[]),
     ("history", &[]),
+    ("rules", &[]),
     (
         "replication",
         &[

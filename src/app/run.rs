@@ -15,7 +15,7 @@ use super::{
     own_metrics,
     queries::Queries,
     reload::Reloader,
-    ruler::Rules,
+    ruler::{Rules, RulesLine},
     state::{self, Opened},
 };
 use crate::{
@@ -27,7 +27,7 @@ use crate::{
     history::HistoryLimits,
     io::{
         Clock, Handle, MeshSockets, Pool, Senders, Shell, Signals, StateMachine, StoreError,
-        channel, notify_socket, random_seed,
+        TellRuler, channel, notify_socket, random_seed,
         remote_write::RemoteWriteError,
         server::{
             self, Bound, ListenError, Observer, RunningServer, ServerOptions, WebFile,
@@ -215,12 +215,14 @@ impl<'o> Starting<'o> {
             external_url: url.text.as_str().into(),
             running: Arc::new(Semaphore::new(MAX_TRIALS)),
         };
-        let (node, looping) = self.start_node(config, opened, mesh, &url, senders)?;
-        let rules = match (&rules, &queries) {
-            (Some(loaded), Some(queries)) => Some(Rules::start(
+        let rules = rules.map(|loaded| (loaded, RulesLine::new()));
+        let tell = rules.as_ref().map(|(_, line)| line.tell());
+        let (node, looping) = self.start_node(config, opened, mesh, &url, (senders, tell))?;
+        let rules = match (rules, &queries) {
+            (Some((loaded, line)), Some(queries)) => Some(Rules::start(
                 options,
                 &url.text,
-                loaded,
+                (&loaded, line),
                 node.clone(),
                 self.clock,
                 Arc::clone(queries),
@@ -337,7 +339,7 @@ impl<'o> Starting<'o> {
         opened: Opened,
         mesh: Option<Joining>,
         url: &ExternalUrl,
-        senders: Arc<Senders>,
+        (senders, ruler): (Arc<Senders>, Option<TellRuler>),
     ) -> Result<(Handle, thread::JoinHandle<()>), AppError> {
         let options = self.options;
         let name = mesh.as_ref().map_or("", |mesh| &mesh.identity.name);
@@ -389,7 +391,8 @@ impl<'o> Starting<'o> {
             self.runtime.clone(),
             handle.results(),
         )
-        .with_mesh(sockets);
+        .with_mesh(sockets)
+        .with_ruler(ruler);
         let looping = crate::io::start(Driven(node), shell, self.clock, inbox, loop_stats)?;
         Ok((handle, looping))
     }

@@ -8,6 +8,7 @@ use super::mesh::{MeshInbox, TellMesh};
 use crate::{
     cluster::MeshInput,
     node::{Input, Reply, Request},
+    ruler::{RuleHashes, RuleRecord},
     tenant::View,
 };
 
@@ -132,10 +133,24 @@ impl Handle {
         }
     }
 
+    /// Says which rules the ruler has: it is told what is known of them and who is there.
+    pub fn describe_rules(&self, hashes: RuleHashes) {
+        self.input(Input::DescribeRules(hashes));
+    }
+
+    /// Says what became of rules, for the disk and other nodes.
+    pub fn keep_rules(&self, records: Vec<RuleRecord>) {
+        self.input(Input::KeepRules(records));
+    }
+
+    fn input(&self, input: Input) {
+        // Without a loop there is nobody who needs it.
+        let _ = self.queue.send(Message::Input(Box::new(input)));
+    }
+
     /// Tells the node to finish and stop.
     pub fn shut_down(&self) {
-        // Without a loop there is nothing to stop.
-        let _ = self.queue.send(Message::Input(Box::new(Input::Shutdown)));
+        self.input(Input::Shutdown);
     }
 
     /// Waits until the loop comes by; `false` if there is none any more.

@@ -42,7 +42,7 @@ pub use mesh::{
     GateError, GossipError, GossipOptions, GossipPort, MeshSecurity, MeshSocketStats, MeshSockets,
     MeshSocketsOptions, PeerSpec, TellMesh, random_peer_name,
 };
-pub use perform::Shell;
+pub use perform::{Shell, TellRuler};
 pub use portable::{FileMark, PortableFiles};
 pub use run::{StateMachine, World, start};
 pub use senders::Senders;

@@ -1,6 +1,7 @@
 //! Carries out effects: to the store's writers, the workers, the network and the portable files.
 
 use std::{
+    fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Instant,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     node::{Effect, Input, PortableFile},
+    ruler::RulerNews,
     tenant::TenantJobDone,
 };
 
@@ -34,6 +36,23 @@ pub struct Shell {
     results: Results,
     /// `None` if clustering is switched off.
     mesh: Option<MeshSockets>,
+    ruler: Option<TellRuler>,
+}
+
+/// Hands on what the ruler is to know.
+pub struct TellRuler(Box<dyn Fn(RulerNews) + Send>);
+
+impl TellRuler {
+    /// `tell` must not wait.
+    pub fn new(tell: impl Fn(RulerNews) + Send + 'static) -> Self {
+        Self(Box::new(tell))
+    }
+}
+
+impl fmt::Debug for TellRuler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TellRuler")
+    }
 }
 
 impl Shell {
@@ -55,6 +74,7 @@ impl Shell {
             runtime,
             results,
             mesh: None,
+            ruler: None,
         }
     }
 
@@ -62,6 +82,13 @@ impl Shell {
     #[must_use]
     pub fn with_mesh(mut self, mesh: Option<MeshSockets>) -> Self {
         self.mesh = mesh;
+        self
+    }
+
+    /// The same, with a ruler.
+    #[must_use]
+    pub fn with_ruler(mut self, ruler: Option<TellRuler>) -> Self {
+        self.ruler = ruler;
         self
     }
 
@@ -119,6 +146,11 @@ impl World for Shell {
             Effect::Mesh(effect) => {
                 if let Some(mesh) = &self.mesh {
                     mesh.perform(effect);
+                }
+            }
+            Effect::Ruler(news) => {
+                if let Some(TellRuler(tell)) = &self.ruler {
+                    tell(news);
                 }
             }
             // The loop's own.

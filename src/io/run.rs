@@ -240,6 +240,7 @@ impl<M: StateMachine, W: World> Loop<M, W> {
                 | Effect::WriteFile { .. }
                 | Effect::Run(_)
                 | Effect::Notify(_)
+                | Effect::Ruler(_)
                 | Effect::Mesh(_)
                 | Effect::Ready) => self.world.perform(other),
             }
@@ -311,6 +312,8 @@ mod tests {
                 Input::JobDone(_)
                 | Input::NotifyFinished { .. }
                 | Input::FileWritten { .. }
+                | Input::DescribeRules(_)
+                | Input::KeepRules(_)
                 | Input::Mesh(_) => {}
             }
         }

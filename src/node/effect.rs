@@ -7,6 +7,7 @@ use crate::{
     cluster::MeshEffect,
     config::{Integration, Texts},
     notify::{Memory, NotificationData},
+    ruler::RulerNews,
     tenant::TenantJob,
 };
 
@@ -33,6 +34,8 @@ pub enum Effect {
         /// All of its bytes.
         bytes: Arc<[u8]>,
     },
+    /// Tell the ruler; nobody is told if there is none.
+    Ruler(RulerNews),
     /// Do something with the mesh's sockets.
     Mesh(MeshEffect),
     /// The node notifies from now on: service managers and load balancers may be told.

@@ -8,6 +8,7 @@ use crate::{
     cluster::MeshInput,
     config::Config,
     notify::Verdict,
+    ruler::{RuleHashes, RuleRecord},
     silence::{SilenceDraft, SilenceError},
     tenant::{TenantJobDone, View},
 };
@@ -47,6 +48,10 @@ pub enum Input {
         /// Its size in bytes, or the system's words.
         result: Result<u64, String>,
     },
+    /// The ruler has these rules, or others from now on: it is told what is known of them and who is there.
+    DescribeRules(RuleHashes),
+    /// The ruler says what became of rules.
+    KeepRules(Vec<RuleRecord>),
     /// The mesh's sockets have something to tell.
     Mesh(MeshInput),
     /// The node shall finish what is in flight, save everything and stop.
@@ -69,6 +74,8 @@ impl Input {
             Self::NotifyFinished { .. } => "notify finished",
             Self::Saved { .. } => "saved",
             Self::FileWritten { .. } => "file written",
+            Self::DescribeRules(_) => "describe rules",
+            Self::KeepRules(_) => "keep rules",
             Self::Mesh(_) => "mesh",
             Self::Shutdown => "shutdown",
         }

@@ -209,6 +209,8 @@ impl Node {
                 self.tenant
                     .file_written(file == PortableFile::Silences, took, result);
             }
+            Input::DescribeRules(hashes) => self.tenant.describe_rules(hashes),
+            Input::KeepRules(records) => self.tenant.keep_rules(records, now),
             Input::Mesh(input) => self.mesh_input(input, by_own_clock),
             Input::Shutdown => {
                 if self.stop == Stop::No {
@@ -412,6 +414,8 @@ impl Node {
             Input::Command { .. }
             | Input::Saved { .. }
             | Input::FileWritten { .. }
+            | Input::DescribeRules(_)
+            | Input::KeepRules(_)
             | Input::Mesh(_)
             | Input::Shutdown => {}
         }
@@ -520,6 +524,7 @@ impl Node {
                         self.effects.push_back(Effect::WriteFile { file, bytes });
                     }
                 }
+                TenantEffect::Ruler(news) => self.effects.push_back(Effect::Ruler(news)),
                 TenantEffect::Tell(bytes) => self.tell(bytes),
                 TenantEffect::TellOne { to, lane, bytes } => self.tell_one(&to, lane, bytes),
             }

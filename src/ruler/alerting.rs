@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::record::WRITTEN_AGAIN;
 use crate::labels::LabelSet;
 
 /// How long an alert that ended is kept, so that its end is told again if need be; milliseconds (`resolvedRetention`).
@@ -17,6 +18,15 @@ pub enum Phase {
     Firing,
     /// It fired, and the condition ended.
     Resolved,
+}
+
+/// Which of two copies of an alert's state holds: that of the later owner of its group, of one owner that of the later slot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// Counts the owners of the group.
+    pub epoch: u64,
+    /// The slot; Unix milliseconds.
+    pub slot: i64,
 }
 
 /// One alert of a rule. All times are Unix milliseconds.
@@ -42,6 +52,8 @@ pub struct Instance {
     pub last_sent: Option<i64>,
     /// Since when it is unknown whether the condition holds.
     pub held_since: Option<i64>,
+    /// When it was last told to other nodes.
+    pub version: Version,
 }
 
 /// An element of the query's result, with the words of the rule filled in.
@@ -76,6 +88,8 @@ pub struct Terms {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Alerts {
     instances: BTreeMap<LabelSet, Instance>,
+    /// Those that are no more, lest what is older brings them back.
+    forgotten: BTreeMap<LabelSet, Version>,
 }
 
 /// What an evaluation did.
@@ -131,7 +145,8 @@ impl Alerts {
                 Some(element) => instance.seen(at, element, certain, terms, &mut progress),
                 None => instance.unseen(at, certain, terms, &mut progress),
             }
-            if instance.differs(&before) {
+            let old = at.saturating_sub(instance.version.slot) >= WRITTEN_AGAIN;
+            if instance.differs(&before) || old && instance.phase != Phase::Resolved {
                 progress.changed.push(labels.clone());
             }
         }
@@ -197,6 +212,66 @@ impl Alerts {
             })
     }
 
+    /// Takes in what another owner knew of an alert at `now`, `None` if it is no more; tells whether that is news.
+    pub(super) fn learn(
+        &mut self,
+        labels: &LabelSet,
+        version: Version,
+        instance: Option<&Instance>,
+        now: i64,
+    ) -> bool {
+        let own = self.instances.get(labels).map(|own| own.version);
+        let own = own.max(self.forgotten.get(labels).copied());
+        if own.is_some_and(|own| own >= version) {
+            return false;
+        }
+        self.instances.remove(labels);
+        self.forgotten.remove(labels);
+        match instance.filter(|instance| !instance.is_over(now)) {
+            Some(instance) => {
+                let mut instance = instance.clone();
+                instance.version = version;
+                self.instances.insert(labels.clone(), instance);
+            }
+            None => {
+                self.forgotten.insert(labels.clone(), version);
+            }
+        }
+        true
+    }
+
+    /// Notes under which version an alert is told to other nodes; gives its state then, `None` if it is no more.
+    pub(super) fn tell_others(&mut self, labels: &LabelSet, version: Version) -> Option<Instance> {
+        match self.instances.get_mut(labels) {
+            Some(instance) => {
+                instance.version = version;
+                Some(instance.clone())
+            }
+            None => {
+                self.forgotten.insert(labels.clone(), version);
+                None
+            }
+        }
+    }
+
+    /// Drops what nobody needs any more at `now`.
+    pub(super) fn collect(&mut self, now: i64) {
+        self.instances.retain(|_, instance| !instance.is_over(now));
+        self.forgotten
+            .retain(|_, version| now.saturating_sub(version.slot) < 2 * WRITTEN_AGAIN);
+    }
+
+    /// Drops those that are pending; gives their labels.
+    pub(super) fn drop_pending(&mut self) -> Vec<LabelSet> {
+        let pending = |(_, instance): &(&LabelSet, &Instance)| instance.phase == Phase::Pending;
+        let dropped = self.instances.iter().filter(pending);
+        let dropped: Vec<LabelSet> = dropped.map(|(labels, _)| labels.clone()).collect();
+        for labels in &dropped {
+            self.instances.remove(labels);
+        }
+        dropped
+    }
+
     /// Ends all that fire, as when their rule is gone.
     pub(super) fn end(&mut self, at: i64) {
         self.instances
@@ -220,6 +295,7 @@ impl Instance {
             resolved_at: None,
             last_sent: None,
             held_since: None,
+            version: Version::default(),
         }
     }
 
@@ -237,7 +313,10 @@ impl Instance {
         self.held_since = None;
         if self.phase == Phase::Resolved {
             // What begins again is a new activation; that its last end was told is of no importance any more.
-            *self = Self::new(at, element);
+            *self = Self {
+                version: self.version,
+                ..Self::new(at, element)
+            };
         } else {
             self.source = element.source;
             self.annotations = element.annotations;

@@ -3,9 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    alerting::{Alerts, Element, Phase, Progress},
-    effect::{Answered, Change, Effect, Told, Word},
+    alerting::{Alerts, Element, Phase, Progress, Version},
+    effect::{Answered, Effect, Told, Word},
     machine::Ruler,
+    owner::told,
+    record::RuleRecord,
     recording::{Recorded, Written},
     set::{GroupKey, Rule, RuleKey, millis},
     state::{Health, RuleState},
@@ -62,12 +64,14 @@ impl Ruler {
         state.last_evaluation = Some(slot);
         state.took = took;
         state.evaluations += 1;
-        let result = self.apply_to(&mut state, rule, spot, outcome);
+        let mut changed = Vec::new();
+        let result = self.apply_to(&mut state, rule, spot, outcome, &mut changed);
         self.note(&mut state, rule, spot, result);
         // Whatever came of it, the rule was looked at: what fires goes on.
         if rule.key.alerting {
             self.tell_of(&mut state, slot, spot.interval, &rule.definition.text);
         }
+        self.keep(&mut state, rule, spot, changed);
         let groups = self.states.groups.get_mut(group);
         if let Some(place) = groups.and_then(|group| group.rules.get_mut(at)) {
             *place = state;
@@ -80,6 +84,7 @@ impl Ruler {
         rule: &Rule,
         spot: Spot,
         outcome: Outcome,
+        changed: &mut Vec<LabelSet>,
     ) -> Result<(), String> {
         let (answered, outcome) = match outcome {
             Outcome::Failed(reason) => return Err(reason),
@@ -96,7 +101,11 @@ impl Ruler {
         let accepts = rule.on_partial == OnPartial::Accept;
         let certain = |labels: &LabelSet| accepts || answered.certainty.is_certain(labels);
         match outcome {
-            Ok(elements) => self.apply_alerts(state, rule, spot, elements, &certain),
+            Ok(elements) => {
+                let progress = self.apply_alerts(state, rule, spot, elements, &certain)?;
+                *changed = progress.changed;
+                refused(state, rule, progress.refused)
+            }
             Err(recorded) => self.apply_series(state, rule, spot, recorded, &certain),
         }
     }
@@ -138,7 +147,7 @@ impl Ruler {
         spot: Spot,
         elements: Vec<Element>,
         certain: &dyn Fn(&LabelSet) -> bool,
-    ) -> Result<(), String> {
+    ) -> Result<Progress, String> {
         let progress = state
             .alerts
             .advance(spot.slot, elements, certain, rule.terms);
@@ -150,7 +159,6 @@ impl Ruler {
         let written = written.map_err(|error| error.to_string())?;
         self.count(spot, written.len());
         self.write(written);
-        self.keep(state, rule, spot, &progress);
         if progress.given_up > 0 {
             self.effects.push_back(Effect::Say(Word::GaveUp {
                 group: self
@@ -161,48 +169,45 @@ impl Ruler {
                 alerts: progress.given_up,
             }));
         }
-        match progress.refused {
-            0 => Ok(()),
-            refused => Err(format!(
-                "exceeded limit of {} with {} alerts: those that were there go on, {refused} new ones are not alerts",
-                rule.terms.limit,
-                state.alerts.active().count() + refused
-            )),
-        }
+        Ok(progress)
     }
 
-    fn keep(&mut self, state: &RuleState, rule: &Rule, spot: Spot, progress: &Progress) {
-        let Some(group) = self.group_key(spot.group) else {
+    /// Has other nodes told what became of alerts.
+    fn keep(&mut self, state: &mut RuleState, rule: &Rule, spot: Spot, changed: Vec<LabelSet>) {
+        let epoch = self.states.groups.get(spot.group).and_then(|of| of.owned);
+        let (Some(group), Some(epoch)) = (self.group_key(spot.group), epoch) else {
             return;
         };
-        let change = |labels: &LabelSet| Change {
-            group: group.clone(),
-            rule: rule.key.clone(),
-            labels: labels.clone(),
+        let version = Version {
+            epoch,
             slot: spot.slot,
-            instance: state.alerts.get(labels).cloned(),
         };
-        if !progress.changed.is_empty() {
-            let changes = progress.changed.iter().map(change).collect();
-            self.effects.push_back(Effect::Keep(changes));
+        let record = |labels| {
+            told(group.clone(), rule.key.clone(), labels, version, |labels| {
+                state.alerts.tell_others(labels, version)
+            })
+        };
+        if !changed.is_empty() {
+            let records = changed.into_iter().map(record).collect();
+            self.effects.push_back(Effect::Keep(records));
         }
     }
 
-    pub(super) fn forget(&mut self, group: &GroupKey, rule: &RuleKey, state: &RuleState, at: i64) {
-        let change = |labels: &LabelSet| Change {
-            group: group.clone(),
-            rule: rule.clone(),
-            labels: labels.clone(),
-            slot: at,
-            instance: None,
+    pub(super) fn forget(
+        &mut self,
+        group: &GroupKey,
+        rule: &RuleKey,
+        state: &RuleState,
+        version: Version,
+    ) {
+        let forgotten = |(labels, _): (&LabelSet, _)| {
+            told(group.clone(), rule.clone(), labels.clone(), version, |_| {
+                None
+            })
         };
-        let changes: Vec<Change> = state
-            .alerts
-            .all()
-            .map(|(labels, _)| change(labels))
-            .collect();
-        if !changes.is_empty() {
-            self.effects.push_back(Effect::Keep(changes));
+        let records: Vec<RuleRecord> = state.alerts.all().map(forgotten).collect();
+        if !records.is_empty() {
+            self.effects.push_back(Effect::Keep(records));
         }
     }
 
@@ -276,6 +281,26 @@ impl Ruler {
         }
         self.overlay.write(&written);
         self.effects.push_back(Effect::Write(written));
+    }
+}
+
+/// Says how many new alerts the limit refused.
+fn refused(state: &RuleState, rule: &Rule, refused: usize) -> Result<(), String> {
+    match refused {
+        0 => Ok(()),
+        refused => Err(format!(
+            "exceeded limit of {} with {} alerts: those that were there go on, {refused} new ones are not alerts",
+            rule.terms.limit,
+            state.alerts.active().count() + refused
+        )),
+    }
+}
+
+impl RuleState {
+    /// Takes the series about its alerts for written at `time`, so that they end when their alerts do.
+    pub(super) fn goes_on(&mut self, time: i64) {
+        // Alerts have different labels.
+        let _ = self.alive.write(time, about(&self.alerts), &|_| true);
     }
 }
 

@@ -2,12 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{
-    alerting::Instance,
-    overlay::Overlay,
-    recording::Written,
-    set::{GroupKey, RuleKey},
-};
+use super::{overlay::Overlay, record::RuleRecord, recording::Written};
 use crate::{
     federation::Certainty,
     labels::LabelSet,
@@ -29,7 +24,7 @@ pub enum Effect {
     /// Write samples to databases.
     Write(Vec<Written>),
     /// Keep what changed, here and on other nodes.
-    Keep(Vec<Change>),
+    Keep(Vec<RuleRecord>),
     /// Tell the operator.
     Say(Word),
 }
@@ -108,21 +103,6 @@ pub struct Told {
     pub generator_url: Arc<str>,
 }
 
-/// What became of an alert of a rule.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Change {
-    /// Its group.
-    pub group: GroupKey,
-    /// Its rule.
-    pub rule: RuleKey,
-    /// Its labels.
-    pub labels: LabelSet,
-    /// The slot in which it changed; Unix milliseconds.
-    pub slot: i64,
-    /// How it is now; `None` if it is forgotten.
-    pub instance: Option<Instance>,
-}
-
 /// Something for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -157,5 +137,23 @@ pub enum Word {
         rule: String,
         /// How many alerts.
         alerts: usize,
+    },
+    /// Groups that another node evaluated are evaluated here from now on.
+    TookOver {
+        /// How many.
+        groups: usize,
+        /// Which node.
+        from: Arc<str>,
+        /// Whether that node is there still: it has other rules now, or ranks behind this one.
+        lives: bool,
+        /// The epoch under which this node evaluates them; the highest, if they have several.
+        epoch: u64,
+    },
+    /// Groups that were evaluated here are another node's from now on.
+    HandedOver {
+        /// How many.
+        groups: usize,
+        /// Which node; empty if this one stops and nobody else is there.
+        to: Arc<str>,
     },
 }

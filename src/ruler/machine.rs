@@ -6,10 +6,12 @@ use std::{
 };
 
 use super::{
+    alerting::Version,
     apply::Outcome,
     effect::{Answered, Effect, Evaluation, EvaluationId, Word},
     expand::{Expanding, Step},
     overlay::Overlay,
+    owner::Members,
     set::{GroupKey, Rule, RuleSet},
     state::{Gone, States},
     wave::Wave,
@@ -19,16 +21,23 @@ use crate::{promql::ast::Expr, time::Now};
 /// Rules of a group that are evaluated at once, if they do not read each other and the group does not say.
 const CONCURRENCY: usize = 4;
 
-/// Evaluates rules, slot by slot. Synchronous: [`Self::handle_timeout`], [`Self::evaluated`], then
-/// [`Self::poll_effect`] until there is none, and again at [`Self::poll_timeout`].
+/// How often what nobody needs any more is dropped; milliseconds.
+const COLLECTED_EVERY: i64 = 60_000;
+
+/// Evaluates rules, slot by slot. Synchronous: [`Self::learn`] and [`Self::members`] before anything is evaluated, then
+/// [`Self::handle_timeout`], [`Self::evaluated`], [`Self::poll_effect`] until there is none, and again at
+/// [`Self::poll_timeout`].
 #[derive(Debug)]
 pub struct Ruler {
     pub(super) set: Arc<RuleSet>,
     pub(super) states: States,
     pub(super) overlay: Overlay,
+    /// Who is there; `None` as long as that is not known.
+    pub(super) members: Option<Members>,
     /// By component.
-    waves: Vec<Option<Wave>>,
-    running: BTreeMap<EvaluationId, Running>,
+    pub(super) waves: Vec<Option<Wave>>,
+    pub(super) running: BTreeMap<EvaluationId, Running>,
+    collect_due: i64,
     next: u64,
     pub(super) effects: VecDeque<Effect>,
     /// Since when the present set is in force: slots before are nobody's fault.
@@ -37,8 +46,8 @@ pub struct Ruler {
 
 /// A rule under way.
 #[derive(Debug)]
-struct Running {
-    component: usize,
+pub(super) struct Running {
+    pub(super) component: usize,
     /// Its number in the component.
     number: usize,
     group: usize,
@@ -57,14 +66,16 @@ enum Stage {
 }
 
 impl Ruler {
-    /// A ruler without rules.
+    /// A ruler of these rules, which evaluates none before it knows who is there.
     #[must_use]
     pub fn new(set: Arc<RuleSet>, now: Now) -> Self {
         let mut ruler = Self {
             states: States::default(),
             overlay: Overlay::default(),
+            members: None,
             waves: Vec::new(),
             running: BTreeMap::new(),
+            collect_due: 0,
             next: 0,
             effects: VecDeque::new(),
             since: now.wall.unix_millis(),
@@ -77,15 +88,37 @@ impl Ruler {
     }
 
     /// Puts other rules into force. Rules that stay keep their state, whatever else changed; alerts of rules that are gone
-    /// end. Evaluations under way count no more.
+    /// end, unless another node has these rules still. Evaluations under way count no more.
     pub fn load(&mut self, set: Arc<RuleSet>, now: Now) {
+        let ends = self.ends();
         let old = std::mem::replace(&mut self.set, set);
         let states = std::mem::take(&mut self.states);
         let (states, gone) = states.carried_over(&old, &self.set);
         self.states = states;
         self.since = now.wall.unix_millis();
         self.begin_anew();
-        self.end(gone, now);
+        self.end(gone, &ends, now);
+        self.settle_owners(now);
+    }
+
+    /// The groups whose alerts end with their rules, with the epochs under which this node has them: those that nobody
+    /// else goes on with.
+    fn ends(&self) -> BTreeMap<GroupKey, u64> {
+        let mut ends = BTreeMap::new();
+        for (component, id) in self.set.components.iter().zip(&self.set.ids) {
+            if self.others_have(id) {
+                continue;
+            }
+            for at in &component.groups {
+                let state = self.states.groups.get(*at);
+                if let (Some(key), Some(epoch)) =
+                    (self.group_key(*at), state.and_then(|of| of.owned))
+                {
+                    ends.insert(key, epoch);
+                }
+            }
+        }
+        ends
     }
 
     fn begin_anew(&mut self) {
@@ -94,14 +127,17 @@ impl Ruler {
         self.waves = self.set.components.iter().map(|_| None).collect();
     }
 
-    fn end(&mut self, gone: Gone, now: Now) {
+    fn end(&mut self, gone: Gone, ends: &BTreeMap<GroupKey, u64>, now: Now) {
         let at = now.wall.unix_millis();
         for (group, rule, interval, mut state) in gone.rules {
+            let Some(epoch) = ends.get(&group).copied() else {
+                continue;
+            };
             state.alerts.end(at);
             self.tell_of(&mut state, at, interval, "");
             let ended = state.alive.end(at);
             self.write(ended);
-            self.forget(&group, &rule, &state, at);
+            self.forget(&group, &rule, &state, Version { epoch, slot: at });
         }
     }
 
@@ -125,9 +161,9 @@ impl Ruler {
     /// When [`Self::handle_timeout`] is to be called next; Unix milliseconds. `None` while everything waits for answers.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<i64> {
-        let components = self.set.components.iter().zip(&self.waves);
-        let idle = components.filter(|(_, wave)| wave.is_none());
-        let groups = idle.flat_map(|(component, _)| component.groups.iter());
+        let components = self.set.components.iter().zip(&self.waves).enumerate();
+        let idle = components.filter(|(at, (_, wave))| wave.is_none() && self.owned(*at).is_some());
+        let groups = idle.flat_map(|(_, (component, _))| component.groups.iter());
         groups.filter_map(|group| self.next_slot(*group)).min()
     }
 
@@ -151,6 +187,11 @@ impl Ruler {
             self.begin_slot(component, at);
         }
         self.overlay.forget(at);
+        if self.collect_due <= at {
+            self.collect_due = at.saturating_add(COLLECTED_EVERY);
+            let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
+            rules.for_each(|rule| rule.alerts.collect(at));
+        }
     }
 
     fn begin_slot(&mut self, number: usize, now: i64) {
@@ -158,7 +199,7 @@ impl Ruler {
         let Some(component) = set.components.get(number) else {
             return;
         };
-        if self.waves.get(number).is_none_or(Option::is_some) {
+        if self.waves.get(number).is_none_or(Option::is_some) || self.owned(number).is_none() {
             return;
         }
         // Of those that are late the latest slot counts; the earliest of these comes first.
@@ -188,9 +229,10 @@ impl Ruler {
         else {
             return;
         };
-        let missed = state
-            .last_slot
-            .map_or(0, |last| group.cadence.between(last, slot));
+        // What passed while nobody was there is not for want of time.
+        let first = std::mem::take(&mut state.first_of_epoch);
+        let last = state.last_slot.filter(|_| !first);
+        let missed = last.map_or(0, |last| group.cadence.between(last, slot));
         state.last_slot = Some(slot);
         state.samples = 0;
         if missed > 0 {
@@ -246,12 +288,13 @@ impl Ruler {
         let Some(Some(wave)) = self.waves.get_mut(number).map(Option::take) else {
             return;
         };
-        for group in wave.groups {
-            if let Some(state) = self.states.groups.get_mut(group) {
+        for group in &wave.groups {
+            if let Some(state) = self.states.groups.get_mut(*group) {
                 state.took = now.saturating_sub(wave.slot);
                 state.iterations += 1;
             }
         }
+        self.tell_slot(&wave.groups, wave.slot);
     }
 
     fn start(&mut self, running: Running) {

@@ -19,19 +19,26 @@ mod effect;
 mod expand;
 mod words;
 
+mod record;
+
 mod apply;
 mod machine;
+mod owner;
 
 #[cfg(test)]
 mod tests;
 
-pub use alerting::{Alerts, Instance, Phase, Terms};
+pub use alerting::{Alerts, Instance, Phase, Terms, Version};
 pub use cadence::Cadence;
 pub use depend::{Component, Output, Read, Ties};
-pub use effect::{Answered, Change, Effect, Evaluation, EvaluationId, Told, Word};
+pub use effect::{Answered, Effect, Evaluation, EvaluationId, Told, Word};
 pub use machine::Ruler;
 pub use overlay::Overlay;
+pub use owner::Members;
+pub use record::{
+    Ailing, GroupSummary, RuleHashes, RuleRecord, RuleRecordKey, RuleValue, RuleVersion, RulerNews,
+};
 pub use recording::{Alive, Written};
-pub use set::{Group, GroupKey, Rule, RuleKey, RuleSet, Settings};
-pub use state::{GroupState, Health, RuleState, States};
+pub use set::{ComponentId, Group, GroupKey, Rule, RuleKey, RuleSet, Settings};
+pub use state::{Claim, GroupState, Health, RuleState, States};
 pub use words::Words;

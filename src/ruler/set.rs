@@ -6,6 +6,7 @@ use super::{
     alerting::Terms,
     cadence::{Cadence, spread},
     depend::{self, Component, Output, Ties},
+    record::{Contents, RuleHashes},
     words::Words,
 };
 use crate::{
@@ -45,8 +46,20 @@ pub struct RuleSet {
     pub groups: Vec<Group>,
     /// Which groups belong together.
     pub components: Vec<Component>,
+    /// By what nodes know the components; in their order.
+    pub ids: Vec<ComponentId>,
     /// How far back each name that rules write and read is read; milliseconds.
     pub reach: BTreeMap<String, i64>,
+    places: BTreeMap<GroupKey, usize>,
+}
+
+/// By what nodes know groups that belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ComponentId {
+    /// The first of its groups in the order of names: an edit of a rule moves it to no other node.
+    pub name: Arc<str>,
+    /// A hash of all that decides what comes of its rules.
+    pub hash: u64,
 }
 
 /// A group.
@@ -116,6 +129,18 @@ impl GroupKey {
 }
 
 impl RuleSet {
+    /// The hashes of its components, by which other nodes know whether they have the same rules.
+    #[must_use]
+    pub fn hashes(&self) -> RuleHashes {
+        Arc::new(self.ids.iter().map(|id| id.hash).collect())
+    }
+
+    /// The place of a group among [`Self::groups`].
+    #[must_use]
+    pub fn place_of(&self, group: &GroupKey) -> Option<usize> {
+        self.places.get(group).copied()
+    }
+
     /// Makes the rules of files ready.
     #[must_use]
     pub fn new(files: Vec<RuleFile>, settings: Settings) -> Self {
@@ -129,11 +154,12 @@ impl RuleSet {
         let ties: Vec<Vec<Ties>> = groups.iter().map(Group::ties).collect();
         let reach = depend::reach(ties.iter().flatten());
         let components = depend::components(&ties);
+        let mut ids = Vec::with_capacity(components.len());
         for component in &components {
-            let names = component.groups.iter().filter_map(|at| groups.get(*at));
-            // The first in the order of names: what joins later moves the others seldom.
-            let name = names.map(|group| group.key.joined()).min();
-            let offset = name.map_or(0, |name| spread(&name));
+            let id = ComponentId::of(component, &groups, &settings);
+            // What joins later moves the others seldom.
+            let offset = spread(&id.name);
+            ids.push(id);
             for at in &component.groups {
                 if let Some(group) = groups.get_mut(*at) {
                     group.spread(offset);
@@ -147,11 +173,53 @@ impl RuleSet {
                 rule.reads_own = reads_own;
             }
         }
+        let keys = groups.iter().map(|group| group.key.clone());
         Self {
             settings,
+            places: keys.zip(0..).collect(),
             groups,
             components,
+            ids,
             reach,
+        }
+    }
+}
+
+impl ComponentId {
+    fn of(component: &Component, groups: &[Group], settings: &Settings) -> Self {
+        let mut contents = Contents::new();
+        // Not where the node is reached, which differs by node.
+        let common = (
+            settings.hold_for,
+            settings.resend_delay,
+            &settings.external_labels,
+            settings.options,
+        );
+        contents.text(&format!("{common:?}"));
+        let groups = component.groups.iter().filter_map(|at| groups.get(*at));
+        let mut name = None;
+        for group in groups {
+            let joined = group.key.joined();
+            contents.text(&joined);
+            let definition = &group.definition;
+            let how = (
+                group.cadence.interval(),
+                group.query_offset,
+                definition.eval_offset,
+                definition.limit,
+                &definition.params,
+            );
+            contents.text(&format!("{how:?}"));
+            for rule in &group.rules {
+                let of = &rule.definition;
+                let what = (&of.kind, &of.text, &of.labels, rule.on_partial);
+                contents.text(&format!("{what:?}"));
+            }
+            name = Some(name.map_or(joined.clone(), |first: String| first.min(joined)));
+        }
+        Self {
+            name: name.unwrap_or_default().into(),
+            hash: contents.finish(),
         }
     }
 }

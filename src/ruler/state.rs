@@ -1,6 +1,6 @@
 //! What is known of groups and rules between evaluations.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     alerting::Alerts,
@@ -59,9 +59,24 @@ pub struct RuleState {
     pub failures: u64,
 }
 
+/// Who evaluates a group, as far as is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claim {
+    /// Counts the owners.
+    pub epoch: u64,
+    /// The node.
+    pub owner: Arc<str>,
+}
+
 /// A group between evaluations.
 #[derive(Clone, Debug, Default)]
 pub struct GroupState {
+    /// Who has it; `None` if nobody ever had.
+    pub claim: Option<Claim>,
+    /// The epoch under which this node evaluates it; `None` if it does not.
+    pub owned: Option<u64>,
+    /// Whether this node evaluated none of its slots yet since it has it.
+    pub(super) first_of_epoch: bool,
     /// Its last slot.
     pub last_slot: Option<i64>,
     /// How long that took, from its first rule to its last; milliseconds.
@@ -81,6 +96,8 @@ pub struct GroupState {
 pub struct States {
     /// In the order of the set's groups.
     pub groups: Vec<GroupState>,
+    /// How often this node took over what another one evaluated, in components of groups.
+    pub takeovers: u64,
 }
 
 /// States of rules that are no more.
@@ -93,6 +110,7 @@ pub(super) struct Gone {
 impl States {
     /// The states for a new set of rules: those of rules that stay are kept, whatever else changed.
     pub(super) fn carried_over(self, old: &RuleSet, new: &RuleSet) -> (Self, Gone) {
+        let takeovers = self.takeovers;
         let mut known: BTreeMap<GroupKey, (GroupState, BTreeMap<RuleKey, RuleState>, i64)> =
             BTreeMap::new();
         for (group, mut state) in old.groups.iter().zip(self.groups) {
@@ -123,6 +141,6 @@ impl States {
         let gone = Gone {
             rules: gone.collect(),
         };
-        (Self { groups }, gone)
+        (Self { groups, takeovers }, gone)
     }
 }

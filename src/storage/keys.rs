@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 pub enum Database {
     /// Silences and the notification log: acknowledged only once they survive a power cut.
     Durable,
-    /// Alerts, schedules, history: written behind.
+    /// Alerts, schedules, history, rules: written behind.
     Bulk,
 }
 
@@ -34,11 +34,13 @@ pub enum Map {
     Promises,
     /// Small facts about the node by name, such as which files were imported.
     Facts,
+    /// One value per group of rules, and per alert of a rule.
+    Rules,
 }
 
 impl Map {
     /// Every map.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Silences,
         Self::Nflog,
         Self::Alerts,
@@ -47,6 +49,7 @@ impl Map {
         Self::Heartbeat,
         Self::Promises,
         Self::Facts,
+        Self::Rules,
     ];
 
     /// Where its values live.
@@ -54,7 +57,9 @@ impl Map {
     pub fn database(self) -> Database {
         match self {
             Self::Silences | Self::Nflog | Self::Promises | Self::Facts => Database::Durable,
-            Self::Alerts | Self::Schedules | Self::History | Self::Heartbeat => Database::Bulk,
+            Self::Alerts | Self::Schedules | Self::History | Self::Heartbeat | Self::Rules => {
+                Database::Bulk
+            }
         }
     }
 
@@ -78,6 +83,7 @@ impl Map {
             Self::Heartbeat => b'b',
             Self::Promises => b'c',
             Self::Facts => b'f',
+            Self::Rules => b'r',
         }
     }
 }
@@ -115,6 +121,12 @@ impl Key {
             map: Map::Promises,
             ..Self::nflog(tenant, key)
         }
+    }
+
+    /// The key of a record of rules; a hash, since labels have no bound on their length.
+    #[must_use]
+    pub fn rule(tenant: &Arc<str>, key: u64) -> Self {
+        Self::new(Map::Rules, tenant, key.to_be_bytes().to_vec())
     }
 
     /// The key of a numbered batch.

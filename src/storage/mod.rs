@@ -11,6 +11,7 @@ mod keys;
 mod parts;
 mod records;
 mod replica;
+mod rule_record;
 
 pub use error::RecordError;
 pub use import::{
@@ -29,3 +30,4 @@ pub use replica::decoders;
 pub use replica::{
     AlertCopy, Refresh, Replica, ReplicaMap, decode_replica, encode_alert, encode_refreshes,
 };
+pub use rule_record::{decode_rule, encode_rule};

@@ -9,14 +9,14 @@ use prost::Message;
 use super::{
     GroupSchedule,
     alert_record::{AlertRecord, decode_record, encode_full},
-    decode_history, decode_nflog, decode_schedules, decode_silence, encode_history, encode_nflog,
-    encode_schedules, encode_silence,
+    decode_history, decode_nflog, decode_rule, decode_schedules, decode_silence, encode_history,
+    encode_nflog, encode_rule, encode_schedules, encode_silence,
     error::RecordError,
     records::{PbInstant, instant, unversioned, versioned},
 };
 use crate::{
     alert::Alert, decoder::Decoder, history::HistoryEntry, labels::Fingerprint, nflog::NflogEntry,
-    silence::Silence, time::Timestamp,
+    ruler::RuleRecord, silence::Silence, time::Timestamp,
 };
 
 /// The kinds of records that nodes exchange.
@@ -34,17 +34,20 @@ pub enum ReplicaMap {
     Refreshes,
     /// Notifications, for people.
     History,
+    /// Who evaluates which rules, and what their alerts are.
+    Rules,
 }
 
 impl ReplicaMap {
     /// Every kind.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Silences,
         Self::Log,
         Self::Alerts,
         Self::Schedules,
         Self::Refreshes,
         Self::History,
+        Self::Rules,
     ];
 
     /// The number by which nodes name it.
@@ -57,6 +60,7 @@ impl ReplicaMap {
             Self::Schedules => 4,
             Self::Refreshes => 5,
             Self::History => 6,
+            Self::Rules => 7,
         }
     }
 
@@ -76,6 +80,7 @@ impl ReplicaMap {
             Self::Schedules => "schedules",
             Self::Refreshes => "refreshes",
             Self::History => "history",
+            Self::Rules => "rules",
         }
     }
 }
@@ -119,6 +124,8 @@ pub enum Replica {
     Refreshes(Vec<Refresh>),
     /// History.
     History(Vec<HistoryEntry>),
+    /// A record of rules.
+    Rule(RuleRecord),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -209,6 +216,10 @@ pub fn decode_replica(map: ReplicaMap, bytes: &[u8]) -> Result<(Arc<str>, Replic
             let tenant = first.map(|first| Arc::clone(&first.tenant));
             (tenant.unwrap_or_default(), Replica::History(entries))
         }
+        ReplicaMap::Rules => {
+            let (tenant, record) = decode_rule(bytes)?;
+            (tenant, Replica::Rule(record))
+        }
     })
 }
 
@@ -236,6 +247,7 @@ fn encode_replica(tenant: &str, replica: &Replica) -> Vec<u8> {
             let entries: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
             encode_history(&entries)
         }
+        Replica::Rule(record) => encode_rule(tenant, record),
     }
 }
 
@@ -342,7 +354,7 @@ mod tests {
             let mut bytes = match map {
                 ReplicaMap::Refreshes => encode_refreshes("t", &[refresh()]),
                 ReplicaMap::Silences | ReplicaMap::Log | ReplicaMap::Alerts
-                | ReplicaMap::Schedules | ReplicaMap::History => encode_alert("t", &alert(), None),
+                | ReplicaMap::Schedules | ReplicaMap::History | ReplicaMap::Rules => encode_alert("t", &alert(), None),
             };
             let at = at.index(bytes.len());
             bytes[at] = byte;

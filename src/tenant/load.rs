@@ -6,7 +6,7 @@ use crate::{
     notify::claims::Promise,
     storage::{
         AlertJournal, Joiner, Key, Map, decode_heartbeat, decode_history, decode_nflog,
-        decode_schedules, decode_silence,
+        decode_rule, decode_schedules, decode_silence,
     },
 };
 
@@ -93,6 +93,7 @@ impl Saved {
                 let promise = Promise::decode(value).ok_or("damaged")?;
                 self.promises.push(promise);
             }
+            Map::Rules => self.rules.push(decode_rule(value).map_err(text)?.1),
             Map::Heartbeat => self.heartbeat = Some(decode_heartbeat(value).map_err(text)?),
             // Alerts are read as a whole; facts belong to the shell.
             Map::Alerts | Map::Facts => {}

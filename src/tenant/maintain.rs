@@ -23,11 +23,13 @@ impl Tenant {
         if now.mono >= self.gc_due {
             self.gc_due = now.mono + self.settings.gc_interval;
             self.gc_cursor.get_or_insert(Fingerprint(0));
+            self.rules.cursor.get_or_insert(0);
             self.collect_claims(now);
         }
         if let Some(cursor) = self.gc_cursor.take() {
             self.gc_cursor = self.collect_alerts(cursor, ALERTS_PER_STEP, now);
         }
+        self.collect_rules(now);
         if now.mono >= self.maintenance_due {
             self.maintenance_due = now.mono + self.settings.maintenance_interval;
             self.log_cursor.get_or_insert_with(LogKey::first);

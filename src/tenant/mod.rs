@@ -15,6 +15,7 @@ mod maintain;
 mod persist;
 mod reload;
 mod replicate;
+mod rules;
 mod settings;
 mod state;
 mod stats;

@@ -15,6 +15,7 @@ use crate::{
     labels::Fingerprint,
     nflog::{LogKey, NflogEntry},
     notify::{claims::Promise, decide::was_told_firing},
+    ruler::RuleRecord,
     silence::Silence,
     storage::{
         AlertJournal, GroupSchedule, Heartbeat, JournalOp, Key, Map, Parts, encode_heartbeat,
@@ -54,6 +55,8 @@ pub struct Saved {
     pub history: Vec<(u64, Vec<HistoryEntry>)>,
     /// When the node last lived.
     pub heartbeat: Option<Heartbeat>,
+    /// What was known of rules.
+    pub rules: Vec<RuleRecord>,
     /// What was promised to nodes that wanted to notify.
     pub promises: Vec<(LogKey, Promise)>,
     /// Alerts are not given the time of the outage, as tests must notice.
@@ -164,6 +167,7 @@ impl Tenant {
         let mut records = self.alert_records(refreshes);
         records.extend(self.schedule_records(now));
         records.extend(self.history_records());
+        records.extend(self.rule_records());
         // A heartbeat ends an outage, so it must not overtake the refreshes that make up for it.
         let refreshed = !refreshes || !self.journal.has_refreshes();
         if refreshed && self.persistence.heartbeat_due <= now.mono {
@@ -238,6 +242,7 @@ impl Tenant {
         self.journal.has_changes()
             || (refreshes && self.journal.has_refreshes())
             || self.dispatcher.has_unsaved()
+            || self.rules.has_unsaved()
             || !self.persistence.history.is_empty()
     }
 
@@ -327,6 +332,7 @@ impl Tenant {
     pub(super) fn restore(&mut self, saved: Saved, now: Now) {
         self.restore_records(saved.silences, saved.nflog, now);
         self.saved_promises = saved.promises;
+        self.restore_rules(saved.rules, now);
         self.import(saved.imported_silences, saved.imported_nflog, now);
         let mut history = Vec::new();
         for (seq, entries) in saved.history {

@@ -14,6 +14,7 @@ use super::{
     handover::Handover,
     persist::Persistence,
     replicate::{Omissions, Replicator},
+    rules::RuleStates,
 };
 use crate::{
     alert::AlertStore,
@@ -31,6 +32,7 @@ use crate::{
         retry::{Attempt, Deliveries},
     },
     rng::Rng,
+    ruler::RulerNews,
     silence::{Expired, SilenceDraft, SilenceError, Silences},
     storage::{AlertJournal, Key},
     time::{Now, Timestamp},
@@ -61,6 +63,8 @@ pub enum TenantEffect {
         /// What may be said then, and to whom.
         then: Option<(NodeName, ClaimMessage)>,
     },
+    /// Tell this node's ruler.
+    Ruler(RulerNews),
     /// Tell every node that is there, at once, what replication has to say.
     Tell(Vec<u8>),
     /// Tell one node what replication has to say.
@@ -116,6 +120,8 @@ pub struct Tenant {
     pub(super) handover: Option<Handover>,
     /// Promises of the run before, until the mesh takes them.
     pub(super) saved_promises: Vec<(LogKey, Promise)>,
+    /// What is known of rules.
+    pub(super) rules: RuleStates,
     pub(super) effects: VecDeque<TenantEffect>,
     rng: Rng,
 }
@@ -146,6 +152,7 @@ impl Tenant {
             ("promises of the run before", self.saved_promises.len()),
             ("tenant effects", self.effects.len()),
         ];
+        sizes.extend(self.rules.sizes());
         sizes.extend(self.replicator.iter().flat_map(Replicator::sizes));
         sizes.extend(self.handover.iter().flat_map(Handover::sizes));
         sizes
@@ -194,6 +201,7 @@ impl Tenant {
             replicator: None,
             handover: None,
             saved_promises: Vec::new(),
+            rules: RuleStates::default(),
             effects: VecDeque::new(),
             rng: rng.child("silences"),
             settings: Arc::new(settings),
@@ -213,6 +221,9 @@ impl Tenant {
             self.begin_flushes(now);
             self.maintain(now);
         }
+        if self.rules.next_due().is_some_and(|due| due <= now.mono) {
+            self.refresh_rulers(now);
+        }
         self.replicate(now);
         self.save_behind(now);
     }
@@ -225,7 +236,10 @@ impl Tenant {
             .next_due()
             .filter(|_| self.is_ready())
             .map(|due| (due.max(self.settings.start_delay), "flush"));
-        let collects = self.gc_cursor.is_some() || self.log_cursor.is_some() || self.silences_over;
+        let collects = self.gc_cursor.is_some()
+            || self.log_cursor.is_some()
+            || self.rules.cursor.is_some()
+            || self.silences_over;
         let gc = if collects {
             Duration::ZERO
         } else {
@@ -245,7 +259,8 @@ impl Tenant {
         let replicate = replicate.map(|due| (due, "replicate"));
         let handover = self.handover.as_ref().and_then(Handover::next_due);
         let handover = handover.map(|due| (due, "hand over"));
-        let always = [ending, delivery, save, replicate, handover];
+        let rulers = self.rules.next_due().map(|due| (due, "a ruler is gone"));
+        let always = [ending, delivery, save, replicate, handover, rulers];
         running.chain(always.into_iter().flatten()).min()
     }
 
@@ -254,6 +269,9 @@ impl Tenant {
         let replicator = self.replicator.as_ref();
         if replicator.is_some_and(Replicator::has_news) {
             self.tell_news();
+        }
+        if let Some(news) = self.ruler_news() {
+            return Some(TenantEffect::Ruler(news));
         }
         self.effects.pop_front()
     }
@@ -367,6 +385,7 @@ impl Tenant {
     /// Begins to stop: nothing new is flushed, what waits for a retry is given up, and the rest is saved.
     pub fn stop(&mut self, now: Now) {
         self.stopping = true;
+        self.rules.members_change();
         self.stop_handover(now);
         for ended in self.deliveries.cancel_waiting() {
             self.delivery_ended(ended, now);

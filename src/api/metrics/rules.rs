@@ -66,6 +66,20 @@ const GAUGES: [Family; 6] = [
     ),
 ];
 
+/// Who evaluates what.
+const OWNERS: [Family; 2] = [
+    (
+        "watchfire_ruler_group_owned",
+        "Whether this node evaluates a group.",
+        |group| f64::from(u8::from(group.owned.is_some())),
+    ),
+    (
+        "watchfire_ruler_group_epoch",
+        "Counts the owners that a group had in the mesh, as far as this node knows.",
+        |group| number(group.claim.as_ref().map_or(0, |claim| claim.epoch)),
+    ),
+];
+
 pub(super) fn add(page: &mut Page, set: &RuleSet, states: &States) {
     let names: Vec<String> = set.groups.iter().map(|group| group.key.joined()).collect();
     for (name, help, value) in COUNTERS {
@@ -75,7 +89,7 @@ pub(super) fn add(page: &mut Page, set: &RuleSet, states: &States) {
         }
         family.end();
     }
-    for (name, help, value) in GAUGES {
+    for (name, help, value) in GAUGES.into_iter().chain(OWNERS) {
         let mut family = page.gauge(name, help);
         for (group, state) in names.iter().zip(&states.groups) {
             family = family.value(&[("rule_group", group)], value(state));
@@ -91,6 +105,12 @@ pub(super) fn add(page: &mut Page, set: &RuleSet, states: &States) {
         intervals = intervals.value(&[("rule_group", name)], interval);
     }
     intervals.end();
+    page.counter(
+        "watchfire_ruler_takeovers_total",
+        "Times that this node took over groups that another one evaluated.",
+    )
+    .value(&[], number(states.takeovers))
+    .end();
 }
 
 fn held(rules: &[RuleState]) -> u64 {

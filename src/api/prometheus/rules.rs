@@ -197,6 +197,8 @@ fn one_group(group: &Group, state: &GroupState, rules: Vec<Value>) -> Value {
         "evaluationTime": seconds(state.took),
         "lastEvaluation": time(state.last_slot),
         "missedSlots": state.missed,
+        "owner": state.claim.as_ref().map_or("", |claim| &*claim.owner),
+        "epoch": state.claim.as_ref().map_or(0, |claim| claim.epoch),
     })
 }
 

@@ -16,9 +16,12 @@ use tokio::{
 use super::{deliver::Delivery, evaluate::evaluate};
 use crate::{
     app::queries::Queries,
-    io::{Clock, remote_write::RemoteWriter, spawn},
+    io::{Clock, Handle, remote_write::RemoteWriter, spawn},
     promql::Sample,
-    ruler::{Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, States, Word, Written},
+    ruler::{
+        Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, RulerNews, States, Word,
+        Written,
+    },
 };
 
 /// Evaluations at once, over all groups.
@@ -33,6 +36,8 @@ pub(super) enum Message {
     Load(Arc<RuleSet>),
     /// An evaluation ended.
     Evaluated(EvaluationId, Result<Answered, String>),
+    /// What the node knows of rules, or who is there.
+    News(RulerNews),
     /// Somebody wants to see everything.
     Show(oneshot::Sender<Shown>),
 }
@@ -47,6 +52,7 @@ pub(super) struct Driver {
     pub(super) queries: Arc<Queries>,
     pub(super) runtime: runtime::Handle,
     pub(super) delivery: Delivery,
+    pub(super) node: Handle,
     pub(super) writer: Arc<RemoteWriter>,
     pub(super) messages: Receiver<Message>,
     pub(super) sender: Sender<Message>,
@@ -59,7 +65,7 @@ impl Driver {
         clock: Clock,
         queries: Arc<Queries>,
         runtime: runtime::Handle,
-        (delivery, writer): (Delivery, Arc<RemoteWriter>),
+        (delivery, node, writer): (Delivery, Handle, Arc<RemoteWriter>),
         (sender, messages): (Sender<Message>, Receiver<Message>),
     ) -> Self {
         Self {
@@ -68,6 +74,7 @@ impl Driver {
             queries,
             runtime,
             delivery,
+            node,
             writer,
             messages,
             sender,
@@ -77,6 +84,7 @@ impl Driver {
 
     /// Runs as long as the process.
     pub(super) fn run(mut self) {
+        self.node.describe_rules(self.ruler.set().hashes());
         loop {
             self.perform();
             match self.messages.recv_timeout(self.pause()) {
@@ -96,7 +104,17 @@ impl Driver {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Load(set) => self.ruler.load(set, self.clock.now()),
+            Message::Load(set) => {
+                self.ruler.load(set, self.clock.now());
+                // What is known of rules that are new here is told again.
+                self.node.describe_rules(self.ruler.set().hashes());
+            }
+            Message::News(RulerNews::Records(records)) => {
+                self.ruler.learn(&records, self.clock.now());
+            }
+            Message::News(RulerNews::Members(members)) => {
+                self.ruler.members(members, self.clock.now());
+            }
             Message::Evaluated(id, result) => {
                 self.ruler.evaluated(id, result, self.clock.now());
             }
@@ -116,8 +134,7 @@ impl Driver {
                 Effect::Evaluate(evaluation) => self.begin(evaluation),
                 Effect::Tell(told) => self.delivery.tell(told),
                 Effect::Write(written) => self.writer.append(samples(written)),
-                // State is in memory only, as yet.
-                Effect::Keep(_) => {}
+                Effect::Keep(records) => self.node.keep_rules(records),
                 Effect::Say(word) => say(&word),
             }
         }
@@ -172,6 +189,31 @@ fn say(word: &Word) {
             slots,
             "evaluations were missed: the rules of the group take longer than its interval"
         ),
+        Word::TookOver {
+            groups,
+            from,
+            lives,
+            epoch,
+        } => tracing::info!(
+            groups,
+            from = &**from,
+            epoch,
+            "{}",
+            match lives {
+                true => "rule groups of another node are evaluated here from now on",
+                false => "took over the rule groups of a node that is gone",
+            }
+        ),
+        Word::HandedOver { groups, to } if to.is_empty() => {
+            tracing::info!(groups, "rule groups are evaluated here no more");
+        }
+        Word::HandedOver { groups, to } => {
+            tracing::info!(
+                groups,
+                to = &**to,
+                "rule groups are another node's from now on"
+            );
+        }
         Word::GaveUp {
             group,
             rule,

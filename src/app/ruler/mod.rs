@@ -8,4 +8,4 @@ mod evaluate;
 mod start;
 
 pub(super) use files::settings_of;
-pub(super) use start::Rules;
+pub(super) use start::{Rules, RulesLine};

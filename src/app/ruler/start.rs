@@ -23,14 +23,37 @@ use crate::{
         run::AppError,
     },
     io::{
-        Clock, Handle, HttpClients, alertmanagers::Alertmanagers, remote_write::RemoteWriter,
-        spawn, spawn_thread,
+        Clock, Handle, HttpClients, TellRuler, alertmanagers::Alertmanagers,
+        remote_write::RemoteWriter, spawn, spawn_thread,
     },
     ruler::Ruler,
 };
 
 /// How long a reader waits for the thread.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
+
+/// What the ruler's thread is told, before there is one.
+#[derive(Debug)]
+pub(in crate::app) struct RulesLine {
+    sender: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+}
+
+impl RulesLine {
+    pub(in crate::app) fn new() -> Self {
+        let (sender, messages) = mpsc::channel();
+        Self { sender, messages }
+    }
+
+    /// For the node.
+    pub(in crate::app) fn tell(&self) -> TellRuler {
+        let sender = self.sender.clone();
+        TellRuler::new(move |news| {
+            // The thread ends with the process.
+            let _ = sender.send(Message::News(news));
+        })
+    }
+}
 
 /// The ruler of this node.
 #[derive(Debug)]
@@ -60,7 +83,7 @@ impl Rules {
     pub(in crate::app) fn start(
         options: &Options,
         external_url: &str,
-        loaded: &LoadedRules,
+        (loaded, line): (&LoadedRules, RulesLine),
         node: Handle,
         clock: Clock,
         queries: Arc<Queries>,
@@ -77,9 +100,9 @@ impl Rules {
         let http = Arc::new(HttpClients::new(clock));
         let others = Alertmanagers::new(http, clock, runtime.clone());
         others.take(&loaded.config.alertmanagers);
-        let (delivery, deliver) = Delivery::new(node, Arc::clone(&others), clock);
+        let (delivery, deliver) = Delivery::new(node.clone(), Arc::clone(&others), clock);
         spawn(runtime, "alerts of rules", deliver);
-        let (sender, messages) = mpsc::channel();
+        let RulesLine { sender, messages } = line;
         let rules = Arc::new(Self {
             file: loaded.file.clone(),
             external_url: external_url.to_owned(),
@@ -91,18 +114,13 @@ impl Rules {
         });
         delivery.relabel_by(&loaded.config.alert_relabel_configs);
         tell(loaded);
-        if !options.cluster.listen_address.is_empty() && !options.cluster.peers.is_empty() {
-            tracing::warn!(
-                "nodes do not share rules out yet: give --ruler.config-file to one node of the mesh only"
-            );
-        }
         let ruler = Ruler::new(Arc::clone(&loaded.set), clock.now());
         let driver = Driver::new(
             ruler,
             clock,
             queries,
             runtime.clone(),
-            (delivery, writer),
+            (delivery, node, writer),
             (sender, messages),
         );
         spawn_thread("ruler", move || {

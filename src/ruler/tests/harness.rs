@@ -11,8 +11,8 @@ use crate::{
         engine::{Options, Steps, prepare},
     },
     ruler::{
-        Answered, Effect, Evaluation, Instance, Phase, RuleSet, Ruler, Settings, Told, Word,
-        Written,
+        Answered, Effect, Evaluation, Instance, Members, Phase, RuleRecord, RuleSet, Ruler,
+        Settings, Told, Word, Written,
     },
     time::{Now, Timestamp},
 };
@@ -27,6 +27,8 @@ pub(super) struct Harness {
     pub(super) written: Vec<Written>,
     pub(super) said: Vec<Word>,
     pub(super) asked: Vec<(i64, String)>,
+    /// What other nodes are told.
+    pub(super) kept: Vec<RuleRecord>,
 }
 
 pub(super) fn settings() -> Settings {
@@ -64,8 +66,11 @@ pub(super) fn now(millis: i64) -> Now {
 
 impl Harness {
     pub(super) fn new(text: &str) -> Self {
+        let mut ruler = Ruler::new(rules(text), now(0));
+        ruler.members(Members::alone("a"), now(0));
         Self {
-            ruler: Ruler::new(rules(text), now(0)),
+            kept: Vec::new(),
+            ruler,
             now: 0,
             told: Vec::new(),
             written: Vec::new(),
@@ -104,7 +109,7 @@ impl Harness {
                     .extend(told.into_iter().map(|one| (self.now, one))),
                 Effect::Write(written) => self.written.extend(written),
                 Effect::Say(word) => self.said.push(word),
-                Effect::Keep(_) => {}
+                Effect::Keep(records) => self.kept.extend(records),
             }
         }
     }

@@ -5,5 +5,6 @@ mod harness;
 mod cycle;
 mod dependencies;
 mod life;
+mod mesh;
 mod partial;
 mod reload;

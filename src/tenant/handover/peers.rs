@@ -21,12 +21,18 @@ use crate::{
         decide::Plan,
     },
     storage::Key,
-    tenant::{PeerFacts, Tenant, TenantEffect},
+    tenant::{
+        PeerFacts, Tenant, TenantEffect,
+        rules::{OtherRuler, REDIALLED_WITHIN},
+    },
     time::Now,
 };
 
 /// Routes that a node tells of at most; others think that it has no more.
 const MAX_ROUTES: usize = 10_000;
+
+/// Components of rules that a node tells of at most; it shares out no more.
+const MAX_RULES: usize = 5_000;
 
 /// What a node says of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,6 +43,8 @@ pub struct Facts {
     pub votes: bool,
     /// How it defines each route with its receiver, hashed.
     pub routes: BTreeSet<u64>,
+    /// What rules it evaluates, hashed ([`crate::ruler::RuleSet::hashes`]).
+    pub rules: BTreeSet<u64>,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -47,6 +55,8 @@ struct PbFacts {
     routes: Vec<u64>,
     #[prost(bool, tag = "3")]
     votes: bool,
+    #[prost(fixed64, repeated, tag = "4")]
+    rules: Vec<u64>,
 }
 
 impl Facts {
@@ -57,6 +67,7 @@ impl Facts {
             ready: self.ready,
             votes: self.votes,
             routes: self.routes.iter().copied().take(MAX_ROUTES).collect(),
+            rules: self.rules.iter().copied().take(MAX_RULES).collect(),
         };
         let mut bytes = vec![FACTS_PAYLOAD];
         pb.encode_raw(&mut bytes);
@@ -71,6 +82,7 @@ impl Facts {
             ready: pb.ready,
             votes: pb.votes,
             routes: pb.routes.into_iter().take(MAX_ROUTES).collect(),
+            rules: pb.rules.into_iter().take(MAX_RULES).collect(),
         })
     }
 }
@@ -121,7 +133,44 @@ impl Tenant {
         if voted != votes {
             self.tell_facts();
         }
+        self.refresh_rulers(now);
         self.send_claims(now);
+    }
+
+    /// Takes in who evaluates rules beside this node.
+    pub(in crate::tenant) fn refresh_rulers(&mut self, now: Now) {
+        let Some(handover) = &self.handover else {
+            return;
+        };
+        let quorum = handover.claims.quorum();
+        let others = &mut self.rules.others;
+        for (name, facts) in &handover.peers {
+            if !facts.ready || facts.rules.is_empty() {
+                others.remove(name);
+                continue;
+            }
+            let run = quorum.connected.get(name).copied().unwrap_or_default();
+            let known = others
+                .entry(NodeName::clone(name))
+                .or_insert_with(|| OtherRuler {
+                    hashes: Arc::default(),
+                    run,
+                    lost: None,
+                });
+            if *known.hashes != facts.rules {
+                known.hashes = Arc::new(facts.rules.clone());
+            }
+            (known.run, known.lost) = (run, None);
+        }
+        others.retain(|name, other| {
+            if handover.peers.contains_key(name) {
+                return !quorum.down.contains(name);
+            }
+            let ended = quorum.ended.get(name).is_some_and(|run| *run >= other.run);
+            let lost = *other.lost.get_or_insert(now.mono);
+            !ended && !quorum.down.contains(name) && now.mono < lost + REDIALLED_WITHIN
+        });
+        self.rules.members_change();
     }
 
     /// A stream to a node is open: it is told how this one is.
@@ -145,6 +194,7 @@ impl Tenant {
         if handover.ready != ready {
             handover.ready = ready;
             handover.rank_again();
+            self.rules.members_change();
             self.tell_facts();
         }
     }
@@ -292,6 +342,11 @@ impl Tenant {
             ready: handover.ready && !self.stopping,
             votes: handover.claims.quorum().may_vote,
             routes: handover.routes.iter().copied().collect(),
+            rules: self
+                .rules
+                .own()
+                .map(|own| BTreeSet::clone(own))
+                .unwrap_or_default(),
         })
     }
 

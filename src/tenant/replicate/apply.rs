@@ -135,6 +135,12 @@ impl Tenant {
                 }
             }
             Replica::History(entries) => self.merge_history(entries, now),
+            Replica::Rule(record) => {
+                if self.merge_rule(record, now) {
+                    applied.diverged += 1;
+                    applied.changed.push(raw);
+                }
+            }
         }
     }
 

@@ -7,6 +7,7 @@ use imbl::OrdMap;
 use super::{
     apply::is_over,
     frame::{Digests, Root},
+    rules,
     vector::Vector,
     version::{AlertVersion, Hasher},
 };
@@ -15,6 +16,7 @@ use crate::{
     dispatch::{Aside, Group, GroupId, GroupName},
     labels::Fingerprint,
     nflog::{Nflog, NflogEntry},
+    ruler::RuleRecord,
     silence::{Silence, Silences},
     storage::ReplicaMap,
     tenant::Tenant,
@@ -22,11 +24,12 @@ use crate::{
 };
 
 /// The maps that are compared, in the order in which they are sent: who was told comes before what there is to tell.
-pub(super) const MAPS: [ReplicaMap; 4] = [
+pub(super) const MAPS: [ReplicaMap; 5] = [
     ReplicaMap::Silences,
     ReplicaMap::Log,
     ReplicaMap::Alerts,
     ReplicaMap::Schedules,
+    ReplicaMap::Rules,
 ];
 
 /// Digests of one map; the highest byte of a key's hash says which counts.
@@ -44,6 +47,7 @@ pub struct IndexInput {
     unrefreshed: OrdMap<Fingerprint, Timestamp>,
     groups: OrdMap<GroupId, Arc<Group>>,
     aside: OrdMap<GroupName, Aside>,
+    rules: OrdMap<u64, Arc<RuleRecord>>,
     now: Now,
 }
 
@@ -82,6 +86,7 @@ pub(super) enum IndexRecord {
     Alert(Arc<Alert>, Option<Timestamp>),
     Group(Arc<Group>),
     Aside(GroupName, Aside),
+    Rule(Arc<RuleRecord>),
 }
 
 impl Tenant {
@@ -98,6 +103,7 @@ impl Tenant {
             unrefreshed: self.unrefreshed.clone(),
             groups: self.dispatcher.groups().clone(),
             aside: self.dispatcher.aside().clone(),
+            rules: self.rules.all().clone(),
             now,
         }
     }
@@ -120,6 +126,7 @@ impl IndexInput {
             ReplicaMap::Log => self.log(),
             ReplicaMap::Alerts => self.alerts(),
             ReplicaMap::Schedules => self.schedules(),
+            ReplicaMap::Rules => rules::entries(&self.rules, self.now),
             ReplicaMap::Refreshes | ReplicaMap::History => Vec::new(),
         }
     }
@@ -229,12 +236,13 @@ impl Index {
         roots.collect()
     }
 
-    /// The digests of those maps that differ from another node's.
+    /// The digests of those maps that differ from another node's. It does not know a map that it says nothing of: it is of
+    /// an earlier version.
     pub(super) fn differing(&self, roots: &[Root]) -> Vec<Digests> {
         let maps = MAPS.iter().zip(&self.maps).filter(|(map, index)| {
             let same = |root: &Root| root.map == map.number();
             let root = roots.iter().find(|root| same(root));
-            root.is_none_or(|root| root.hash != index.root())
+            root.is_some_and(|root| root.hash != index.root())
         });
         let digests = maps.map(|(map, index)| Digests {
             map: map.number(),

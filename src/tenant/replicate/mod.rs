@@ -12,6 +12,7 @@ mod quarantine;
 mod refresh;
 mod repair;
 mod replicator;
+mod rules;
 mod tell;
 #[cfg(test)]
 mod tests;

@@ -221,7 +221,7 @@ impl Tenant {
         Some(RawRecord::new(ReplicaMap::Alerts, body))
     }
 
-    fn tell(&mut self, map: ReplicaMap, encode: impl FnOnce(&Arc<str>) -> Vec<u8>) {
+    pub(super) fn tell(&mut self, map: ReplicaMap, encode: impl FnOnce(&Arc<str>) -> Vec<u8>) {
         let Some(replicator) = &mut self.replicator else {
             return;
         };

@@ -146,6 +146,7 @@ impl Net {
                 .values()
                 .map(|a| Alert::clone(a))
                 .collect(),
+            rules: tenant.rules.all().values().map(|r| (**r).clone()).collect(),
             heartbeat: Some(Heartbeat {
                 at: self.now.wall,
                 stopped: false,
@@ -225,6 +226,7 @@ impl Net {
                     TenantEffect::Notify { .. }
                     | TenantEffect::SaveDurably(_)
                     | TenantEffect::SavePromise { .. }
+                    | TenantEffect::Ruler(_)
                     | TenantEffect::WriteFiles(_) => {}
                 }
             }

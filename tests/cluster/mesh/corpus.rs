@@ -8,8 +8,14 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 use prost::Message;
 use watchfire::{
     decoder::Decoder,
+    labels::LabelSet,
     nflog::{LogKey, ReceiverKey},
+    node::Input,
     notify::claims::{ClaimMessage, Earlier, Promise},
+    ruler::{
+        Ailing, GroupKey, GroupSummary, Instance, Phase, RuleKey, RuleRecord, RuleRecordKey,
+        RuleValue, Version,
+    },
     storage::ReplicaMap,
 };
 
@@ -70,6 +76,7 @@ fn talk() -> World {
     world.trace.heard = Some(Vec::new());
     world.run_for(secs(8));
     world.fire_all(&names());
+    world.input(0, Input::KeepRules(rules(&world)));
     world.silence(0, "G00", secs(300)).unwrap();
     world.run_for(secs(40));
     world.answer(Answer::ResetAfterAccept);
@@ -98,6 +105,63 @@ fn talk() -> World {
         world.run_for(secs(5));
     }
     world
+}
+
+/// What a ruler says: of a group, of an alert, of one that is no more.
+fn rules(world: &World) -> Vec<RuleRecord> {
+    let slot = world.wall().unix_millis();
+    let version = Version { epoch: 2, slot };
+    let group = GroupKey {
+        file: "rules/nodes.yml".into(),
+        name: "nodes".into(),
+    };
+    let labels = |instance| LabelSet::from_pairs([("alertname", "Down"), ("instance", instance)]);
+    let rule = RuleKey {
+        alerting: true,
+        name: "Down".into(),
+        labels: LabelSet::from_pairs([("severity", "page")]),
+        number: 0,
+    };
+    let key = |instance| RuleRecordKey::alert(group.clone(), rule.clone(), labels(instance));
+    let instance = Instance {
+        source: LabelSet::from_pairs([("instance", "a")]),
+        annotations: LabelSet::from_pairs([("summary", "a is down")]),
+        value: 0.5,
+        phase: Phase::Firing,
+        active_at: slot - 60_000,
+        fired_at: Some(slot),
+        keep_firing_since: None,
+        resolved_at: None,
+        last_sent: Some(slot),
+        held_since: Some(slot),
+        version: Version::default(),
+    };
+    let summary = GroupSummary {
+        owner: "n1".into(),
+        evaluated: true,
+        took: 12,
+        missed: 1,
+        ailing: vec![Ailing {
+            rule: 1,
+            error: "no endpoint answers".to_owned(),
+            missing: vec!["eu: connection refused".to_owned()],
+            held: 3,
+        }],
+    };
+    let contents = [
+        (key("a"), RuleValue::Alert(instance)),
+        (
+            RuleRecordKey::group(group.clone()),
+            RuleValue::Group(summary),
+        ),
+        (key("b"), RuleValue::Forgotten),
+    ];
+    let record = |(key, value)| RuleRecord {
+        key,
+        version,
+        value,
+    };
+    contents.into_iter().map(record).collect()
 }
 
 /// What was said, by the name of its decoder.

@@ -542,6 +542,12 @@ impl World {
         }
     }
 
+    /// Tells a node something.
+    pub(crate) fn input(&mut self, host: usize, input: Input) {
+        let life = self.hosts[host].life;
+        self.deliver(host, life, input);
+    }
+
     fn command(&mut self, host: usize, request: Request) -> ReplyTo {
         let reply_to = ReplyTo(self.next_reply);
         self.next_reply += 1;
@@ -854,7 +860,7 @@ impl World {
                 }
                 self.take_network();
             }
-            Effect::Ready => {}
+            Effect::Ruler(_) | Effect::Ready => {}
             Effect::Stopped => {
                 self.trace.say(clock, || format!("stopped n{}", host + 1));
                 let again = self.hosts[host].starts_again;

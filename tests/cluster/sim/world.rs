@@ -431,7 +431,7 @@ impl World {
                 };
                 self.schedule(FSYNC, Event::Input(input));
             }
-            Effect::Mesh(_) | Effect::Ready => {}
+            Effect::Mesh(_) | Effect::Ruler(_) | Effect::Ready => {}
             Effect::Stopped => self.node = None,
         }
     }

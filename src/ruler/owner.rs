@@ -1,0 +1,423 @@
+//! Who evaluates what: each component of groups has one owner, of the nodes that are ready and have the same rules the
+//! first in the order of a hash. An owner counts its epoch up when it begins; what older owners still say loses.
+//!
+//! While the mesh is cut, each side has an owner of its own: better evaluated twice than not at all. Alerts of both merge.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+use super::{
+    alerting::Version,
+    effect::{Effect, Word},
+    machine::Ruler,
+    record::{Ailing, GroupSummary, RuleHashes, RuleRecord, RuleRecordKey, RuleValue},
+    set::{ComponentId, GroupKey, RuleKey},
+    state::{Claim, GroupState, Health},
+};
+use crate::{cluster::NodeName, labels::LabelSet, time::Now};
+
+/// After so many milliseconds without an evaluation nobody knows whether the condition of a pending alert held all the
+/// time (Prometheus's `--rules.alert.for-outage-tolerance`).
+const PENDING_KEPT: i64 = 3600 * 1000;
+
+/// Who is there to evaluate rules.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Members {
+    /// This node; empty outside of meshes.
+    pub me: NodeName,
+    /// Whether this node may evaluate: it knows what the others know, and does not stop.
+    pub ready: bool,
+    /// Other nodes that may, with what rules they have.
+    pub others: BTreeMap<NodeName, RuleHashes>,
+}
+
+impl Members {
+    /// A node that is alone.
+    #[must_use]
+    pub fn alone(me: &str) -> Self {
+        Self {
+            me: me.into(),
+            ready: true,
+            others: BTreeMap::new(),
+        }
+    }
+
+    /// The owner of a component that this node has; `None` if there is nobody.
+    fn owner(&self, id: &ComponentId) -> Option<&NodeName> {
+        let own = self.ready.then_some(&self.me);
+        let others = self.others.iter();
+        let others = others.filter(|(_, hashes)| hashes.contains(&id.hash));
+        let all = others.map(|(name, _)| name).chain(own);
+        all.max_by_key(|name| (rank(name, &id.name), Arc::clone(name)))
+    }
+
+    fn has(&self, name: &str, hash: u64) -> bool {
+        let hashes = self.others.get(name);
+        hashes.is_some_and(|hashes| hashes.contains(&hash))
+    }
+}
+
+/// Where a node stands in the order of a component's owners; the highest owns it. A node that comes or goes moves only
+/// what is its own.
+fn rank(node: &str, component: &str) -> u64 {
+    let mut contents = super::record::Contents::new();
+    contents.text(node);
+    contents.text(component);
+    contents.finish()
+}
+
+/// What is put into words of what changed hands.
+#[derive(Debug, Default)]
+struct Moves {
+    /// By the node before: groups, and the highest epoch.
+    took: BTreeMap<NodeName, (usize, u64)>,
+    gave: BTreeMap<NodeName, usize>,
+}
+
+impl Ruler {
+    /// Takes in who is there.
+    pub fn members(&mut self, members: Members, now: Now) {
+        self.members = Some(members);
+        self.settle_owners(now);
+    }
+
+    /// Takes in what was kept before the start, or what other nodes know. Records of rules that this node does not have are
+    /// passed over: they are to be given again with other rules.
+    pub fn learn(&mut self, records: &[Arc<RuleRecord>], now: Now) {
+        let at = now.wall.unix_millis();
+        let set = Arc::clone(&self.set);
+        for record in records {
+            let Some(group) = set.place_of(&record.key.group) else {
+                continue;
+            };
+            match (&record.key.alert, &record.value) {
+                (None, RuleValue::Group(summary)) => {
+                    self.learn_group(group, record.version, summary);
+                }
+                (Some((rule, labels)), value) => {
+                    self.learn_alert(group, rule, labels, record.version, value, at);
+                }
+                (None, RuleValue::Forgotten | RuleValue::Alert(_)) => {}
+            }
+        }
+        self.settle_owners(now);
+    }
+
+    fn learn_alert(
+        &mut self,
+        group: usize,
+        rule: &RuleKey,
+        labels: &LabelSet,
+        version: Version,
+        value: &RuleValue,
+        at: i64,
+    ) {
+        let rules = self.set.groups.get(group).map(|group| &group.rules);
+        let place = rules.and_then(|rules| rules.iter().position(|one| one.key == *rule));
+        let Some(place) = place else { return };
+        let instance = match value {
+            RuleValue::Alert(instance) => Some(instance),
+            RuleValue::Forgotten | RuleValue::Group(_) => None,
+        };
+        let state = self.states.groups.get_mut(group);
+        if let Some(state) = state.and_then(|state| state.rules.get_mut(place)) {
+            state.alerts.learn(labels, version, instance, at);
+        }
+    }
+
+    fn learn_group(&mut self, group: usize, version: Version, summary: &GroupSummary) {
+        let Some(state) = self.states.groups.get_mut(group) else {
+            return;
+        };
+        let known = state.claim.as_ref().map(|claim| claim.epoch);
+        if known.is_none_or(|known| known <= version.epoch) {
+            state.claim = Some(Claim {
+                epoch: version.epoch,
+                owner: Arc::clone(&summary.owner),
+            });
+        }
+        if state.owned.is_none() {
+            state.follow(version.slot, summary);
+        }
+    }
+
+    /// Takes over what is this node's now, and gives up what is another's.
+    pub(super) fn settle_owners(&mut self, now: Now) {
+        let Some(members) = self.members.clone() else {
+            return;
+        };
+        let set = Arc::clone(&self.set);
+        let mut moves = Moves::default();
+        for (number, id) in set.ids.iter().enumerate() {
+            let owner = members.owner(id);
+            let mine = owner.is_some_and(|owner| *owner == members.me);
+            match (self.owned(number), mine) {
+                (None, true) => self.take_over(number, &mut moves, now),
+                // Whoever began while it did not see this node gives up now that it does. Of a node with other rules, or one
+                // that is out of sight, nobody can say that: counting up against it would never end.
+                (Some(epoch), true) if self.is_overtaken(number, id, epoch, &members) => {
+                    self.take_over(number, &mut moves, now);
+                }
+                (Some(_), false) => {
+                    let to = owner.cloned().unwrap_or_default();
+                    *moves.gave.entry(to).or_default() += self.give_up(number);
+                }
+                (Some(_), true) | (None, false) => {}
+            }
+        }
+        self.say_moves(moves, &members);
+    }
+
+    fn say_moves(&mut self, moves: Moves, members: &Members) {
+        for (from, (groups, epoch)) in moves.took {
+            let lives = members.others.contains_key(&from);
+            self.effects.push_back(Effect::Say(Word::TookOver {
+                groups,
+                from,
+                lives,
+                epoch,
+            }));
+        }
+        for (to, groups) in moves.gave {
+            self.effects
+                .push_back(Effect::Say(Word::HandedOver { groups, to }));
+        }
+    }
+
+    /// The epoch under which this node owns a component.
+    pub(super) fn owned(&self, component: usize) -> Option<u64> {
+        let groups = &self.set.components.get(component)?.groups;
+        let mut epochs = groups
+            .iter()
+            .map(|group| self.states.groups.get(*group)?.owned);
+        let first = epochs.next()??;
+        epochs.all(|epoch| epoch == Some(first)).then_some(first)
+    }
+
+    fn claims(&self, component: usize) -> impl Iterator<Item = &Claim> {
+        let groups = self.set.components.get(component);
+        let groups = groups.into_iter().flat_map(|of| &of.groups);
+        let states = groups.filter_map(|group| self.states.groups.get(*group));
+        states.filter_map(|state| state.claim.as_ref())
+    }
+
+    fn is_overtaken(
+        &self,
+        component: usize,
+        id: &ComponentId,
+        epoch: u64,
+        members: &Members,
+    ) -> bool {
+        self.claims(component).any(|claim| {
+            claim.epoch >= epoch && claim.owner != members.me && members.has(&claim.owner, id.hash)
+        })
+    }
+
+    fn take_over(&mut self, number: usize, moves: &mut Moves, now: Now) {
+        let set = Arc::clone(&self.set);
+        let me = self.me();
+        let Some(component) = set.components.get(number) else {
+            return;
+        };
+        let known = self.claims(number).map(|claim| claim.epoch).max();
+        let epoch = known.unwrap_or(0).saturating_add(1);
+        let before: BTreeSet<NodeName> = self
+            .claims(number)
+            .filter(|claim| claim.owner != me)
+            .map(|claim| Arc::clone(&claim.owner))
+            .collect();
+        if let Some(from) = before.first() {
+            let took = moves.took.entry(Arc::clone(from)).or_default();
+            took.0 += component.groups.len();
+            took.1 = took.1.max(epoch);
+            self.states.takeovers += 1;
+        }
+        let at = now.wall.unix_millis();
+        let mut records = Vec::new();
+        for group in &component.groups {
+            self.begin_epoch(*group, epoch, at, &mut records);
+        }
+        self.effects.push_back(Effect::Keep(records));
+        if let Some(wave) = self.waves.get_mut(number) {
+            *wave = None;
+        }
+        self.running
+            .retain(|_, running| running.component != number);
+    }
+
+    /// Says of a group that it is this node's, and of its alerts what this node knows: what an older owner still says of
+    /// them counts no more.
+    fn begin_epoch(&mut self, at: usize, epoch: u64, now: i64, records: &mut Vec<RuleRecord>) {
+        let set = Arc::clone(&self.set);
+        let me = self.me();
+        let (Some(group), Some(state)) = (set.groups.get(at), self.states.groups.get_mut(at))
+        else {
+            return;
+        };
+        // The slot of now may be evaluated yet, and what comes of it must count.
+        let slot = group.cadence.slot(now).saturating_sub(1);
+        let version = Version { epoch, slot };
+        let last = state.last_slot;
+        let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);
+        state.owned = Some(epoch);
+        state.claim = Some(Claim {
+            epoch,
+            owner: Arc::clone(&me),
+        });
+        state.first_of_epoch = true;
+        for (rule, of) in group.rules.iter().zip(&mut state.rules) {
+            of.alerts.collect(now);
+            let mut labels: Vec<LabelSet> = match long_ago {
+                true => of.alerts.drop_pending(),
+                false => Vec::new(),
+            };
+            labels.extend(of.alerts.all().map(|(labels, _)| labels.clone()));
+            for labels in labels {
+                records.push(told(
+                    group.key.clone(),
+                    rule.key.clone(),
+                    labels,
+                    version,
+                    |labels| of.alerts.tell_others(labels, version),
+                ));
+            }
+            if rule.key.alerting {
+                of.goes_on(slot);
+            }
+        }
+        let summary = GroupSummary {
+            owner: me,
+            ..state.summary()
+        };
+        records.push(RuleRecord {
+            key: RuleRecordKey::group(group.key.clone()),
+            version: Version {
+                epoch,
+                slot: last.unwrap_or(slot),
+            },
+            value: RuleValue::Group(summary),
+        });
+    }
+
+    /// Evaluates a component no more; tells how many groups it has.
+    fn give_up(&mut self, number: usize) -> usize {
+        let set = Arc::clone(&self.set);
+        let groups = set.components.get(number).map(|of| &of.groups);
+        let groups = groups.into_iter().flatten();
+        let mut count = 0;
+        for group in groups {
+            if let Some(state) = self.states.groups.get_mut(*group) {
+                state.owned = None;
+                for rule in &mut state.rules {
+                    rule.alive = Default::default();
+                }
+            }
+            count += 1;
+        }
+        if let Some(wave) = self.waves.get_mut(number) {
+            *wave = None;
+        }
+        self.running
+            .retain(|_, running| running.component != number);
+        count
+    }
+
+    /// Tells other nodes what became of the slot of a group.
+    pub(super) fn tell_slot(&mut self, groups: &[usize], slot: i64) {
+        let me = self.me();
+        let mut records = Vec::with_capacity(groups.len());
+        for at in groups {
+            let (Some(group), Some(state)) =
+                (self.set.groups.get(*at), self.states.groups.get(*at))
+            else {
+                continue;
+            };
+            let Some(epoch) = state.owned else { continue };
+            records.push(RuleRecord {
+                key: RuleRecordKey::group(group.key.clone()),
+                version: Version { epoch, slot },
+                value: RuleValue::Group(GroupSummary {
+                    owner: Arc::clone(&me),
+                    evaluated: true,
+                    ..state.summary()
+                }),
+            });
+        }
+        if !records.is_empty() {
+            self.effects.push_back(Effect::Keep(records));
+        }
+    }
+
+    /// Whether another node goes on with a component of rules that this one had.
+    pub(super) fn others_have(&self, id: &ComponentId) -> bool {
+        let members = self.members.as_ref();
+        members.is_some_and(|members| {
+            let mut others = members.others.values();
+            others.any(|hashes| hashes.contains(&id.hash))
+        })
+    }
+
+    pub(super) fn me(&self) -> NodeName {
+        let members = self.members.as_ref();
+        members.map_or_else(NodeName::default, |members| Arc::clone(&members.me))
+    }
+}
+
+/// The record of an alert, whose state `state` gives.
+pub(super) fn told(
+    group: GroupKey,
+    rule: RuleKey,
+    labels: LabelSet,
+    version: Version,
+    state: impl FnOnce(&LabelSet) -> Option<super::alerting::Instance>,
+) -> RuleRecord {
+    let value = match state(&labels) {
+        Some(instance) => RuleValue::Alert(instance),
+        None => RuleValue::Forgotten,
+    };
+    RuleRecord {
+        key: RuleRecordKey::alert(group, rule, labels),
+        version,
+        value,
+    }
+}
+
+impl GroupState {
+    /// What other nodes are told of it.
+    fn summary(&self) -> GroupSummary {
+        let ailing = self.rules.iter().enumerate();
+        let ailing = ailing
+            .filter_map(|(at, rule)| Ailing::of(at, &rule.last_error, &rule.missing, rule.held));
+        GroupSummary {
+            owner: NodeName::default(),
+            evaluated: self.last_slot.is_some(),
+            took: self.took,
+            missed: self.missed,
+            ailing: ailing.collect(),
+        }
+    }
+
+    /// Follows what its owner says of it.
+    fn follow(&mut self, slot: i64, summary: &GroupSummary) {
+        if !summary.evaluated || self.last_slot.is_some_and(|last| last > slot) {
+            return;
+        }
+        self.last_slot = Some(slot);
+        self.took = summary.took;
+        self.missed = summary.missed;
+        for (at, rule) in (0_u32..).zip(&mut self.rules) {
+            let ailing = summary.ailing.iter().find(|ailing| ailing.rule == at);
+            rule.last_evaluation = Some(slot);
+            rule.last_error = ailing.map(|one| one.error.clone()).unwrap_or_default();
+            rule.missing = ailing.map(|one| one.missing.clone()).unwrap_or_default();
+            let held = ailing.map_or(0, |one| one.held);
+            rule.held = usize::try_from(held).unwrap_or(usize::MAX);
+            rule.health = match rule.last_error.is_empty() {
+                true => Health::Ok,
+                false => Health::Err,
+            };
+        }
+    }
+}

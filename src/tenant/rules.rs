@@ -1,0 +1,238 @@
+//! What nodes know of rules together: merged, saved behind, told to other nodes, and handed to this node's ruler with who
+//! is there to evaluate.
+//!
+//! A node without rules keeps it as well: whoever evaluates may lose its disk.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use imbl::OrdMap;
+
+use super::{Record, Tenant};
+use crate::{
+    cluster::NodeName,
+    ruler::{Members, RuleHashes, RuleRecord, RulerNews},
+    storage::{Key, encode_rule},
+    time::Now,
+};
+
+/// The most records; a node that has so many takes no new ones, and alerts beyond go on where they are evaluated only.
+const MAX_RECORDS: usize = 500_000;
+
+/// Records handed to the store in one step of the loop.
+const SAVED_PER_STEP: usize = 200;
+
+/// Records looked at in one step of the loop.
+const COLLECTED_PER_STEP: usize = 2000;
+
+/// A node whose stream ended evaluates on for so long, unless it is known to be gone: streams are dialled again at once.
+pub(super) const REDIALLED_WITHIN: Duration = Duration::from_secs(3);
+
+/// Another node that evaluates rules.
+#[derive(Debug, Clone)]
+pub(super) struct OtherRuler {
+    pub(super) hashes: RuleHashes,
+    pub(super) run: u64,
+    /// When its stream ended; monotonic.
+    pub(super) lost: Option<Duration>,
+}
+
+/// All of it.
+#[derive(Debug, Default)]
+pub(super) struct RuleStates {
+    /// By the hash of what they are about.
+    records: OrdMap<u64, Arc<RuleRecord>>,
+    /// Those that the disk does not have as they are.
+    unsaved: BTreeSet<u64>,
+    /// What this node's ruler has; `None` if there is none.
+    own: Option<RuleHashes>,
+    /// What the ruler is not told yet.
+    news: Vec<Arc<RuleRecord>>,
+    /// Who evaluates, but for this node.
+    pub(super) others: BTreeMap<NodeName, OtherRuler>,
+    /// Whether that may have changed since the ruler was told, and what it was told.
+    members_changed: bool,
+    told: Option<Members>,
+    /// Where dropping what is over goes on, while it is under way.
+    pub(super) cursor: Option<u64>,
+    /// Whether it was said that there is no room.
+    full: bool,
+}
+
+impl RuleStates {
+    /// All records; cheap to clone.
+    pub(super) fn all(&self) -> &OrdMap<u64, Arc<RuleRecord>> {
+        &self.records
+    }
+
+    /// Has the ruler told who is there, if that changed.
+    pub(super) fn members_change(&mut self) {
+        self.members_changed = true;
+    }
+
+    /// What this node's ruler has, for other nodes.
+    pub(super) fn own(&self) -> Option<&RuleHashes> {
+        self.own.as_ref()
+    }
+
+    /// When another node counts as gone, if it does not come back.
+    pub(super) fn next_due(&self) -> Option<Duration> {
+        let lost = self.others.values().filter_map(|other| other.lost);
+        lost.min().map(|lost| lost + REDIALLED_WITHIN)
+    }
+
+    pub(super) fn has_unsaved(&self) -> bool {
+        !self.unsaved.is_empty()
+    }
+
+    /// See [`crate::node::Node::sizes`].
+    pub(super) fn sizes(&self) -> [(&'static str, usize); 3] {
+        [
+            ("rule records to write", self.unsaved.len()),
+            ("rule records for the ruler", self.news.len()),
+            ("rulers", self.others.len()),
+        ]
+    }
+
+    /// Takes a record in if it is greater than what is there.
+    fn merge(&mut self, record: &Arc<RuleRecord>, now: i64) -> bool {
+        if record.is_over(now) {
+            return false;
+        }
+        let key = record.key.hash();
+        match self.records.get(&key) {
+            Some(known) if known.version() >= record.version() => return false,
+            Some(_) => {}
+            None if self.records.len() >= MAX_RECORDS => {
+                if !std::mem::replace(&mut self.full, true) {
+                    tracing::error!(
+                        records = MAX_RECORDS,
+                        "There are so many alerts of rules that more are not kept: their state is lost with the node that evaluates them"
+                    );
+                }
+                return false;
+            }
+            None => {}
+        }
+        self.records.insert(key, Arc::clone(record));
+        self.unsaved.insert(key);
+        true
+    }
+
+    /// Drops some of what is over, from `from` on; gives where to go on.
+    fn collect(&mut self, from: u64, now: i64) -> Option<u64> {
+        let mut last = None;
+        let mut over = Vec::new();
+        for (key, record) in self.records.range(from..).take(COLLECTED_PER_STEP) {
+            last = Some(*key);
+            if record.is_over(now) {
+                over.push(*key);
+            }
+        }
+        for key in over {
+            self.records.remove(&key);
+            self.unsaved.insert(key);
+            self.full = false;
+        }
+        last.and_then(|last| last.checked_add(1))
+    }
+}
+
+impl Tenant {
+    /// Takes in what rules this node's ruler has; it is then told all that is known, and who is there.
+    pub fn describe_rules(&mut self, hashes: RuleHashes) {
+        self.rules.own = Some(hashes);
+        self.rules.news = self.rules.records.values().map(Arc::clone).collect();
+        self.rules.told = None;
+        self.rules.members_change();
+        self.tell_facts();
+    }
+
+    /// Takes in what this node's ruler says of rules, and tells the others.
+    pub fn keep_rules(&mut self, records: Vec<RuleRecord>, now: Now) {
+        for record in records {
+            let record = Arc::new(record);
+            if self.rules.merge(&record, now.wall.unix_millis()) {
+                self.tell_rule(&record);
+                self.persistence.changed(now);
+            }
+        }
+    }
+
+    /// Takes in what another node says of rules; tells whether it is news.
+    pub(super) fn merge_rule(&mut self, record: RuleRecord, now: Now) -> bool {
+        let record = Arc::new(record);
+        if !self.rules.merge(&record, now.wall.unix_millis()) {
+            return false;
+        }
+        self.persistence.changed(now);
+        if self.rules.own.is_some() {
+            self.rules.news.push(record);
+        }
+        true
+    }
+
+    /// Continues from what was saved.
+    pub(super) fn restore_rules(&mut self, records: Vec<RuleRecord>, now: Now) {
+        for record in records {
+            let key = record.key.hash();
+            let kept = self.rules.merge(&Arc::new(record), now.wall.unix_millis());
+            if kept {
+                self.rules.unsaved.remove(&key);
+            } else if !self.rules.records.contains_key(&key) {
+                self.rules.unsaved.insert(key);
+            }
+        }
+    }
+
+    /// The next records for the store.
+    pub(super) fn rule_records(&mut self) -> Vec<Record> {
+        let tenant = &self.settings.tenant;
+        let mut records = Vec::new();
+        while records.len() < SAVED_PER_STEP
+            && let Some(key) = self.rules.unsaved.pop_first()
+        {
+            let record = self.rules.records.get(&key);
+            let value = record.map(|record| encode_rule(tenant, record));
+            records.push((Key::rule(tenant, key), value));
+        }
+        records
+    }
+
+    /// Does one bounded step of dropping what is over.
+    pub(super) fn collect_rules(&mut self, now: Now) {
+        if let Some(cursor) = self.rules.cursor.take() {
+            self.rules.cursor = self.rules.collect(cursor, now.wall.unix_millis());
+            if self.rules.has_unsaved() {
+                self.persistence.changed(now);
+            }
+        }
+    }
+
+    /// What the ruler is to be told next.
+    pub(super) fn ruler_news(&mut self) -> Option<RulerNews> {
+        self.rules.own.as_ref()?;
+        if !self.rules.news.is_empty() {
+            return Some(RulerNews::Records(std::mem::take(&mut self.rules.news)));
+        }
+        if !std::mem::take(&mut self.rules.members_changed) {
+            return None;
+        }
+        let others = self.rules.others.iter();
+        let members = Members {
+            me: NodeName::clone(&self.settings.node),
+            ready: self.is_ready() && !self.stopping,
+            others: others
+                .map(|(name, other)| (NodeName::clone(name), RuleHashes::clone(&other.hashes)))
+                .collect(),
+        };
+        if self.rules.told.as_ref() == Some(&members) {
+            return None;
+        }
+        self.rules.told = Some(members.clone());
+        Some(RulerNews::Members(members))
+    }
+}
