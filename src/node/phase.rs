@@ -130,7 +130,7 @@ impl Node {
             self.refresh_quorum(now);
             self.effects.push_back(Effect::Ready);
         }
-        self.tenant.set_ready(phase == Phase::Ready);
+        self.tenant.set_ready(phase == Phase::Ready, now);
     }
 
     /// The time by the clock of the majority, where this node's own is wrong: alerts end and silences begin at the same

@@ -191,6 +191,7 @@ impl Ruler {
             self.collect_due = at.saturating_add(COLLECTED_EVERY);
             let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
             rules.for_each(|rule| rule.alerts.collect(at));
+            self.settle_owners(now);
         }
     }
 

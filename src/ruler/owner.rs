@@ -22,6 +22,10 @@ use crate::{cluster::NodeName, labels::LabelSet, time::Now};
 /// time (Prometheus's `--rules.alert.for-outage-tolerance`).
 const PENDING_KEPT: i64 = 3600 * 1000;
 
+/// How long an epoch lasts, at least, before its owner counts up against a node that is out of sight; milliseconds. Two
+/// nodes that hear of each other by a third one only must not do so with all that they hear.
+const UNSEEN: i64 = 60_000;
+
 /// Who is there to evaluate rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members {
@@ -155,9 +159,7 @@ impl Ruler {
             let mine = owner.is_some_and(|owner| *owner == members.me);
             match (self.owned(number), mine) {
                 (None, true) => self.take_over(number, &mut moves, now),
-                // Whoever began while it did not see this node gives up now that it does. Of a node with other rules, or one
-                // that is out of sight, nobody can say that: counting up against it would never end.
-                (Some(epoch), true) if self.is_overtaken(number, id, epoch, &members) => {
+                (Some(epoch), true) if self.is_overtaken(number, id, epoch, &members, now) => {
                     self.take_over(number, &mut moves, now);
                 }
                 (Some(_), false) => {
@@ -203,15 +205,27 @@ impl Ruler {
         states.filter_map(|state| state.claim.as_ref())
     }
 
+    /// Whether another node has a component under an epoch that beats the own, and does not go on with it. Whoever began
+    /// while it did not see this node gives up now that it does; one that is gone does nothing. But a node with other
+    /// rules goes on, and counting up against it would never end.
     fn is_overtaken(
         &self,
         component: usize,
         id: &ComponentId,
         epoch: u64,
         members: &Members,
+        now: Now,
     ) -> bool {
+        let groups = self.set.components.get(component).map(|of| &of.groups);
+        let states = groups.into_iter().flatten();
+        let states = states.filter_map(|group| self.states.groups.get(*group));
+        let since = states.map(|state| state.owned_since).max().unwrap_or(0);
+        let long = now.wall.unix_millis().saturating_sub(since) >= UNSEEN;
         self.claims(component).any(|claim| {
-            claim.epoch >= epoch && claim.owner != members.me && members.has(&claim.owner, id.hash)
+            let gone = !members.others.contains_key(&claim.owner);
+            claim.epoch >= epoch
+                && claim.owner != members.me
+                && (members.has(&claim.owner, id.hash) || gone && long)
         })
     }
 
@@ -267,6 +281,7 @@ impl Ruler {
             owner: Arc::clone(&me),
         });
         state.first_of_epoch = true;
+        state.owned_since = now;
         for (rule, of) in group.rules.iter().zip(&mut state.rules) {
             of.alerts.collect(now);
             let mut labels: Vec<LabelSet> = match long_ago {
@@ -406,7 +421,7 @@ impl GroupState {
         }
         self.last_slot = Some(slot);
         self.took = summary.took;
-        self.missed = summary.missed;
+        self.missed_elsewhere = summary.missed;
         for (at, rule) in (0_u32..).zip(&mut self.rules) {
             let ailing = summary.ailing.iter().find(|ailing| ailing.rule == at);
             rule.last_evaluation = Some(slot);

@@ -75,6 +75,8 @@ pub struct GroupState {
     pub claim: Option<Claim>,
     /// The epoch under which this node evaluates it; `None` if it does not.
     pub owned: Option<u64>,
+    /// Since when; Unix milliseconds.
+    pub(super) owned_since: i64,
     /// Whether this node evaluated none of its slots yet since it has it.
     pub(super) first_of_epoch: bool,
     /// Its last slot.
@@ -85,6 +87,8 @@ pub struct GroupState {
     pub iterations: u64,
     /// Slots that passed without an evaluation.
     pub missed: u64,
+    /// The same at the node that evaluates it, as far as that is told.
+    pub missed_elsewhere: u64,
     /// The samples of the last slot.
     pub samples: usize,
     /// Its rules, in order.

@@ -1,6 +1,10 @@
 //! One test: the ruler from the first slot to the last moment that somebody asks about.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     data::{Data, shown},
@@ -14,7 +18,7 @@ use crate::{
         engine::Options,
         parse::{Features, parse},
     },
-    ruler::{Effect, Health, RuleSet, Ruler, Settings, Written},
+    ruler::{Effect, Health, Members, RuleRecord, RuleSet, Ruler, Settings, Written},
     time::{Now, Timestamp, format_prom_duration},
 };
 
@@ -64,12 +68,25 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// What nodes keep of alerts, by what it is about.
+type Kept = BTreeMap<u64, Arc<RuleRecord>>;
+
+/// A ruler that begins with the slots after now.
+fn started(set: &Arc<RuleSet>, kept: &Kept, at: i64) -> Ruler {
+    let mut ruler = Ruler::new(Arc::clone(set), now(at));
+    let kept: Vec<_> = kept.values().map(Arc::clone).collect();
+    ruler.learn(&kept, now(at));
+    ruler.members(Members::alone(""), now(at));
+    ruler
+}
+
 struct Rehearsal<'a> {
     test: &'a RuleTest,
     setting: Setting<'a>,
     data: Data,
     set: Arc<RuleSet>,
     ruler: Ruler,
+    kept: Kept,
     /// When alerts are asked for, in the order of time.
     asked: VecDeque<Duration>,
     restarts: VecDeque<(i64, i64)>,
@@ -105,7 +122,8 @@ impl<'a> Rehearsal<'a> {
         asked.dedup();
         Ok(Self {
             data: Data::new(test, millis(step), options)?,
-            ruler: Ruler::new(Arc::clone(&set), now(test.start_timestamp)),
+            ruler: started(&set, &Kept::new(), test.start_timestamp),
+            kept: Kept::new(),
             set,
             asked: asked.into(),
             restarts: test.restarts.iter().map(|one| span(test, one)).collect(),
@@ -137,7 +155,7 @@ impl<'a> Rehearsal<'a> {
         let end = self.end();
         while let Some(slot) = self.ruler.poll_timeout().filter(|slot| *slot <= end) {
             if let Some((_, back)) = self.restarts.pop_front_if(|(from, _)| *from <= slot) {
-                self.ruler = Ruler::new(Arc::clone(&self.set), now(back));
+                self.ruler = started(&self.set, &self.kept, back);
                 continue;
             }
             self.compare_alerts(Some(slot));
@@ -180,7 +198,12 @@ impl<'a> Rehearsal<'a> {
                     self.tell(slot, &written);
                     self.data.write(&written);
                 }
-                Effect::Tell(_) | Effect::Keep(_) | Effect::Say(_) => {}
+                Effect::Keep(records) => {
+                    let alerts = records.into_iter().filter(|one| one.key.alert.is_some());
+                    let kept = alerts.map(|one| (one.key.hash(), Arc::new(one)));
+                    self.kept.extend(kept);
+                }
+                Effect::Tell(_) | Effect::Say(_) => {}
             }
         }
     }

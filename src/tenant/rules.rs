@@ -31,6 +31,9 @@ const COLLECTED_PER_STEP: usize = 2000;
 /// A node whose stream ended evaluates on for so long, unless it is known to be gone: streams are dialled again at once.
 pub(super) const REDIALLED_WITHIN: Duration = Duration::from_secs(3);
 
+/// So long after a node is ready it takes its rules: those that are ready at the same moment hear of each other first.
+const TAKES_AFTER: Duration = Duration::from_secs(1);
+
 /// Another node that evaluates rules.
 #[derive(Debug, Clone)]
 pub(super) struct OtherRuler {
@@ -56,6 +59,8 @@ pub(super) struct RuleStates {
     /// Whether that may have changed since the ruler was told, and what it was told.
     members_changed: bool,
     told: Option<Members>,
+    /// When this node takes its rules; monotonic. `None` as soon as it has, and as long as it is not ready.
+    takes_at: Option<Duration>,
     /// Where dropping what is over goes on, while it is under way.
     pub(super) cursor: Option<u64>,
     /// Whether it was said that there is no room.
@@ -78,10 +83,24 @@ impl RuleStates {
         self.own.as_ref()
     }
 
-    /// When another node counts as gone, if it does not come back.
+    /// When another node counts as gone, if it does not come back, or this one takes its rules.
     pub(super) fn next_due(&self) -> Option<Duration> {
         let lost = self.others.values().filter_map(|other| other.lost);
-        lost.min().map(|lost| lost + REDIALLED_WITHIN)
+        let lost = lost.min().map(|lost| lost + REDIALLED_WITHIN);
+        lost.into_iter().chain(self.takes_at).min()
+    }
+
+    /// Takes in whether this node is ready.
+    pub(super) fn set_ready(&mut self, ready: bool, now: Now) {
+        self.takes_at = ready.then(|| now.mono + TAKES_AFTER);
+        self.members_changed = true;
+    }
+
+    /// Does what is due.
+    pub(super) fn take_in_time(&mut self, now: Now) {
+        if self.takes_at.take_if(|at| *at <= now.mono).is_some() {
+            self.members_changed = true;
+        }
     }
 
     pub(super) fn has_unsaved(&self) -> bool {
@@ -224,7 +243,7 @@ impl Tenant {
         let others = self.rules.others.iter();
         let members = Members {
             me: NodeName::clone(&self.settings.node),
-            ready: self.is_ready() && !self.stopping,
+            ready: self.is_ready() && !self.stopping && self.rules.takes_at.is_none(),
             others: others
                 .map(|(name, other)| (NodeName::clone(name), RuleHashes::clone(&other.hashes)))
                 .collect(),

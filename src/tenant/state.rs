@@ -222,6 +222,7 @@ impl Tenant {
             self.maintain(now);
         }
         if self.rules.next_due().is_some_and(|due| due <= now.mono) {
+            self.rules.take_in_time(now);
             self.refresh_rulers(now);
         }
         self.replicate(now);

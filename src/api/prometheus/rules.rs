@@ -196,7 +196,10 @@ fn one_group(group: &Group, state: &GroupState, rules: Vec<Value>) -> Value {
         "limit": group.definition.limit,
         "evaluationTime": seconds(state.took),
         "lastEvaluation": time(state.last_slot),
-        "missedSlots": state.missed,
+        "missedSlots": match state.owned {
+            Some(_) => state.missed,
+            None => state.missed_elsewhere,
+        },
         "owner": state.claim.as_ref().map_or("", |claim| &*claim.owner),
         "epoch": state.claim.as_ref().map_or(0, |claim| claim.epoch),
     })

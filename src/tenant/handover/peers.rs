@@ -187,14 +187,14 @@ impl Tenant {
     }
 
     /// Whether this node begins flushes from now on.
-    pub fn set_ready(&mut self, ready: bool) {
+    pub fn set_ready(&mut self, ready: bool, now: Now) {
         let Some(handover) = &mut self.handover else {
             return;
         };
         if handover.ready != ready {
             handover.ready = ready;
             handover.rank_again();
-            self.rules.members_change();
+            self.rules.set_ready(ready, now);
             self.tell_facts();
         }
     }

@@ -13,6 +13,7 @@ mod network;
 mod reach;
 mod receiver;
 mod replicas;
+mod rulers;
 mod scenes;
 mod seeds;
 mod source;

@@ -25,6 +25,7 @@ use super::{
     network::{Delivery, Link, NetEvent, Network, address},
     reach::{GRACE, Reach},
     receiver::{Answer, Receiver, Sent},
+    rulers::Ruling,
     source::{Source, Targets},
     starts::Starts,
     trace::Trace,
@@ -160,6 +161,8 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(super) reach: Reach,
     pub(super) starts: Starts,
+    /// The rulers; `None` without rules.
+    pub(super) ruling: Option<Ruling>,
     /// Steps taken.
     pub(crate) steps: u64,
 }
@@ -197,6 +200,7 @@ impl World {
             ledger: Ledger::new(nodes),
             reach: Reach::new(nodes),
             starts: Starts::default(),
+            ruling: None,
             steps: 0,
         };
         for host in &mut world.hosts {
@@ -263,6 +267,7 @@ impl World {
         self.note();
         self.look_up(host, life);
         self.drain(host);
+        self.start_ruler(host);
     }
 
     fn peers_of(&self, host: usize) -> Vec<usize> {
@@ -307,6 +312,7 @@ impl World {
         self.trace.say(self.clock, || format!("kill n{}", host + 1));
         let clock = self.clock;
         self.ledger.crashed(host, clock);
+        self.note_crash();
         self.hosts[host].disk.process_ended(clock, &mut self.chance);
         self.note_unmade(host);
         self.process_ended(host);
@@ -323,6 +329,7 @@ impl World {
             .say(self.clock, || format!("power off n{}", host + 1));
         let clock = self.clock;
         self.ledger.crashed(host, clock);
+        self.note_crash();
         self.hosts[host].disk.power_lost(clock, &mut self.chance);
         self.note_unmade(host);
         self.process_ended(host);
@@ -335,6 +342,7 @@ impl World {
     /// Everything on the disk of a host that is off is gone.
     pub(crate) fn lose_disk(&mut self, host: usize) {
         self.hosts[host].disk.lose();
+        self.note_lost_disk();
         self.forget_told(host);
         self.hosts[host].run = 0;
         let others = (0..self.hosts.len()).filter(|other| *other != host);
@@ -357,6 +365,7 @@ impl World {
         let wrong = self.hosts.iter().any(|host| !host.is_up() || host.paused)
             || pairs_of(count).iter().any(|(a, b)| self.is_cut(*a, *b));
         self.ledger.disturbed(wrong, self.clock);
+        self.note_divided();
         for host in 0..count {
             let answers = |other: &usize| {
                 self.hosts[*other].is_up()
@@ -391,6 +400,7 @@ impl World {
         it.starts_again = false;
         it.backlog.clear();
         it.wake = None;
+        self.note_ruler(host);
         self.note();
     }
 
@@ -408,6 +418,7 @@ impl World {
                 .say(self.clock, || format!("pause n{}", host + 1));
             self.hosts[host].paused = true;
             self.network.pause(host, true);
+            self.note_ruler(host);
             self.note();
         }
     }
@@ -425,6 +436,7 @@ impl World {
         for input in std::mem::take(&mut self.hosts[host].backlog) {
             self.deliver(host, life, input);
         }
+        self.note_ruler(host);
     }
 
     /// Cuts the ways from each of one side to each of the other, in this direction only.
@@ -548,7 +560,7 @@ impl World {
         self.deliver(host, life, input);
     }
 
-    fn command(&mut self, host: usize, request: Request) -> ReplyTo {
+    pub(super) fn command(&mut self, host: usize, request: Request) -> ReplyTo {
         let reply_to = ReplyTo(self.next_reply);
         self.next_reply += 1;
         let life = self.hosts[host].life;
@@ -860,7 +872,8 @@ impl World {
                 }
                 self.take_network();
             }
-            Effect::Ruler(_) | Effect::Ready => {}
+            Effect::Ruler(news) => self.tell_ruler(host, news),
+            Effect::Ready => {}
             Effect::Stopped => {
                 self.trace.say(clock, || format!("stopped n{}", host + 1));
                 let again = self.hosts[host].starts_again;

@@ -1,0 +1,10 @@
+//! Rulers on the nodes of the mesh: the real core of rules, the real replication, endpoints that answer what is true, as
+//! far as they can be reached.
+
+mod check;
+mod ruling;
+mod seeds;
+mod story;
+mod truth;
+
+pub(super) use ruling::Ruling;
