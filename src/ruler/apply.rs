@@ -12,7 +12,9 @@ use super::{
     set::{GroupKey, Rule, RuleKey, millis},
     state::{Health, RuleState},
 };
-use crate::{config::OnPartial, labels::LabelSet, promql::Point, time::Timestamp};
+use crate::{
+    cluster::NodeName, config::OnPartial, labels::LabelSet, promql::Point, time::Timestamp,
+};
 
 /// How an evaluation ended.
 #[derive(Debug)]
@@ -182,10 +184,15 @@ impl Ruler {
             epoch,
             slot: spot.slot,
         };
+        let node = self.node_of(&group);
         let record = |labels| {
-            told(group.clone(), rule.key.clone(), labels, version, |labels| {
-                state.alerts.tell_others(labels, version)
-            })
+            told(
+                (node.clone(), group.clone()),
+                rule.key.clone(),
+                labels,
+                version,
+                |labels| state.alerts.tell_others(labels, version),
+            )
         };
         if !changed.is_empty() {
             let records = changed.into_iter().map(record).collect();
@@ -195,7 +202,7 @@ impl Ruler {
 
     pub(super) fn forget(
         &mut self,
-        group: &GroupKey,
+        group: &(Option<NodeName>, GroupKey),
         rule: &RuleKey,
         state: &RuleState,
         version: Version,

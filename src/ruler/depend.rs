@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
+    federation::{Claim, Local as _, OwnMetrics},
     labels::{LabelSet, MatchOp, Matcher},
     promql::{
         ast::Expr,
@@ -70,6 +71,17 @@ impl Read {
     pub fn is_named(&self) -> bool {
         let mut names = self.matchers.iter().filter(|one| one.name() == "__name__");
         names.any(|matcher| !matcher.matches_value(""))
+    }
+
+    /// Whether it reads what the node that evaluates measures of itself ([`crate::federation::OwnMetrics`]).
+    #[must_use]
+    pub fn is_of_node(&self) -> bool {
+        let own = OwnMetrics::default().claim();
+        self.matchers.iter().any(|matcher| {
+            let named =
+                |claim: &Claim| matcher.name() == claim.label && matcher.value() == claim.value;
+            matcher.op() == MatchOp::Equal && own.as_ref().is_some_and(named)
+        })
     }
 
     /// Whether series of an output may be among those that it reads.

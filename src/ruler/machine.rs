@@ -16,7 +16,7 @@ use super::{
     state::{Gone, States},
     wave::Wave,
 };
-use crate::{promql::ast::Expr, time::Now};
+use crate::{cluster::NodeName, promql::ast::Expr, time::Now};
 
 /// Rules of a group that are evaluated at once, if they do not read each other and the group does not say.
 const CONCURRENCY: usize = 4;
@@ -42,6 +42,15 @@ pub struct Ruler {
     pub(super) effects: VecDeque<Effect>,
     /// Since when the present set is in force: slots before are nobody's fault.
     since: i64,
+}
+
+/// A group whose alerts end with their rules.
+#[derive(Clone, Debug)]
+struct Ending {
+    /// Under which this node has it.
+    epoch: u64,
+    /// Whose records its are, if they are of this node alone.
+    node: Option<NodeName>,
 }
 
 /// A rule under way.
@@ -103,7 +112,7 @@ impl Ruler {
 
     /// The groups whose alerts end with their rules, with the epochs under which this node has them: those that nobody
     /// else goes on with.
-    fn ends(&self) -> BTreeMap<GroupKey, u64> {
+    fn ends(&self) -> BTreeMap<GroupKey, Ending> {
         let mut ends = BTreeMap::new();
         for (component, id) in self.set.components.iter().zip(&self.set.ids) {
             if self.others_have(id) {
@@ -114,7 +123,8 @@ impl Ruler {
                 if let (Some(key), Some(epoch)) =
                     (self.group_key(*at), state.and_then(|of| of.owned))
                 {
-                    ends.insert(key, epoch);
+                    let node = self.node_of(&key);
+                    ends.insert(key, Ending { epoch, node });
                 }
             }
         }
@@ -127,17 +137,18 @@ impl Ruler {
         self.waves = self.set.components.iter().map(|_| None).collect();
     }
 
-    fn end(&mut self, gone: Gone, ends: &BTreeMap<GroupKey, u64>, now: Now) {
+    fn end(&mut self, gone: Gone, ends: &BTreeMap<GroupKey, Ending>, now: Now) {
         let at = now.wall.unix_millis();
         for (group, rule, interval, mut state) in gone.rules {
-            let Some(epoch) = ends.get(&group).copied() else {
+            let Some(Ending { epoch, node }) = ends.get(&group).cloned() else {
                 continue;
             };
             state.alerts.end(at);
             self.tell_of(&mut state, at, interval, "");
             let ended = state.alive.end(at);
             self.write(ended);
-            self.forget(&group, &rule, &state, Version { epoch, slot: at });
+            let version = Version { epoch, slot: at };
+            self.forget(&(node, group), &rule, &state, version);
         }
     }
 

@@ -51,6 +51,9 @@ impl Members {
     /// The owner of a component that this node has; `None` if there is nobody.
     fn owner(&self, id: &ComponentId) -> Option<&NodeName> {
         let own = self.ready.then_some(&self.me);
+        if id.everywhere {
+            return own;
+        }
         let others = self.others.iter();
         let others = others.filter(|(_, hashes)| hashes.contains(&id.hash));
         let all = others.map(|(name, _)| name).chain(own);
@@ -87,8 +90,8 @@ impl Ruler {
         self.settle_owners(now);
     }
 
-    /// Takes in what was kept before the start, or what other nodes know. Records of rules that this node does not have are
-    /// passed over: they are to be given again with other rules.
+    /// Takes in what was kept before the start, or what other nodes know, but nothing that is of another node alone. Records
+    /// of rules that this node does not have are passed over: they are to be given again with other rules.
     pub fn learn(&mut self, records: &[Arc<RuleRecord>], now: Now) {
         let at = now.wall.unix_millis();
         let set = Arc::clone(&self.set);
@@ -96,6 +99,10 @@ impl Ruler {
             let Some(group) = set.place_of(&record.key.group) else {
                 continue;
             };
+            let everywhere = set.groups.get(group).is_some_and(|group| group.everywhere);
+            if record.key.node.is_some() != everywhere {
+                continue;
+            }
             match (&record.key.alert, &record.value) {
                 (None, RuleValue::Group(summary)) => {
                     self.learn_group(group, record.version, summary);
@@ -273,6 +280,7 @@ impl Ruler {
         // The slot of now may be evaluated yet, and what comes of it must count.
         let slot = group.cadence.slot(now).saturating_sub(1);
         let version = Version { epoch, slot };
+        let node = group.everywhere.then(|| Arc::clone(&me));
         let last = state.last_slot;
         let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);
         state.owned = Some(epoch);
@@ -291,7 +299,7 @@ impl Ruler {
             labels.extend(of.alerts.all().map(|(labels, _)| labels.clone()));
             for labels in labels {
                 records.push(told(
-                    group.key.clone(),
+                    (node.clone(), group.key.clone()),
                     rule.key.clone(),
                     labels,
                     version,
@@ -307,7 +315,7 @@ impl Ruler {
             ..state.summary()
         };
         records.push(RuleRecord {
-            key: RuleRecordKey::group(group.key.clone()),
+            key: RuleRecordKey::group(node, group.key.clone()),
             version: Version {
                 epoch,
                 slot: last.unwrap_or(slot),
@@ -351,7 +359,10 @@ impl Ruler {
             };
             let Some(epoch) = state.owned else { continue };
             records.push(RuleRecord {
-                key: RuleRecordKey::group(group.key.clone()),
+                key: RuleRecordKey::group(
+                    group.everywhere.then(|| Arc::clone(&me)),
+                    group.key.clone(),
+                ),
                 version: Version { epoch, slot },
                 value: RuleValue::Group(GroupSummary {
                     owner: Arc::clone(&me),
@@ -370,8 +381,15 @@ impl Ruler {
         let members = self.members.as_ref();
         members.is_some_and(|members| {
             let mut others = members.others.values();
-            others.any(|hashes| hashes.contains(&id.hash))
+            !id.everywhere && others.any(|hashes| hashes.contains(&id.hash))
         })
+    }
+
+    /// Whose records those of a group are, if they are of this node alone.
+    pub(super) fn node_of(&self, group: &GroupKey) -> Option<NodeName> {
+        let place = self.set.place_of(group)?;
+        let everywhere = self.set.groups.get(place)?.everywhere;
+        everywhere.then(|| self.me())
     }
 
     pub(super) fn me(&self) -> NodeName {
@@ -382,7 +400,7 @@ impl Ruler {
 
 /// The record of an alert, whose state `state` gives.
 pub(super) fn told(
-    group: GroupKey,
+    (node, group): (Option<NodeName>, GroupKey),
     rule: RuleKey,
     labels: LabelSet,
     version: Version,
@@ -393,7 +411,7 @@ pub(super) fn told(
         None => RuleValue::Forgotten,
     };
     RuleRecord {
-        key: RuleRecordKey::alert(group, rule, labels),
+        key: RuleRecordKey::alert(node, group, rule, labels),
         version,
         value,
     }

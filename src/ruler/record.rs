@@ -13,7 +13,7 @@ use super::{
     owner::Members,
     set::{GroupKey, RuleKey},
 };
-use crate::labels::LabelSet;
+use crate::{cluster::NodeName, labels::LabelSet};
 
 /// How long a record counts after its slot; milliseconds. Owners write their alerts again before that
 /// ([`WRITTEN_AGAIN`]), so what expires is of rules that nobody has any more, or was forgotten.
@@ -30,6 +30,8 @@ const MISSING: usize = 16;
 /// What a record is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RuleRecordKey {
+    /// The node, of a group that each node evaluates for itself.
+    pub node: Option<NodeName>,
     /// The group.
     pub group: GroupKey,
     /// The rule and the labels of its alert; `None` if the record is about the group itself.
@@ -137,15 +139,16 @@ impl RuleRecord {
 impl RuleRecordKey {
     /// Of a group.
     #[must_use]
-    pub fn group(group: GroupKey) -> Self {
-        Self { group, alert: None }
+    pub fn group(node: Option<NodeName>, group: GroupKey) -> Self {
+        let alert = None;
+        Self { node, group, alert }
     }
 
     /// Of an alert.
     #[must_use]
-    pub fn alert(group: GroupKey, rule: RuleKey, labels: LabelSet) -> Self {
+    pub fn alert(node: Option<NodeName>, group: GroupKey, rule: RuleKey, labels: LabelSet) -> Self {
         let alert = Some((rule, labels));
-        Self { group, alert }
+        Self { node, group, alert }
     }
 
     /// A hash of it, the same on all nodes.
@@ -160,6 +163,10 @@ impl RuleRecordKey {
             contents.size(rule.number);
             contents.labels(&rule.labels);
             contents.labels(labels);
+        }
+        if let Some(node) = &self.node {
+            contents.text("node");
+            contents.text(node);
         }
         contents.finish()
     }

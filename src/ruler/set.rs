@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::{
     alerting::Terms,
     cadence::{Cadence, spread},
-    depend::{self, Component, Output, Ties},
+    depend::{self, Component, Output, Read, Ties},
     record::{Contents, RuleHashes},
     words::Words,
 };
@@ -60,6 +60,8 @@ pub struct ComponentId {
     pub name: Arc<str>,
     /// A hash of all that decides what comes of its rules.
     pub hash: u64,
+    /// Whether each node evaluates it for itself: its rules read what the node measures of itself.
+    pub everywhere: bool,
 }
 
 /// A group.
@@ -75,6 +77,8 @@ pub struct Group {
     pub definition: RuleGroup,
     /// Its rules, in order.
     pub rules: Vec<Arc<Rule>>,
+    /// See [`ComponentId::everywhere`].
+    pub everywhere: bool,
 }
 
 /// What identifies a group over reloads and nodes.
@@ -158,11 +162,12 @@ impl RuleSet {
         for component in &components {
             let id = ComponentId::of(component, &groups, &settings);
             // What joins later moves the others seldom.
-            let offset = spread(&id.name);
+            let (offset, everywhere) = (spread(&id.name), id.everywhere);
             ids.push(id);
             for at in &component.groups {
                 if let Some(group) = groups.get_mut(*at) {
                     group.spread(offset);
+                    group.everywhere = everywhere;
                 }
             }
         }
@@ -197,7 +202,7 @@ impl ComponentId {
         );
         contents.text(&format!("{common:?}"));
         let groups = component.groups.iter().filter_map(|at| groups.get(*at));
-        let mut name = None;
+        let (mut name, mut everywhere) = (None, false);
         for group in groups {
             let joined = group.key.joined();
             contents.text(&joined);
@@ -214,12 +219,14 @@ impl ComponentId {
                 let of = &rule.definition;
                 let what = (&of.kind, &of.text, &of.labels, rule.on_partial);
                 contents.text(&format!("{what:?}"));
+                everywhere |= rule.ties.reads.iter().any(Read::is_of_node);
             }
             name = Some(name.map_or(joined.clone(), |first: String| first.min(joined)));
         }
         Self {
             name: name.unwrap_or_default().into(),
             hash: contents.finish(),
+            everywhere,
         }
     }
 }
@@ -244,6 +251,7 @@ impl Group {
             cadence: Cadence::new(interval, 0),
             query_offset: millis(definition.query_offset.unwrap_or(settings.query_offset)),
             rules: rules.collect(),
+            everywhere: false,
             definition,
         }
     }

@@ -35,6 +35,8 @@ struct PbRule {
     instance: Option<PbInstance>,
     #[prost(message, optional, tag = "8")]
     summary: Option<PbSummary>,
+    #[prost(string, optional, tag = "9")]
+    node: Option<String>,
 }
 
 /// Which alert of the group.
@@ -124,6 +126,7 @@ pub fn encode_rule(tenant: &str, record: &RuleRecord) -> Vec<u8> {
         slot: record.version.slot,
         instance,
         summary,
+        node: record.key.node.as_ref().map(ToString::to_string),
     })
 }
 
@@ -156,6 +159,7 @@ pub fn decode_rule(bytes: &[u8]) -> Result<(Arc<str>, RuleRecord), RecordError> 
     };
     let record = RuleRecord {
         key: RuleRecordKey {
+            node: pb.node.map(Into::into),
             group: GroupKey {
                 file: pb.file.into(),
                 name: pb.group.into(),
@@ -326,8 +330,10 @@ mod tests {
             instance().prop_map(RuleValue::Alert),
             summary().prop_map(RuleValue::Group),
         ];
-        (value, 0..3_u64, 0..3_i64, "[a-b]", labels()).prop_map(
-            |(value, epoch, slot, name, labels)| {
+        let node = prop::option::of("[a-b]{0,1}");
+        (value, 0..3_u64, 0..3_i64, "[a-b]", labels(), node).prop_map(
+            |(value, epoch, slot, name, labels, node)| {
+                let node = node.map(Into::into);
                 let group = GroupKey {
                     file: "rules.yml".into(),
                     name: "g".into(),
@@ -340,9 +346,9 @@ mod tests {
                 };
                 RuleRecord {
                     key: match &value {
-                        RuleValue::Group(_) => RuleRecordKey::group(group),
+                        RuleValue::Group(_) => RuleRecordKey::group(node, group),
                         RuleValue::Forgotten | RuleValue::Alert(_) => {
-                            RuleRecordKey::alert(group, rule, labels)
+                            RuleRecordKey::alert(node, group, rule, labels)
                         }
                     },
                     version: Version { epoch, slot },

@@ -164,7 +164,9 @@ impl Tenant {
     /// Takes in what rules this node's ruler has; it is then told all that is known, and who is there.
     pub fn describe_rules(&mut self, hashes: RuleHashes) {
         self.rules.own = Some(hashes);
-        self.rules.news = self.rules.records.values().map(Arc::clone).collect();
+        let records = self.rules.records.values();
+        let records = records.filter(|record| self.concerns(record));
+        self.rules.news = records.map(Arc::clone).collect();
         self.rules.told = None;
         self.rules.members_change();
         self.tell_facts();
@@ -188,10 +190,16 @@ impl Tenant {
             return false;
         }
         self.persistence.changed(now);
-        if self.rules.own.is_some() {
+        if self.rules.own.is_some() && self.concerns(&record) {
             self.rules.news.push(record);
         }
         true
+    }
+
+    /// Whether a record is of no other node alone.
+    fn concerns(&self, record: &RuleRecord) -> bool {
+        let node = record.key.node.as_ref();
+        node.is_none_or(|node| *node == self.settings.node)
     }
 
     /// Continues from what was saved.

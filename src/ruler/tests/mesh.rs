@@ -65,7 +65,8 @@ impl Mesh {
             }
         }
         let mut ruler = Ruler::new(rules(text), now(self.now));
-        let records: Vec<_> = kept.values().cloned().collect();
+        let records = kept.values().filter(|record| concerns(record, name));
+        let records: Vec<_> = records.cloned().collect();
         ruler.learn(&records, now(self.now));
         let node = Node {
             ruler,
@@ -97,6 +98,7 @@ impl Mesh {
                 false => node.sees.remove(other),
             };
         }
+        self.tell_members();
         if sees {
             let kept: Vec<_> = [one, other]
                 .iter()
@@ -104,9 +106,9 @@ impl Mesh {
                 .collect();
             for name in [one, other] {
                 self.teach(name, &kept);
+                self.settle(name, &mut |_| x());
             }
         }
-        self.tell_members();
     }
 
     fn hashes(&self, name: &str) -> RuleHashes {
@@ -115,7 +117,7 @@ impl Mesh {
 
     fn tell_members(&mut self) {
         let names: Vec<NodeName> = self.nodes.keys().cloned().collect();
-        for name in names {
+        for name in names.clone() {
             let node = &self.nodes[&name];
             let others = node.sees.iter();
             let others = others.filter(|other| self.nodes.get(*other).is_some_and(|it| it.ready));
@@ -132,6 +134,9 @@ impl Mesh {
                 .unwrap()
                 .ruler
                 .members(members, at);
+        }
+        // All know who is there before anybody says what it does about it.
+        for name in names {
             self.settle(&name, &mut |_| x());
         }
     }
@@ -142,6 +147,7 @@ impl Mesh {
         let news = records
             .iter()
             .filter(|record| merge(&mut node.kept, record));
+        let news = news.filter(|record| concerns(record, name));
         let news: Vec<_> = news.cloned().collect();
         node.ruler.learn(&news, at);
     }
@@ -240,6 +246,10 @@ impl Mesh {
         told.filter(|(at, told)| told.ends_at.unix_millis() <= *at)
             .count()
     }
+}
+
+fn concerns(record: &RuleRecord, name: &str) -> bool {
+    record.key.node.as_ref().is_none_or(|node| **node == *name)
 }
 
 fn merge(kept: &mut BTreeMap<u64, Arc<RuleRecord>>, record: &Arc<RuleRecord>) -> bool {
@@ -382,6 +392,28 @@ fn a_node_that_stops_hands_over_at_once() {
     // What it had under way counts no more.
     mesh.run(100, |_| x());
     assert!(mesh.nodes[&*second].asked.len() == 1);
+}
+
+#[test]
+fn rules_about_the_node_itself_are_evaluated_by_each_node_for_itself() {
+    let own = ONE.replace("expr: x > 0", "expr: 'x{watchfire=\"self\"} > 0'");
+    let mut mesh = Mesh::new(&["a", "b"], &own);
+    let fires = |name: &str| if name == "a" { x() } else { of(&[]) };
+    mesh.run(70, fires);
+    assert_eq!(mesh.owners(), ["a", "b"]);
+    let begun = mesh.alert("a").unwrap();
+    assert!(mesh.alert("b").is_none());
+    assert_eq!((mesh.epoch("a"), mesh.epoch("b")), (1, 1));
+    mesh.start("a", &own, true);
+    assert_eq!((mesh.epoch("a"), mesh.epoch("b")), (2, 1));
+    mesh.run(200, fires);
+    let fired = mesh.alert("a").unwrap();
+    assert_eq!(
+        (fired.phase, fired.active_at),
+        (Phase::Firing, begun.active_at)
+    );
+    assert!(mesh.alert("b").is_none());
+    assert!(mesh.nodes["b"].told.is_empty());
 }
 
 #[test]

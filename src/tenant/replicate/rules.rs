@@ -68,10 +68,10 @@ mod tests {
                     owner: "a".into(),
                     ..GroupSummary::default()
                 };
-                (RuleRecordKey::group(group), RuleValue::Group(summary))
+                (RuleRecordKey::group(None, group), RuleValue::Group(summary))
             }
             _ => (
-                RuleRecordKey::alert(group, rule, labels),
+                RuleRecordKey::alert(None, group, rule, labels),
                 RuleValue::Forgotten,
             ),
         };

@@ -122,7 +122,7 @@ fn rules(world: &World) -> Vec<RuleRecord> {
         labels: LabelSet::from_pairs([("severity", "page")]),
         number: 0,
     };
-    let key = |instance| RuleRecordKey::alert(group.clone(), rule.clone(), labels(instance));
+    let key = |instance| RuleRecordKey::alert(None, group.clone(), rule.clone(), labels(instance));
     let instance = Instance {
         source: LabelSet::from_pairs([("instance", "a")]),
         annotations: LabelSet::from_pairs([("summary", "a is down")]),
@@ -151,7 +151,7 @@ fn rules(world: &World) -> Vec<RuleRecord> {
     let contents = [
         (key("a"), RuleValue::Alert(instance)),
         (
-            RuleRecordKey::group(group.clone()),
+            RuleRecordKey::group(Some("n1".into()), group.clone()),
             RuleValue::Group(summary),
         ),
         (key("b"), RuleValue::Forgotten),
