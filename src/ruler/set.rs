@@ -202,7 +202,7 @@ impl ComponentId {
         );
         contents.text(&format!("{common:?}"));
         let groups = component.groups.iter().filter_map(|at| groups.get(*at));
-        let (mut name, mut everywhere) = (None, false);
+        let (mut name, mut everywhere) = (None::<String>, false);
         for group in groups {
             let joined = group.key.joined();
             contents.text(&joined);
@@ -221,7 +221,10 @@ impl ComponentId {
                 contents.text(&format!("{what:?}"));
                 everywhere |= rule.ties.reads.iter().any(Read::is_of_node);
             }
-            name = Some(name.map_or(joined.clone(), |first: String| first.min(joined)));
+            name = Some(match name.take() {
+                Some(first) => joined.min(first),
+                None => joined,
+            });
         }
         Self {
             name: name.unwrap_or_default().into(),
