@@ -96,6 +96,14 @@ impl Ruler {
         ruler
     }
 
+    /// A ruler that evaluates all of these rules, in no mesh.
+    #[must_use]
+    pub fn alone(set: Arc<RuleSet>, now: Now) -> Self {
+        let mut ruler = Self::new(set, now);
+        ruler.members(Members::alone(""), now);
+        ruler
+    }
+
     /// Puts other rules into force. Rules that stay keep their state, whatever else changed; alerts of rules that are gone
     /// end, unless another node has these rules still. Evaluations under way count no more.
     pub fn load(&mut self, set: Arc<RuleSet>, now: Now) {

@@ -36,7 +36,7 @@ impl Course {
         (from, to): (i64, i64),
     ) -> Self {
         Self {
-            ruler: Ruler::new(set, now(from)),
+            ruler: Ruler::alone(set, now(from)),
             answers: Arc::new(Answers::new(federation, to)),
             places: Arc::new(Semaphore::new(EVALUATIONS)),
             to,

@@ -26,7 +26,7 @@ use crate::{
         Clock, Handle, HttpClients, TellRuler, alertmanagers::Alertmanagers,
         remote_write::RemoteWriter, spawn, spawn_thread,
     },
-    ruler::Ruler,
+    ruler::{RuleHashes, Ruler},
 };
 
 /// How long a reader waits for the thread.
@@ -123,11 +123,14 @@ impl Rules {
             (delivery, node, writer),
             (sender, messages),
         );
+        let node = driver.node.clone();
         spawn_thread("ruler", move || {
             // The node goes on to notify of what others post.
             if catch_unwind(AssertUnwindSafe(|| driver.run())).is_err() {
+                // Other nodes take over what was evaluated here.
+                node.describe_rules(RuleHashes::default());
                 tracing::error!(
-                    "the ruler ended by a bug: no rule is evaluated until Watchfire is started again"
+                    "the ruler ended by a bug: no rule is evaluated here until Watchfire is started again"
                 );
             }
         })?;
