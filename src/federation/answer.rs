@@ -107,6 +107,12 @@ impl Certainty {
         !self.holes.iter().any(within)
     }
 
+    /// The labels of each missing partition by which elements that depend on it are known.
+    #[must_use]
+    pub fn holes(&self) -> &[LabelSet] {
+        &self.holes
+    }
+
     /// Whether all elements are.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -80,8 +80,6 @@ pub struct Terms {
     pub keep_firing_for: i64,
     /// Alerts that it may have; 0 for any number.
     pub limit: usize,
-    /// How long what is unknown stays as it is; afterwards an answer counts as if it were complete.
-    pub hold_for: i64,
 }
 
 /// The alerts of a rule by their labels.
@@ -101,8 +99,6 @@ pub(super) struct Progress {
     pub(super) refused: usize,
     /// How many are as they were because it is unknown whether their condition holds.
     pub(super) held: usize,
-    /// How many count as decided because they were unknown for too long.
-    pub(super) given_up: usize,
 }
 
 /// Two elements of a result became one alert.
@@ -307,7 +303,8 @@ impl Instance {
         terms: Terms,
         progress: &mut Progress,
     ) {
-        if !element.proven && !certain(&element.source) && self.holds(at, terms, progress) {
+        if !element.proven && !certain(&element.source) {
+            self.stays(at, progress);
             return;
         }
         self.held_since = None;
@@ -336,7 +333,8 @@ impl Instance {
         if self.phase == Phase::Resolved {
             return;
         }
-        if !certain(&self.source) && self.holds(at, terms, progress) {
+        if !certain(&self.source) {
+            self.stays(at, progress);
             return;
         }
         self.held_since = None;
@@ -349,16 +347,10 @@ impl Instance {
         self.resolve(at);
     }
 
-    /// Whether what is unknown of it stays as it is.
-    fn holds(&mut self, at: i64, terms: Terms, progress: &mut Progress) -> bool {
-        let since = *self.held_since.get_or_insert(at);
-        let holds = at.saturating_sub(since) < terms.hold_for;
-        if holds {
-            progress.held += 1;
-        } else {
-            progress.given_up += 1;
-        }
-        holds
+    /// It is unknown how it is.
+    fn stays(&mut self, at: i64, progress: &mut Progress) {
+        self.held_since.get_or_insert(at);
+        progress.held += 1;
     }
 
     fn fire_if_due(&mut self, at: i64, hold: i64) {

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use super::{
     alerting::{Alerts, Element, Phase, Progress, Version},
     effect::{Answered, Effect, Told, Word},
+    holes::depends,
     machine::Ruler,
     owner::told,
     record::RuleRecord,
@@ -13,7 +14,8 @@ use super::{
     state::{Health, RuleState},
 };
 use crate::{
-    cluster::NodeName, config::OnPartial, labels::LabelSet, promql::Point, time::Timestamp,
+    cluster::NodeName, config::OnPartial, federation::Certainty, labels::LabelSet, promql::Point,
+    time::Timestamp,
 };
 
 /// How an evaluation ended.
@@ -101,7 +103,11 @@ impl Ruler {
             ));
         }
         let accepts = rule.on_partial == OnPartial::Accept;
-        let certain = |labels: &LabelSet| accepts || answered.certainty.is_certain(labels);
+        let known = match accepts {
+            true => Certainty::default(),
+            false => self.decide(state, rule, spot, &answered),
+        };
+        let certain = |labels: &LabelSet| known.is_certain(labels);
         match outcome {
             Ok(elements) => {
                 let progress = self.apply_alerts(state, rule, spot, elements, &certain)?;
@@ -161,17 +167,42 @@ impl Ruler {
         let written = written.map_err(|error| error.to_string())?;
         self.count(spot, written.len());
         self.write(written);
-        if progress.given_up > 0 {
+        Ok(progress)
+    }
+
+    /// What of an answer counts: what lacks a partition for too long counts as if it were complete.
+    fn decide(
+        &mut self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        answered: &Answered,
+    ) -> Certainty {
+        let hold_for = millis(self.set.settings.hold_for);
+        let alerts = &state.alerts;
+        let held = |hole: &LabelSet| {
+            let held = alerts
+                .active()
+                .filter(|(_, one)| depends(&one.source, hole));
+            held.filter_map(|(_, one)| one.held_since)
+                .collect::<Vec<_>>()
+        };
+        let decided = state
+            .holes
+            .take(&answered.certainty, spot.slot, hold_for, |hole| {
+                held(hole).into_iter().min()
+            });
+        if !decided.given_up.is_empty() {
             self.effects.push_back(Effect::Say(Word::GaveUp {
                 group: self
                     .group_key(spot.group)
                     .map(|key| key.joined())
                     .unwrap_or_default(),
                 rule: rule.name().to_owned(),
-                alerts: progress.given_up,
+                alerts: decided.given_up.iter().map(|hole| held(hole).len()).sum(),
             }));
         }
-        Ok(progress)
+        decided.certainty
     }
 
     /// Has other nodes told what became of alerts.

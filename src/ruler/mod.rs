@@ -6,6 +6,7 @@
 mod cadence;
 
 mod alerting;
+mod holes;
 mod recording;
 
 mod depend;

@@ -292,7 +292,6 @@ impl Rule {
                 hold,
                 keep_firing_for,
                 limit: group.limit,
-                hold_for: millis(settings.hold_for),
             },
             reads_own: false,
             grows: keeps_elements(&definition.expr),

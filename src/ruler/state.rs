@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     alerting::Alerts,
+    holes::Holes,
     recording::Alive,
     set::{GroupKey, RuleKey, RuleSet},
 };
@@ -51,6 +52,8 @@ pub struct RuleState {
     pub missing: Vec<String>,
     /// How many elements are as they were because of them.
     pub held: usize,
+    /// Since when each of them is missing, by the labels of what depends on it.
+    pub(super) holes: Holes,
     /// How many slots passed without an evaluation.
     pub missed: u64,
     /// Evaluations.

@@ -90,6 +90,27 @@ fn holding_is_bounded_and_its_end_is_said() {
 }
 
 #[test]
+fn after_holding_what_is_there_begins_and_the_rest_ends_for_good() {
+    let hold_for = i64::try_from(settings().hold_for.as_secs()).unwrap();
+    let hole: &[(&str, &str)] = &[];
+    // What a part does not prove begins, too.
+    let mut new = with("", "count(up == 1) < 7");
+    new.run(hold_for - 60, |_| without(hole, of(&[(&[], 5.0)])));
+    assert_eq!(new.phase(), None);
+    new.run(hold_for + 120, |_| without(hole, of(&[(&[], 5.0)])));
+    assert_eq!(new.phase(), Some(Phase::Firing));
+    // It is not held once more, and the log says it once.
+    new.run(2 * hold_for + 120, |_| without(hole, of(&[])));
+    assert_eq!(new.phase(), Some(Phase::Resolved));
+    let gave_up = |word: &&Word| matches!(word, Word::GaveUp { .. });
+    assert_eq!(new.said.iter().filter(gave_up).count(), 1);
+    // A partition that answered in between is waited for anew.
+    new.run(2 * hold_for + 240, |_| of(&[]));
+    new.run(2 * hold_for + 360, |_| without(hole, of(&[(&[], 5.0)])));
+    assert_eq!(new.phase(), Some(Phase::Resolved));
+}
+
+#[test]
 fn abort_fails_and_accept_believes() {
     let mut abort = with(", on_partial: abort", "up == 0");
     abort.run(30, |_| of(BOTH));
