@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context as _, Result};
 use watchfire::{
     labels::{MatchOp, MatcherMode},
-    nflog::{LogKey, NflogEntry, ReceiverKey},
+    nflog::{LogKey, NflogEntry, ReceiverKey, Trail},
     silence::{MatcherText, Silence, check_matcher_sets},
     storage::{write_nflog_file, write_silences_file},
     time::Timestamp,
@@ -100,6 +100,7 @@ fn entry(index: u64, now: Timestamp) -> NflogEntry {
         held: Arc::default(),
         receiver_data: BTreeMap::new(),
         repeat_interval: Duration::from_hours(96),
+        trail: Trail::default(),
         expires_at: now.plus(5 * DAY),
     }
 }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use super::Trail;
 use crate::time::Timestamp;
 
 /// One integration of one receiver, as Alertmanager's log names it. Prints as `team/webhook/0`.
@@ -102,6 +103,8 @@ pub struct NflogEntry {
     pub receiver_data: BTreeMap<String, ReceiverValue>,
     /// Of the route at the time; Alertmanager forgets an entry after twice as long.
     pub repeat_interval: Duration,
+    /// Which notifications it knows of.
+    pub trail: Trail,
     /// When it may be forgotten if its group is gone.
     pub expires_at: Timestamp,
 }
@@ -136,6 +139,7 @@ impl NflogEntry {
             .then_with(|| self.held.cmp(&other.held))
             .then_with(|| self.repeat_interval.cmp(&other.repeat_interval))
             .then_with(|| cmp_data(&self.receiver_data, &other.receiver_data))
+            .then_with(|| self.trail.cmp(&other.trail))
             // Each node renews the expiry of what its groups use: the last to say who was told.
             .then_with(|| self.expires_at.cmp(&other.expires_at))
     }
@@ -164,6 +168,40 @@ impl NflogEntry {
             held: held.into_iter().collect(),
             ..self.clone()
         }
+    }
+
+    /// What is known where two sides of a cut told on without each other: nobody can say which of them told last. Who is
+    /// said to fire by both fires for the receiver, too; whom both or only one of them told of as resolved is resolved.
+    /// Everything else is told again: if it fires, and its end even if that comes first. `None` if one of the entries knows
+    /// what the other says.
+    ///
+    /// Commutative, associative and idempotent in who was told what.
+    #[must_use]
+    pub fn joined(&self, other: &Self) -> Option<Self> {
+        if !self.trail.is_apart(&other.trail) {
+            return None;
+        }
+        let both = self.firing.iter().filter(|hash| other.has_firing([**hash]));
+        let firing: BTreeSet<u64> = both.copied().collect();
+        let lists = [&self.firing, &other.firing, &self.held, &other.held];
+        let unclear = lists.into_iter().flat_map(|list| list.iter().copied());
+        let unclear: BTreeSet<u64> = unclear.filter(|hash| !firing.contains(hash)).collect();
+        let ended = self.resolved.iter().chain(&*other.resolved).copied();
+        let ended = ended.filter(|hash| !firing.contains(hash) && !unclear.contains(hash));
+        let resolved: BTreeSet<u64> = ended.collect();
+        let newer = if self.precedence(other).is_lt() {
+            other
+        } else {
+            self
+        };
+        Some(Self {
+            edit: newer.edit.saturating_add(1),
+            firing: firing.into_iter().collect(),
+            resolved: resolved.into_iter().collect(),
+            held: unclear.into_iter().collect(),
+            trail: self.trail.joined(&other.trail),
+            ..newer.clone()
+        })
     }
 
     /// Whether an entry differs in nothing but its expiry.

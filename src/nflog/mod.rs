@@ -6,9 +6,11 @@
 mod entry;
 mod stats;
 mod store;
+mod trail;
 pub(crate) mod wire;
 
 pub use entry::{LogKey, NflogEntry, ReceiverKey, ReceiverValue};
 pub use stats::NflogStats;
 pub use store::{Collected, Nflog};
+pub use trail::{Teller, Trail};
 pub use wire::NflogWireError;

@@ -36,8 +36,12 @@ impl Nflog {
     }
 
     /// Enters what was told. An entry that is not newer than the one in place (by sequence number, then by time) is
-    /// refused, as Alertmanager refuses an older timestamp; returns what to persist if the log changed.
+    /// refused, as Alertmanager refuses an older timestamp; one that was told without knowing of the one in place is joined
+    /// with it. Returns what to persist if the log changed.
     pub fn log(&mut self, entry: NflogEntry) -> Option<Arc<NflogEntry>> {
+        if let Some(joined) = self.join(&entry) {
+            return Some(joined);
+        }
         if let Some(own) = self.get(&entry.key)
             && entry.precedence(own).is_le()
         {
@@ -47,9 +51,16 @@ impl Nflog {
         Some(self.put(entry))
     }
 
+    /// Joins a copy with the entry in place if they are of two sides of a cut that told on without each other; returns
+    /// what to persist, and to tell all nodes.
+    pub fn join(&mut self, entry: &NflogEntry) -> Option<Arc<NflogEntry>> {
+        let joined = self.get(&entry.key)?.joined(entry)?;
+        Some(self.put(joined))
+    }
+
     /// Takes in a copy from another node or from the own disk; tells whether it changed the log.
     ///
-    /// Commutative, associative and idempotent. Expiry does not matter: an entry counts until it is collected.
+    /// Commutative, associative and idempotent. [`Self::join`] goes before. Expiry does not matter: an entry counts until it is collected.
     pub fn merge(&mut self, entry: NflogEntry) -> bool {
         if let Some(own) = self.get(&entry.key)
             && entry.precedence(own).is_le()
@@ -200,7 +211,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::nflog::ReceiverKey;
+    use crate::nflog::{ReceiverKey, Teller, Trail};
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_unix(1_795_000_000 + seconds, 0)
@@ -228,6 +239,7 @@ mod tests {
             held: Arc::default(),
             receiver_data: BTreeMap::new(),
             repeat_interval: Duration::from_secs(60),
+            trail: Trail::default(),
             expires_at: at(timestamp + 100),
         }
     }
@@ -303,6 +315,38 @@ mod tests {
             (&[][..], &[2, 3, 4, 9][..])
         );
         assert_eq!(perhaps.perhaps_told(&next), perhaps);
+    }
+
+    #[test]
+    fn what_two_sides_told_without_each_other_is_joined() {
+        let before = NflogEntry {
+            trail: Trail::default().with(Teller::voters(1), 1, None),
+            ..entry(key("g", 0), 1, 0, &[1, 2])
+        };
+        let majority = NflogEntry {
+            trail: before.trail.with(Teller::voters(1), 3, None),
+            resolved: [1, 2].into(),
+            ..entry(key("g", 0), 3, 20, &[5, 6])
+        };
+        let minority = NflogEntry {
+            trail: before.trail.with(Teller::alone("n1"), 2, None),
+            resolved: [4].into(),
+            held: [6].into(),
+            ..entry(key("g", 0), 2, 30, &[1, 3, 5])
+        };
+        let mut log = Nflog::new();
+        log.log(before.clone());
+        assert!(log.join(&majority).is_none());
+        log.log(majority.clone());
+        let joined = log.log(minority.clone()).unwrap();
+        assert_eq!((joined.seq, joined.edit, joined.timestamp), (3, 1, at(20)));
+        assert_eq!(&*joined.firing, &[5]);
+        assert_eq!(&*joined.resolved, &[2, 4]);
+        assert_eq!(&*joined.held, &[1, 3, 6]);
+        assert_eq!(minority.joined(&majority).as_ref(), Some(&*joined));
+        for known in [before, majority, minority] {
+            assert!(log.join(&known).is_none() && log.log(known).is_none());
+        }
     }
 
     #[test]

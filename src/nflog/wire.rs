@@ -3,7 +3,10 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use super::entry::{LogKey, NflogEntry, ReceiverKey, ReceiverValue};
+use super::{
+    Trail,
+    entry::{LogKey, NflogEntry, ReceiverKey, ReceiverValue},
+};
 use crate::time::Timestamp;
 
 /// An entry with the time at which it may be forgotten.
@@ -135,6 +138,7 @@ impl MeshEntry {
                 .filter_map(|(name, value)| Some((name, value.value?.into())))
                 .collect(),
             repeat_interval: Duration::ZERO,
+            trail: Trail::default(),
             expires_at: self.expires_at.map_or(timestamp, Timestamp::from),
         })
     }

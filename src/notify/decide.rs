@@ -109,6 +109,13 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The idempotency key, if the receiver recognises it.
+    #[must_use]
+    pub fn recognised_name(&self) -> Option<Arc<str>> {
+        let integration = self.integration.as_ref()?;
+        self.name().filter(|_| integration.delivery.idempotent)
+    }
+
     /// The idempotency key, which names what is told; `None` if nothing is sent.
     #[must_use]
     pub fn name(&self) -> Option<Arc<str>> {
@@ -347,6 +354,7 @@ impl FlushInput {
                 .map(|e| e.receiver_data.clone())
                 .unwrap_or_default(),
             repeat_interval: self.group.route.repeat_interval,
+            trail: entry.map(|entry| entry.trail.clone()).unwrap_or_default(),
             expires_at: self.now.wall.plus(self.fixed.retention),
         }
     }

@@ -101,7 +101,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::nflog::{LogKey, ReceiverKey};
+    use crate::nflog::{LogKey, ReceiverKey, Trail};
 
     fn entry(firing: &[u64], resolved: &[u64], held: &[u64]) -> NflogEntry {
         let receiver = ReceiverKey {
@@ -122,6 +122,7 @@ mod tests {
             held: held.into(),
             receiver_data: BTreeMap::new(),
             repeat_interval: Duration::from_secs(100),
+            trail: Trail::default(),
             expires_at: Timestamp::MAX,
         }
     }

@@ -12,7 +12,7 @@ use crate::{
     history::{HistoryEntry, Outcome},
     labels::{Fingerprint, LabelSet},
     nflog::{
-        NflogEntry,
+        NflogEntry, Trail,
         wire::{MeshEntry, sorted},
     },
     silence::{Silence, wire::MeshSilence},
@@ -82,6 +82,12 @@ struct NflogRecord {
     held: Vec<u64>,
     #[prost(uint64, tag = "6")]
     repeat_interval_nanos: u64,
+    /// Tellers and numbers, in turn.
+    #[prost(fixed64, repeated, tag = "7")]
+    trail: Vec<u64>,
+    /// Numbers and names, in turn.
+    #[prost(fixed64, repeated, tag = "8")]
+    names: Vec<u64>,
 }
 
 /// Seconds since 1970 and nanoseconds; the default is 1970-01-01.
@@ -214,6 +220,7 @@ pub fn decode_silence(bytes: &[u8]) -> Result<(Arc<str>, Silence), RecordError> 
 /// Encodes a notification-log entry.
 #[must_use]
 pub fn encode_nflog(tenant: &str, entry: &NflogEntry) -> Vec<u8> {
+    let (told, names) = (entry.trail.told(), entry.trail.names());
     versioned(&NflogRecord {
         tenant: tenant.to_owned(),
         mesh: Some(MeshEntry::new(entry, entry.expires_at)),
@@ -221,6 +228,11 @@ pub fn encode_nflog(tenant: &str, entry: &NflogEntry) -> Vec<u8> {
         edit: entry.edit,
         held: entry.held.to_vec(),
         repeat_interval_nanos: nanos(entry.repeat_interval),
+        trail: told
+            .iter()
+            .flat_map(|(teller, seq)| [*teller, *seq])
+            .collect(),
+        names: names.iter().flat_map(|(seq, name)| [*seq, *name]).collect(),
     })
 }
 
@@ -239,9 +251,18 @@ pub fn decode_nflog(bytes: &[u8]) -> Result<(Arc<str>, NflogEntry), RecordError>
         edit: record.edit,
         held: sorted(record.held),
         repeat_interval: Duration::from_nanos(record.repeat_interval_nanos),
+        trail: Trail::of(&pairs(&record.trail), &pairs(&record.names)),
         ..mesh.into_entry()?
     };
     Ok((record.tenant.into(), entry))
+}
+
+fn pairs(numbers: &[u64]) -> Vec<(u64, u64)> {
+    let (pairs, _) = numbers.as_chunks::<2>();
+    pairs
+        .iter()
+        .map(|[first, second]| (*first, *second))
+        .collect()
 }
 
 /// Encodes group schedules; one value may hold many.
@@ -519,6 +540,7 @@ mod tests {
             held: [9, 10].into(),
             receiver_data: data.map(|(name, value)| (name.to_owned(), value)).into(),
             repeat_interval: Duration::from_secs(14_400),
+            trail: Trail::default(),
             expires_at: at(432_000, 0),
         }
     }
@@ -571,6 +593,16 @@ mod tests {
             .map(|line| std::str::from_utf8(line).unwrap())
             .collect();
         lines.join("\n")
+    }
+
+    #[test]
+    fn what_an_entry_knows_of_is_kept() {
+        let entry = NflogEntry {
+            trail: Trail::of(&[(3, 7), (5, 8)], &[(7, 1), (8, 2)]),
+            ..nflog_entry()
+        };
+        let (_, read) = decode_nflog(&encode_nflog("a", &entry)).unwrap();
+        assert_eq!(read, entry);
     }
 
     /// The bytes of version 1. They must never change: stores in the field hold them.

@@ -42,7 +42,7 @@ impl Tenant {
             self.deliveries.begin(group, plan, deadline, now);
             return;
         }
-        self.log_told(plan.entry.clone(), now);
+        self.log_told(plan.entry.clone(), None, now);
         if plan.integration.is_none() {
             self.record(&plan, group, Outcome::Recorded, 0, "", now, now);
         }
@@ -111,7 +111,7 @@ impl Tenant {
                 if let (Some(entry), Some(memory)) = (&mut entry, &receipt.memory) {
                     entry.receiver_data.clone_from(memory);
                 }
-                self.log_told(entry, now);
+                self.log_told(entry, plan.recognised_name(), now);
                 let note = self.note(&plan, &receipt);
                 self.record(&plan, group, Outcome::Sent, attempts, &note, started, now);
             }
@@ -188,9 +188,14 @@ impl Tenant {
         );
     }
 
-    /// Enters what was told into the log, with the time at which sending ended.
-    pub(super) fn log_told(&mut self, entry: Option<NflogEntry>, now: Now) {
-        let Some(entry) = entry else { return };
+    /// Enters what was told into the log, with the time at which sending ended, and by the name by which the receiver
+    /// recognises it. Call while it is held.
+    pub(super) fn log_told(&mut self, entry: Option<NflogEntry>, name: Option<Arc<str>>, now: Now) {
+        let Some(mut entry) = entry else { return };
+        if let Some(handover) = &self.handover {
+            let teller = handover.claims.teller(&entry.key);
+            entry.trail = entry.trail.with(teller, entry.seq, name.as_deref());
+        }
         let expires_at = now.wall.plus(self.settings.retention);
         if let Some(entry) = self.nflog.log(NflogEntry {
             timestamp: now.wall,

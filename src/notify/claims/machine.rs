@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     cluster::NodeName,
-    nflog::{LogKey, Nflog},
+    nflog::{LogKey, Nflog, Teller},
 };
 
 /// Claims looked at in one step, for each of the reasons to look.
@@ -260,6 +260,16 @@ impl Claims {
     #[must_use]
     pub fn holds(&self, key: &LogKey, now: Duration) -> bool {
         self.own.get(key).is_some_and(|own| own.holds(now))
+    }
+
+    /// Who tells what this node holds: the voters, if a majority of them promised it, or this node alone.
+    #[must_use]
+    pub fn teller(&self, key: &LogKey) -> Teller {
+        let own = self.own.get(key).filter(|own| !own.minority);
+        match self.quorum.electors.as_ref().filter(|_| own.is_some()) {
+            Some(electors) => Teller::voters(electors.founding),
+            None => Teller::alone(&self.quorum.me),
+        }
     }
 
     /// Whether somebody said that this was about to be sent, and nothing definite since. For an idempotent receiver that is

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cluster::{Electors, NodeName},
-    nflog::{LogKey, Nflog, NflogEntry, ReceiverKey},
+    nflog::{LogKey, Nflog, NflogEntry, ReceiverKey, Trail},
     rng::Rng,
     time::Timestamp,
 };
@@ -47,6 +47,7 @@ fn entry(seq: u64) -> NflogEntry {
         held: Arc::default(),
         receiver_data: BTreeMap::new(),
         repeat_interval: Duration::from_secs(60),
+        trail: Trail::default(),
         expires_at: Timestamp::EPOCH,
     }
 }

@@ -187,7 +187,7 @@ impl Tenant {
             plan.data = None;
         }
         plan.entry = Some(entry.clone());
-        self.log_told(Some(entry), now);
+        self.log_told(Some(entry), None, now);
         let note = format!(
             "{node} may or may not have sent it, and `ambiguous: drop` forbids another try"
         );

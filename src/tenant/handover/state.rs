@@ -75,7 +75,7 @@ pub(super) struct Ranking {
 /// The handover of one tenant.
 #[derive(Debug)]
 pub(in crate::tenant) struct Handover {
-    pub(super) claims: Claims,
+    pub(in crate::tenant) claims: Claims,
     pub(super) pending: BTreeMap<u64, Pending>,
     /// When watchers act and everything else is given up.
     pub(super) timers: BTreeSet<(Duration, u64)>,

@@ -92,7 +92,16 @@ impl Tenant {
                 let before = self.nflog.get(&entry.key).cloned();
                 let told = before.is_none_or(|before| !before.tells_the_same(&entry));
                 let key = entry.key.clone();
-                if !over && self.nflog.merge(entry) {
+                if over {
+                    return;
+                }
+                if let Some(joined) = self.nflog.join(&entry) {
+                    if let Some(handover) = &mut self.handover {
+                        handover.note_told(&key);
+                    }
+                    applied.diverged += 1;
+                    self.save_log_entry(&joined);
+                } else if self.nflog.merge(entry) {
                     if let Some(handover) = &mut self.handover {
                         handover.note_told(&key);
                     }

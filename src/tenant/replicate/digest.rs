@@ -168,6 +168,11 @@ impl IndexInput {
             version.numbers(&entry.firing);
             version.numbers(&entry.resolved);
             version.numbers(&entry.held);
+            let trail = entry.trail.told().iter().chain(entry.trail.names());
+            for (first, second) in trail {
+                version.number(*first);
+                version.number(*second);
+            }
             let receiver = &entry.key.receiver;
             let mut key = Hasher::new();
             key.text(&entry.key.group_key);

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, GroupBy, Receiver, Route},
     history::HistoryLimits,
     labels::{LabelSet, MatchOp, MatcherMode},
-    nflog::{LogKey, NflogEntry, ReceiverKey},
+    nflog::{LogKey, NflogEntry, ReceiverKey, Trail},
     rng::Rng,
     silence::{MatcherText, Silence, SilenceDraft, SilenceLimits, check_matcher_sets},
     storage::{Heartbeat, ReplicaMap},
@@ -358,6 +358,7 @@ pub(super) fn entry(group: &str, seq: u64, now: Now, firing: usize) -> NflogEntr
         held: Arc::default(),
         receiver_data: BTreeMap::new(),
         repeat_interval: Duration::from_secs(600),
+        trail: Trail::default(),
         expires_at: now.wall.plus(Duration::from_secs(432_000)),
     }
 }

@@ -31,6 +31,10 @@ pub(crate) enum Exception {
     CutInFlight,
     /// The sender saw no majority for longer than the minority delay.
     Minority,
+    /// The receiver recognises repeats, so both sides of a cut told it at once, and each numbered by itself what it told.
+    NumberedApart,
+    /// Two sides of a cut told different things, and nobody can know which of them told last.
+    ToldApart,
     /// A disk was lost while another host that knew could not say so.
     Forgotten,
     /// The sender was cut off from those that heard that the alert still fires, for longer than it knew it to fire.
@@ -113,6 +117,7 @@ impl World {
                 let exception = first.and_then(|first| {
                     self.exception(first, sent)
                         .or_else(|| self.other_word_between(first, sent))
+                        .or_else(|| self.told_apart(first, sent))
                 });
                 match exception {
                     Some(exception) => *findings.exceptions.entry(exception).or_default() += 1,
@@ -154,6 +159,46 @@ impl World {
         let ends = second.alerts.values().all(|(fires, _)| !fires);
         let mut tried = self.sent.iter().filter(|_| ends).filter(fired);
         tried.find_map(|sent| self.exception(sent, sent))
+    }
+
+    /// Why something may be told again after a cut: one of two who told different things saw no majority, and whoever told
+    /// later did not know of the other yet.
+    fn told_apart(&self, first: &Sent, second: &Sent) -> Option<Exception> {
+        let mut others = self.sent.iter().filter(|other| {
+            (other.integration, &other.group) == (second.integration, &second.group)
+                && other.began < second.began
+                && other.alerts.iter().any(|(name, (fires, _))| {
+                    second.alerts.get(name).is_some_and(|told| told.0 != *fires)
+                })
+        });
+        let recognises = self.receivers[second.integration].idempotent;
+        let lone = |sent: &Sent| {
+            let alone = self.ledger.minority_at(sent.host, sent.began) > Duration::ZERO;
+            recognises && alone || self.excuse(sent, sent) == Some(Exception::Minority)
+        };
+        let knew = |later: &Sent, earlier: &Sent| {
+            let learnt = earlier.known.get(&later.host);
+            learnt.is_some_and(|at| *at <= later.began)
+        };
+        let apart = others.any(|other| {
+            let (earlier, later) = if other.began < first.began {
+                (other, first)
+            } else {
+                (first, other)
+            };
+            (lone(earlier) || lone(later)) && !knew(later, earlier)
+        });
+        apart.then_some(Exception::ToldApart)
+    }
+
+    /// Whether both sides of a cut told a receiver that recognises repeats, each by its own numbers.
+    fn numbered_apart(&self, first: &Sent, second: &Sent) -> bool {
+        let span = (first.began, second.began);
+        self.receivers[first.integration].idempotent
+            && first.host != second.host
+            && [first, second]
+                .into_iter()
+                .any(|sent| self.ledger.cut_off_through(sent.host, span))
     }
 
     /// Whether the last word on an alert may be missing: somebody sent it and the outcome was unknown, or died when it was
@@ -301,6 +346,9 @@ impl World {
         let cut = ledger.minority_within(first.host, window) > Duration::ZERO;
         if cut && first.answered.is_some() {
             return Some(Exception::CutInFlight);
+        }
+        if self.numbered_apart(first, second) {
+            return Some(Exception::NumberedApart);
         }
         let forgotten = ledger
             .forgotten

@@ -102,6 +102,14 @@ impl Ledger {
         longest(page.minority_since, &page.minority, span)
     }
 
+    /// Whether a host saw no majority all that time, but for moments.
+    pub(crate) fn cut_off_through(&self, host: usize, span: Span) -> bool {
+        let page = &self.pages[host];
+        let open = page.minority_since.map(|since| (since, Duration::MAX));
+        let mut spans = page.minority.iter().copied().chain(open);
+        spans.any(|(since, until)| since <= span.0 && span.1 <= until.saturating_add(GRACE))
+    }
+
     /// For how long a host had seen no majority at that time, however shortly it saw one in between.
     pub(crate) fn minority_at(&self, host: usize, at: Duration) -> Duration {
         let page = &self.pages[host];
