@@ -53,6 +53,12 @@ pub struct Promise {
     pub started: Option<Earlier>,
     /// Who may have sent it before that.
     pub before: Vec<Earlier>,
+    /// Its owner took back that it starts, or gave it up and said that it sent nothing.
+    pub clear: bool,
+    /// Somebody had it before who did not say so.
+    pub unclear_before: bool,
+    /// This node's own attempts that it took back, the latest last: its next run says so to who could not hear it.
+    pub taken_back: Vec<u64>,
 }
 
 /// What was asked for.
@@ -109,8 +115,7 @@ impl Acceptor {
             return Err(Refusal::Done);
         }
         let Some(promise) = self.promises.get_mut(key) else {
-            self.promises
-                .insert(key.clone(), Promise::new(asked, Vec::new(), now));
+            self.promises.insert(key.clone(), Promise::new(asked, now));
             return Ok(Granted {
                 earlier: Vec::new(),
                 changed: true,
@@ -119,11 +124,10 @@ impl Acceptor {
         let same = *promise.owner == **asked.owner && promise.run == asked.run;
         if same && promise.seq == asked.seq && promise.attempt == asked.attempt {
             promise.until = now + LEASE;
+            // It may send after this, whatever it said before.
+            let changed = std::mem::take(&mut promise.clear);
             let earlier = promise.earlier_than(asked);
-            return Ok(Granted {
-                earlier,
-                changed: false,
-            });
+            return Ok(Granted { earlier, changed });
         }
         let over = asked.done.is_some_and(|done| done >= promise.seq);
         let live = promise.until > now && !quorum.is_over(&promise.owner, promise.run);
@@ -139,12 +143,13 @@ impl Acceptor {
                 attempt: promise.attempt,
             });
         }
-        let before = if promise.seq >= asked.seq {
-            promise.take_starts()
-        } else {
-            Vec::new()
-        };
-        *promise = Promise::new(asked, before, now);
+        let mut next = Promise::new(asked, now);
+        if promise.seq >= asked.seq {
+            next.before = promise.take_starts();
+            next.unclear_before = promise.unclear_before || !promise.clear;
+            next.taken_back = std::mem::take(&mut promise.taken_back);
+        }
+        *promise = next;
         Ok(Granted {
             earlier: promise.earlier_than(asked),
             changed: true,
@@ -155,16 +160,14 @@ impl Acceptor {
     /// answer must wait for the disk.
     pub(super) fn starting(&mut self, key: &LogKey, started: Earlier, seq: u64) -> Option<bool> {
         let promise = self.promises.get_mut(key)?;
-        let mine = promise.seq == seq
-            && promise.attempt == started.attempt
-            && promise.owner == started.owner
-            && promise.run == started.run;
-        if !mine {
+        if !promise.is_for(&started.owner, started.run, seq, started.attempt) {
             return None;
         }
+        promise.taken_back.retain(|it| *it != started.attempt);
         let started = Some(started);
-        let changed = promise.started != started;
+        let changed = promise.started != started || promise.clear;
         promise.started = started;
+        promise.clear = false;
         Some(changed)
     }
 
@@ -179,7 +182,22 @@ impl Acceptor {
         let his = |start: &Earlier| *start.owner == *owner && start.attempt == attempt;
         let before = promise.before.len();
         promise.before.retain(|start| !his(start));
-        promise.started.take_if(|start| his(start)).is_some() || promise.before.len() < before
+        let all = *promise.owner == *owner && promise.attempt == attempt;
+        let cleared = all && !std::mem::replace(&mut promise.clear, true);
+        let taken = promise.started.take_if(|start| his(start)).is_some();
+        cleared || taken || promise.before.len() < before
+    }
+
+    /// Notes that this node took an attempt of its own back; tells whether that changes anything.
+    pub(super) fn taken_back(&mut self, key: &LogKey, seq: u64, attempt: u64) -> bool {
+        let promise = self.promises.get_mut(key).filter(|it| it.seq == seq);
+        let Some(promise) = promise.filter(|it| !it.taken_back.contains(&attempt)) else {
+            return false;
+        };
+        promise.taken_back.push(attempt);
+        let too_many = promise.taken_back.len().saturating_sub(MAX_BEFORE);
+        promise.taken_back.drain(..too_many);
+        true
     }
 
     /// Ends a promise whose owner gives it up.
@@ -234,7 +252,7 @@ impl Acceptor {
 }
 
 impl Promise {
-    fn new(asked: &Asked<'_>, before: Vec<Earlier>, now: Duration) -> Self {
+    fn new(asked: &Asked<'_>, now: Duration) -> Self {
         Self {
             seq: asked.seq,
             attempt: asked.attempt,
@@ -242,8 +260,16 @@ impl Promise {
             run: asked.run,
             until: now + LEASE,
             started: None,
-            before,
+            before: Vec::new(),
+            clear: false,
+            unclear_before: false,
+            taken_back: Vec::new(),
         }
+    }
+
+    /// Whether it was made to this run of a node for this attempt.
+    pub(super) fn is_for(&self, owner: &str, run: u64, seq: u64, attempt: u64) -> bool {
+        *self.owner == *owner && (self.run, self.seq, self.attempt) == (run, seq, attempt)
     }
 
     /// All who may have sent it.
@@ -294,6 +320,9 @@ impl Promise {
             run: self.run,
             started: self.started.as_ref().map(PbEarlier::from),
             before: self.before.iter().map(PbEarlier::from).collect(),
+            clear: self.clear,
+            unclear_before: self.unclear_before,
+            taken_back: self.taken_back.clone(),
         }
         .encode_to_vec()
     }
@@ -318,6 +347,9 @@ impl Promise {
             until: Duration::ZERO,
             started: pb.started.map(Earlier::from),
             before: pb.before.into_iter().map(Earlier::from).collect(),
+            clear: pb.clear,
+            unclear_before: pb.unclear_before,
+            taken_back: pb.taken_back.into_iter().take(MAX_BEFORE).collect(),
         };
         Some((key, promise))
     }
@@ -345,4 +377,10 @@ struct PbPromise {
     started: Option<PbEarlier>,
     #[prost(message, repeated, tag = "10")]
     before: Vec<PbEarlier>,
+    #[prost(bool, tag = "11")]
+    clear: bool,
+    #[prost(bool, tag = "12")]
+    unclear_before: bool,
+    #[prost(uint64, repeated, tag = "13")]
+    taken_back: Vec<u64>,
 }

@@ -28,6 +28,7 @@ impl Claims {
     /// Forgets promises that nobody will ask for.
     pub fn collect(&mut self, now: Duration) {
         for key in self.acceptor.collect(now) {
+            self.void.remove(&key);
             self.outputs.push_back(ClaimOutput::Save {
                 key,
                 promise: None,
@@ -137,7 +138,8 @@ impl Claims {
     }
 
     pub(super) fn note_not_taken(&mut self, from: &NodeName, key: &LogKey, seq: u64, attempt: u64) {
-        if self.acceptor.not_taken(key, from, seq, attempt) {
+        let own = *from == self.quorum.me && self.acceptor.taken_back(key, seq, attempt);
+        if self.acceptor.not_taken(key, from, seq, attempt) || own {
             self.save(key, None);
         }
     }
@@ -149,6 +151,7 @@ impl Claims {
         }
         self.acceptor.done(&key, seq);
         self.out.done(&key, seq);
+        self.void.remove(&key);
         let then = (
             Arc::clone(from),
             ClaimMessage::DoneNoted {

@@ -287,12 +287,17 @@ impl Claims {
     }
 
     pub(super) fn check_started(&mut self, key: &LogKey, now: Duration) {
-        let Some(own) = self.own.get_mut(key) else {
+        let (me, run) = (&self.quorum.me, self.quorum.run);
+        let Some(own) = self.own.get(key) else {
             return;
         };
+        // What this node promised itself it knows on its disk as well: its next run can say whether anything was sent.
+        let promise = self.acceptor.get(key);
+        let own_promise = promise.is_some_and(|it| it.is_for(me, run, own.seq, own.attempt));
         let noted = own.terms.idempotent
             || self.skips.started
-            || own.is_enough(&own.start_noted, &self.quorum, now);
+            || (own.is_enough(&own.start_noted, &self.quorum, now)
+                && (!own_promise || own.start_noted.contains(me)));
         if own.stage == Stage::Starting && own.holds(now) && noted {
             self.started(key);
         }

@@ -20,6 +20,9 @@ use crate::{
     nflog::{LogKey, Nflog, Teller},
 };
 
+/// Of so many notifications is told what runs before this one took back.
+const MAX_VOID: usize = 256;
+
 /// Claims looked at in one step, for each of the reasons to look.
 const PER_STEP: usize = 64;
 
@@ -41,6 +44,9 @@ pub struct Claims {
     pub(super) round: u64,
     /// Requests of this run that the receiver may have taken.
     pub(super) out: Requests,
+    /// Attempts that runs of this node before this one took back, with the number of the notification. Whoever could not be
+    /// told so then is told when it is in reach.
+    pub(super) void: BTreeMap<LogKey, (u64, Vec<u64>)>,
     /// How many answers about each promise wait for the disk.
     pub(super) saving: BTreeMap<LogKey, u32>,
     /// What all claims of this node are looked at anew for.
@@ -60,6 +66,7 @@ impl Claims {
             own: Owns::new(),
             round: 0,
             out: Requests::default(),
+            void: BTreeMap::new(),
             saving: BTreeMap::new(),
             anew: Anew::default(),
             skips: Skips::default(),
@@ -74,8 +81,19 @@ impl Claims {
         self.skips = skips;
     }
 
-    /// Takes in a promise that was saved.
+    /// Takes in a promise that was saved. What this node promised itself is not sent before its disk knows that it starts,
+    /// so if that was taken back, nothing was sent.
     pub fn restore(&mut self, key: LogKey, promise: Promise, now: Duration) {
+        let me = &self.quorum.me;
+        let open = |attempt: u64| {
+            let mut starts = promise.starts();
+            starts.any(|start| start.owner == *me && start.attempt == attempt)
+        };
+        let void = promise.taken_back.iter().copied();
+        let void: Vec<u64> = void.filter(|attempt| !open(*attempt)).collect();
+        if !void.is_empty() && self.void.len() < MAX_VOID {
+            self.void.insert(key.clone(), (promise.seq, void));
+        }
         self.acceptor.restore(key, promise, now);
     }
 
@@ -94,9 +112,10 @@ impl Claims {
     /// See [`crate::node::Node::sizes`].
     #[doc(hidden)]
     #[must_use]
-    pub fn sizes(&self) -> [(&'static str, usize); 7] {
+    pub fn sizes(&self) -> [(&'static str, usize); 8] {
         [
             ("requests out", self.out.len()),
+            ("attempts of runs before", self.void.len()),
             ("claims", self.own.len()),
             ("claim timers", self.own.timers()),
             ("promises", self.acceptor.len()),
@@ -217,6 +236,7 @@ impl Claims {
         };
         let seq = own.seq;
         self.out.done(key, seq);
+        self.void.remove(key);
         if self.acceptor.done(key, seq) {
             self.outputs.push_back(ClaimOutput::Save {
                 key: key.clone(),
@@ -247,6 +267,15 @@ impl Claims {
             return;
         };
         let me = Arc::clone(&self.quorum.me);
+        // For whoever recognises repeats nobody is told that it starts: all think that it may have been sent.
+        if own.terms.idempotent && !self.out.has(key, own.seq) {
+            self.broadcast(&ClaimMessage::NotTaken {
+                key: key.clone(),
+                seq: own.seq,
+                attempt: own.attempt,
+            });
+            self.note_not_taken(&me, key, own.seq, own.attempt);
+        }
         self.acceptor.released(key, &me, own.seq, own.attempt);
         self.broadcast(&ClaimMessage::Released {
             key: key.clone(),
@@ -273,14 +302,15 @@ impl Claims {
     }
 
     /// Whether somebody said that this was about to be sent, and nothing definite since. For an idempotent receiver that is
-    /// not said: there everybody who had a promise may have sent it.
+    /// not said: there everybody who had a promise may have sent it, unless it gave it up and said that it did not.
     #[must_use]
     pub fn may_have_been_sent(&self, key: &LogKey, seq: u64, idempotent: bool) -> bool {
         let promise = self.acceptor.get(key).filter(|promise| promise.seq == seq);
         promise.is_some_and(|promise| {
             let (me, run) = (&self.quorum.me, self.quorum.run);
             let own = promise.owner == *me && promise.run == run && !self.out.has(key, seq);
-            promise.starts().next().is_some() || (idempotent && !own)
+            let clear = promise.clear && !promise.unclear_before;
+            promise.starts().next().is_some() || (idempotent && !own && !clear)
         })
     }
 
@@ -290,8 +320,21 @@ impl Claims {
         self.acceptor.held_until(key, &self.quorum, now)
     }
 
-    /// A node joined: everything that it could not acknowledge is told again.
-    pub fn joined(&mut self, now: Duration) {
+    /// A node joined: everything that it could not acknowledge is told again, and what it may not have heard of the runs
+    /// of this node before.
+    pub fn joined(&mut self, name: &NodeName, now: Duration) {
+        for (key, (seq, attempts)) in &self.void {
+            for attempt in attempts {
+                self.outputs.push_back(ClaimOutput::Send {
+                    to: Arc::clone(name),
+                    message: ClaimMessage::NotTaken {
+                        key: key.clone(),
+                        seq: *seq,
+                        attempt: *attempt,
+                    },
+                });
+            }
+        }
         self.look_at_all(RENEW, now);
     }
 

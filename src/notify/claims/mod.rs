@@ -17,6 +17,8 @@ mod quorum;
 mod rank;
 mod requests;
 #[cfg(test)]
+mod scripted;
+#[cfg(test)]
 mod tests;
 
 use std::time::Duration;

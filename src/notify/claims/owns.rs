@@ -258,7 +258,8 @@ mod tests {
         let mut claims = holds_many(&nflog, now);
         now += Duration::from_secs(1);
         claims.set_quorum(quorum(), now);
-        claims.joined(now);
+        let joined = quorum().connected.into_keys().next().unwrap();
+        claims.joined(&joined, now);
         claims.handle_timeout(&nflog, now);
         answer(&mut claims, &nflog, now);
         // Another change of the mesh begins no second round from the start before the first ended.

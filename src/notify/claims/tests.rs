@@ -219,7 +219,9 @@ impl World {
             let now = self.now;
             if let Some(claims) = &mut self.nodes[node].claims {
                 claims.set_quorum(quorum, now);
-                claims.joined(now);
+                for other in &linked {
+                    claims.joined(&name(*other), now);
+                }
             }
             if let Some(entry) = self.nodes[node].log.get(&key()).cloned() {
                 for other in linked {

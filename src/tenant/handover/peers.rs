@@ -182,8 +182,9 @@ impl Tenant {
             bytes: facts.encode(),
         });
         if let Some(handover) = &mut self.handover {
-            handover.claims.joined(now.mono);
+            handover.claims.joined(name, now.mono);
         }
+        self.send_claims(now);
     }
 
     /// Whether this node begins flushes from now on.

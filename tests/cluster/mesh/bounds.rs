@@ -48,6 +48,7 @@ impl Load {
             | "claimed"
             | "asked for"
             | "requests out"
+            | "attempts of runs before"
             | "held back"
             | "held back timers"
             | "held back for"

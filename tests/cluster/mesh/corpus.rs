@@ -255,6 +255,9 @@ impl Said {
                 until: Duration::ZERO,
                 before: started.iter().cloned().collect(),
                 started,
+                clear: false,
+                unclear_before: false,
+                taken_back: Vec::new(),
             };
             self.add("promise", &promise.encode(&key));
         }

@@ -1,0 +1,175 @@
+//! Three nodes that answer each other at once: what is known of claims that were given up.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use super::{ClaimEvent, ClaimOutput, Claims, Promise, Quorum, Terms};
+use crate::{
+    cluster::{Electors, NodeName},
+    nflog::{LogKey, Nflog, ReceiverKey},
+};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+const NOW: Duration = Duration::from_secs(100);
+const SEQ: u64 = 5;
+
+struct Trio {
+    claims: [Claims; 3],
+    /// What the disk of each has.
+    disks: [Option<Vec<u8>>; 3],
+    /// Who hears nothing and says nothing.
+    cut: Option<usize>,
+}
+
+fn key() -> LogKey {
+    LogKey {
+        group_key: "{}:{}".into(),
+        receiver: ReceiverKey {
+            group_name: "team".into(),
+            integration: "webhook".into(),
+            index: 0,
+        },
+    }
+}
+
+fn quorum(node: usize, run: u64) -> Quorum {
+    let electors = Electors {
+        founding: 1,
+        epoch: 1,
+        names: NAMES.into_iter().map(NodeName::from).collect(),
+        at_least: 0,
+    };
+    let others = NAMES.into_iter().filter(|name| *name != NAMES[node]);
+    Quorum {
+        me: NAMES[node].into(),
+        run,
+        electors: Some(Arc::new(electors)),
+        connected: others.map(|name| (name.into(), 1)).collect(),
+        may_vote: true,
+        ..Quorum::default()
+    }
+}
+
+fn terms(idempotent: bool) -> Terms {
+    Terms {
+        idempotency_key: "K".into(),
+        idempotent,
+        drops: !idempotent,
+        minority_delay: None,
+    }
+}
+
+impl Trio {
+    fn new() -> Self {
+        Self {
+            claims: [0, 1, 2].map(|node| Claims::new(quorum(node, 1))),
+            disks: [None, None, None],
+            cut: None,
+        }
+    }
+
+    /// Carries everything out that is to be said and saved.
+    fn settle(&mut self) {
+        let log = Nflog::new();
+        while let Some((from, output)) =
+            (0..3).find_map(|node| Some((node, self.claims[node].poll_output()?)))
+        {
+            let said = match output {
+                ClaimOutput::Send { to, message } => Some((to, message)),
+                ClaimOutput::Save { promise, then, .. } => {
+                    self.disks[from] = promise;
+                    if then.is_some() {
+                        self.claims[from].saved(&key());
+                    }
+                    then
+                }
+            };
+            let Some((to, message)) = said else { continue };
+            let to = NAMES.iter().position(|name| **name == *to).unwrap();
+            if to == from || ![Some(from), Some(to)].contains(&self.cut) {
+                self.claims[to].handle(&NAMES[from].into(), message, &log, NOW);
+            }
+        }
+    }
+
+    fn claim(&mut self, node: usize, idempotent: bool) {
+        self.claims[node].claim(&key(), SEQ, terms(idempotent), &Nflog::new(), NOW);
+        self.settle();
+    }
+
+    fn events(&mut self, node: usize) -> Vec<ClaimEvent> {
+        std::iter::from_fn(|| self.claims[node].poll_event()).collect()
+    }
+
+    /// How many think that a notification to a receiver that recognises repeats may have been sent.
+    fn suspects(&self) -> usize {
+        let suspects = self.claims.iter();
+        let suspects = suspects.filter(|claims| claims.may_have_been_sent(&key(), SEQ, true));
+        suspects.count()
+    }
+}
+
+#[test]
+fn what_was_claimed_and_given_up_was_not_sent() {
+    let mut trio = Trio::new();
+    trio.claim(0, true);
+    assert_eq!(trio.suspects(), 2);
+    trio.claims[0].release(&key(), false);
+    trio.settle();
+    assert_eq!(trio.suspects(), 0);
+    trio.claim(1, true);
+    trio.claims[1].start(&key(), &"K".into(), NOW);
+    trio.settle();
+    assert!(matches!(
+        trio.events(1)[..],
+        [.., ClaimEvent::Held { .. }, ClaimEvent::Started(_)]
+    ));
+    // Nobody knows what became of the request.
+    trio.claims[1].release(&key(), false);
+    trio.settle();
+    assert_eq!(trio.suspects(), 3);
+    trio.claim(2, true);
+    trio.claims[2].release(&key(), false);
+    trio.settle();
+    assert_eq!(
+        trio.suspects(),
+        2,
+        "who sends nothing does not speak for the one before"
+    );
+}
+
+#[test]
+fn the_next_run_says_that_a_start_was_taken_back() {
+    for (taken_back, expected) in [(true, 0), (false, 1)] {
+        let mut trio = Trio::new();
+        trio.claim(0, false);
+        trio.claims[0].start(&key(), &"K".into(), NOW);
+        trio.settle();
+        trio.cut = Some(0);
+        if taken_back {
+            trio.claims[0].not_taken(&key());
+            trio.claims[0].release(&key(), false);
+            trio.settle();
+            // It asks again, and nobody hears it.
+            trio.claim(0, false);
+        }
+        let mut next = Claims::new(quorum(0, 2));
+        let (saved, promise) = Promise::decode(trio.disks[0].as_deref().unwrap()).unwrap();
+        next.restore(saved, promise, NOW);
+        trio.claims[0] = next;
+        trio.cut = None;
+        for node in [1, 2] {
+            let mut seen = quorum(node, 1);
+            seen.connected.insert("a".into(), 2);
+            seen.ended = BTreeMap::from([("a".into(), 1)]);
+            trio.claims[node].set_quorum(seen, NOW);
+            trio.claims[0].joined(&NAMES[node].into(), NOW);
+        }
+        trio.settle();
+        trio.claim(1, false);
+        let events = trio.events(1);
+        let [.., ClaimEvent::Held { earlier, .. }] = &events[..] else {
+            panic!("{events:?}");
+        };
+        assert_eq!(earlier.len(), expected, "{earlier:?}");
+    }
+}
