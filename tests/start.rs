@@ -403,3 +403,28 @@ fn a_reload_takes_both_files_or_none() {
     assert!(reloaded() && in_force("fourth", "four"));
     node.stop();
 }
+
+/// How much of the system a compromised node would reach, of 100.
+const EXPOSURE: u32 = 15;
+
+#[test]
+fn the_unit_gives_away_little() {
+    let unit = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd/watchfire.service");
+    let checked = Command::new("systemd-analyze")
+        .args(["security", "--offline=true"])
+        .arg(format!("--threshold={EXPOSURE}"))
+        .arg(&unit)
+        .output();
+    let Ok(checked) = checked else {
+        // Not by `eprintln!`, which is shown only of tests that fail.
+        writeln!(
+            std::io::stderr(),
+            "SKIPPED: the unit is not checked: systemd-analyze is not installed"
+        )
+        .unwrap();
+        return;
+    };
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success(), "{said}");
+    assert!(said.contains("Overall exposure level"), "{said}");
+}

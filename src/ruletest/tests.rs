@@ -242,8 +242,8 @@ tests:
     passes(TWO_OF_THREE, &test("", still, "[]"));
     passes(TWO_OF_THREE, &test("on_partial: abort", still, "[]"));
     passes(TWO_OF_THREE, &test("on_partial: accept", "[]", "[{}]"));
-    // What fires and is unknown for too long ends.
-    passes(TWO_OF_THREE, &test("hold_for: 1m", "[]", "[]"));
+    // What fires and is unknown for too long ends, and what is there then begins.
+    passes(TWO_OF_THREE, &test("hold_for: 1m", "[]", "[{}]"));
 }
 
 #[test]

@@ -100,13 +100,13 @@ fn after_holding_what_is_there_begins_and_the_rest_ends_for_good() {
     new.run(hold_for + 120, |_| without(hole, of(&[(&[], 5.0)])));
     assert_eq!(new.phase(), Some(Phase::Firing));
     // It is not held once more, and the log says it once.
-    new.run(2 * hold_for + 120, |_| without(hole, of(&[])));
+    new.run(hold_for + 240, |_| without(hole, of(&[])));
     assert_eq!(new.phase(), Some(Phase::Resolved));
     let gave_up = |word: &&Word| matches!(word, Word::GaveUp { .. });
     assert_eq!(new.said.iter().filter(gave_up).count(), 1);
     // A partition that answered in between is waited for anew.
-    new.run(2 * hold_for + 240, |_| of(&[]));
-    new.run(2 * hold_for + 360, |_| without(hole, of(&[(&[], 5.0)])));
+    new.run(hold_for + 300, |_| of(&[]));
+    new.run(hold_for + 420, |_| without(hole, of(&[(&[], 5.0)])));
     assert_eq!(new.phase(), Some(Phase::Resolved));
 }
 
