@@ -176,6 +176,14 @@ impl Node {
         }
     }
 
+    /// Whether this node knows who votes.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn has_voters(&self) -> bool {
+        let mesh = self.mesh.as_ref();
+        mesh.is_none_or(|side| side.mesh.electors().is_some())
+    }
+
     /// Where the node is on its way.
     #[must_use]
     pub fn phase(&self) -> Phase {

@@ -331,7 +331,9 @@ impl World {
             let alone = ledger.minority_at(sent.host, span.1);
             // Whoever is not to wait sends as soon as its streams break, even if they are there again at once.
             let broken = delay.is_zero() && !self.is_majority(sent.streams + 1);
-            if alone > Duration::ZERO && alone >= delay || broken {
+            // One that never met those who vote, because names did not resolve, say, is alone as well.
+            let lost = !sent.has_voters;
+            if alone > Duration::ZERO && alone >= delay || broken || lost {
                 return Some(Exception::Minority);
             }
         }

@@ -92,6 +92,8 @@ pub(crate) struct Sent {
     pub(crate) known: BTreeMap<usize, Duration>,
     /// Other hosts with which the sender had a stream for a second at least.
     pub(crate) streams: usize,
+    /// Whether the sender knew who votes.
+    pub(crate) has_voters: bool,
 }
 
 impl Sent {
@@ -117,6 +119,7 @@ impl Sent {
             repeated: false,
             known: BTreeMap::from([(host, began)]),
             streams: 0,
+            has_voters: true,
         }
     }
 

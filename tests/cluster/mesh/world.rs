@@ -892,6 +892,8 @@ impl World {
         let mut sent = Sent::new(host, self.hosts[host].life, self.clock, &attempt);
         let second = Duration::from_secs(1);
         sent.streams = self.network.steady_streams(host, second, self.clock);
+        let node = self.hosts[host].node.as_ref();
+        sent.has_voters = node.is_none_or(Node::has_voters);
         let index = self.sent.len();
         self.sent.push(sent);
         if self.hosts[host].egress {
