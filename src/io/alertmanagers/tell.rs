@@ -7,6 +7,7 @@ use std::{
 
 use tokio::{
     runtime,
+    sync::Notify,
     task::JoinHandle,
     time::{Instant as Due, sleep_until},
 };
@@ -33,6 +34,8 @@ pub struct Alertmanagers {
     runtime: runtime::Handle,
     stats: Arc<AlertmanagersStats>,
     running: Mutex<Vec<Running>>,
+    /// Another configuration is in force.
+    taken: Arc<Notify>,
 }
 
 /// A configuration with the Alertmanagers that it names.
@@ -66,14 +69,19 @@ impl Alertmanagers {
             runtime,
             stats: Arc::default(),
             running: Mutex::default(),
+            taken: Arc::default(),
         });
-        let weak = Arc::downgrade(&this);
+        let (weak, taken) = (Arc::downgrade(&this), Arc::clone(&this.taken));
         spawn(&this.runtime, "files of Alertmanagers", async move {
             loop {
                 let Some(this) = weak.upgrade() else { return };
                 let pause = this.look();
                 drop(this);
-                sleep_until(Due::now() + pause).await;
+                // Another configuration may want its files read more often.
+                tokio::select! {
+                    () = sleep_until(Due::now() + pause) => {}
+                    () = taken.notified() => {}
+                }
             }
         });
         this
@@ -95,6 +103,7 @@ impl Alertmanagers {
         }
         drop(running);
         self.look();
+        self.taken.notify_one();
     }
 
     /// Reads files again; gives how long that is good for.
