@@ -9,7 +9,7 @@ use tokio::{
     runtime,
     sync::Notify,
     task::JoinHandle,
-    time::{Instant as Due, sleep_until},
+    time::{Instant as Due, timeout_at},
 };
 
 use super::{
@@ -78,10 +78,7 @@ impl Alertmanagers {
                 let pause = this.look();
                 drop(this);
                 // Another configuration may want its files read more often.
-                tokio::select! {
-                    () = sleep_until(Due::now() + pause) => {}
-                    () = taken.notified() => {}
-                }
+                let _ = timeout_at(Due::now() + pause, taken.notified()).await;
             }
         });
         this
