@@ -15,6 +15,7 @@ mod maintain;
 mod persist;
 mod reload;
 mod replicate;
+mod restore;
 mod rules;
 mod settings;
 mod state;

@@ -14,7 +14,7 @@ use crate::{
     history::HistoryEntry,
     labels::Fingerprint,
     nflog::{LogKey, NflogEntry},
-    notify::{claims::Promise, decide::was_told_firing},
+    notify::claims::Promise,
     ruler::RuleRecord,
     silence::Silence,
     storage::{
@@ -109,6 +109,17 @@ impl Persistence {
             .is_some()
         {}
         self.changed(now);
+    }
+
+    /// Takes in which batch of history the store holds.
+    pub(super) fn restore_history(&mut self, seq: u64, last: u64) {
+        self.history_batches.push_back((seq, last));
+        self.next_history_batch = self.next_history_batch.max(seq + 1);
+    }
+
+    /// Refreshes are to be saved at once.
+    pub(super) fn refresh_at_once(&mut self, now: Now) {
+        self.refreshes_due = Some(now.mono);
     }
 
     pub(super) fn changed(&mut self, now: Now) {
@@ -327,125 +338,6 @@ impl Tenant {
             Some(encode_heartbeat(&heartbeat)),
         )
     }
-
-    /// Continues from what was saved (`docs/architecture.md`, "Restart").
-    pub(super) fn restore(&mut self, saved: Saved, now: Now) {
-        self.restore_records(saved.silences, saved.nflog, now);
-        self.saved_promises = saved.promises;
-        self.restore_rules(saved.rules, now);
-        self.import(saved.imported_silences, saved.imported_nflog, now);
-        let mut history = Vec::new();
-        for (seq, entries) in saved.history {
-            let last = entries
-                .iter()
-                .map(|entry| entry.id)
-                .max()
-                .unwrap_or_default();
-            self.persistence.history_batches.push_back((seq, last));
-            self.persistence.next_history_batch = self.persistence.next_history_batch.max(seq + 1);
-            history.extend(entries);
-        }
-        self.history.restore(history);
-        self.journal = saved.journal;
-        let lived = self.last_sign_of_life(saved.heartbeat, &saved.alerts, now.wall);
-        self.outage_began = lived;
-        let outage = lived.filter(|_| !saved.without_grace);
-        let outage = outage
-            .map(|lived| now.wall.since(lived))
-            .unwrap_or_default();
-        for alert in saved.alerts {
-            self.restore_alert(alert, lived, outage, now);
-        }
-        let schedules = saved
-            .schedules
-            .into_iter()
-            .filter(|schedule| !schedule.gone)
-            .map(from_record)
-            .collect();
-        let nflog = self.nflog.clone();
-        let told_firing = |route: &crate::dispatch::RouteNode, key: &str, alert: &Alert| {
-            let hash = alert.labels.log_hash();
-            let mut entries = nflog
-                .of_group(key)
-                .filter(|entry| entry.key.receiver.group_name == route.receiver);
-            entries.any(|entry| was_told_firing(entry, hash))
-        };
-        let alerts: Vec<_> = self.store.all().values().cloned().collect();
-        self.dispatcher
-            .restore(&alerts, schedules, told_firing, now);
-    }
-
-    /// When the node last lived: by its heartbeat, or by what it wrote after it. Anything later than the truth would take
-    /// alerts that had ended for firing ones.
-    fn last_sign_of_life(
-        &self,
-        heartbeat: Option<Heartbeat>,
-        alerts: &[Alert],
-        now: Timestamp,
-    ) -> Option<Timestamp> {
-        // A heartbeat from the future says that the clock was set back: nobody knows how long the outage was.
-        let heartbeat = heartbeat.map(|heartbeat| heartbeat.at.min(now));
-        let told = self.nflog.iter().map(|entry| entry.timestamp);
-        let posted = alerts.iter().map(|alert| alert.updated_at);
-        heartbeat
-            .into_iter()
-            .chain(told)
-            .chain(posted)
-            .filter(|at| *at <= now)
-            .max()
-    }
-
-    /// Puts a saved alert back. While the node was down it could not hear refreshes, so what fired then is given the time
-    /// of the outage on top: an outage must not invent resolves.
-    fn restore_alert(
-        &mut self,
-        mut alert: Alert,
-        lived: Option<Timestamp>,
-        outage: Duration,
-        now: Now,
-    ) {
-        let fired = lived.is_some_and(|lived| !alert.is_resolved_at(lived));
-        if fired && !outage.is_zero() {
-            alert.ends_at = alert.ends_at.plus(outage);
-            self.journal.mark_refreshed(alert.fingerprint);
-            self.persistence.refreshes_due = Some(now.mono);
-        }
-        let alert = Arc::new(alert);
-        if !alert.is_resolved_at(now.wall) {
-            let outage = self.outage_began.unwrap_or(Timestamp::MAX);
-            self.unrefreshed.insert(alert.fingerprint, outage);
-        }
-        self.inhibitor.update(&alert, None);
-        self.store.replace(alert);
-    }
-
-    fn restore_records(&mut self, silences: Vec<Silence>, nflog: Vec<NflogEntry>, now: Now) {
-        self.silences.restore(silences, now.wall);
-        for entry in nflog {
-            self.nflog.merge(entry);
-        }
-    }
-
-    /// Takes in the files of an Alertmanager that ran on this storage before.
-    fn import(&mut self, silences: Vec<Silence>, nflog: Vec<NflogEntry>, now: Now) {
-        let silences = self.silences.import(silences, now.wall);
-        let mut records: Vec<_> = silences
-            .iter()
-            .map(|silence| self.silence_record(silence))
-            .collect();
-        for entry in nflog {
-            if let Some(entry) = self.nflog.import(entry, now.wall) {
-                records.push(self.log_record(&entry));
-            }
-        }
-        if !records.is_empty() {
-            tracing::info!(
-                records = records.len(),
-                "Imported silences and notification log of Alertmanager"
-            );
-            self.effects.push_back(TenantEffect::SaveDurably(records));
-        }
-    }
 }
 
 /// Whether a post only moved the end of an alert that fires.
@@ -473,7 +365,7 @@ fn to_record(schedule: &Schedule, tenant: &Arc<str>, now: Timestamp) -> GroupSch
     }
 }
 
-fn from_record(record: GroupSchedule) -> Schedule {
+pub(super) fn from_record(record: GroupSchedule) -> Schedule {
     Schedule {
         name: crate::dispatch::GroupName {
             route_id: record.route_id,

@@ -181,3 +181,48 @@ fn a_source_whose_clock_is_ahead_is_not_taken_for_a_new_incident() {
     world.run_to(200);
     assert_eq!(world.told.len(), 1, "{:?}", world.accepted());
 }
+
+fn quick() -> World {
+    let quick = Duration::from_secs(10);
+    let config = ConfigBuilder::new().edit(|config| config.route.group_interval = quick);
+    World::new(config.build())
+}
+
+#[test]
+fn what_fired_last_is_not_told_as_ended_because_the_power_took_it() {
+    let mut world = quick();
+    world.fire("A");
+    world.run_to(20);
+    world.resolve("A");
+    world.run_to(60);
+    let behind = world.written_behind();
+    let began = world.wall();
+    world.fire("A");
+    world.run_to(75);
+    assert_eq!(world.told.len(), 3, "{:?}", world.accepted());
+    world.power_off(behind);
+    world.run_to(80);
+    world.start();
+    world.run_to(100);
+    world.post("A", began, Duration::from_secs(240));
+    world.run_to(200);
+    assert_eq!(world.told.len(), 3, "{:?}", world.accepted());
+    world.run_to(2000);
+    assert_eq!(world.told.len(), 4, "its end is: {:?}", world.accepted());
+}
+
+#[test]
+fn what_ended_last_is_not_told_as_firing_because_the_power_took_it() {
+    let mut world = quick();
+    world.fire("A");
+    world.run_to(20);
+    let behind = world.written_behind();
+    world.resolve("A");
+    world.run_to(35);
+    assert_eq!(world.told.len(), 2, "{:?}", world.accepted());
+    world.power_off(behind);
+    world.run_to(37);
+    world.start();
+    world.run_to(2000);
+    assert_eq!(world.told.len(), 2, "{:?}", world.accepted());
+}

@@ -38,7 +38,10 @@ impl Engine {
                 database.apply(ops.iter().cloned())?;
                 database.sync()
             }
-            Self::Log(log) => Ok(log.apply(ops)?),
+            Self::Log(log) => {
+                log.apply(ops)?;
+                Ok(log.sync_if_due()?)
+            }
         }
     }
 

@@ -10,6 +10,7 @@ use std::{
     io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 
 use xxhash_rust::xxh64::xxh64;
@@ -31,6 +32,10 @@ const REWRITE_FRAME: usize = 1024 * 1024;
 /// A file is not rewritten for less than this.
 const SLACK: u64 = 8 * 1024 * 1024;
 
+/// How long what was written may be with the system only: a power cut takes no more of alerts than this, whatever the
+/// system's own habits are.
+const SYNC_EVERY: Duration = Duration::from_secs(5);
+
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
 
@@ -47,6 +52,7 @@ pub(super) struct LogFile {
     live: u64,
     /// The size at which the file is rewritten next.
     rewrite_at: u64,
+    synced: Instant,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +88,7 @@ impl LogFile {
             index: BTreeMap::new(),
             live: 0,
             rewrite_at: 0,
+            synced: Instant::now(),
         };
         let scan = log.scan()?;
         log.end = scan.end;
@@ -132,6 +139,16 @@ impl LogFile {
             tracing::warn!(%error, "the file of alerts and history could not be made smaller; it grows on");
             self.rewrite_at = self.end + self.end / 4;
         }
+        Ok(())
+    }
+
+    /// Waits for the disk, if it was not waited for lately.
+    pub(super) fn sync_if_due(&mut self) -> io::Result<()> {
+        if self.synced.elapsed() < SYNC_EVERY {
+            return Ok(());
+        }
+        self.sync()?;
+        self.synced = Instant::now();
         Ok(())
     }
 

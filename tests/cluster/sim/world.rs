@@ -126,6 +126,17 @@ impl World {
         self.cut()
     }
 
+    /// What the disk holds of what is written behind.
+    pub(crate) fn written_behind(&self) -> BTreeMap<Vec<u8>, Vec<u8>> {
+        self.behind.clone()
+    }
+
+    /// Ends the node as a power cut does: of what is written behind, the disk holds this.
+    pub(crate) fn power_off(&mut self, behind: BTreeMap<Vec<u8>, Vec<u8>>) {
+        self.kill();
+        self.behind = behind;
+    }
+
     fn cut(&mut self) -> bool {
         let events = std::mem::take(&mut self.events);
         events.values().any(|event| match event {

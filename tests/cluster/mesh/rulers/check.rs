@@ -16,7 +16,7 @@ use watchfire::{
 
 use super::{
     super::{host::BEGINNING, world::World},
-    ruling::Ruling,
+    ruling::{Begun, Ruling},
 };
 
 /// How long it takes, at most, until another node evaluates what a node evaluated that is gone.
@@ -52,8 +52,12 @@ impl Ruling {
         for begun in &self.begun {
             let under = (begun.group, begun.slot, begun.epoch);
             let first = *firsts.entry((begun.group, begun.epoch)).or_insert(begun.at);
+            let unknown = last.get(&begun.group).is_some_and(|before: &&Begun| {
+                !self.may_know(begun.host, begun.at, before.host, before.at)
+            });
             // Nobody may know of a node that owned it, or two may not know of each other.
-            let excused = self.was_divided(begun.at.saturating_sub(FAILOVER), begun.at)
+            let excused = unknown
+                || self.was_divided(begun.at.saturating_sub(FAILOVER), begun.at)
                 || self.lost_disks.iter().any(|lost| *lost <= begun.at)
                 || self.crashed(first.saturating_sub(secs(1)), first + UNSAVED);
             if !seen.insert(under) && !excused {
@@ -152,7 +156,7 @@ impl World {
     /// G6: one notification of each beginning.
     pub(super) fn check_notified(&self, violations: &mut Vec<String>) {
         let Some(ruling) = &self.ruling else { return };
-        let mut firing: BTreeMap<(&str, i64), usize> = BTreeMap::new();
+        let mut firing: BTreeMap<(&str, i64), (usize, Duration)> = BTreeMap::new();
         for sent in self.visible() {
             for (name, (fires, since)) in &sent.alerts {
                 let group = group_of(name);
@@ -160,13 +164,16 @@ impl World {
                 let Some((from, _)) = row.filter(|_| *fires) else {
                     continue;
                 };
-                let count = firing.entry((name.as_str(), from)).or_default();
-                *count += 1;
+                let told = (name.as_str(), from);
+                let Some((teller, at)) = firing.insert(told, (sent.host, sent.began)) else {
+                    continue;
+                };
                 let begun = clock_of(from);
-                let excused = ruling.was_divided(begun, sent.began)
+                let excused = !ruling.may_know(sent.host, sent.began, teller, at)
+                    || ruling.was_divided(begun, sent.began)
                     || ruling.crashed(begun, begun + UNSAVED)
                     || !ruling.lost_disks.is_empty();
-                if *count > 1 && !excused {
+                if !excused {
                     violations.push(format!("G6: told again: {}", sent.text()));
                 }
             }

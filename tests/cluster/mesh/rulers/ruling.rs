@@ -18,6 +18,12 @@ use watchfire::{
 
 use super::{super::world::World, truth::Truth};
 
+/// How long two nodes that see each other take to tell each other what they know.
+const MEETING: Duration = Duration::from_secs(2);
+
+/// Enough to be after the end of something.
+const TICK: Duration = Duration::from_micros(1);
+
 /// Mistakes that tests put into rulers on purpose: a suite that does not notice them proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mistake {
@@ -157,6 +163,56 @@ impl Ruling {
     pub(super) fn was_divided(&self, from: Duration, until: Duration) -> bool {
         let mut divided = self.divided.iter();
         divided.any(|(begin, end)| *begin <= until && end.is_none_or(|end| end >= from))
+    }
+
+    /// Whether a host can have heard, until then, what another knew since `since`: from it, or from whoever met it while
+    /// both were well and nobody was divided.
+    pub(super) fn may_know(
+        &self,
+        host: usize,
+        until: Duration,
+        from: usize,
+        since: Duration,
+    ) -> bool {
+        let mut known = vec![Duration::MAX; self.seats.len()];
+        known[from] = since;
+        // Each round takes what is known one host further.
+        for _ in 0..self.seats.len() {
+            for (one, other) in self.pairs() {
+                let met = self.met(one, other, known[one]);
+                known[other] = known[other].min(met);
+            }
+        }
+        known[host] <= until
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let count = self.seats.len();
+        (0..count).flat_map(move |one| (0..count).map(move |other| (one, other)))
+    }
+
+    /// When two hosts have told each other what one knew since `since`; [`Duration::MAX`] if never.
+    fn met(&self, one: usize, other: usize, since: Duration) -> Duration {
+        let mut best = Duration::MAX;
+        if since == Duration::MAX {
+            return best;
+        }
+        for (from, to) in &self.seats[one].well {
+            for (begin, end) in &self.seats[other].well {
+                let both = since.max(*from).max(*begin);
+                let over = to
+                    .unwrap_or(Duration::MAX)
+                    .min(end.unwrap_or(Duration::MAX));
+                let healed = self.divided.iter().filter_map(|(_, end)| *end);
+                for at in healed.filter(|at| *at > both).chain([both]) {
+                    let told = at.saturating_add(MEETING);
+                    if told <= over && !self.was_divided(at + TICK, told) {
+                        best = best.min(told);
+                    }
+                }
+            }
+        }
+        best
     }
 
     /// Whether a process crashed within.
