@@ -257,6 +257,24 @@ impl Alerts {
             .retain(|_, version| now.saturating_sub(version.slot) < 2 * WRITTEN_AGAIN);
     }
 
+    /// Puts all times so many milliseconds earlier, as a clock that was set back needs it: what holds for five minutes goes
+    /// on to.
+    pub(super) fn shift(&mut self, by: i64) {
+        for instance in self.instances.values_mut() {
+            instance.active_at = instance.active_at.saturating_sub(by);
+            let times = [
+                &mut instance.fired_at,
+                &mut instance.keep_firing_since,
+                &mut instance.resolved_at,
+                &mut instance.last_sent,
+                &mut instance.held_since,
+            ];
+            for time in times.into_iter().flatten() {
+                *time = time.saturating_sub(by);
+            }
+        }
+    }
+
     /// Drops those that are pending; gives their labels.
     pub(super) fn drop_pending(&mut self) -> Vec<LabelSet> {
         let pending = |(_, instance): &(&LabelSet, &Instance)| instance.phase == Phase::Pending;

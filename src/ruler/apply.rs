@@ -34,9 +34,9 @@ pub(super) enum Outcome {
 
 /// Where a rule is, and when.
 #[derive(Clone, Copy)]
-struct Spot {
+pub(super) struct Spot {
     group: usize,
-    slot: i64,
+    pub(super) slot: i64,
     query_offset: i64,
     interval: i64,
 }
@@ -51,31 +51,47 @@ impl Ruler {
         took: i64,
         outcome: Outcome,
     ) {
-        let Some(of) = self.set.groups.get(group) else {
+        let Some(spot) = self.spot(group, slot) else {
             return;
         };
-        let spot = Spot {
+        self.with_rule(group, at, |ruler, state| {
+            state.last_evaluation = Some(slot);
+            state.took = took;
+            state.evaluations += 1;
+            let mut changed = Vec::new();
+            let result = ruler.apply_to(state, rule, spot, outcome, &mut changed);
+            ruler.note(state, rule, spot, result);
+            // Whatever came of it, the rule was looked at: what fires goes on.
+            if rule.key.alerting {
+                ruler.tell_of(state, slot, spot.interval, &rule.definition.text);
+            }
+            ruler.keep(state, rule, spot, changed);
+        });
+    }
+
+    pub(super) fn spot(&self, group: usize, slot: i64) -> Option<Spot> {
+        let of = self.set.groups.get(group)?;
+        Some(Spot {
             group,
             slot,
             query_offset: of.query_offset,
             interval: of.cadence.interval(),
-        };
+        })
+    }
+
+    /// Does something with the state of a rule.
+    pub(super) fn with_rule(
+        &mut self,
+        group: usize,
+        at: usize,
+        what: impl FnOnce(&mut Self, &mut RuleState),
+    ) {
         let groups = self.states.groups.get_mut(group);
         let Some(place) = groups.and_then(|group| group.rules.get_mut(at)) else {
             return;
         };
         let mut state = std::mem::take(place);
-        state.last_evaluation = Some(slot);
-        state.took = took;
-        state.evaluations += 1;
-        let mut changed = Vec::new();
-        let result = self.apply_to(&mut state, rule, spot, outcome, &mut changed);
-        self.note(&mut state, rule, spot, result);
-        // Whatever came of it, the rule was looked at: what fires goes on.
-        if rule.key.alerting {
-            self.tell_of(&mut state, slot, spot.interval, &rule.definition.text);
-        }
-        self.keep(&mut state, rule, spot, changed);
+        what(self, &mut state);
         let groups = self.states.groups.get_mut(group);
         if let Some(place) = groups.and_then(|group| group.rules.get_mut(at)) {
             *place = state;
@@ -126,6 +142,20 @@ impl Ruler {
         recorded: Vec<Recorded>,
         certain: &dyn Fn(&LabelSet) -> bool,
     ) -> Result<(), String> {
+        let written = self.recorded(state, rule, spot, recorded, certain)?;
+        self.write(written);
+        Ok(())
+    }
+
+    /// What a recording rule writes.
+    pub(super) fn recorded(
+        &mut self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        recorded: Vec<Recorded>,
+        certain: &dyn Fn(&LabelSet) -> bool,
+    ) -> Result<Vec<Written>, String> {
         let limit = rule.terms.limit;
         if limit > 0 && recorded.len() > limit {
             return Err(format!(
@@ -144,8 +174,7 @@ impl Ruler {
         let written = state.alive.write(time, known, certain);
         let written = written.map_err(|error| error.to_string())?;
         self.count(spot, written.len());
-        self.write(written);
-        Ok(())
+        Ok(written)
     }
 
     fn apply_alerts(
@@ -206,7 +235,13 @@ impl Ruler {
     }
 
     /// Has other nodes told what became of alerts.
-    fn keep(&mut self, state: &mut RuleState, rule: &Rule, spot: Spot, changed: Vec<LabelSet>) {
+    pub(super) fn keep(
+        &mut self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        changed: Vec<LabelSet>,
+    ) {
         let epoch = self.states.groups.get(spot.group).and_then(|of| of.owned);
         let (Some(group), Some(epoch)) = (self.group_key(spot.group), epoch) else {
             return;

@@ -12,6 +12,7 @@ use super::{
     expand::{Expanding, Step},
     overlay::Overlay,
     owner::Members,
+    past::Past,
     set::{GroupKey, Rule, RuleSet},
     state::{Gone, States},
     wave::Wave,
@@ -36,6 +37,8 @@ pub struct Ruler {
     pub(super) members: Option<Members>,
     /// By component.
     pub(super) waves: Vec<Option<Wave>>,
+    /// By component: what it makes up for before its next slot, once that is decided.
+    pub(super) past: Vec<Option<Past>>,
     pub(super) running: BTreeMap<EvaluationId, Running>,
     collect_due: i64,
     next: u64,
@@ -83,6 +86,7 @@ impl Ruler {
             overlay: Overlay::default(),
             members: None,
             waves: Vec::new(),
+            past: Vec::new(),
             running: BTreeMap::new(),
             collect_due: 0,
             next: 0,
@@ -143,6 +147,7 @@ impl Ruler {
         self.overlay.keep(self.set.reach.clone());
         self.running.clear();
         self.waves = self.set.components.iter().map(|_| None).collect();
+        self.past = self.set.components.iter().map(|_| None).collect();
     }
 
     fn end(&mut self, gone: Gone, ends: &BTreeMap<GroupKey, Ending>, now: Now) {
@@ -202,6 +207,10 @@ impl Ruler {
     /// Begins the slots that are due.
     pub fn handle_timeout(&mut self, now: Now) {
         let at = now.wall.unix_millis();
+        if self.collect_due.saturating_sub(COLLECTED_EVERY) > at {
+            self.collect_due = at;
+            self.turn_back(now);
+        }
         for component in 0..self.waves.len() {
             self.begin_slot(component, at);
         }
@@ -232,10 +241,16 @@ impl Ruler {
         let Some(slot) = due.iter().map(|(slot, _)| *slot).min() else {
             return;
         };
+        if self.begin_past(number, component, now) {
+            return;
+        }
         let groups = due.iter().filter(|(of, _)| *of == slot);
         let groups: Vec<usize> = groups.map(|(_, group)| *group).collect();
         for group in &groups {
             self.enter(*group, slot);
+        }
+        if let Some(past) = self.past.get_mut(number) {
+            *past = None;
         }
         if let Some(wave) = self.waves.get_mut(number) {
             *wave = Some(Wave::new(component, slot, groups));
@@ -254,12 +269,15 @@ impl Ruler {
         let last = state.last_slot.filter(|_| !first);
         let missed = last.map_or(0, |last| group.cadence.between(last, slot));
         state.last_slot = Some(slot);
+        state.fresh = false;
         state.samples = 0;
+        state.missed += missed;
+        for rule in &mut state.rules {
+            let caught_up = std::mem::take(&mut rule.caught_up);
+            rule.missed += missed.saturating_sub(caught_up);
+            state.caught_up += caught_up;
+        }
         if missed > 0 {
-            state.missed += missed;
-            for rule in &mut state.rules {
-                rule.missed += missed;
-            }
             self.effects.push_back(Effect::Say(Word::Missed {
                 group: group.key.joined(),
                 slots: missed,
@@ -268,7 +286,7 @@ impl Ruler {
     }
 
     /// Begins what may begin, and ends the slot if nothing is left.
-    fn advance(&mut self, number: usize, now: i64) {
+    pub(super) fn advance(&mut self, number: usize, now: i64) {
         let set = Arc::clone(&self.set);
         let Some(component) = set.components.get(number) else {
             return;
@@ -308,9 +326,13 @@ impl Ruler {
         let Some(Some(wave)) = self.waves.get_mut(number).map(Option::take) else {
             return;
         };
+        if wave.past {
+            return;
+        }
         for group in &wave.groups {
             if let Some(state) = self.states.groups.get_mut(*group) {
-                state.took = now.saturating_sub(wave.slot);
+                state.took_before =
+                    std::mem::replace(&mut state.took, now.saturating_sub(wave.slot));
                 state.iterations += 1;
             }
         }
@@ -388,6 +410,11 @@ impl Ruler {
     }
 
     fn settle(&mut self, rule: &Rule, running: &Running, outcome: Outcome, now: i64) {
+        let wave = self.waves.get(running.component);
+        if wave.is_some_and(|wave| wave.as_ref().is_some_and(|wave| wave.past)) {
+            self.apply_past((running.group, running.rule), rule, running.slot, outcome);
+            return;
+        }
         let took = now.saturating_sub(running.began);
         self.apply(
             running.group,

@@ -25,6 +25,7 @@ mod record;
 mod apply;
 mod machine;
 mod owner;
+mod past;
 
 #[cfg(test)]
 mod tests;

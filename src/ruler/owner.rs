@@ -10,6 +10,7 @@ use std::{
 
 use super::{
     alerting::Version,
+    depend::Component,
     effect::{Effect, Word},
     machine::Ruler,
     record::{Ailing, GroupSummary, RuleHashes, RuleRecord, RuleRecordKey, RuleValue},
@@ -105,7 +106,7 @@ impl Ruler {
             }
             match (&record.key.alert, &record.value) {
                 (None, RuleValue::Group(summary)) => {
-                    self.learn_group(group, record.version, summary);
+                    self.learn_group(group, record.version, summary, at);
                 }
                 (Some((rule, labels)), value) => {
                     self.learn_alert(group, rule, labels, record.version, value, at);
@@ -138,7 +139,7 @@ impl Ruler {
         }
     }
 
-    fn learn_group(&mut self, group: usize, version: Version, summary: &GroupSummary) {
+    fn learn_group(&mut self, group: usize, version: Version, summary: &GroupSummary, now: i64) {
         let Some(state) = self.states.groups.get_mut(group) else {
             return;
         };
@@ -150,7 +151,7 @@ impl Ruler {
             });
         }
         if state.owned.is_none() {
-            state.follow(version.slot, summary);
+            state.follow(version.slot, summary, now);
         }
     }
 
@@ -255,14 +256,35 @@ impl Ruler {
             took.1 = took.1.max(epoch);
             self.states.takeovers += 1;
         }
+        self.begin_under(epoch, number, component, now);
+    }
+
+    /// Begins anew with a component that this node has.
+    pub(super) fn begin_again(&mut self, number: usize, now: Now) {
+        let set = Arc::clone(&self.set);
+        let epoch = self.claims(number).map(|claim| claim.epoch).max();
+        if let (Some(component), Some(epoch)) = (set.components.get(number), epoch) {
+            self.begin_under(epoch.saturating_add(1), number, component, now);
+        }
+    }
+
+    fn begin_under(&mut self, epoch: u64, number: usize, component: &Component, now: Now) {
         let at = now.wall.unix_millis();
         let mut records = Vec::new();
         for group in &component.groups {
             self.begin_epoch(*group, epoch, at, &mut records);
         }
         self.effects.push_back(Effect::Keep(records));
+        self.drop_wave(number);
+    }
+
+    /// What is under way of a component counts no more.
+    fn drop_wave(&mut self, number: usize) {
         if let Some(wave) = self.waves.get_mut(number) {
             *wave = None;
+        }
+        if let Some(past) = self.past.get_mut(number) {
+            *past = None;
         }
         self.running
             .retain(|_, running| running.component != number);
@@ -281,6 +303,8 @@ impl Ruler {
         let slot = group.cadence.slot(now).saturating_sub(1);
         let version = Version { epoch, slot };
         let node = group.everywhere.then(|| Arc::clone(&me));
+        state.fresh = state.claim.is_none() && state.last_slot.is_none();
+        state.before_the_clock_was_set_back(group.cadence.slot(now), now);
         let last = state.last_slot;
         let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);
         state.owned = Some(epoch);
@@ -339,11 +363,7 @@ impl Ruler {
             }
             count += 1;
         }
-        if let Some(wave) = self.waves.get_mut(number) {
-            *wave = None;
-        }
-        self.running
-            .retain(|_, running| running.component != number);
+        self.drop_wave(number);
         count
     }
 
@@ -432,9 +452,23 @@ impl GroupState {
         }
     }
 
+    /// Nothing of it is later than now.
+    fn before_the_clock_was_set_back(&mut self, slot: i64, now: i64) {
+        let Some(last) = self.last_slot.filter(|last| *last > now) else {
+            return;
+        };
+        self.last_slot = Some(slot);
+        for rule in &mut self.rules {
+            rule.alerts.shift(last.saturating_sub(slot));
+            rule.holes = Default::default();
+        }
+    }
+
     /// Follows what its owner says of it.
-    fn follow(&mut self, slot: i64, summary: &GroupSummary) {
-        if !summary.evaluated || self.last_slot.is_some_and(|last| last > slot) {
+    fn follow(&mut self, slot: i64, summary: &GroupSummary, now: i64) {
+        // What is later than now was said by a clock that is set back since.
+        let later = |last: i64| slot < last && last <= now;
+        if !summary.evaluated || self.last_slot.is_some_and(later) {
             return;
         }
         self.last_slot = Some(slot);

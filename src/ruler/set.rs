@@ -29,6 +29,8 @@ pub struct Settings {
     pub hold_for: Duration,
     /// How often what fires is told again.
     pub resend_delay: Duration,
+    /// Whether alerts that nobody knows anything of are pending for as long as their conditions held before.
+    pub look_back: bool,
     /// Labels that alerts get if they have no such label.
     pub external_labels: LabelSet,
     /// The address that links in alerts begin with.

@@ -56,6 +56,8 @@ pub struct RuleState {
     pub(super) holes: Holes,
     /// How many slots passed without an evaluation.
     pub missed: u64,
+    /// How many of those since its last slot were made up for.
+    pub(super) caught_up: u64,
     /// Evaluations.
     pub evaluations: u64,
     /// Those that failed.
@@ -82,14 +84,20 @@ pub struct GroupState {
     pub(super) owned_since: i64,
     /// Whether this node evaluated none of its slots yet since it has it.
     pub(super) first_of_epoch: bool,
+    /// Whether nobody knew anything of it when this node began to evaluate it, and it was not evaluated since.
+    pub(super) fresh: bool,
     /// Its last slot.
     pub last_slot: Option<i64>,
     /// How long that took, from its first rule to its last; milliseconds.
     pub took: i64,
+    /// How long the slot before took; milliseconds.
+    pub(super) took_before: i64,
     /// Slots that were evaluated.
     pub iterations: u64,
     /// Slots that passed without an evaluation.
     pub missed: u64,
+    /// Evaluations of recording rules that made up for some of them.
+    pub caught_up: u64,
     /// The same at the node that evaluates it, as far as that is told.
     pub missed_elsewhere: u64,
     /// The samples of the last slot.

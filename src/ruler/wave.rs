@@ -19,31 +19,57 @@ pub(super) struct Wave {
     running: BTreeSet<usize>,
     /// How many did not finish yet.
     open: usize,
+    /// Which rules take part.
+    part: Vec<bool>,
+    /// Whether the slot is past, and made up for.
+    pub(super) past: bool,
 }
 
 impl Wave {
     /// The slot of those groups of a component that are due.
     pub(super) fn new(component: &Component, slot: i64, groups: Vec<usize>) -> Self {
-        let due = |rule: usize| {
-            let place = component.rules.get(rule);
-            place.is_some_and(|(group, _)| groups.contains(group))
-        };
-        let all = 0..component.rules.len();
+        Self::of(component, slot, groups, |_, _| true)
+    }
+
+    /// A slot that is past, of those rules of groups that `takes` names.
+    pub(super) fn past(
+        component: &Component,
+        slot: i64,
+        groups: Vec<usize>,
+        takes: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        Self {
+            past: true,
+            ..Self::of(component, slot, groups, takes)
+        }
+    }
+
+    fn of(
+        component: &Component,
+        slot: i64,
+        groups: Vec<usize>,
+        takes: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        let rules = component.rules.iter();
+        let part: Vec<bool> = rules
+            .map(|(group, rule)| groups.contains(group) && takes(*group, *rule))
+            .collect();
+        let due = |rule: usize| part.get(rule) == Some(&true);
         let waits: Vec<usize> = component
             .needs
             .iter()
             .map(|needs| needs.iter().filter(|need| due(**need)).count())
             .collect();
-        let taking_part: Vec<usize> = all.filter(|rule| due(*rule)).collect();
-        let ready = taking_part.iter().copied();
-        let ready = ready.filter(|rule| waits.get(*rule) == Some(&0)).collect();
+        let ready = (0..part.len()).filter(|rule| due(*rule) && waits.get(*rule) == Some(&0));
         Self {
             slot,
             groups,
-            ready,
+            ready: ready.collect(),
             running: BTreeSet::new(),
-            open: taking_part.len(),
+            open: part.iter().filter(|takes| **takes).count(),
             waits,
+            part,
+            past: false,
         }
     }
 
@@ -75,7 +101,7 @@ impl Wave {
         }
         self.open = self.open.saturating_sub(1);
         for other in component.followers.get(rule).into_iter().flatten() {
-            if !self.takes_part(component, *other) {
+            if self.part.get(*other) != Some(&true) {
                 continue;
             }
             if let Some(waits) = self.waits.get_mut(*other) {
@@ -85,11 +111,6 @@ impl Wave {
                 }
             }
         }
-    }
-
-    fn takes_part(&self, component: &Component, rule: usize) -> bool {
-        let place = component.rules.get(rule);
-        place.is_some_and(|(group, _)| self.groups.contains(group))
     }
 
     /// Whether all rules are done.

@@ -9,7 +9,7 @@ use crate::ruler::{GroupState, RuleSet, RuleState, States};
 type Family = (&'static str, &'static str, fn(&GroupState) -> f64);
 
 /// What is counted.
-const COUNTERS: [Family; 4] = [
+const COUNTERS: [Family; 5] = [
     (
         "prometheus_rule_group_iterations_total",
         "Slots of a group that began, those that were missed among them.",
@@ -29,6 +29,11 @@ const COUNTERS: [Family; 4] = [
         "prometheus_rule_evaluation_failures_total",
         "Evaluations of the rules of a group that failed.",
         |group| number(group.rules.iter().map(|rule| rule.failures).sum()),
+    ),
+    (
+        "watchfire_rule_group_evaluations_caught_up_total",
+        "Evaluations of recording rules of a group that made up for slots that were missed.",
+        |group| number(group.caught_up),
     ),
 ];
 

@@ -59,6 +59,7 @@ pub(in crate::app) fn settings_of(
         on_partial: config.on_partial,
         hold_for: config.hold_for,
         resend_delay: config.resend_delay,
+        look_back: config.look_back,
         external_labels: LabelSet::from_pairs(&config.external_labels),
         external_url: external_url.into(),
         options,

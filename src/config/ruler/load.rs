@@ -35,6 +35,8 @@ pub struct RulerConfig {
     pub on_partial: OnPartial,
     /// After how long of holding the partial answer is taken as complete.
     pub hold_for: Duration,
+    /// Whether alerts that nobody knows anything of are pending for as long as their conditions held before.
+    pub look_back: bool,
     /// How often an alert that fires is sent again; never zero.
     pub resend_delay: Duration,
     /// Rules over the labels of all alerts.
@@ -142,6 +144,7 @@ impl RawRuler {
             rule_query_offset: self.rule_query_offset,
             on_partial: self.on_partial,
             hold_for: self.hold_for,
+            look_back: self.look_back,
             resend_delay: self.resend_delay,
             alert_relabel_configs: self.alert_relabel_configs,
             alertmanagers: self.alertmanagers,

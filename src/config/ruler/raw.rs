@@ -6,7 +6,7 @@ use super::outputs::{AlertmanagerConfig, RemoteWriteConfig};
 use crate::{
     config::{
         OnPartial,
-        read::{Codec, Cursor, Name, Placed, PromDuration, Reader, Spot, Spotted, join},
+        read::{Codec, Cursor, Name, Placed, PromDuration, Reader, Shown, Spot, Spotted, join},
         relabel::RelabelRule,
         section::section,
     },
@@ -22,6 +22,7 @@ section! {
         rule_query_offset: Duration as PromDuration,
         on_partial: OnPartial as Name<OnPartial>,
         hold_for: Duration as PromDuration = Duration::from_hours(1),
+        look_back: bool as Shown<bool> = true,
         resend_delay: Duration as PromDuration = Duration::from_mins(1),
         alert_relabel_configs: Vec<Relabel> as Vec<RelabelRule>,
         alertmanagers: Vec<AlertmanagerConfig>,

@@ -19,6 +19,7 @@ fn an_empty_file_has_the_defaults() {
     assert_eq!(config.resend_delay, Duration::from_mins(1));
     assert_eq!(config.on_partial, OnPartial::Hold);
     assert!(config.rule_query_offset.is_zero() && config.rule_files.is_empty());
+    assert!(config.look_back);
 }
 
 #[test]
@@ -31,6 +32,7 @@ evaluation_interval: 15s
 rule_query_offset: 1m
 on_partial: accept
 hold_for: 2h
+look_back: false
 resend_delay: 30s
 alert_relabel_configs:
 - {regex: replica, action: LabelDrop}
@@ -61,6 +63,7 @@ remote_write:
     assert_eq!(config.rule_query_offset, Duration::from_mins(1));
     assert_eq!(config.on_partial, OnPartial::Accept);
     assert_eq!(config.hold_for, Duration::from_hours(2));
+    assert!(!config.look_back);
     assert_eq!(config.resend_delay, Duration::from_secs(30));
     assert_eq!(config.alert_relabel_configs.len(), 1);
     let am = &config.alertmanagers[0];

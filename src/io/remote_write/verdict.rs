@@ -90,7 +90,8 @@ pub(super) fn judge(version: RemoteWriteMessage, sent: Counts, answer: &HttpResp
             },
         },
         415 if version == RemoteWriteMessage::V2 => Verdict::FirstVersion,
-        429 | 500..=599 => Verdict::Later {
+        // What a wrong password or path keeps away is taken once somebody mends it; the queue is bounded anyway.
+        401 | 403 | 404 | 405 | 407 | 408 | 429 | 500..=599 => Verdict::Later {
             after: retry_after(answer).map(|after| after.min(LONGEST_WAIT)),
             why: why(),
         },

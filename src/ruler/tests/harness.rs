@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use crate::{
     config::{OnPartial, RuleOptions, load_rules},
     federation::{Certainty, Local as _},
-    labels::LabelSet,
+    labels::{LabelSet, MatchOp, Matcher},
     promql::{
         Point, Sample, Value,
         engine::{Options, Steps, prepare},
     },
     ruler::{
-        Answered, Effect, Evaluation, Instance, Members, Phase, RuleRecord, RuleSet, Ruler,
-        Settings, Told, Word, Written,
+        Answered, Effect, Evaluation, Instance, Members, Overlay, Phase, RuleRecord, RuleSet,
+        Ruler, Settings, Told, Word, Written,
     },
     time::{Now, Timestamp},
 };
@@ -38,6 +38,7 @@ pub(super) fn settings() -> Settings {
         on_partial: OnPartial::Hold,
         hold_for: Duration::from_secs(3600),
         resend_delay: Duration::from_secs(60),
+        look_back: false,
         external_labels: LabelSet::empty(),
         external_url: "http://here:9093".into(),
         options: Options {
@@ -57,6 +58,16 @@ pub(super) fn rules(text: &str) -> Arc<RuleSet> {
     Arc::new(RuleSet::new(vec![file], settings()))
 }
 
+/// The same, of which alerts have a past.
+pub(super) fn rules_that_look_back(text: &str) -> Arc<RuleSet> {
+    let file = load_rules("rules.yml", text.as_bytes(), &RuleOptions::default());
+    let settings = Settings {
+        look_back: true,
+        ..settings()
+    };
+    Arc::new(RuleSet::new(vec![file.unwrap()], settings))
+}
+
 pub(super) fn now(millis: i64) -> Now {
     Now {
         mono: Duration::from_millis(u64::try_from(millis).unwrap()),
@@ -66,12 +77,19 @@ pub(super) fn now(millis: i64) -> Now {
 
 impl Harness {
     pub(super) fn new(text: &str) -> Self {
-        let mut ruler = Ruler::new(rules(text), now(0));
-        ruler.members(Members::alone("a"), now(0));
+        Self::of(rules(text), 0, &[])
+    }
+
+    /// Begins at that second, with what was kept.
+    pub(super) fn of(rules: Arc<RuleSet>, seconds: i64, kept: &[Arc<RuleRecord>]) -> Self {
+        let at = seconds * 1000;
+        let mut ruler = Ruler::new(rules, now(at));
+        ruler.learn(kept, now(at));
+        ruler.members(Members::alone("a"), now(at));
         Self {
             kept: Vec::new(),
             ruler,
-            now: 0,
+            now: at,
             told: Vec::new(),
             written: Vec::new(),
             said: Vec::new(),
@@ -192,4 +210,11 @@ pub(super) fn over_own(evaluation: &Evaluation) -> Answer {
         elements,
         ..Answered::default()
     })
+}
+
+/// How many samples of a metric rules see of the two minutes before.
+pub(super) fn samples_of(own: &Overlay, name: &str, at: i64) -> usize {
+    let matcher = Matcher::new(MatchOp::Equal, "__name__", name).unwrap();
+    let series = own.select(&[matcher], at - 120_000, at);
+    series.iter().map(|one| one.floats.times.len()).sum()
 }

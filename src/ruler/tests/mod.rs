@@ -7,4 +7,5 @@ mod dependencies;
 mod life;
 mod mesh;
 mod partial;
+mod past;
 mod reload;

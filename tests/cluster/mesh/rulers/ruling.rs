@@ -108,6 +108,7 @@ pub(super) fn rules(groups: &[u64], note: &str) -> Arc<RuleSet> {
         on_partial: OnPartial::Hold,
         hold_for: Duration::from_secs(3600),
         resend_delay: Duration::from_secs(60),
+        look_back: false,
         external_labels: LabelSet::empty(),
         external_url: "http://watchfire:9093".into(),
         options: Options {
