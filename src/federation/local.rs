@@ -31,6 +31,11 @@ pub trait Local: Debug + Send + Sync {
         None
     }
 
+    /// The labels that its series got where they were written to servers, which may be endpoints as well.
+    fn copied(&self) -> LabelSet {
+        LabelSet::empty()
+    }
+
     /// The series that match, with their samples of `from < time <= to` in Unix milliseconds, stale markers among them.
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Vec<Series>;
 }
@@ -47,6 +52,7 @@ pub fn partition(local: &dyn Local) -> Partition {
         overlap: false,
         names: local.names(),
         claim: local.claim(),
+        copied: local.copied(),
     }
 }
 

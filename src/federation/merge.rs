@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::World;
+use super::{World, copies};
 use crate::{labels::LabelSet, promql::Series};
 
 /// One series came from where only one of them can be right.
@@ -41,11 +41,12 @@ pub(super) fn attach(mut series: Vec<Series>, attach: &LabelSet, nameless: bool)
 /// When two partitions have the same series and did not declare that they may.
 pub(super) fn united(
     world: &World,
-    answers: Vec<(usize, Vec<Series>)>,
+    mut answers: Vec<(usize, Vec<Series>)>,
 ) -> Result<Vec<Series>, Overlap> {
     if let [(_, _)] = answers.as_slice() {
         return Ok(answers.into_iter().flat_map(|(_, series)| series).collect());
     }
+    copies::take_in(world, &mut answers);
     let mut all: Vec<Series> = Vec::new();
     let mut places: BTreeMap<LabelSet, (usize, usize)> = BTreeMap::new();
     for (partition, answer) in answers {

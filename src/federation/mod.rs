@@ -11,6 +11,7 @@
 mod answer;
 mod ask;
 mod batch;
+mod copies;
 mod dialect;
 mod distribute;
 mod fill;

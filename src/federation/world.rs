@@ -61,6 +61,8 @@ pub struct Partition {
     pub names: Option<Arc<BTreeSet<String>>>,
     /// The selectors that this partition alone answers; it answers no others. `None` if it claims none.
     pub claim: Option<Claim>,
+    /// Labels that copies of its series have in other partitions, besides those of these.
+    pub copied: LabelSet,
 }
 
 /// The selectors that one partition alone answers, each by an equality in them.

@@ -143,8 +143,14 @@ impl Ruler {
         ends
     }
 
+    /// Has what rules read kept of what they write.
+    pub(super) fn keep_read(&mut self) {
+        let external = self.set.settings.external_labels.clone();
+        self.overlay.keep(self.set.reach.clone(), external);
+    }
+
     fn begin_anew(&mut self) {
-        self.overlay.keep(self.set.reach.clone());
+        self.keep_read();
         self.running.clear();
         self.waves = self.set.components.iter().map(|_| None).collect();
         self.past = self.set.components.iter().map(|_| None).collect();

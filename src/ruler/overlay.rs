@@ -9,7 +9,7 @@ use std::{
 use super::recording::Written;
 use crate::{
     federation::{Local, Recent},
-    labels::Matcher,
+    labels::{LabelSet, Matcher},
     promql::Series,
 };
 
@@ -20,11 +20,15 @@ pub struct Overlay {
     /// How far back each name is read; milliseconds.
     reach: Arc<BTreeMap<String, i64>>,
     names: Arc<BTreeSet<String>>,
+    /// The labels that samples get where they are written to servers.
+    external: LabelSet,
 }
 
 impl Overlay {
-    /// Says which names are kept, and how many milliseconds each is read back; others are dropped.
-    pub fn keep(&mut self, reach: BTreeMap<String, i64>) {
+    /// Says which names are kept, and how many milliseconds each is read back; others are dropped. What is written gets
+    /// `external` labels.
+    pub fn keep(&mut self, reach: BTreeMap<String, i64>, external: LabelSet) {
+        self.external = external;
         self.recent.retain(|name| reach.contains_key(name));
         self.names = Arc::new(reach.keys().cloned().collect());
         self.reach = Arc::new(reach);
@@ -55,6 +59,10 @@ impl Overlay {
 impl Local for Overlay {
     fn names(&self) -> Option<Arc<BTreeSet<String>>> {
         Some(Arc::clone(&self.names))
+    }
+
+    fn copied(&self) -> LabelSet {
+        self.external.clone()
     }
 
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Vec<Series> {

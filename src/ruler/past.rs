@@ -207,7 +207,7 @@ impl Ruler {
     pub(super) fn turn_back(&mut self, now: crate::time::Now) {
         let at = now.wall.unix_millis();
         self.overlay = Default::default();
-        self.overlay.keep(self.set.reach.clone());
+        self.keep_read();
         let set = Arc::clone(&self.set);
         for (number, component) in set.components.iter().enumerate() {
             let mut groups = component.groups.iter();

@@ -108,6 +108,7 @@ impl Endpoints {
             overlap: false,
             names: None,
             claim: None,
+            copied: LabelSet::empty(),
         });
         let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
         let up = Arc::new(PartitionsUp::of(&self.measured)) as Arc<dyn Local>;

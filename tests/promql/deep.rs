@@ -94,6 +94,7 @@ fn world() -> World {
         overlap: false,
         names: None,
         claim: None,
+        copied: LabelSet::empty(),
     };
     World {
         partitions: vec![partition("one"), partition("two")],

@@ -177,6 +177,7 @@ impl Divided {
             overlap: false,
             names: None,
             claim: None,
+            copied: LabelSet::empty(),
         };
         Self {
             name,

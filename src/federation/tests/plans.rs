@@ -28,6 +28,7 @@ pub(super) fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) ->
         overlap: false,
         names: None,
         claim: None,
+        copied: LabelSet::empty(),
     }
 }
 

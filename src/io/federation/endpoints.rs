@@ -169,6 +169,7 @@ impl Replicas {
             overlap: config.overlap,
             names: None,
             claim: None,
+            copied: LabelSet::empty(),
         })
     }
 

@@ -235,7 +235,8 @@ impl World {
         }
     }
 
-    fn owners(&self) -> Vec<Option<usize>> {
+    /// Who evaluates each group.
+    pub(super) fn owners(&self) -> Vec<Option<usize>> {
         let Some(ruling) = &self.ruling else {
             return Vec::new();
         };

@@ -5,6 +5,7 @@ mod check;
 mod ruling;
 mod seeds;
 mod story;
+mod takeovers;
 mod truth;
 
 pub(super) use ruling::Ruling;

@@ -54,7 +54,7 @@ pub(super) struct Ending {
     pub(super) hash: u64,
 }
 
-fn config() -> Arc<Config> {
+pub(super) fn config() -> Arc<Config> {
     let mut webhook = integration(IntegrationKind::Webhook, 0);
     webhook.delivery.idempotent = true;
     ConfigBuilder::new()
