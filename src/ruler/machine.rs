@@ -6,6 +6,7 @@ use std::{
 };
 
 use super::{
+    agenda::Agenda,
     alerting::Version,
     apply::Outcome,
     effect::{Answered, Effect, Evaluation, EvaluationId, Word},
@@ -25,6 +26,9 @@ const CONCURRENCY: usize = 4;
 /// How often what nobody needs any more is dropped; milliseconds.
 const COLLECTED_EVERY: i64 = 60_000;
 
+/// How often series that nobody can read any more are dropped; milliseconds.
+const FORGOTTEN_EVERY: u64 = 1_000;
+
 /// Evaluates rules, slot by slot. Synchronous: [`Self::learn`] and [`Self::members`] before anything is evaluated, then
 /// [`Self::handle_timeout`], [`Self::evaluated`], [`Self::poll_effect`] until there is none, and again at
 /// [`Self::poll_timeout`].
@@ -40,7 +44,11 @@ pub struct Ruler {
     /// By component: what it makes up for before its next slot, once that is decided.
     pub(super) past: Vec<Option<Past>>,
     pub(super) running: BTreeMap<EvaluationId, Running>,
+    /// Components that wait for their next slot.
+    agenda: Agenda,
     collect_due: i64,
+    /// When series that nobody can read any more were last dropped; Unix milliseconds.
+    forgot: i64,
     next: u64,
     pub(super) effects: VecDeque<Effect>,
     /// Since when the present set is in force: slots before are nobody's fault.
@@ -88,7 +96,9 @@ impl Ruler {
             waves: Vec::new(),
             past: Vec::new(),
             running: BTreeMap::new(),
+            agenda: Agenda::default(),
             collect_due: 0,
+            forgot: 0,
             next: 0,
             effects: VecDeque::new(),
             since: now.wall.unix_millis(),
@@ -120,6 +130,7 @@ impl Ruler {
         self.begin_anew();
         self.end(gone, &ends, now);
         self.settle_owners(now);
+        self.expect_all();
     }
 
     /// The groups whose alerts end with their rules, with the epochs under which this node has them: those that nobody
@@ -154,6 +165,7 @@ impl Ruler {
         self.running.clear();
         self.waves = self.set.components.iter().map(|_| None).collect();
         self.past = self.set.components.iter().map(|_| None).collect();
+        self.agenda = Agenda::empty(self.waves.len());
     }
 
     fn end(&mut self, gone: Gone, ends: &BTreeMap<GroupKey, Ending>, now: Now) {
@@ -191,10 +203,33 @@ impl Ruler {
     /// When [`Self::handle_timeout`] is to be called next; Unix milliseconds. `None` while everything waits for answers.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<i64> {
-        let components = self.set.components.iter().zip(&self.waves).enumerate();
-        let idle = components.filter(|(at, (_, wave))| wave.is_none() && self.owned(*at).is_some());
-        let groups = idle.flat_map(|(_, (component, _))| component.groups.iter());
-        groups.filter_map(|group| self.next_slot(*group)).min()
+        let components = 0..self.waves.len();
+        debug_assert_eq!(
+            self.agenda.next(),
+            components.filter_map(|number| self.due(number)).min(),
+            "a component that changed is not on the agenda as it is"
+        );
+        self.agenda.next()
+    }
+
+    /// When a component's next slot is, if it waits for one.
+    fn due(&self, number: usize) -> Option<i64> {
+        let waits = self.waves.get(number).is_some_and(Option::is_none);
+        if !waits || self.owned(number).is_none() {
+            return None;
+        }
+        let groups = &self.set.components.get(number)?.groups;
+        groups.iter().filter_map(|at| self.next_slot(*at)).min()
+    }
+
+    fn expect(&mut self, number: usize) {
+        let due = self.due(number);
+        self.agenda.put(number, due);
+    }
+
+    /// Looks anew when all components are due: after owners, slots or rules changed.
+    pub(super) fn expect_all(&mut self) {
+        (0..self.waves.len()).for_each(|number| self.expect(number));
     }
 
     fn next_slot(&self, group: usize) -> Option<i64> {
@@ -217,10 +252,14 @@ impl Ruler {
             self.collect_due = at;
             self.turn_back(now);
         }
-        for component in 0..self.waves.len() {
+        for component in self.agenda.due(at) {
             self.begin_slot(component, at);
+            self.expect(component);
         }
-        self.overlay.forget(at);
+        if at.abs_diff(self.forgot) >= FORGOTTEN_EVERY {
+            self.forgot = at;
+            self.overlay.forget(at);
+        }
         if self.collect_due <= at {
             self.collect_due = at.saturating_add(COLLECTED_EVERY);
             let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
@@ -306,7 +345,7 @@ impl Ruler {
             let Some(Some(wave)) = self.waves.get_mut(number) else {
                 return;
             };
-            let Some(rule) = wave.begin(component, room) else {
+            let Some(rule) = wave.begin(room) else {
                 if wave.is_over() {
                     self.leave(number, now);
                 }
@@ -333,6 +372,7 @@ impl Ruler {
             return;
         };
         if wave.past {
+            self.expect(number);
             return;
         }
         for group in &wave.groups {
@@ -343,13 +383,14 @@ impl Ruler {
             }
         }
         self.tell_slot(&wave.groups, wave.slot);
+        self.expect(number);
     }
 
     fn start(&mut self, running: Running) {
         let Some(rule) = self.rule(running.group, running.rule) else {
             return;
         };
-        let expr = Arc::new(rule.definition.expr.clone());
+        let expr = Arc::clone(&rule.definition.expr);
         self.evaluate(&rule, expr, running);
     }
 

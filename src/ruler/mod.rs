@@ -3,6 +3,7 @@
 //!
 //! Synchronous and deterministic: [`Ruler`] takes the time, results of evaluations and new rules, and gives out effects.
 
+mod agenda;
 mod cadence;
 
 mod alerting;

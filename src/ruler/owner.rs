@@ -178,6 +178,7 @@ impl Ruler {
             }
         }
         self.say_moves(moves, &members);
+        self.expect_all();
     }
 
     fn say_moves(&mut self, moves: Moves, members: &Members) {

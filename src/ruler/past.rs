@@ -219,6 +219,7 @@ impl Ruler {
                 self.begin_again(number, now);
             }
         }
+        self.expect_all();
     }
 }
 

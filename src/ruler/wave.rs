@@ -1,6 +1,6 @@
 //! One slot of a component: which rules are evaluated, which wait for others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::depend::Component;
 
@@ -13,10 +13,12 @@ pub(super) struct Wave {
     pub(super) groups: Vec<usize>,
     /// How many rules each rule still waits for; by its number in the component.
     waits: Vec<usize>,
-    /// Rules that may begin.
-    ready: BTreeSet<usize>,
+    /// Rules that may begin, by group; none is empty.
+    ready: BTreeMap<usize, BTreeSet<usize>>,
     /// Rules that began.
     running: BTreeSet<usize>,
+    /// How many of them each group has.
+    busy: BTreeMap<usize, usize>,
     /// How many did not finish yet.
     open: usize,
     /// Which rules take part.
@@ -60,37 +62,48 @@ impl Wave {
             .iter()
             .map(|needs| needs.iter().filter(|need| due(**need)).count())
             .collect();
-        let ready = (0..part.len()).filter(|rule| due(*rule) && waits.get(*rule) == Some(&0));
-        Self {
+        let open = part.iter().filter(|takes| **takes).count();
+        let mut wave = Self {
             slot,
             groups,
-            ready: ready.collect(),
+            ready: BTreeMap::new(),
             running: BTreeSet::new(),
-            open: part.iter().filter(|takes| **takes).count(),
+            busy: BTreeMap::new(),
+            open,
             waits,
             part,
             past: false,
+        };
+        for rule in 0..wave.part.len() {
+            if wave.part.get(rule) == Some(&true) && wave.waits.get(rule) == Some(&0) {
+                wave.may_begin(component, rule);
+            }
+        }
+        wave
+    }
+
+    fn may_begin(&mut self, component: &Component, rule: usize) {
+        if let Some((group, _)) = component.rules.get(rule) {
+            self.ready.entry(*group).or_default().insert(rule);
         }
     }
 
     /// The next rule that may begin, in the order of the files, of a group with room for one more.
-    pub(super) fn begin(
-        &mut self,
-        component: &Component,
-        room: impl Fn(usize, usize) -> bool,
-    ) -> Option<usize> {
-        let group_of = |rule: usize| component.rules.get(rule).map(|(group, _)| *group);
-        let fits = |rule: &usize| {
-            let group = group_of(*rule);
-            let running = self
-                .running
-                .iter()
-                .filter(|other| group_of(**other) == group);
-            group.is_some_and(|group| room(group, running.count()))
+    pub(super) fn begin(&mut self, room: impl Fn(usize, usize) -> bool) -> Option<usize> {
+        let first = |(group, rules): (&usize, &BTreeSet<usize>)| {
+            let running = self.busy.get(group).copied().unwrap_or(0);
+            let has_room = room(*group, running);
+            has_room.then(|| rules.first().map(|rule| (*rule, *group)))?
         };
-        let rule = self.ready.iter().copied().find(fits)?;
-        self.ready.remove(&rule);
+        let (rule, group) = self.ready.iter().filter_map(first).min()?;
+        if let Some(rules) = self.ready.get_mut(&group) {
+            rules.remove(&rule);
+            if rules.is_empty() {
+                self.ready.remove(&group);
+            }
+        }
         self.running.insert(rule);
+        *self.busy.entry(group).or_default() += 1;
         Some(rule)
     }
 
@@ -100,6 +113,10 @@ impl Wave {
             return;
         }
         self.open = self.open.saturating_sub(1);
+        let group = component.rules.get(rule).map(|(group, _)| group);
+        if let Some(busy) = group.and_then(|group| self.busy.get_mut(group)) {
+            *busy = busy.saturating_sub(1);
+        }
         for other in component.followers.get(rule).into_iter().flatten() {
             if self.part.get(*other) != Some(&true) {
                 continue;
@@ -107,7 +124,7 @@ impl Wave {
             if let Some(waits) = self.waits.get_mut(*other) {
                 *waits = waits.saturating_sub(1);
                 if *waits == 0 {
-                    self.ready.insert(*other);
+                    self.may_begin(component, *other);
                 }
             }
         }

@@ -79,7 +79,7 @@ impl<'f> About<'f> {
         let (line, column) = place.at.pair();
         Some(Rule {
             text: rule.expr.value,
-            expr: expr?,
+            expr: expr?.into(),
             labels,
             on_partial: rule.on_partial,
             place: promql::Place { line, column },

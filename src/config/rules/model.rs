@@ -1,6 +1,6 @@
 //! What a file of rules says.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use crate::{
     config::{Warning, read::Named},
@@ -79,7 +79,7 @@ pub struct Rule {
     /// The expression as it is written.
     pub text: String,
     /// The expression.
-    pub expr: Expr,
+    pub expr: Arc<Expr>,
     /// Labels for its results, those of the group under its own. One with an empty value removes the label. Those of an
     /// alerting rule are templates.
     pub labels: BTreeMap<String, String>,
