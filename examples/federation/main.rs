@@ -1,5 +1,5 @@
 //! Measures queries over three Prometheus with many series each: how long aggregations take beside the slowest endpoint
-//! alone, what a light query and a light rule cost, and what travels.
+//! alone, what a light query, a light rule and a dashboard that asks the same again cost, and what travels.
 //!
 //! `cargo run --release --example federation -- --program target/release/watchfire` needs `prometheus` and `promtool`, and
 //! for the comparison `vmalert`. Nothing but 127.0.0.1 is contacted; all processes end with the program.
@@ -13,6 +13,7 @@
 )]
 
 mod cpu;
+mod dashboard;
 mod light;
 mod rules;
 mod series;
@@ -70,7 +71,7 @@ struct Options {
     #[arg(
         long,
         value_delimiter = ',',
-        default_value = "wide,light,vmalert,rules"
+        default_value = "wide,dashboard,light,vmalert,rules"
     )]
     parts: Vec<String>,
 }
@@ -104,12 +105,15 @@ fn main() {
     );
     let has = |part: &str| options.parts.iter().any(|one| one == part);
     for pushdown in ["aggregate", "full"] {
-        if !has("wide") && !has("light") {
+        if !has("wide") && !has("dashboard") && !has("light") {
             break;
         }
         let node = Node::start(&program, place.path(), &endpoints, pushdown, &[]);
         if has("wide") {
             wide::measure(&node, &endpoints, pushdown, options.runs);
+        }
+        if has("dashboard") {
+            dashboard::measure(&node, &endpoints, pushdown);
         }
         if has("light") {
             let other = options.beside.as_ref().map(|other| {

@@ -1,7 +1,8 @@
 //! Several questions to one endpoint as one query: `label_replace(a,"…","0","","") or label_replace(b,"…","1","","")`.
 //!
 //! The label tells their elements apart, so that `or` keeps all of them as they are, metric names included, and none of
-//! the functions looks at values. That is so in all dialects but MetricsQL and that of Prometheus 2.
+//! the functions looks at values. That is so in all dialects but MetricsQL, and in that of Prometheus 2 if there are no native
+//! histograms.
 
 use std::borrow::Cow;
 
@@ -11,12 +12,13 @@ use crate::{labels::LabelSet, promql::Series};
 /// The label that says which question an element answers; no series has it.
 const MARK: &str = "__q__";
 
-/// Whether endpoints of a dialect may be asked so.
+/// Whether an endpoint of a dialect may be asked so; `lacks_histograms` says that it is known to have no native ones.
 #[must_use]
-pub fn may_be_joined(dialect: Dialect) -> bool {
+pub fn may_be_joined(dialect: Dialect, lacks_histograms: bool) -> bool {
     match dialect {
+        Dialect::VictoriaMetrics => false,
         // The `label_replace` of Prometheus 2.42 makes a 0 of a native histogram.
-        Dialect::VictoriaMetrics | Dialect::Prometheus2 => false,
+        Dialect::Prometheus2 => lacks_histograms,
         Dialect::Prometheus3 | Dialect::Thanos | Dialect::Cortex | Dialect::Mimir => true,
     }
 }
@@ -61,10 +63,11 @@ mod tests {
 
     #[test]
     fn dialects_that_would_change_values_are_not_asked_so() {
-        for dialect in [Dialect::Prometheus2, Dialect::VictoriaMetrics] {
-            assert!(!may_be_joined(dialect));
+        for lacks in [false, true] {
+            assert!(!may_be_joined(Dialect::VictoriaMetrics, lacks));
+            assert_eq!(may_be_joined(Dialect::Prometheus2, lacks), lacks);
+            assert!(may_be_joined(Dialect::Prometheus3, lacks));
         }
-        assert!(may_be_joined(Dialect::Prometheus3));
     }
 
     #[test]

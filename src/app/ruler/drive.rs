@@ -1,6 +1,7 @@
 //! The ruler's thread: rules wait for nothing but their own answers, and nothing waits for them.
 
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
@@ -13,10 +14,10 @@ use tokio::{
     sync::{Semaphore, oneshot},
 };
 
-use super::{deliver::Delivery, evaluate::evaluate};
+use super::{deliver::Delivery, evaluate::Work};
 use crate::{
     app::queries::Queries,
-    io::{Clock, Handle, remote_write::RemoteWriter, spawn},
+    io::{Clock, Handle, remote_write::RemoteWriter},
     promql::Sample,
     ruler::{
         Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, RulerNews, States, Word,
@@ -27,6 +28,12 @@ use crate::{
 /// Evaluations at once, over all groups.
 const EVALUATIONS: usize = 64;
 
+/// Evaluations that are asked together, at most.
+const TOGETHER: usize = 16;
+
+/// Messages that are taken before what follows of them is done.
+const MESSAGES: usize = 64;
+
 /// How long the thread sleeps at most.
 const LONGEST: Duration = Duration::from_secs(60);
 
@@ -34,8 +41,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 pub(super) enum Message {
     /// Other rules.
     Load(Arc<RuleSet>),
-    /// An evaluation ended.
-    Evaluated(EvaluationId, Result<Answered, String>),
+    /// Evaluations ended.
+    Evaluated(Vec<(EvaluationId, Result<Answered, String>)>),
     /// What the node knows of rules, or who is there.
     News(RulerNews),
     /// Somebody wants to see everything.
@@ -88,10 +95,11 @@ impl Driver {
         loop {
             self.perform();
             match self.messages.recv_timeout(self.pause()) {
-                Ok(message) => self.take(message),
-                Err(RecvTimeoutError::Timeout) => self.ruler.handle_timeout(self.clock.now()),
+                Ok(message) => self.take_all(message),
+                Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
+            self.ruler.handle_timeout(self.clock.now());
         }
     }
 
@@ -100,6 +108,14 @@ impl Driver {
         let left = self.ruler.poll_timeout().map(|due| due.saturating_sub(now));
         let left = left.map(|left| Duration::from_millis(u64::try_from(left).unwrap_or(0)));
         left.map_or(LONGEST, |left| left.min(LONGEST))
+    }
+
+    /// Takes a message and those that wait behind it: what follows of them is looked at once.
+    fn take_all(&mut self, first: Message) {
+        self.take(first);
+        for message in self.messages.try_iter().take(MESSAGES).collect::<Vec<_>>() {
+            self.take(message);
+        }
     }
 
     fn take(&mut self, message: Message) {
@@ -115,8 +131,11 @@ impl Driver {
             Message::News(RulerNews::Members(members)) => {
                 self.ruler.members(members, self.clock.now());
             }
-            Message::Evaluated(id, result) => {
-                self.ruler.evaluated(id, result, self.clock.now());
+            Message::Evaluated(results) => {
+                let now = self.clock.now();
+                for (id, result) in results {
+                    self.ruler.evaluated(id, result, now);
+                }
             }
             Message::Show(to) => {
                 let shown = (Arc::clone(self.ruler.set()), self.ruler.states().clone());
@@ -124,39 +143,53 @@ impl Driver {
                 let _ = to.send(shown);
             }
         }
-        // Many messages may come without a pause between them.
-        self.ruler.handle_timeout(self.clock.now());
     }
 
     fn perform(&mut self) {
+        let mut evaluations = Vec::new();
         while let Some(effect) = self.ruler.poll_effect() {
             match effect {
-                Effect::Evaluate(evaluation) => self.begin(evaluation),
+                Effect::Evaluate(evaluation) => evaluations.push(evaluation),
                 Effect::Tell(told) => self.delivery.tell(told),
                 Effect::Write(written) => self.writer.append(samples(written)),
                 Effect::Keep(records) => self.node.keep_rules(records),
                 Effect::Say(word) => say(&word),
             }
         }
+        if !evaluations.is_empty() {
+            self.begin_all(evaluations);
+        }
     }
 
-    fn begin(&self, evaluation: Evaluation) {
-        let sender = self.sender.clone();
-        let places = Arc::clone(&self.places);
-        let queries = Arc::clone(&self.queries);
-        let id = evaluation.id;
-        spawn(&self.runtime, "rule", async move {
-            let Ok(_place) = places.acquire_owned().await else {
-                return;
-            };
-            // One that panics must not be waited for.
-            let evaluated = tokio::spawn(async move { evaluate(&queries, evaluation).await });
-            let result = evaluated.await;
-            let result =
-                result.unwrap_or_else(|_| Err("the evaluation failed by a bug".to_owned()));
-            // The thread may have ended.
-            let _ = sender.send(Message::Evaluated(id, result));
-        });
+    /// Begins evaluations, those about one time together.
+    fn begin_all(&self, evaluations: Vec<Evaluation>) {
+        let mut together: BTreeMap<(i64, i64), Vec<Evaluation>> = BTreeMap::new();
+        for evaluation in evaluations {
+            match evaluation.own {
+                Some(_) => self.begin(vec![evaluation]),
+                None => {
+                    let key = (evaluation.at, evaluation.within);
+                    together.entry(key).or_default().push(evaluation);
+                }
+            }
+        }
+        for mut evaluations in together.into_values() {
+            while evaluations.len() > TOGETHER {
+                let rest = evaluations.split_off(TOGETHER);
+                self.begin(std::mem::replace(&mut evaluations, rest));
+            }
+            self.begin(evaluations);
+        }
+    }
+
+    fn begin(&self, evaluations: Vec<Evaluation>) {
+        let work = Work {
+            runtime: self.runtime.clone(),
+            queries: Arc::clone(&self.queries),
+            sender: self.sender.clone(),
+            places: Arc::clone(&self.places),
+        };
+        work.begin(evaluations);
     }
 }
 

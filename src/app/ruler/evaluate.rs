@@ -1,12 +1,25 @@
 //! Evaluations of the ruler: over the endpoints, and over what rules wrote.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::BTreeSet,
+    panic::AssertUnwindSafe,
+    sync::{Arc, mpsc::Sender},
+    time::Duration,
+};
 
+use futures_util::FutureExt as _;
+use tokio::{runtime, sync::Semaphore};
+
+use super::drive::Message;
 use crate::{
     app::queries::Queries,
     federation::Local,
+    io::{
+        federation::{QueryError, Reply},
+        spawn,
+    },
     promql::engine::Steps,
-    ruler::{Answered, Evaluation},
+    ruler::{Answered, Evaluation, EvaluationId},
 };
 
 /// What of an interval an evaluation may take, in percent: the next slot must find the rule free.
@@ -16,23 +29,120 @@ const SHORTEST: i64 = 1_000;
 /// None may take longer; milliseconds.
 const LONGEST: i64 = 120_000;
 
-/// Evaluates an expression at an instant.
-pub(super) async fn evaluate(
-    queries: &Queries,
-    evaluation: Evaluation,
-) -> Result<Answered, String> {
-    let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
+/// What evaluations need.
+#[derive(Clone)]
+pub(super) struct Work {
+    pub(super) runtime: runtime::Handle,
+    pub(super) queries: Arc<Queries>,
+    pub(super) sender: Sender<Message>,
+    pub(super) places: Arc<Semaphore>,
+}
+
+/// Tells what came of evaluations.
+struct Teller {
+    sender: Sender<Message>,
+    left: BTreeSet<EvaluationId>,
+}
+
+impl Work {
+    /// Begins evaluations, which differ in their expressions alone.
+    pub(super) fn begin(self, evaluations: Vec<Evaluation>) {
+        let runtime = self.runtime.clone();
+        spawn(&runtime, "rule", async move {
+            let places = u32::try_from(evaluations.len()).unwrap_or(u32::MAX);
+            let Ok(_places) = Arc::clone(&self.places).acquire_many_owned(places).await else {
+                return;
+            };
+            // One that panics must not be waited for.
+            let mut teller = Teller::new(&self.sender, &evaluations);
+            let evaluated = AssertUnwindSafe(self.evaluate(evaluations, &mut teller));
+            // What it did not tell is told below.
+            let _ = evaluated.catch_unwind().await;
+            teller.tell_rest();
+        });
+    }
+
+    async fn evaluate(&self, evaluations: Vec<Evaluation>, teller: &mut Teller) {
+        let [first, _, ..] = evaluations.as_slice() else {
+            for evaluation in evaluations {
+                let id = evaluation.id;
+                let result = self.evaluate_one(evaluation).await;
+                teller.tell(vec![(id, result)]);
+            }
+            return;
+        };
+        let federation = self.queries.federation();
+        let exprs = evaluations.iter().map(|one| Arc::clone(&one.expr));
+        let exprs: Vec<_> = exprs.collect();
+        let within = within(first);
+        let together = federation.together(&exprs, first.at, first.options, within);
+        let together = together.await;
+        for alone in together.alone() {
+            if let Some(evaluation) = evaluations.get(*alone) {
+                teller.left.remove(&evaluation.id);
+                self.clone().begin(vec![evaluation.clone()]);
+            }
+        }
+        let asked = together.ask(federation, |results| {
+            let results = results.into_iter().filter_map(|(number, reply)| {
+                let id = evaluations.get(number)?.id;
+                Some((id, self.answered(reply)))
+            });
+            teller.tell(results.collect());
+        });
+        asked.await;
+    }
+
+    async fn evaluate_one(&self, evaluation: Evaluation) -> Result<Answered, String> {
+        let own = evaluation.own.as_ref();
+        let own = own.map(|own| Arc::new(own.clone()) as Arc<dyn Local>);
+        let asked = self.queries.federation().query_beside(
+            &evaluation.expr,
+            Steps::instant(evaluation.at),
+            evaluation.options,
+            within(&evaluation),
+            own.into_iter().collect(),
+        );
+        self.answered(asked.await)
+    }
+
+    fn answered(&self, reply: Result<Reply, QueryError>) -> Result<Answered, String> {
+        let reply = reply.map_err(|error| error.to_string())?;
+        self.queries.tell_missing(&reply);
+        let missing = reply.warnings();
+        Answered::of_value(reply.answer.output.value, reply.answer.certainty, missing)
+    }
+}
+
+/// How long an evaluation may take.
+fn within(evaluation: &Evaluation) -> Duration {
     let within = (evaluation.within / 100 * OF_INTERVAL).clamp(SHORTEST, LONGEST);
-    let within = Duration::from_millis(u64::try_from(within).unwrap_or(1));
-    let asked = queries.federation().query_beside(
-        &evaluation.expr,
-        Steps::instant(evaluation.at),
-        evaluation.options,
-        within,
-        own.into_iter().collect(),
-    );
-    let reply = asked.await.map_err(|error| error.to_string())?;
-    queries.tell_missing(&reply);
-    let missing = reply.warnings();
-    Answered::of_value(reply.answer.output.value, reply.answer.certainty, missing)
+    Duration::from_millis(u64::try_from(within).unwrap_or(1))
+}
+
+impl Teller {
+    fn new(sender: &Sender<Message>, evaluations: &[Evaluation]) -> Self {
+        Self {
+            sender: sender.clone(),
+            left: evaluations.iter().map(|one| one.id).collect(),
+        }
+    }
+
+    fn tell(&mut self, results: Vec<(EvaluationId, Result<Answered, String>)>) {
+        for (id, _) in &results {
+            self.left.remove(id);
+        }
+        // The thread may have ended.
+        let _ = self.sender.send(Message::Evaluated(results));
+    }
+
+    /// Tells of those of which nothing was told that it was a bug.
+    fn tell_rest(mut self) {
+        let failed = || Err("the evaluation failed by a bug".to_owned());
+        let left = std::mem::take(&mut self.left).into_iter();
+        let left: Vec<_> = left.map(|id| (id, failed())).collect();
+        if !left.is_empty() {
+            self.tell(left);
+        }
+    }
 }

@@ -9,8 +9,9 @@ use super::{
     context::Context,
     endpoints::Endpoints,
     explain::Explain,
+    gather::Outcome,
     limits::Budget,
-    round::Round,
+    round::{Asking, Round},
 };
 use crate::{
     federation::{Local, Refusal, World, local},
@@ -27,7 +28,7 @@ const EVALUATION: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub(super) struct Begun {
     pub(super) context: Arc<Context>,
-    pub(super) world: World,
+    pub(super) world: Arc<World>,
     endpoints: Arc<Endpoints>,
     options: Options,
     answers_until: Instant,
@@ -60,7 +61,7 @@ impl Federation {
             .learn(&context, deadline.min(now + LEARNING))
             .await;
         Begun {
-            world: endpoints.world(),
+            world: Arc::new(endpoints.world()),
             context,
             endpoints,
             options,
@@ -74,35 +75,59 @@ impl Federation {
 impl Begun {
     /// The same over what is here already as well: partitions after those of the endpoints.
     pub(super) fn beside(mut self, locals: Vec<Arc<dyn Local>>) -> Self {
-        let here = locals.iter().map(|local| local::partition(&**local));
-        self.world.partitions.extend(here);
+        if !locals.is_empty() {
+            let here = locals.iter().map(|local| local::partition(&**local));
+            Arc::make_mut(&mut self.world).partitions.extend(here);
+        }
         self.locals = locals;
         self
     }
 
-    /// Asks for these steps, a second time for selectors only if parts cannot be put together.
-    pub(super) async fn ask(self, expr: &Expr, steps: Steps) -> Result<Reply, QueryError> {
-        let mut round = Round {
-            context: self.context,
-            endpoints: self.endpoints,
+    /// A way of asking a query.
+    pub(super) fn round(&self) -> Round {
+        Round {
+            context: Arc::clone(&self.context),
+            endpoints: Arc::clone(&self.endpoints),
             options: self.options,
             answers_until: self.answers_until,
             deadline: self.deadline,
             explain: Explain::default(),
-            locals: self.locals,
-        };
-        let world = self.world;
-        let first = round.run(expr, steps, world.clone()).await;
-        let answer = match first {
+            locals: self.locals.clone(),
+        }
+    }
+
+    /// Asks for these steps.
+    pub(super) async fn ask(self, expr: &Expr, steps: Steps) -> Result<Reply, QueryError> {
+        let mut round = self.round();
+        let asking = round.plan(expr, steps, self.world)?;
+        let outcomes = round.gather(&asking).await;
+        round.reply(expr, asking, outcomes).await
+    }
+}
+
+impl Round {
+    /// The answer to a query of which this was fetched; for selectors alone it is asked once more if parts cannot be put
+    /// together.
+    pub(super) async fn reply(
+        mut self,
+        expr: &Expr,
+        asking: Asking,
+        outcomes: Vec<Outcome>,
+    ) -> Result<Reply, QueryError> {
+        let (steps, world) = (asking.steps(), Arc::clone(asking.world()));
+        let answer = match self.conclude(asking, outcomes).await {
             Err(QueryError::Refused(Refusal::Again(why))) => {
-                round.explain.again = Some(why);
-                round.run(expr, steps, world.selectors_only()).await
+                self.explain.again = Some(why);
+                let world = Arc::new(world.selectors_only());
+                let asking = self.plan(expr, steps, world)?;
+                let outcomes = self.gather(&asking).await;
+                self.conclude(asking, outcomes).await
             }
             answer => answer,
         };
         Ok(Reply {
             answer: answer?,
-            explain: round.explain,
+            explain: self.explain,
         })
     }
 }

@@ -128,7 +128,7 @@ impl Federation {
     }
 
     /// Those of which an expression reads.
-    fn own_of(&self, expr: &Expr) -> Vec<Arc<dyn Local>> {
+    pub(super) fn own_of(&self, expr: &Expr) -> Vec<Arc<dyn Local>> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
         let reads = |own: &&Arc<dyn Local>| {
             let claim = own.claim();
@@ -231,7 +231,7 @@ impl Federation {
         result
     }
 
-    fn count(&self, steps: Steps, began: Instant, result: &Result<Reply, QueryError>) {
+    pub(super) fn count(&self, steps: Steps, began: Instant, result: &Result<Reply, QueryError>) {
         let kind = match steps.step {
             0 => QueryKind::Instant,
             _ => QueryKind::Range,

@@ -1,7 +1,7 @@
 //! One endpoint: what it is, how it does, and how it is asked.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -40,16 +40,19 @@ const SENTINEL_AGE: Duration = Duration::from_secs(15);
 const LARGE: usize = 64 * 1024;
 
 /// Answers that are larger are not light.
-const LIGHT: usize = 4 * 1024;
+pub(super) const LIGHT: usize = 4 * 1024;
 
 /// How often an answer must have been light, so that the question is asked together with others.
-const LIGHT_ANSWERS: i32 = 2;
+const LIGHT_ANSWERS: i8 = 2;
 
 /// How often it must be so again after it could not be answered together with others.
-const DOUBT: i32 = 100;
+const DOUBT: i8 = 100;
 
 /// Questions of which it is remembered that native histograms were among the answers.
 const MOST_REMEMBERED: usize = 1_000;
+
+/// Questions of which it is remembered how light their answers were: as many as a node may have rules.
+const MOST_WEIGHED: usize = 100_000;
 
 /// A server that answers PromQL.
 #[derive(Debug)]
@@ -84,8 +87,8 @@ struct State {
     added: Option<(Instant, Added)>,
     /// Questions that need samples as they are stored.
     histograms: BTreeSet<String>,
-    /// How often the answers to questions were light.
-    light: BTreeMap<String, i32>,
+    /// How often the answers to questions were light, by a hash of the question.
+    light: HashMap<u64, i8>,
     /// When it was asked a question last.
     used: Option<Instant>,
     last: Last,
@@ -271,8 +274,10 @@ impl Endpoint {
         let asked = transfer(context, self, request);
         let flags = tokio::time::timeout_at(deadline, asked).await;
         let flags = flags.ok().and_then(Result::ok);
+        let has = flags.and_then(|flags| has_histograms(&flags));
         Identity {
-            mistakes_histograms: flags.is_some_and(|flags| has_histograms(&flags)),
+            mistakes_histograms: has == Some(true),
+            lacks_histograms: has == Some(false),
             ..identity
         }
     }
@@ -311,8 +316,11 @@ impl Endpoint {
         };
         let flights = &self.flights;
         let (flight, joined) = flights.board(ask, context.max_samples, deadline, begin);
-        let result = self.watched(flight.land(), deadline).await;
-        self.weigh(ask, &result);
+        let result = match joined {
+            true => self.watched(flight.land(), deadline).await,
+            // It ends in time by itself.
+            false => flight.land().await,
+        };
         self.note(context, &result);
         (result, joined)
     }
@@ -360,21 +368,32 @@ impl Endpoint {
         ask: &Ask,
         deadline: Instant,
     ) -> Result<Answered, Failure> {
-        let (there, answered) = tokio::join!(
-            self.sentinel(context, deadline),
-            self.exchange(context, ask, deadline)
-        );
+        if !self.has_to_see_sentinel() {
+            return self.exchange(context, ask, deadline).await;
+        }
+        // Boxed, since most have no sentinel.
+        let both = Box::pin(async {
+            tokio::join!(
+                self.sentinel(context, deadline),
+                self.exchange(context, ask, deadline)
+            )
+        });
+        let (there, answered) = both.await;
         there.and(answered)
     }
 
-    /// Whether the sentinel is there, if that is due.
+    /// Whether it has a sentinel that was not seen for some time.
+    fn has_to_see_sentinel(&self) -> bool {
+        if self.config.sentinel.is_empty() {
+            return false;
+        }
+        let seen = self.state().sentinel;
+        seen.is_none_or(|seen| seen.elapsed() >= SENTINEL_AGE)
+    }
+
+    /// Whether the sentinel is there.
     async fn sentinel(&self, context: &Context, deadline: Instant) -> Result<(), Failure> {
         let now = Instant::now();
-        let fresh = self.state().sentinel;
-        let fresh = fresh.is_some_and(|seen| now.duration_since(seen) < SENTINEL_AGE);
-        if self.config.sentinel.is_empty() || fresh {
-            return Ok(());
-        }
         let ask = Ask {
             partition: 0,
             query: self.config.sentinel.clone(),
@@ -412,9 +431,14 @@ impl Endpoint {
     ) -> Result<Answered, Failure> {
         let identity = self.identity().map_err(Failure::new)?;
         let replay = |format| self.replay(context, ask, (&*identity, format), deadline);
-        let whole = async || match replay(ReadFormat::Any).await {
-            Err(Unread::Format(_)) => replay(ReadFormat::Samples).await,
-            other => other,
+        // Boxed, since most answers are those of queries.
+        let whole = || {
+            Box::pin(async {
+                match replay(ReadFormat::Any).await {
+                    Err(Unread::Format(_)) => replay(ReadFormat::Samples).await,
+                    other => other,
+                }
+            })
         };
         let reads = self.reads(identity.kind);
         if ask.marks && !reads {
@@ -480,7 +504,7 @@ impl Endpoint {
     /// Whether a question may be asked together with others: its answers are light, and come from a query.
     pub(super) fn is_light(&self, ask: &Ask) -> bool {
         let stored = self.config.remote_read == RemoteRead::Prefer && ask.selects;
-        let light = self.state().light.get(&ask.query).copied();
+        let light = self.state().light.get(&hash(&ask.query)).copied();
         !stored && light.is_some_and(|answers| answers >= LIGHT_ANSWERS)
     }
 
@@ -488,26 +512,22 @@ impl Endpoint {
     pub(super) fn doubt(&self, asks: &[&Ask]) {
         let mut state = self.state();
         for ask in asks {
-            state.light.insert(ask.query.clone(), -DOUBT);
+            state.light.insert(hash(&ask.query), -DOUBT);
         }
     }
 
-    fn weigh(&self, ask: &Ask, result: &Result<Answered, Failure>) {
-        if !matches!(ask.times, Times::At(_)) {
-            return;
-        }
-        let light = result.as_ref().is_ok_and(|answered| {
-            answered.bytes <= LIGHT && !answered.stored && answered.values.remarks.is_empty()
-        });
+    /// Takes in whether an answer to a question was light.
+    pub(super) fn weigh(&self, ask: &Ask, light: bool) {
         let mut state = self.state();
-        match state.light.get_mut(&ask.query) {
+        let full = state.light.len() >= MOST_WEIGHED;
+        match state.light.get_mut(&hash(&ask.query)) {
             Some(known) if light => *known = (*known + 1).min(LIGHT_ANSWERS),
             Some(known) => *known = (*known).min(0),
             None => {
-                if state.light.len() >= MOST_REMEMBERED {
+                if full {
                     state.light.clear();
                 }
-                state.light.insert(ask.query.clone(), i32::from(light));
+                state.light.insert(hash(&ask.query), i8::from(light));
             }
         }
     }
@@ -587,6 +607,9 @@ impl Endpoint {
         ask: &Ask,
         deadline: Instant,
     ) -> Result<Answered, Failure> {
+        if !matches!(ask.times, Times::Grid { .. }) {
+            return self.exchange_part(context, ask, deadline).await;
+        }
         let mut whole: Option<Answered> = None;
         for part in ask.parts() {
             let answered = self.exchange_part(context, &part, deadline).await?;
@@ -632,6 +655,11 @@ impl Endpoint {
             stored: false,
         })
     }
+}
+
+/// What stands for a question where it is remembered; that two have the same does no harm.
+fn hash(query: &str) -> u64 {
+    xxhash_rust::xxh64::xxh64(query.as_bytes(), 0)
 }
 
 fn read(ask: &Ask, body: &[u8], max_samples: usize) -> Result<Values, Failure> {

@@ -142,7 +142,7 @@ impl Endpoints {
 
 impl Replicas {
     fn partition(&self) -> Option<Partition> {
-        let first = self.order().into_iter().next()?;
+        let first = self.first()?;
         let known = first.identity();
         let config = &first.config;
         let pushdown = match config.pushdown {
@@ -176,6 +176,9 @@ impl Replicas {
     /// The endpoints in the order in which they are asked: those that are known to speak before those that are not, those
     /// that are not behind before those that are, and among them the one that answered last.
     pub(super) fn order(&self) -> Vec<Arc<Endpoint>> {
+        if let [only] = self.endpoints.as_slice() {
+            return vec![Arc::clone(only)];
+        }
         let current = self.current.load(Relaxed);
         let behind = |at: usize| self.freshness.newest_if_behind(at).is_some();
         let rank = |(at, endpoint): &(usize, &Arc<Endpoint>)| {
@@ -192,6 +195,14 @@ impl Replicas {
             .into_iter()
             .map(|(_, endpoint)| Arc::clone(endpoint))
             .collect()
+    }
+
+    /// The endpoint that is asked first.
+    pub(super) fn first(&self) -> Option<Arc<Endpoint>> {
+        match self.endpoints.as_slice() {
+            [only] => Some(Arc::clone(only)),
+            _ => self.order().into_iter().next(),
+        }
     }
 
     /// Makes an endpoint the one that is asked first.

@@ -1,8 +1,8 @@
 //! Asks all questions of a query at once.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::{FutureExt as _, future::join_all};
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{
@@ -57,14 +57,7 @@ pub(super) async fn gather(
 ) -> Vec<Outcome> {
     let running = joint::groups(endpoints, asks)
         .into_iter()
-        .map(async |numbers| {
-            let group = numbers.iter().filter_map(|number| asks.get(*number));
-            let group: Vec<&Ask> = group.collect();
-            let answered = joint::answer(context, endpoints, &group, deadline);
-            // What a panic takes away is lost, and nothing else.
-            let outcomes = AssertUnwindSafe(answered).catch_unwind().await;
-            (numbers, outcomes.unwrap_or_default())
-        });
+        .map(|numbers| joint::outcomes(context, endpoints, asks, numbers, deadline));
     let mut outcomes: Vec<Option<Outcome>> = asks.iter().map(|_| None).collect();
     for (numbers, answers) in join_all(running).await {
         for (number, outcome) in numbers.into_iter().zip(answers) {
@@ -200,11 +193,11 @@ fn candidates(
         .iter()
         .any(|one| !one.config.time_range.max_age.is_zero());
     let oldest = if bounded { oldest(ask) } else { i64::MAX };
-    let now = context.clock.now().wall.unix_millis();
+    let now = || context.clock.now().wall.unix_millis();
     let holds = |endpoint: &&Arc<Endpoint>| {
         let age = endpoint.config.time_range.max_age;
         let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        age == 0 || oldest >= now.saturating_sub(age)
+        age == 0 || oldest >= now().saturating_sub(age)
     };
     let newest = ask.times.last();
     let fit: Vec<_> = order

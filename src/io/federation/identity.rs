@@ -14,6 +14,8 @@ pub(super) struct Identity {
     pub(super) version: String,
     /// Whether it may have native histograms of which some of its functions make numbers.
     pub(super) mistakes_histograms: bool,
+    /// Whether it said that it has none.
+    pub(super) lacks_histograms: bool,
 }
 
 /// `/api/v1/status/buildinfo`
@@ -52,18 +54,20 @@ pub(super) fn identify(configured: EndpointKind, text: &[u8]) -> Result<Identity
         dialect: dialect(kind, &body.data.version),
         version: body.data.version,
         mistakes_histograms: false,
+        lacks_histograms: false,
     })
 }
 
-/// Whether a Prometheus has native histograms, by `/api/v1/status/flags`; before 3.0 they are a feature that is off.
-pub(super) fn has_histograms(text: &[u8]) -> bool {
+/// Whether a Prometheus has native histograms, by `/api/v1/status/flags`; before 3.0 they are a feature that is off. `None`
+/// if it does not tell.
+pub(super) fn has_histograms(text: &[u8]) -> Option<bool> {
     #[derive(Deserialize)]
     struct Body {
         data: BTreeMap<String, serde_json::Value>,
     }
-    let body: Option<Body> = serde_json::from_slice(text).ok();
-    let features = body.and_then(|mut body| body.data.remove("enable-feature"));
-    features.is_some_and(|features| features.to_string().contains("native-histograms"))
+    let body: Body = serde_json::from_slice(text).ok()?;
+    let features = body.data.get("enable-feature");
+    Some(features.is_some_and(|features| features.to_string().contains("native-histograms")))
 }
 
 /// The labels that a Prometheus adds to samples that are read as they are stored, by `/api/v1/status/config`.
@@ -102,6 +106,7 @@ pub(super) fn assumed(configured: EndpointKind) -> Option<Identity> {
         dialect: dialect(configured, ""),
         version: String::new(),
         mistakes_histograms: false,
+        lacks_histograms: false,
     })
 }
 
@@ -166,11 +171,14 @@ mod tests {
         let flags = |features: &str| {
             format!(r#"{{"status":"success","data":{{"enable-feature":"{features}"}}}}"#)
         };
-        assert!(has_histograms(
-            flags("exemplar-storage,native-histograms").as_bytes()
-        ));
-        assert!(!has_histograms(flags("exemplar-storage").as_bytes()));
-        assert!(!has_histograms(b"{}") && !has_histograms(b"404"));
+        for (features, has) in [
+            ("exemplar-storage,native-histograms", true),
+            ("exemplar-storage", false),
+            ("", false),
+        ] {
+            assert_eq!(has_histograms(flags(features).as_bytes()), Some(has));
+        }
+        assert_eq!(has_histograms(b"{}").or(has_histograms(b"404")), None);
     }
 
     #[test]

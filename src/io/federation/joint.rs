@@ -1,12 +1,13 @@
 //! Light questions to one partition in one request: a request costs an endpoint more than what it computes for them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, panic::AssertUnwindSafe};
 
-use futures_util::future::join_all;
+use futures_util::{FutureExt as _, future::join_all};
 use tokio::time::Instant;
 
 use super::{
     context::Context,
+    endpoint::LIGHT,
     endpoints::Endpoints,
     gather::{self, Outcome},
     question::{Ask, Cause, Times, Values},
@@ -47,18 +48,51 @@ pub(super) fn groups(endpoints: &Endpoints, asks: &[Ask]) -> Vec<Vec<usize>> {
 }
 
 /// The one time that a question is about, if it may be asked together with others.
-fn light_at(endpoints: &Endpoints, ask: &Ask) -> Option<i64> {
+pub(super) fn light_at(endpoints: &Endpoints, ask: &Ask) -> Option<i64> {
     let Times::At(at) = ask.times else {
         return None;
     };
     let replicas = endpoints.partitions.get(ask.partition)?;
-    let endpoint = replicas.order().into_iter().next()?;
-    let dialect = endpoint.identity().ok()?.dialect;
-    (may_be_joined(dialect) && endpoint.is_light(ask)).then_some(at)
+    let endpoint = replicas.first()?;
+    let identity = endpoint.identity().ok()?;
+    let may = may_be_joined(identity.dialect, identity.lacks_histograms);
+    (may && endpoint.is_light(ask)).then_some(at)
+}
+
+/// Asks one question, and remembers of whom it was asked whether the answer was light.
+async fn single(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: Instant) -> Outcome {
+    let outcome = gather::answer(context, endpoints, ask, deadline).await;
+    if matches!(ask.times, Times::At(_)) {
+        let remarks = outcome
+            .result
+            .as_ref()
+            .is_ok_and(|one| !one.remarks.is_empty());
+        for attempt in &outcome.attempts {
+            let light = attempt.error.is_none() && attempt.bytes <= LIGHT && !attempt.stored;
+            attempt.endpoint.weigh(ask, light && !remarks);
+        }
+    }
+    outcome
+}
+
+/// What comes of the questions of these numbers, which are asked together; fewer where a bug took some away.
+pub(super) async fn outcomes(
+    context: &Context,
+    endpoints: &Endpoints,
+    asks: &[Ask],
+    numbers: Vec<usize>,
+    deadline: Instant,
+) -> (Vec<usize>, Vec<Outcome>) {
+    let group = numbers.iter().filter_map(|number| asks.get(*number));
+    let group: Vec<&Ask> = group.collect();
+    let answered = answer(context, endpoints, &group, deadline);
+    // What a panic takes away is lost, and nothing else.
+    let outcomes = AssertUnwindSafe(answered).catch_unwind().await;
+    (numbers, outcomes.unwrap_or_default())
 }
 
 /// Asks questions of one partition together; one by one if that does not do.
-pub(super) async fn answer(
+async fn answer(
     context: &Context,
     endpoints: &Endpoints,
     asks: &[&Ask],
@@ -66,7 +100,7 @@ pub(super) async fn answer(
 ) -> Vec<Outcome> {
     let (first, rest) = match asks {
         [] => return Vec::new(),
-        [only] => return vec![gather::answer(context, endpoints, only, deadline).await],
+        [only] => return vec![single(context, endpoints, only, deadline).await],
         [first, rest @ ..] => (first, rest.len()),
     };
     let queries: Vec<&str> = asks.iter().map(|ask| &*ask.query).collect();
@@ -92,6 +126,11 @@ pub(super) async fn answer(
         }
     };
     let mut attempts = std::mem::take(&mut outcome.attempts);
+    if let Some(asked) = attempts.last()
+        && asked.bytes > LIGHT * asks.len()
+    {
+        asks.iter().for_each(|ask| asked.endpoint.weigh(ask, false));
+    }
     let Some(parts) = parts else {
         if let Some(asked) = attempts.last() {
             asked.endpoint.doubt(asks);
@@ -121,6 +160,6 @@ async fn each(
     deadline: Instant,
 ) -> Vec<Outcome> {
     let asked = asks.iter();
-    let asked = asked.map(|ask| gather::answer(context, endpoints, ask, deadline));
+    let asked = asked.map(|ask| single(context, endpoints, ask, deadline));
     join_all(asked).await
 }

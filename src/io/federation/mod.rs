@@ -26,6 +26,7 @@ mod read;
 mod round;
 mod stats;
 mod status;
+mod together;
 mod transfer;
 
 #[cfg(test)]
@@ -38,3 +39,4 @@ pub use limits::Load;
 pub use lookup::{LookupAnswer, LookupRequest};
 pub use stats::{QueryKind, QueryStats, RequestStats};
 pub use status::{EndpointStatus, FederationStatus, PartitionStatus};
+pub use together::{Numbered, Together};

@@ -1,8 +1,6 @@
 //! What an endpoint is asked and what its answer must be.
 
-use std::{collections::BTreeMap, time::Duration};
-
-use url::form_urlencoded::Serializer;
+use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use super::decode::{Body, Found};
 use crate::{
@@ -207,38 +205,35 @@ impl Ask {
 
     /// The request to an endpoint of this kind, which may take `left` for it.
     pub(super) fn request(&self, kind: EndpointKind, left: Duration) -> Request {
-        let mut form = Serializer::new(String::new());
-        form.append_pair("query", &self.query);
+        // What is asked is most of it, with some characters as three.
+        let mut form = String::with_capacity(self.query.len() * 2 + 64);
+        form.push_str("query=");
+        push_encoded(&mut form, &self.query);
         let path = match self.times {
             Times::At(at) | Times::Window { to: at, .. } => {
-                form.append_pair("time", &seconds(at));
+                push_time(&mut form, "time", at);
                 "query"
             }
             Times::Grid { start, end, step } => {
-                form.append_pair("start", &seconds(start));
-                form.append_pair("end", &seconds(end));
-                form.append_pair("step", &seconds(step));
+                push_time(&mut form, "start", start);
+                push_time(&mut form, "end", end);
+                push_time(&mut form, "step", step);
                 "query_range"
             }
         };
         let left = i64::try_from(left.as_millis()).unwrap_or(i64::MAX);
-        form.append_pair("timeout", &seconds(left.max(1)));
+        push_time(&mut form, "timeout", left.max(1));
         match kind {
-            EndpointKind::VictoriaMetrics => {
-                form.append_pair("nocache", "1");
-                form.append_pair("deny_partial_response", "1");
-            }
+            EndpointKind::VictoriaMetrics => form.push_str("&nocache=1&deny_partial_response=1"),
             EndpointKind::Thanos => {
-                form.append_pair("lookback_delta", &seconds(self.lookback));
-                form.append_pair("dedup", "true");
-                form.append_pair("partial_response", "false");
+                push_time(&mut form, "lookback_delta", self.lookback);
+                form.push_str("&dedup=true&partial_response=false");
             }
             EndpointKind::Prometheus | EndpointKind::Auto => {
-                form.append_pair("lookback_delta", &seconds(self.lookback));
+                push_time(&mut form, "lookback_delta", self.lookback);
             }
             EndpointKind::Cortex | EndpointKind::Mimir => {}
         }
-        let form = form.finish();
         if form.len() <= LONGEST_LINE {
             return Request {
                 method: "GET",
@@ -369,11 +364,46 @@ fn is_of_query(text: &str) -> bool {
 
 /// Milliseconds as seconds.
 pub(super) fn seconds(millis: i64) -> String {
-    let sign = if millis < 0 { "-" } else { "" };
+    let mut text = String::new();
+    push_seconds(&mut text, millis);
+    text
+}
+
+fn push_seconds(text: &mut String, millis: i64) {
+    if millis < 0 {
+        text.push('-');
+    }
     let millis = millis.unsigned_abs();
-    match millis % 1000 {
-        0 => format!("{sign}{}", millis / 1000),
-        rest => format!("{sign}{}.{rest:03}", millis / 1000),
+    // Writing to a text never fails.
+    let _ = match millis % 1000 {
+        0 => write!(text, "{}", millis / 1000),
+        rest => write!(text, "{}.{rest:03}", millis / 1000),
+    };
+}
+
+/// Appends a parameter that is a time or a duration in seconds.
+fn push_time(form: &mut String, name: &str, millis: i64) {
+    form.push('&');
+    form.push_str(name);
+    form.push('=');
+    push_seconds(form, millis);
+}
+
+/// Appends a value as forms have it (`application/x-www-form-urlencoded`): as `url` does, at a tenth of the cost.
+fn push_encoded(form: &mut String, value: &str) {
+    let digit = |four: u8| char::from_digit(u32::from(four), 16).unwrap_or('0');
+    for byte in value.bytes() {
+        match byte {
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'*' | b'-' | b'.' | b'_' => {
+                form.push(char::from(byte));
+            }
+            b' ' => form.push('+'),
+            other => {
+                form.push('%');
+                form.push(digit(other >> 4).to_ascii_uppercase());
+                form.push(digit(other & 15).to_ascii_uppercase());
+            }
+        }
     }
 }
 
@@ -433,6 +463,15 @@ mod tests {
         let long = long.request(EndpointKind::Mimir, left);
         assert_eq!((long.method, &*long.path), ("POST", "query"));
         assert!(long.form.starts_with("query=aaa"));
+    }
+
+    #[test]
+    fn values_are_encoded_as_in_forms() {
+        let all: String = (0..0x180_u32).filter_map(char::from_u32).collect();
+        let mut form = String::new();
+        push_encoded(&mut form, &all);
+        let expect: String = url::form_urlencoded::byte_serialize(all.as_bytes()).collect();
+        assert_eq!(form, expect);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Queries of many times, asked in parts: what is known of them is not asked again.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::JoinSet;
 
@@ -35,7 +35,7 @@ struct State {
     config: CacheConfig,
     cache: RangeCache,
     /// The world in which what is known holds.
-    world: World,
+    world: Arc<World>,
 }
 
 /// A query in parts.
@@ -59,7 +59,7 @@ impl Ranges {
         let state = State {
             cache: RangeCache::new(config.max_bytes),
             config,
-            world: World::default(),
+            world: Arc::default(),
         };
         Self {
             state: Mutex::new(state),
@@ -97,7 +97,7 @@ impl Ranges {
         if state.world != begun.world {
             let max_bytes = state.config.max_bytes;
             state.cache.reset(max_bytes);
-            state.world = begun.world.clone();
+            state.world = Arc::clone(&begun.world);
         }
         let millis = |duration: std::time::Duration| i64::try_from(duration.as_millis());
         let split = millis(state.config.split_interval).unwrap_or(i64::MAX);
@@ -133,7 +133,7 @@ impl Federation {
         divided: Divided,
     ) -> Result<Reply, QueryError> {
         let asked = ask(begun, expr, &divided).await?;
-        let ranges = std::sync::Arc::clone(&self.ranges);
+        let ranges = Arc::clone(&self.ranges);
         let finish = move || finish(&ranges, divided, asked, options.max_samples);
         match tokio::task::spawn_blocking(finish).await {
             Ok(reply) => reply,

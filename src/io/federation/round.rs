@@ -64,6 +64,31 @@ enum Source {
     Here(Fetched),
 }
 
+/// A query whose questions are known, and not asked yet.
+pub(super) struct Asking {
+    inquiry: Inquiry,
+    world: Arc<World>,
+    steps: Steps,
+    questions: Questions,
+    fragments: Vec<Vec<Source>>,
+    windows: Vec<Vec<Source>>,
+}
+
+impl Asking {
+    /// What endpoints are to be asked.
+    pub(super) fn asks(&self) -> &[Ask] {
+        &self.questions.asks
+    }
+
+    pub(super) fn steps(&self) -> Steps {
+        self.steps
+    }
+
+    pub(super) fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+}
+
 /// Whether an evaluation over so many values takes a fraction of a millisecond.
 fn is_light(expr: &Expr, values: usize) -> bool {
     let mut left = vec![expr];
@@ -80,12 +105,13 @@ fn is_light(expr: &Expr, values: usize) -> bool {
 }
 
 impl Round {
-    pub(super) async fn run(
+    /// Finds out what is to be asked.
+    pub(super) fn plan(
         &mut self,
         expr: &Expr,
         steps: Steps,
-        world: World,
-    ) -> Result<Answer, QueryError> {
+        world: Arc<World>,
+    ) -> Result<Asking, QueryError> {
         let inquiry = Inquiry::new(expr, steps, self.options, &world)?;
         self.explain.local = inquiry.plan().local.to_string();
         let mut questions = Questions {
@@ -101,15 +127,42 @@ impl Round {
         let windows = inquiry.windows().iter();
         let windows = windows.map(|windows| questions.of_windows(windows));
         let windows: Vec<Vec<Source>> = windows.collect();
+        Ok(Asking {
+            inquiry,
+            world,
+            steps,
+            questions,
+            fragments,
+            windows,
+        })
+    }
 
-        let mut outcomes = gather(
+    /// Asks the questions of a query.
+    pub(super) async fn gather(&self, asking: &Asking) -> Vec<Outcome> {
+        gather(
             &self.context,
             &self.endpoints,
-            &questions.asks,
+            asking.asks(),
             self.answers_until,
         )
-        .await;
-        self.note(&questions, &outcomes);
+        .await
+    }
+
+    /// What comes of the answers to all questions of a query.
+    pub(super) async fn conclude(
+        &mut self,
+        asking: Asking,
+        mut outcomes: Vec<Outcome>,
+    ) -> Result<Answer, QueryError> {
+        let Asking {
+            inquiry,
+            world,
+            steps,
+            questions,
+            fragments,
+            windows,
+        } = asking;
+        self.note(&questions, &mut outcomes);
         self.refuse(&questions, &mut outcomes)?;
         let missing = missing(&questions, &outcomes);
         let samples = outcomes.iter().filter_map(|one| one.result.as_ref().ok());
@@ -136,7 +189,7 @@ impl Round {
     async fn evaluate(
         &self,
         mut inquiry: Inquiry,
-        world: World,
+        world: Arc<World>,
         fragments: Vec<Vec<Fetched>>,
         windows: Vec<Vec<Fetched>>,
     ) -> Result<Answer, QueryError> {
@@ -183,7 +236,7 @@ impl Round {
         Ok(())
     }
 
-    fn note(&mut self, questions: &Questions, outcomes: &[Outcome]) {
+    fn note(&mut self, questions: &Questions, outcomes: &mut [Outcome]) {
         for ((ask, fragment), outcome) in questions
             .asks
             .iter()
@@ -191,13 +244,13 @@ impl Round {
             .zip(outcomes)
         {
             let partition = self.endpoints.partitions.get(ask.partition);
-            for attempt in &outcome.attempts {
+            for attempt in std::mem::take(&mut outcome.attempts) {
                 self.explain.requests.push(Request {
                     fragment: *fragment,
                     partition: partition.map(|one| one.labels.clone()).unwrap_or_default(),
                     endpoint: attempt.endpoint.config.name.clone(),
                     replica: attempt.endpoint.config.replica.clone(),
-                    query: attempt.query.clone(),
+                    query: attempt.query,
                     joined: attempt.joined,
                     took: attempt.took,
                     bytes: attempt.bytes,
@@ -205,7 +258,7 @@ impl Round {
                     samples: attempt.samples,
                     remote_read: attempt.stored,
                     filled: attempt.filled,
-                    error: attempt.error.clone(),
+                    error: attempt.error,
                 });
             }
         }

@@ -157,7 +157,7 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<O
     if let Some(straight) = endpoint.straight(&context.http)
         && is_plain(&asked.path)
     {
-        let path = format!("{}/api/v1/{}", straight.path(), asked.path);
+        let path = [straight.path(), "/api/v1/", &asked.path].concat();
         let method = if asked.method == "POST" {
             Method::POST
         } else {
@@ -165,7 +165,7 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<O
         };
         let agent = (USER_AGENT, HeaderValue::from_static(AGENT));
         let headers = asked.headers.iter().cloned().chain([agent]);
-        let answer = straight.send(method, &path, headers, &asked.body).await;
+        let answer = straight.send(method, path, headers, &asked.body).await;
         let answer = answer.map_err(Failure::new)?;
         if !answer.status().is_redirection() {
             return Ok(Opened::Straight(answer));
@@ -189,7 +189,9 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<O
         timeout: None,
         http: Arc::clone(&endpoint.config.http),
     };
-    let response = context.http.open(&request).await.map_err(Failure::new)?;
+    // Boxed, so that those that go straight have no room for it.
+    let response = Box::pin(context.http.open(&request)).await;
+    let response = response.map_err(Failure::new)?;
     Ok(Opened::Pooled(response))
 }
 
@@ -204,7 +206,13 @@ const NAMES: [&str; 5] = [
 
 /// Whether a path is as it is written on the wire; others are escaped by the client.
 fn is_plain(path: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%/?=&+*:@!$'(),;".contains(&byte);
+    let plain = |byte: u8| {
+        let mark = matches!(
+            byte,
+            b'!' | b'$'..=b'/' | b':' | b';' | b'=' | b'?' | b'@' | b'_' | b'~'
+        );
+        mark || byte.is_ascii_alphanumeric()
+    };
     path.bytes().all(plain)
 }
 
@@ -271,14 +279,17 @@ async fn read(answer: &mut Opened, budget: &Budget) -> Result<Vec<u8>, Failure> 
         bytes: Vec::with_capacity(length.unwrap_or(0).min(MOST_AT_ONCE)),
         budget,
     };
-    let mut sink = match &*header(answer.headers(), &CONTENT_ENCODING) {
-        // Messages of samples are unpacked by whoever reads them.
-        "" | "identity" | "snappy" => Sink::Plain(bounded),
-        "gzip" => Sink::Gzip(Box::new(GzDecoder::new(bounded))),
-        other => {
-            let reason = format!("its answer has the unknown Content-Encoding {other:?}");
-            return Err(Failure::new(reason));
-        }
+    let mut sink = match answer.headers().get(CONTENT_ENCODING) {
+        None => Sink::Plain(bounded),
+        Some(_) => match &*header(answer.headers(), &CONTENT_ENCODING) {
+            // Messages of samples are unpacked by whoever reads them.
+            "" | "identity" | "snappy" => Sink::Plain(bounded),
+            "gzip" => Sink::Gzip(Box::new(GzDecoder::new(bounded))),
+            other => {
+                let reason = format!("its answer has the unknown Content-Encoding {other:?}");
+                return Err(Failure::new(reason));
+            }
+        },
     };
     loop {
         let chunk = answer.chunk().await;

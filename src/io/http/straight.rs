@@ -15,7 +15,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header,
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
     uri::InvalidUri,
 };
 use http_body::Body as _;
@@ -133,28 +133,31 @@ impl Straight {
     pub(in crate::io) async fn send(
         self: &Arc<Self>,
         method: Method,
-        path: &str,
+        path: String,
         headers: impl Iterator<Item = (HeaderName, HeaderValue)>,
         body: &Bytes,
     ) -> Result<Answer, String> {
+        let uri = Uri::from_maybe_shared(Bytes::from(path));
+        let uri = uri.map_err(|error: InvalidUri| error.to_string())?;
         let mut all = self.headers.clone();
-        all.extend(headers);
-        let request = || -> Result<_, String> {
+        for (name, value) in headers {
+            all.append(name, value);
+        }
+        let request = |headers: HeaderMap| {
             let mut request = Request::new(Full::new(body.clone()));
             *request.method_mut() = method.clone();
-            *request.uri_mut() = path
-                .parse()
-                .map_err(|error: InvalidUri| error.to_string())?;
-            request.headers_mut().clone_from(&all);
-            Ok(request)
+            *request.uri_mut() = uri.clone();
+            *request.headers_mut() = headers;
+            request
         };
         if let Some(known) = self.take_idle()
-            && let Ok(answer) = self.exchange(known, request()?).await
+            && let Ok(answer) = self.exchange(known, request(all.clone())).await
         {
             return Ok(answer);
         }
-        let connection = self.connect().await?;
-        let answer = self.exchange(connection, request()?).await;
+        // Boxed, since it is rare and takes much room.
+        let connection = Box::pin(self.connect()).await?;
+        let answer = self.exchange(connection, request(all)).await;
         answer.map_err(|error| explain(&error))
     }
 

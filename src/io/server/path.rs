@@ -21,6 +21,13 @@ pub(crate) fn normal_prefix(prefix: &str) -> String {
 /// Finds the target as Go's `ServeMux` and httprouter do together.
 pub(super) fn locate(prefix: &str, uri: &Uri) -> Target {
     let path = uri.path();
+    if prefix == "/"
+        && is_clean(path)
+        && path != "/api/v2"
+        && let Some(whole) = uri.path_and_query()
+    {
+        return Target::Route(whole.clone());
+    }
     let query = uri
         .query()
         .map(|query| format!("?{query}"))
@@ -50,6 +57,16 @@ pub(super) fn locate(prefix: &str, uri: &Uri) -> Target {
     format!("{inner}{query}")
         .parse()
         .map_or(Target::Nowhere, Target::Route)
+}
+
+/// Whether a path is as [`cleaned`] makes it.
+fn is_clean(path: &str) -> bool {
+    let mut parts = path.split('/');
+    let begins = parts.next() == Some("");
+    let mut parts = parts.rev();
+    let last = parts.next();
+    let word = |part: &str| !matches!(part, "" | "." | "..");
+    begins && last.is_some_and(|last| last.is_empty() || word(last)) && parts.all(word)
 }
 
 /// Puts the target's path into the request.

@@ -10,6 +10,7 @@ mod ranges;
 mod server;
 mod shared;
 mod stored;
+mod together;
 
 use std::{sync::Arc, time::Duration};
 

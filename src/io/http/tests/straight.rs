@@ -36,7 +36,7 @@ async fn send(
     };
     to.send(
         method,
-        path,
+        path.to_owned(),
         [own].into_iter(),
         &Bytes::from_static(body.as_bytes()),
     )

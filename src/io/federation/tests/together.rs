@@ -1,0 +1,193 @@
+//! Queries of several rules that are asked together.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+};
+
+use tokio::sync::{Semaphore, mpsc};
+
+use super::{
+    LONG, NOW, data, endpoints, expected, federation,
+    server::{OPTIONS, Reply, Server, evaluate, response},
+    shown,
+};
+use crate::{
+    io::federation::Federation,
+    promql::{
+        ast::Expr,
+        engine::Steps,
+        parse::{Features, parse},
+    },
+};
+
+const BOTH: [(&str, f64); 2] = [("eu", 1.0), ("us", 2.0)];
+
+fn exprs(queries: &[&str]) -> Vec<Arc<Expr>> {
+    let parsed = queries.iter().map(|query| parse(query, Features::all()));
+    parsed.map(|expr| Arc::new(expr.unwrap())).collect()
+}
+
+/// Evaluates all of them; the values, and the numbers of those that were asked by themselves.
+async fn round(federation: &Federation, queries: &[&str]) -> (Vec<Vec<String>>, Vec<usize>) {
+    let exprs = exprs(queries);
+    let together = federation.together(&exprs, NOW, OPTIONS, LONG).await;
+    let alone = together.alone().to_vec();
+    let mut found = BTreeMap::new();
+    together
+        .ask(federation, |results| found.extend(results))
+        .await;
+    for number in &alone {
+        let steps = Steps::instant(NOW);
+        let asked = federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new());
+        assert!(found.insert(*number, asked.await).is_none());
+    }
+    let values = found.into_values().map(|reply| {
+        let reply = reply.unwrap();
+        assert_eq!(reply.warnings(), Vec::<String>::new());
+        shown(&reply.answer.output.value)
+    });
+    (values.collect(), alone)
+}
+
+fn wanted(queries: &[&str]) -> Vec<Vec<String>> {
+    let wanted = queries.iter();
+    let wanted = wanted.map(|query| expected(query, Steps::instant(NOW), &BOTH));
+    wanted.collect()
+}
+
+#[tokio::test]
+async fn what_several_rules_ask_is_one_request() {
+    let (eu, us) = (
+        Server::prometheus(data(1.0)).await,
+        Server::prometheus(data(2.0)).await,
+    );
+    let federation = federation(endpoints(&[
+        (&eu, "partition: {cluster: eu}"),
+        (&us, "partition: {cluster: us}"),
+    ]));
+    // Two ask the same, one has two questions, one has none, and one wants samples.
+    let queries = [
+        "sum by (job) (x) > 0",
+        "x{job=\"a\"} > 1",
+        "sum by (job) (x) > 0",
+        "max(x) / max(up + 1)",
+        "vector(1)",
+        "quantile(0.5, x)",
+    ];
+    for (number, requests, by_themselves) in [
+        (1, 6, vec![0, 1, 2, 3, 4, 5]),
+        // The answers to what two of them ask were light twice.
+        (2, 1 + 4, vec![1, 3, 4, 5]),
+        (3, 1, vec![4]),
+        (4, 1, vec![4]),
+    ] {
+        let before = (
+            eu.asked_of("/api/v1/query").len(),
+            us.asked_of("/api/v1/query").len(),
+        );
+        let (found, alone) = round(&federation, &queries).await;
+        assert_eq!(found, wanted(&queries), "{number}");
+        assert_eq!(alone, by_themselves, "{number}");
+        for (server, before) in [(&eu, before.0), (&us, before.1)] {
+            let asked = server.asked_of("/api/v1/query").len() - before;
+            assert_eq!(asked, requests, "{number}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_answer_keeps_those_waiting_that_ask_it() {
+    let (hangs, permits) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(Semaphore::new(0)),
+    );
+    let (flag, waiting) = (Arc::clone(&hangs), Arc::clone(&permits));
+    let eu = Server::prometheus(data(1.0)).await;
+    let us = Server::start(Arc::new(move |asked| {
+        let (flag, waiting) = (flag.load(SeqCst), Arc::clone(&waiting));
+        evaluate(asked, &data(2.0)).map(|body| match flag {
+            true => Reply::Later(waiting, body),
+            false => Reply::Json(body),
+        })
+    }))
+    .await;
+    let federation = Arc::new(federation(endpoints(&[
+        (&eu, "partition: {cluster: eu}"),
+        (&us, "partition: {cluster: us}"),
+    ])));
+    let queries = ["sum(x{cluster=\"eu\"})", "max(x)", "max(x{cluster=\"eu\"})"];
+    for _ in 0..3 {
+        assert_eq!(round(&federation, &queries).await.0, wanted(&queries));
+    }
+    hangs.store(true, SeqCst);
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let asking = Arc::clone(&federation);
+    let asked = tokio::spawn(async move {
+        let exprs = exprs(&queries);
+        let together = asking.together(&exprs, NOW, OPTIONS, LONG).await;
+        assert_eq!(together.alone(), [0; 0]);
+        let tell = |results: Vec<(usize, _)>| {
+            tell.send(
+                results
+                    .iter()
+                    .map(|(number, _)| *number)
+                    .collect::<Vec<_>>(),
+            )
+            .unwrap();
+        };
+        together.ask(&asking, tell).await;
+    });
+    // Both at once, so that what follows of them can be asked together as well.
+    assert_eq!(told.recv().await, Some(vec![0, 2]));
+    permits.add_permits(1);
+    assert_eq!(told.recv().await, Some(vec![1]));
+    assert_eq!(told.recv().await, None);
+    asked.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_that_is_refused_does_not_take_others_with_it() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&broken);
+    let server = Server::start(Arc::new(move |asked| {
+        let query = asked.form.get("query");
+        let refused = query.is_some_and(|query| query.contains("max"));
+        if refused && flag.load(SeqCst) {
+            let body = br#"{"status":"error","errorType":"bad_data","error":"no"}"#;
+            let status = "400 Bad Request";
+            return Reply::Raw(response(status, "application/json", body));
+        }
+        evaluate(asked, &data(1.0))
+    }))
+    .await;
+    let config = endpoints(&[(&server, "partition: {cluster: eu}")]);
+    let federation = federation(config);
+    let exprs = exprs(&["sum(x)", "max(x)"]);
+    for number in 0..4 {
+        broken.store(number > 2, SeqCst);
+        let together = federation.together(&exprs, NOW, OPTIONS, LONG).await;
+        let mut found = BTreeMap::new();
+        for number in together.alone() {
+            let steps = Steps::instant(NOW);
+            let asked = federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new());
+            found.insert(*number, asked.await);
+        }
+        assert_eq!(together.alone().len(), if number > 1 { 0 } else { 2 });
+        together
+            .ask(&federation, |results| found.extend(results))
+            .await;
+        let sum = found[&0].as_ref().unwrap();
+        let expect = expected("sum(x)", Steps::instant(NOW), &[("eu", 1.0)]);
+        assert_eq!(shown(&sum.answer.output.value), expect);
+        // It is asked for series instead.
+        let max = found[&1].as_ref().unwrap();
+        let expect = expected("max(x)", Steps::instant(NOW), &[("eu", 1.0)]);
+        assert_eq!(shown(&max.answer.output.value), expect);
+        assert_eq!(max.explain.again.is_some(), number > 2);
+        assert_eq!(sum.explain.again, None);
+    }
+}

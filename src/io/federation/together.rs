@@ -1,0 +1,222 @@
+//! Light queries about one time, asked together: what many rules ask of an endpoint becomes one request.
+//!
+//! A query whose answers were not light, or that reads what is here, is none of them. Each ends when its own questions are
+//! answered, whatever becomes of the others.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::FuturesUnordered};
+use tokio::time::Instant;
+
+use super::{
+    client::{Federation, QueryError, Reply},
+    gather::Outcome,
+    joint,
+    question::Ask,
+    round::{Asking, Round},
+};
+use crate::promql::{
+    ast::Expr,
+    engine::{Options, Steps},
+};
+
+/// Queries that are asked together.
+pub struct Together {
+    queries: Vec<Query>,
+    alone: Vec<usize>,
+    began: Instant,
+}
+
+/// One of them.
+struct Query {
+    /// Its place among those that were given.
+    number: usize,
+    expr: Arc<Expr>,
+    round: Round,
+    asking: Asking,
+}
+
+/// What came of a query, by its place among those that were given.
+pub type Numbered = (usize, Result<Reply, QueryError>);
+
+/// What ended.
+enum Event {
+    /// A request, which answers the questions of these numbers.
+    Answered(Vec<usize>, Vec<Outcome>),
+    Concluded(Numbered),
+}
+
+/// A query that waits for answers.
+struct Open {
+    query: Option<Query>,
+    outcomes: Vec<Option<Outcome>>,
+    left: usize,
+}
+
+impl std::fmt::Debug for Together {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Together").finish_non_exhaustive()
+    }
+}
+
+impl Federation {
+    /// Finds out which of these expressions can be asked together as [`query_beside`](Self::query_beside) asks each of
+    /// them.
+    pub async fn together(
+        &self,
+        exprs: &[Arc<Expr>],
+        at: i64,
+        options: Options,
+        timeout: Duration,
+    ) -> Together {
+        let began = Instant::now();
+        let begun = self.begin(options, timeout, self.limits.own_budget());
+        let begun = begun.await;
+        let (mut queries, mut alone) = (Vec::new(), Vec::new());
+        for (number, expr) in exprs.iter().enumerate() {
+            let mut round = begun.round();
+            let steps = Steps::instant(at);
+            let asking = match self.own_of(expr).is_empty() {
+                true => round.plan(expr, steps, Arc::clone(&begun.world)).ok(),
+                false => None,
+            };
+            match asking.filter(|asking| round.is_light(asking)) {
+                Some(asking) => queries.push(Query {
+                    number,
+                    expr: Arc::clone(expr),
+                    round,
+                    asking,
+                }),
+                None => alone.push(number),
+            }
+        }
+        if let [_] = queries.as_slice() {
+            alone.extend(queries.drain(..).map(|query| query.number));
+        }
+        Together {
+            queries,
+            alone,
+            began,
+        }
+    }
+}
+
+impl Round {
+    /// Whether all questions of a query may be asked together with those of others.
+    fn is_light(&self, asking: &Asking) -> bool {
+        let asks = asking.asks();
+        let light = |ask: &Ask| joint::light_at(&self.endpoints, ask).is_some();
+        !asks.is_empty() && asks.iter().all(light)
+    }
+}
+
+impl Together {
+    /// Those of the expressions that are to be asked by themselves, by their places.
+    #[must_use]
+    pub fn alone(&self) -> &[usize] {
+        &self.alone
+    }
+
+    /// Asks the others, and tells what comes of them; at once what comes at once.
+    pub async fn ask(self, federation: &Federation, mut told: impl FnMut(Vec<Numbered>)) {
+        let Some(first) = self.queries.first().map(|query| &query.round) else {
+            return;
+        };
+        let context = Arc::clone(&first.context);
+        let endpoints = Arc::clone(&first.endpoints);
+        let until = first.answers_until;
+        let (mut asks, mut owners) = (Vec::new(), Vec::new());
+        let mut open = Vec::with_capacity(self.queries.len());
+        for (number, query) in self.queries.into_iter().enumerate() {
+            let own = query.asking.asks();
+            owners.extend((0..own.len()).map(|place| (number, place)));
+            asks.extend_from_slice(own);
+            open.push(Open::new(query));
+        }
+        let mut running: FuturesUnordered<BoxFuture<'_, Event>> = FuturesUnordered::new();
+        for numbers in joint::groups(&endpoints, &asks) {
+            let answered = joint::outcomes(&context, &endpoints, &asks, numbers, until);
+            let event = answered.map(|(numbers, outcomes)| Event::Answered(numbers, outcomes));
+            running.push(event.boxed());
+        }
+        let steps = Steps::instant(0);
+        while let Some(event) = running.next().await {
+            let mut results = Vec::new();
+            let mut next = Some(event);
+            while let Some(event) = next {
+                match event {
+                    Event::Concluded(result) => results.push(result),
+                    Event::Answered(numbers, outcomes) => {
+                        let concluding = take_in(&mut open, &owners, &numbers, outcomes);
+                        for mut concluded in concluding {
+                            match concluded.as_mut().now_or_never() {
+                                Some(result) => results.push(result),
+                                None => running.push(concluded.map(Event::Concluded).boxed()),
+                            }
+                        }
+                    }
+                }
+                next = running.next().now_or_never().flatten();
+            }
+            for (_, result) in &results {
+                federation.count(steps, self.began, result);
+            }
+            if !results.is_empty() {
+                told(results);
+            }
+        }
+    }
+}
+
+/// A query on its last way.
+type Concluding = Pin<Box<dyn Future<Output = Numbered> + Send>>;
+
+/// Gives answers to the queries that asked; those that wait for none any more are to be concluded.
+fn take_in(
+    open: &mut [Open],
+    owners: &[(usize, usize)],
+    numbers: &[usize],
+    outcomes: Vec<Outcome>,
+) -> Vec<Concluding> {
+    let mut concluding = Vec::new();
+    let lost = std::iter::repeat_with(Outcome::lost);
+    for (number, outcome) in numbers.iter().zip(outcomes.into_iter().chain(lost)) {
+        let owner = owners.get(*number).copied();
+        let of = owner.and_then(|(query, place)| Some((open.get_mut(query)?, place)));
+        if let Some((query, place)) = of {
+            concluding.extend(query.take_in(place, outcome));
+        }
+    }
+    concluding
+}
+
+impl Open {
+    fn new(query: Query) -> Self {
+        let asks = query.asking.asks().len();
+        Self {
+            query: Some(query),
+            outcomes: (0..asks).map(|_| None).collect(),
+            left: asks,
+        }
+    }
+
+    /// Takes an answer; with the last one the query is to be concluded.
+    fn take_in(&mut self, place: usize, outcome: Outcome) -> Option<Concluding> {
+        *self.outcomes.get_mut(place)? = Some(outcome);
+        self.left = self.left.saturating_sub(1);
+        if self.left > 0 {
+            return None;
+        }
+        let query = self.query.take()?;
+        let outcomes = std::mem::take(&mut self.outcomes).into_iter();
+        let outcomes = outcomes.map(|one| one.unwrap_or_else(Outcome::lost));
+        Some(Box::pin(query.conclude(outcomes.collect())))
+    }
+}
+
+impl Query {
+    async fn conclude(self, outcomes: Vec<Outcome>) -> Numbered {
+        let reply = self.round.reply(&self.expr, self.asking, outcomes);
+        (self.number, reply.await)
+    }
+}
