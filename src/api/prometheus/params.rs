@@ -124,6 +124,14 @@ pub(super) fn lookback(query: &Query) -> Result<Option<i64>, ApiFailure> {
     })
 }
 
+/// A number of things to answer at most; `None` for all.
+pub(super) fn most(params: &Query, name: &str) -> Result<Option<usize>, ApiFailure> {
+    let text = params.last(name).filter(|text| !text.is_empty());
+    let number = text.map(str::parse::<i64>).transpose();
+    let number = number.map_err(|_why| ApiFailure::bad_data(format!("{name} must be a number")))?;
+    Ok(number.and_then(|number| usize::try_from(number).ok()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,7 +13,7 @@ use axum::{
 use super::{
     ApiFailure, ErrorType, Querier,
     exemplars::query_exemplars,
-    params::{instant, limit, lookback, optional_time, range, timeout},
+    params::{instant, limit, lookback, most, optional_time, range, timeout},
     querier::{Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope},
     respond::{Remarks, failure, success},
     rules,
@@ -337,7 +337,9 @@ async fn metadata(State(state): State<ApiState>, RawQuery(address): RawQuery) ->
     let params = parameters(address.as_deref(), &Bytes::new());
     let answer = async {
         let metric = params.last("metric").map(ToOwned::to_owned);
-        let (metadata, warnings) = querier(&state)?.metadata(metric).await?;
+        let (limit, each) = (most(&params, "limit")?, most(&params, "limit_per_metric")?);
+        let (mut metadata, warnings) = querier(&state)?.metadata(metric).await?;
+        shorten(&mut metadata, limit, each.filter(|each| *each > 0));
         let remarks = Remarks {
             warnings,
             infos: Vec::new(),
@@ -345,6 +347,21 @@ async fn metadata(State(state): State<ApiState>, RawQuery(address): RawQuery) ->
         Ok(success(|out| push_value(out, &metadata), &remarks))
     };
     respond(answer.await)
+}
+
+/// Leaves the first metrics, and of each the first descriptions.
+fn shorten(metadata: &mut serde_json::Value, limit: Option<usize>, each: Option<usize>) {
+    let Some(metrics) = metadata.as_object_mut() else {
+        return;
+    };
+    let all = std::mem::take(metrics).into_iter();
+    metrics.extend(all.take(limit.unwrap_or(usize::MAX)));
+    for descriptions in metrics
+        .values_mut()
+        .filter_map(|value| value.as_array_mut())
+    {
+        descriptions.truncate(each.unwrap_or(usize::MAX));
+    }
 }
 
 async fn rules_shown(State(state): State<ApiState>, RawQuery(address): RawQuery) -> Response<Body> {
@@ -395,4 +412,22 @@ fn build_info() -> Response<Body> {
         "goVersion": "",
     });
     success(|out| push_value(out, &info), &Remarks::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metadata_is_cut_by_metric_and_by_description() {
+        let all = serde_json::json!({"a": [1, 2], "b": [3, 4], "c": []});
+        let cut = |limit, each| {
+            let mut cut = all.clone();
+            shorten(&mut cut, limit, each);
+            cut.to_string()
+        };
+        assert_eq!(cut(None, None), all.to_string());
+        assert_eq!(cut(Some(2), Some(1)), r#"{"a":[1],"b":[3]}"#);
+        assert_eq!(cut(Some(0), None), "{}");
+    }
 }
