@@ -112,6 +112,9 @@ impl Ruler {
             Outcome::Series { answered, recorded } => (answered, Err(recorded)),
         };
         state.missing.clone_from(&answered.missing);
+        if let Some(group) = self.states.groups.get_mut(spot.group) {
+            group.endpoints.extend(answered.endpoints.iter().cloned());
+        }
         if rule.on_partial == OnPartial::Abort && !answered.certainty.is_complete() {
             return Err(format!(
                 "partitions are missing, and on_partial is abort: {}",

@@ -57,6 +57,8 @@ pub struct Answered {
     pub certainty: Certainty,
     /// The partitions that are missing, with their reasons.
     pub missing: Vec<String>,
+    /// The endpoints that answered, by name.
+    pub endpoints: Vec<Arc<str>>,
 }
 
 impl Answered {
@@ -84,6 +86,7 @@ impl Answered {
             elements,
             certainty,
             missing,
+            endpoints: Vec::new(),
         })
     }
 }

@@ -316,6 +316,7 @@ impl Ruler {
         state.last_slot = Some(slot);
         state.fresh = false;
         state.samples = 0;
+        state.endpoints.clear();
         state.missed += missed;
         for rule in &mut state.rules {
             let caught_up = std::mem::take(&mut rule.caught_up);

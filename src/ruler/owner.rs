@@ -27,6 +27,9 @@ const PENDING_KEPT: i64 = 3600 * 1000;
 /// nodes that hear of each other by a third one only must not do so with all that they hear.
 const UNSEEN: i64 = 60_000;
 
+/// The most endpoints of a group that other nodes are told of.
+const ENDPOINTS: usize = 64;
+
 /// Who is there to evaluate rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Members {
@@ -449,6 +452,7 @@ impl GroupState {
             evaluated: self.last_slot.is_some(),
             took: self.took,
             missed: self.missed,
+            endpoints: self.endpoints.iter().take(ENDPOINTS).cloned().collect(),
             ailing: ailing.collect(),
         }
     }
@@ -475,6 +479,7 @@ impl GroupState {
         self.last_slot = Some(slot);
         self.took = summary.took;
         self.missed_elsewhere = summary.missed;
+        self.endpoints = summary.endpoints.iter().cloned().collect();
         for (at, rule) in (0_u32..).zip(&mut self.rules) {
             let ailing = summary.ailing.iter().find(|ailing| ailing.rule == at);
             rule.last_evaluation = Some(slot);

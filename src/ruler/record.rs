@@ -71,6 +71,8 @@ pub struct GroupSummary {
     pub took: i64,
     /// Slots that passed without an evaluation, since its owner has it.
     pub missed: u64,
+    /// The endpoints that answered in the slot, by name; the first of them.
+    pub endpoints: Vec<Arc<str>>,
     /// Those of its rules of which there is something to say, in order.
     pub ailing: Vec<Ailing>,
 }
@@ -249,6 +251,10 @@ impl Contents {
         self.number(u64::from(of.evaluated));
         self.time(Some(of.took));
         self.number(of.missed);
+        self.size(of.endpoints.len());
+        for name in &of.endpoints {
+            self.text(name);
+        }
         self.size(of.ailing.len());
         for one in &of.ailing {
             self.number(u64::from(one.rule));

@@ -1,6 +1,9 @@
 //! What is known of groups and rules between evaluations.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use super::{
     alerting::Alerts,
@@ -102,6 +105,8 @@ pub struct GroupState {
     pub missed_elsewhere: u64,
     /// The samples of the last slot.
     pub samples: usize,
+    /// The endpoints that answered in it, by name: of replicas those that were used.
+    pub endpoints: BTreeSet<Arc<str>>,
     /// Its rules, in order.
     pub rules: Vec<RuleState>,
 }

@@ -90,6 +90,8 @@ struct PbSummary {
     missed: u64,
     #[prost(message, repeated, tag = "5")]
     ailing: Vec<PbAiling>,
+    #[prost(string, repeated, tag = "6")]
+    endpoints: Vec<String>,
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -246,6 +248,7 @@ impl From<&GroupSummary> for PbSummary {
             took: of.took,
             missed: of.missed,
             ailing: ailing.collect(),
+            endpoints: of.endpoints.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -263,6 +266,7 @@ impl From<PbSummary> for GroupSummary {
             evaluated: pb.evaluated,
             took: pb.took,
             missed: pb.missed,
+            endpoints: pb.endpoints.into_iter().map(Arc::from).collect(),
             ailing: ailing.collect(),
         }
     }
@@ -320,6 +324,7 @@ mod tests {
                 evaluated,
                 took: 7,
                 missed: 1,
+                endpoints: vec!["eu-a".into()],
                 ailing,
             })
     }

@@ -200,6 +200,7 @@ fn one_group(group: &Group, state: &GroupState, rules: Vec<Value>) -> Value {
             Some(_) => state.missed,
             None => state.missed_elsewhere,
         },
+        "endpoints": state.endpoints.iter().map(|name| &**name).collect::<Vec<_>>(),
         "owner": state.claim.as_ref().map_or("", |claim| &*claim.owner),
         "epoch": state.claim.as_ref().map_or(0, |claim| claim.epoch),
     })

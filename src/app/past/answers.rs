@@ -101,6 +101,7 @@ impl Answers {
             elements: ahead.elements.get(&at).cloned().unwrap_or_default(),
             certainty: ahead.certainty.clone(),
             missing: ahead.missing.clone(),
+            endpoints: Vec::new(),
         })
     }
 

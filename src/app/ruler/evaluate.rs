@@ -110,7 +110,16 @@ impl Work {
         let reply = reply.map_err(|error| error.to_string())?;
         self.queries.tell_missing(&reply);
         let missing = reply.warnings();
-        Answered::of_value(reply.answer.output.value, reply.answer.certainty, missing)
+        let answered = reply.explain.requests.iter();
+        let answered = answered.filter(|request| request.error.is_none());
+        let endpoints: BTreeSet<&str> = answered.map(|one| one.endpoint.as_str()).collect();
+        let endpoints = endpoints.into_iter().map(Arc::from).collect();
+        let value = reply.answer.output.value;
+        let answered = Answered::of_value(value, reply.answer.certainty, missing)?;
+        Ok(Answered {
+            endpoints,
+            ..answered
+        })
     }
 }
 

@@ -5,12 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use super::harness::{Answer, now, of, rules};
+use super::harness::{Answer, Harness, now, of, rules};
 use crate::{
     cluster::NodeName,
     ruler::{
-        Effect, Instance, Members, Phase, RuleHashes, RuleRecord, RuleSet, RuleValue, Ruler, Told,
-        Word,
+        Answered, Effect, Instance, Members, Phase, RuleHashes, RuleRecord, RuleSet, RuleValue,
+        Ruler, Told, Word,
     },
 };
 
@@ -536,4 +536,30 @@ fn an_alert_that_fires_for_long_is_told_to_other_nodes_again() {
         fresh.version.slot
     );
     assert!(fresh.active_at < 2 * 3600 * 1000);
+}
+
+#[test]
+fn every_node_knows_which_replicas_were_used() {
+    let mut owner = Harness::new(ONE);
+    owner.run(60, |evaluation| {
+        let replica = if evaluation.at < 60_000 {
+            "eu-a"
+        } else {
+            "eu-b"
+        };
+        x().map(|answered| Answered {
+            endpoints: vec![replica.into(), "us".into()],
+            ..answered
+        })
+    });
+    let records: Vec<_> = owner.kept.drain(..).map(Arc::new).collect();
+    let mut other = Ruler::new(Arc::clone(owner.ruler.set()), now(61_000));
+    other.learn(&records, now(61_000));
+    for ruler in [&owner.ruler, &other] {
+        let endpoints = ruler.states().groups[0].endpoints.iter();
+        assert_eq!(
+            endpoints.map(|name| &**name).collect::<Vec<_>>(),
+            ["eu-b", "us"]
+        );
+    }
 }

@@ -141,6 +141,7 @@ fn rules(world: &World) -> Vec<RuleRecord> {
         evaluated: true,
         took: 12,
         missed: 1,
+        endpoints: vec!["eu-a".into()],
         ailing: vec![Ailing {
             rule: 1,
             error: "no endpoint answers".to_owned(),
