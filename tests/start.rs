@@ -20,6 +20,8 @@ use std::{
 
 use tempfile::TempDir;
 
+mod skipped;
+
 /// Longer than any step takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -416,12 +418,7 @@ fn the_unit_gives_away_little() {
         .arg(&unit)
         .output();
     let Ok(checked) = checked else {
-        // Not by `eprintln!`, which is shown only of tests that fail.
-        writeln!(
-            std::io::stderr(),
-            "SKIPPED: the unit is not checked: systemd-analyze is not installed"
-        )
-        .unwrap();
+        skipped::skipped("the unit is not checked: systemd-analyze is not installed");
         return;
     };
     let said = String::from_utf8_lossy(&checked.stdout).into_owned();

@@ -31,6 +31,8 @@ mod process;
 #[path = "../../tests/federation/servers.rs"]
 #[expect(dead_code, reason = "tests ask for more than this program")]
 mod servers;
+#[path = "../../tests/skipped/mod.rs"]
+mod skipped;
 
 use std::{
     fs,

@@ -8,7 +8,7 @@
 #![expect(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "the numbers are the outcome, and a skipped test says so"
+    reason = "the numbers are the outcome, and what failed shows its logs"
 )]
 #![expect(
     clippy::disallowed_methods,
@@ -47,3 +47,5 @@ mod node;
 #[path = "../peers/process.rs"]
 #[expect(dead_code, reason = "other tests ask for more")]
 mod process;
+#[path = "../skipped/mod.rs"]
+mod skipped;

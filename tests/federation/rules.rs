@@ -13,6 +13,7 @@ use crate::{
     guess::Guess,
     servers,
     side_by_side::{Plan, SideBySide, Verdict, expect_same},
+    skipped::skipped,
 };
 
 /// When the rules are evaluated: off the minutes, at which subqueries are.
@@ -23,10 +24,10 @@ fn rules_give_what_one_prometheus_gives() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/rules");
     let expressions = expressions(&directory);
     if expressions.is_empty() {
-        eprintln!(
-            "SKIPPED: there are no rule files in {}",
+        skipped(&format!(
+            "rules beside one Prometheus: there are no rule files in {}",
             directory.display()
-        );
+        ));
         return;
     }
     let Some(()) = servers::installed() else {

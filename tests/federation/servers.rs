@@ -13,6 +13,7 @@ use crate::{
     data::{Line, json_lines, make_blocks},
     http,
     process::{self, Process},
+    skipped::skipped,
 };
 
 /// A running server.
@@ -32,13 +33,10 @@ pub(crate) fn installed() -> Option<()> {
     if missing.is_empty() {
         return Some(());
     }
-    // Not by `eprintln!`, which is shown only of tests that fail.
-    let told = writeln!(
-        io::stderr(),
-        "SKIPPED: nothing is compared with real servers: {} not installed; ./test installs what Debian has",
+    skipped(&format!(
+        "nothing is compared with real servers: {} not installed; ./test installs what Debian has",
         missing.join(", ")
-    );
-    told.unwrap();
+    ));
     None
 }
 

@@ -17,6 +17,7 @@ use crate::{
         network::{Network, OUTSIDE},
     },
     mailbox::Mailbox,
+    skipped::skipped,
 };
 
 const RULES: &str = "
@@ -109,8 +110,11 @@ fn one_mail(mailbox: &Mailbox, port: u16, told: usize, patience: Duration) {
 
 #[test]
 fn one_mail_per_alert_with_three_two_and_one_node() {
-    if !possible() || Program::find("prometheus").is_err() {
-        eprintln!("SKIPPED: the classic exercise needs namespaces and prometheus");
+    if !possible() {
+        return;
+    }
+    if Program::find("prometheus").is_err() {
+        skipped("the classic exercise: prometheus is not installed");
         return;
     }
     let directory = tempfile::tempdir().unwrap();

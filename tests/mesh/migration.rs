@@ -11,14 +11,20 @@ use crate::{
     harness::{
         Program, Run, cluster::Cluster, network::Network, receiver::Receiver, source::Source, web,
     },
+    skipped::skipped,
 };
 
 const UPSTREAM: &str = "prometheus-alertmanager";
 
 #[test]
 fn from_alertmanager_to_watchfire_and_back() {
-    if !possible() || Program::find(UPSTREAM).is_err() {
-        eprintln!("SKIPPED: moving between programs needs namespaces and {UPSTREAM}");
+    if !possible() {
+        return;
+    }
+    if Program::find(UPSTREAM).is_err() {
+        skipped(&format!(
+            "moving between programs: {UPSTREAM} is not installed"
+        ));
         return;
     }
     let directory = tempfile::tempdir().unwrap();

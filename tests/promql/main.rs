@@ -26,6 +26,8 @@ mod printed;
 mod ranges;
 mod run;
 mod same;
+#[path = "../skipped/mod.rs"]
+mod skipped;
 mod stable;
 mod starts;
 mod storage;
@@ -35,7 +37,6 @@ mod syntax;
 use std::{
     collections::{BTreeMap, BTreeSet},
     env, fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::atomic::{AtomicUsize, Ordering},
     thread,
@@ -43,6 +44,7 @@ use std::{
 
 use federated::Federated;
 use run::Report;
+use skipped::skipped;
 use subject::{Local, Subject};
 
 /// Prometheus's files, and how many evaluations each has.
@@ -117,13 +119,10 @@ fn check_prometheus<S: Subject + Default>() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/promqltest");
     let files = files_of(&directory);
     if files.is_empty() {
-        // Not by `eprintln!`, which is shown only of tests that fail.
-        let told = writeln!(
-            io::stderr(),
-            "SKIPPED: Prometheus's files are not in {}; PROMQLTEST_DIR names another place",
+        skipped(&format!(
+            "Prometheus's files are not in {}; PROMQLTEST_DIR names another place",
             directory.display()
-        );
-        told.unwrap();
+        ));
         return;
     }
     check::<S>(&files, Some(&PROMETHEUS));
