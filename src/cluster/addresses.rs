@@ -221,6 +221,7 @@ impl Addresses {
         for target in self.targets.values_mut() {
             if target.name.as_deref() == Some(name) {
                 target.next = now + AFTER_GOODBYE;
+                target.why = "it said goodbye".to_owned();
             }
         }
     }
@@ -282,7 +283,7 @@ impl Addresses {
             .targets
             .iter()
             .filter(|(_, target)| target.given && !is_connected(target))
-            .map(|(address, target)| (Arc::clone(address), target.why.clone()));
+            .map(|(address, target)| (Arc::clone(address), target.reason()));
         let unresolved = self.peers.iter().filter(|peer| peer.addresses.is_empty());
         let unresolved = unresolved.map(|peer| {
             let why = peer.error.as_deref().unwrap_or("resolves to no address");
@@ -298,6 +299,28 @@ impl Target {
             next: now,
             delay: FIRST_DELAY,
             ..Self::default()
+        }
+    }
+
+    /// Why there is no stream.
+    fn reason(&self) -> String {
+        if !self.why.is_empty() {
+            return self.why.clone();
+        }
+        match (&self.name, self.outcome) {
+            (Some(name), Outcome::Answered) => {
+                format!("the stream to {name} ended; it is dialled again")
+            }
+            (None, _)
+            | (
+                _,
+                Outcome::None
+                | Outcome::Own
+                | Outcome::Refused
+                | Outcome::Rejected
+                | Outcome::Foreign
+                | Outcome::Unreachable,
+            ) => "it is being dialled and has not answered yet".to_owned(),
         }
     }
 

@@ -190,6 +190,7 @@ impl Mesh {
         };
         if !peer.gone && peer.run != 0 {
             peer.gone = true;
+            peer.left = left;
             self.out.stats.left += 1;
             let run = peer.run;
             let event = MeshEvent::Ended {

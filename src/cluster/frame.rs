@@ -49,6 +49,16 @@ impl Refusal {
         }
     }
 
+    /// What whoever is refused so can do.
+    pub(super) fn advice(self) -> &'static str {
+        match self {
+            Self::NameTaken => "give each node its own --cluster.peer-name",
+            Self::Full => "stop another node for good before this one is started, or start fewer",
+            Self::Version => "update the node that is older",
+            Self::Malformed | Self::Other => "run the same version on all nodes",
+        }
+    }
+
     fn code(self) -> u8 {
         match self {
             Self::NameTaken => 1,

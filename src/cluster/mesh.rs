@@ -57,6 +57,8 @@ pub struct Mesh {
     /// What time it was when our clock was last looked at.
     pub(super) noticed: Now,
     met: bool,
+    /// Whether this node knew of voters when it started.
+    knew_voters: bool,
     leaving: Option<Duration>,
     left: bool,
     /// See [`Self::poll_timeout`]; looking at everything with each packet would cost more than the packet.
@@ -83,11 +85,13 @@ impl Mesh {
             started: now.mono,
             noticed: now,
             met: false,
+            knew_voters: false,
             leaving: None,
             left: false,
             due: None,
             settings,
         };
+        mesh.knew_voters = mesh.electorate.electors().is_some();
         mesh.call_electors();
         mesh.meet(now);
         mesh.set_due();
@@ -265,11 +269,31 @@ impl Mesh {
 
     fn meet(&mut self, now: Now) {
         let is_over = now.mono.saturating_sub(self.started) >= self.settle_timeout();
-        if !self.met && (!self.settings.has_peers || is_over || self.addresses.has_met_all()) {
+        let met = !self.settings.has_peers
+            || self.addresses.has_met_all()
+            || !self.addresses.has_unreached() && self.has_met_electors();
+        if !self.met && (met || is_over) {
             self.met = true;
             self.out.event(MeshEvent::MetPeers);
         }
         self.settle(now);
+    }
+
+    /// Whether this node knew voters before it started, and they are there or known to be down, the former a majority:
+    /// whoever the names stand for that cannot be looked up, nobody else needs to be waited for. A node that was stopped in
+    /// order is none of them any more.
+    fn has_met_electors(&self) -> bool {
+        let Some(electors) = self.electorate.electors().filter(|_| self.knew_voters) else {
+            return false;
+        };
+        let others = || {
+            electors
+                .names
+                .iter()
+                .filter(|name| **name != self.settings.name)
+        };
+        let is_there = |name: &NodeName| self.stream_to(name).is_some() || self.is_down(name);
+        others().next().is_some() && others().all(is_there) && self.has_quorum(electors)
     }
 
     /// Says goodbye: the electorate is left, peers are told, streams end.
@@ -373,6 +397,7 @@ impl Mesh {
             } else {
                 self.membership.state_of(name).unwrap_or_default()
             },
+            left: peer.left,
             connected: peer.stream.is_some(),
             udp_blocked: peer.datagrams.blocked,
             round_trip: peer.clock.round_trip(),

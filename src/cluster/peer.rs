@@ -22,6 +22,8 @@ pub(super) struct Peer {
     pub(super) verified: BTreeSet<Arc<str>>,
     /// Its process is known to be gone.
     pub(super) gone: bool,
+    /// It said goodbye before.
+    pub(super) left: bool,
     /// When the last stream ended.
     pub(super) parted: Duration,
     /// Beats sent since it joined.

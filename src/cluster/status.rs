@@ -48,6 +48,8 @@ pub struct PeerStatus {
     pub version: Arc<str>,
     /// What the membership protocol says.
     pub state: PeerState,
+    /// Whether it said goodbye and has not come back.
+    pub left: bool,
     /// Whether a stream to it is open.
     pub connected: bool,
     /// Whether datagrams go unanswered although the stream works.

@@ -292,7 +292,8 @@ impl Mesh {
             tracing::error!(
                 reason = text,
                 remote = self.streams.get(&conn).map(|stream| &*stream.remote),
-                "Another node refuses this one. If two nodes have one name, give each its own --cluster.peer-name"
+                "Another node refuses this one, which stays outside of the mesh; {}",
+                refusal.advice()
             );
         }
         self.out.rejected("refused");
@@ -394,6 +395,7 @@ impl Mesh {
         }
         peer.run = run;
         peer.gone = false;
+        peer.left = false;
         peer.down_since = None;
         peer.datagrams = Datagrams::default();
         peer.clock = PeerClock::default();

@@ -18,6 +18,8 @@ const ANNOUNCE: Duration = Duration::from_secs(1);
 pub(super) const SILENCE_OF_DEAD: Duration = Duration::from_millis(2500);
 /// How long it has at least to answer when it is called.
 pub(super) const LAST_CALL: Duration = Duration::from_millis(1000);
+/// A node whose stream brought something so short a time ago is not silent, whatever is said of it.
+const HEARD: Duration = Duration::from_secs(1);
 /// So many answers in a row that came on the stream only mean that datagrams are blocked.
 const BLOCKED_AFTER: u32 = 6;
 /// So many answers by datagram mean that they are not any more.
@@ -34,7 +36,7 @@ pub(super) struct Datagrams {
 
 /// On which way a packet came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+pub(super) enum Way {
     Datagram,
     Stream,
 }
@@ -73,7 +75,7 @@ impl Mesh {
             Some(Ok(None)) => {}
             Some(Err(_)) | None => self.out.stats.malformed += 1,
         }
-        self.carry_out(Some(name).filter(|_| way == Way::Stream), now);
+        self.carry_out(Some((name, way)), now);
     }
 
     /// A ping was answered: datagrams arrive, or only the stream works.
@@ -150,17 +152,21 @@ impl Mesh {
         self.carry_out(None, now);
     }
 
-    /// Does what the protocol asks for. Whoever spoke on the stream is answered on the stream.
-    pub(super) fn carry_out(&mut self, on_stream: Option<&NodeName>, now: Now) {
+    /// Does what the protocol asks for, after a packet of that node if there was one. Whoever spoke on the stream is answered
+    /// on the stream.
+    pub(super) fn carry_out(&mut self, after: Option<(&NodeName, Way)>, now: Now) {
         while let Some(said) = self.membership.poll() {
             match said {
                 Said::Packet { to, bytes, joining } => {
-                    let answers = on_stream == Some(&to);
+                    let answers = after == Some((&to, Way::Stream));
                     self.send_packet(&to, &bytes, !answers, answers || joining);
                 }
                 Said::Repeat { to, bytes } => self.send_packet(&to, &bytes, false, true),
                 Said::Up(name) => self.seen(&name, now),
-                Said::Down(name) => self.unseen(&name, now),
+                Said::Down(name) => {
+                    let leaves = after.is_some_and(|(speaker, _)| *speaker == name);
+                    self.unseen(&name, leaves, now);
+                }
                 Said::Rejoined => {
                     self.out.stats.rejoins += 1;
                     tracing::info!(
@@ -206,12 +212,18 @@ impl Mesh {
         });
     }
 
-    pub(super) fn unseen(&mut self, name: &NodeName, now: Now) {
+    /// The membership protocol, or this node itself, sees another one no more; `leaves` if that one says so of itself.
+    pub(super) fn unseen(&mut self, name: &NodeName, leaves: bool, now: Now) {
+        let stream = self
+            .stream_to(name)
+            .and_then(|conn| self.streams.get(&conn));
+        let is_heard = stream.is_some_and(|stream| now.mono < stream.heard + HEARD);
         let Some(peer) = self.peers.get_mut(name) else {
             return;
         };
         peer.down_since.get_or_insert(now.mono);
-        if !peer.gone {
+        // Its goodbye may come later than that word, which others may pass on. If it does not, the end of the stream is told.
+        if !peer.gone && !leaves && !is_heard {
             tracing::warn!(
                 peer = &**name,
                 address = &*peer.address,

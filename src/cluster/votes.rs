@@ -66,7 +66,7 @@ impl Mesh {
             .map(|(name, _)| Arc::clone(name))
             .collect();
         for name in absent {
-            self.unseen(&name, now);
+            self.unseen(&name, false, now);
         }
     }
 

@@ -47,6 +47,6 @@ pub use portable::{FileMark, PortableFiles};
 pub use run::{StateMachine, World, start};
 pub use senders::Senders;
 pub use signal::Signals;
-pub use stats::{Histogram, LoopStats, StoreStats};
+pub use stats::{DatabaseHealth, Histogram, LoopStats, StoreStats, StoreTrouble};
 pub use store::{Record, Store, StoreError};
 pub use task::{Pool, spawn, spawn_thread};

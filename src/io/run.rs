@@ -312,6 +312,7 @@ mod tests {
                 Input::JobDone(_)
                 | Input::NotifyFinished { .. }
                 | Input::FileWritten { .. }
+                | Input::DiskAils { .. }
                 | Input::DescribeRules(_)
                 | Input::KeepRules(_)
                 | Input::Mesh(_) => {}

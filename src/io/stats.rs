@@ -1,9 +1,14 @@
 //! Counters of the shell, read by the metrics page while the shell works.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering::Relaxed},
-    time::Duration,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
 };
+
+use crate::storage::Database;
 
 /// Upper bounds of the buckets in seconds if nothing else is said; the last bucket has none.
 const BOUNDS: [f64; 16] = [
@@ -88,14 +93,146 @@ pub struct StoreStats {
     pub durable_writes: Histogram,
     /// Writes that failed.
     pub write_errors: AtomicU64,
-    /// Whether the last write failed; then records are in memory only.
-    pub failing: AtomicU64,
+    /// How the `state` database does.
+    pub state: DatabaseHealth,
+    /// How the `bulk` database does.
+    pub bulk: DatabaseHealth,
     /// Databases that were found damaged and set aside.
     pub damaged: AtomicU64,
     /// Records that were dropped because the store did not take them in time.
     pub dropped: AtomicU64,
-    /// Bytes that wait to be written.
+    /// Bytes that wait to be written, those of writes that failed included.
     pub queued_bytes: AtomicU64,
+}
+
+impl StoreStats {
+    /// How a database does.
+    #[must_use]
+    pub fn of(&self, database: Database) -> &DatabaseHealth {
+        match database {
+            Database::Durable => &self.state,
+            Database::Bulk => &self.bulk,
+        }
+    }
+
+    /// What is wrong with the databases now, in the words of an operator's page; `None` if nothing is.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let troubles = self.troubles();
+        let waits = troubles.iter().map(|trouble| trouble.unsaved_for).max()?;
+        let what: Vec<_> = troubles.iter().map(|trouble| trouble.holds()).collect();
+        let (what, seconds) = (what.join(", "), waits.as_secs());
+        let error = troubles.iter().find_map(|trouble| trouble.error.as_ref());
+        Some(match error {
+            Some(error) => format!(
+                "the disk of this node has not taken what is saved for {seconds} s ({what}): {error}. The node goes on from \
+                 memory, and a restart would forget it: check the disk's space and health"
+            ),
+            None => format!(
+                "the disk of this node has been writing for {seconds} s and is not done ({what}); whoever waits for it \
+                 waits: check the disk's health"
+            ),
+        })
+    }
+
+    /// What is wrong with the databases now; empty if nothing is.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<StoreTrouble> {
+        let both = [Database::Durable, Database::Bulk];
+        let troubles = both.into_iter();
+        troubles
+            .filter_map(|database| self.of(database).trouble(database))
+            .collect()
+    }
+}
+
+/// How one database does; its writer keeps it.
+#[derive(Debug, Default)]
+pub struct DatabaseHealth(Mutex<Health>);
+
+#[derive(Debug, Default)]
+struct Health {
+    /// When the oldest write was handed over that is not on the disk; `None` if all are.
+    oldest: Option<Instant>,
+    /// Whether the write under way takes long.
+    late: bool,
+    /// Why the last write failed; `None` once one succeeds.
+    error: Option<Arc<str>>,
+}
+
+impl DatabaseHealth {
+    /// A write is under way; the oldest that is not on the disk was handed over then.
+    pub(super) fn writes(&self, oldest: Option<Instant>) {
+        self.with(|health| health.oldest = oldest);
+    }
+
+    /// The write under way takes long.
+    pub(super) fn is_late(&self) {
+        self.with(|health| health.late = true);
+    }
+
+    /// Everything that was handed over is on the disk.
+    pub(super) fn saved(&self) {
+        self.with(|health| *health = Health::default());
+    }
+
+    /// The last write failed.
+    pub(super) fn failed(&self, error: &str) {
+        self.with(|health| {
+            health.late = false;
+            health.error = Some(error.into());
+        });
+    }
+
+    /// Has a test see a write that fails.
+    #[cfg(test)]
+    pub(crate) fn fails_for_tests(&self, error: &str) {
+        self.failed(error);
+    }
+
+    /// For how long the oldest write has waited that is not on the disk; zero if all are.
+    #[must_use]
+    pub fn unsaved_for(&self) -> Duration {
+        self.with(|health| health.oldest.map_or(Duration::ZERO, |at| at.elapsed()))
+    }
+
+    fn trouble(&self, database: Database) -> Option<StoreTrouble> {
+        let error = self.with(|health| {
+            let is_ill = health.late || health.error.is_some();
+            is_ill.then(|| health.error.clone())
+        })?;
+        Some(StoreTrouble {
+            database,
+            unsaved_for: self.unsaved_for(),
+            error,
+        })
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Health) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A database that does not take what it is given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreTrouble {
+    /// Which.
+    pub database: Database,
+    /// For how long the oldest write has waited.
+    pub unsaved_for: Duration,
+    /// Why the last write failed; `None` while one takes long that has not failed yet.
+    pub error: Option<Arc<str>>,
+}
+
+impl StoreTrouble {
+    /// What the database holds, in words.
+    #[must_use]
+    pub fn holds(&self) -> &'static str {
+        match self.database {
+            Database::Durable => "silences, the notification log, promises to other nodes",
+            Database::Bulk => "alerts, history",
+        }
+    }
 }
 
 #[cfg(test)]

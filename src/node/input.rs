@@ -39,6 +39,13 @@ pub enum Input {
         /// The store's words if it failed.
         result: Result<(), String>,
     },
+    /// A database does not take what it is given, or takes long, or does so again.
+    DiskAils {
+        /// Which of the two; see [`super::SaveBatch::durable`].
+        durable: bool,
+        /// Whether it does not.
+        ails: bool,
+    },
     /// A file of [`super::Effect::WriteFile`] is written, fsynced and in place, or could not be.
     FileWritten {
         /// Which.
@@ -73,6 +80,7 @@ impl Input {
             Self::JobDone(_) => "job done",
             Self::NotifyFinished { .. } => "notify finished",
             Self::Saved { .. } => "saved",
+            Self::DiskAils { .. } => "disk ails",
             Self::FileWritten { .. } => "file written",
             Self::DescribeRules(_) => "describe rules",
             Self::KeepRules(_) => "keep rules",

@@ -204,6 +204,7 @@ impl Node {
             }
             input @ (Input::JobDone(_) | Input::NotifyFinished { .. }) => self.ended(input, now),
             Input::Saved { ticket, result } => self.saved(ticket, result, now),
+            Input::DiskAils { durable, ails } => self.tenant.disk_ails(durable, ails),
             Input::FileWritten { file, took, result } => {
                 self.files_in_flight = self.files_in_flight.saturating_sub(1);
                 self.tenant
@@ -413,6 +414,7 @@ impl Node {
             }
             Input::Command { .. }
             | Input::Saved { .. }
+            | Input::DiskAils { .. }
             | Input::FileWritten { .. }
             | Input::DescribeRules(_)
             | Input::KeepRules(_)

@@ -170,7 +170,8 @@ impl Node {
                 self.tenant.peer_parted(&name, now);
                 self.refresh_quorum(now);
             }
-            MeshEvent::Ended { name, run, left: _ } => {
+            MeshEvent::Ended { name, run, left } => {
+                self.tenant.peer_ended(&name, left);
                 self.run_ended(name, run);
                 self.refresh_quorum(now);
             }

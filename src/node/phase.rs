@@ -124,7 +124,15 @@ impl Node {
             component = "cluster",
             from = before.as_str(),
             to = phase.as_str(),
-            "Phase"
+            "{}",
+            match phase {
+                Phase::Starting => "This node looks for its peers",
+                Phase::Syncing =>
+                    "This node takes over what its peers know; it does not notify yet",
+                Phase::Ready => "This node is ready: it notifies when it is its turn",
+                Phase::Draining =>
+                    "This node stops: it finishes what is on its way, others take over the rest",
+            }
         );
         if phase == Phase::Ready {
             self.refresh_quorum(now);

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::View;
 use crate::{
     alert::Alert,
+    cluster::NodeName,
     dispatch::{Group, LastDecision},
     history::{HistoryEntry, HistoryQuery},
     labels::Fingerprint,
@@ -52,6 +53,8 @@ pub struct GroupExplanation {
     pub next_flush: Option<Timestamp>,
     /// What the last flush decided for each integration.
     pub decisions: Arc<[LastDecision]>,
+    /// Which node goes first to tell each integration, `webhook[0]`; empty without a mesh.
+    pub owners: Vec<(String, NodeName)>,
     /// What each integration was told of this group, and whether this alert was among it as firing.
     pub told: Vec<(Arc<NflogEntry>, bool)>,
     /// The last notifications of the group, newest first.
@@ -121,6 +124,7 @@ impl View {
             decisions: group
                 .map(|group| Arc::clone(&group.decisions))
                 .unwrap_or_default(),
+            owners: group.map(|group| self.owners_of(group)).unwrap_or_default(),
             told,
             notifications: self.last_notifications(&group_key, &route.receiver),
             group_key,

@@ -12,6 +12,7 @@ mod ingest;
 mod job;
 mod load;
 mod maintain;
+mod owners;
 mod persist;
 mod reload;
 mod replicate;
@@ -38,6 +39,6 @@ pub use settings::TenantSettings;
 pub use state::{Record, Tenant, TenantEffect};
 pub use stats::{
     CLAIM_BOUNDS_MS, ClaimStats, LATENCY_BOUNDS, NotificationStats, ReplicaStats, ReplicationStats,
-    SnapshotStats, Stats,
+    SnapshotStats, Stats, Takeover,
 };
-pub use view::{PeerFacts, Phase, View};
+pub use view::{PeerFacts, PeerLag, Phase, Tellers, View};

@@ -378,6 +378,8 @@ impl Tenant {
             phase: Phase::default(),
             mesh: None,
             peers: self.peer_facts(),
+            lags: self.peer_lags(),
+            tellers: self.handover.as_ref().map(Handover::tellers),
             has_majority: self.has_majority(),
             may_vote: self.may_vote(),
         }

@@ -75,8 +75,46 @@ pub struct ReplicaStats {
     pub heard_bytes: u64,
 }
 
+/// Why a node told what was another one's to tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Takeover {
+    /// It said goodbye, or is about to.
+    Leave,
+    /// Its process is known to be gone.
+    Process,
+    /// Nothing is heard of it.
+    Suspect,
+    /// It is there, and did not tell in its time.
+    Watchdog,
+    /// It could not reach the receiver.
+    Receiver,
+}
+
+impl Takeover {
+    /// Every one.
+    pub const ALL: [Self; 5] = [
+        Self::Leave,
+        Self::Process,
+        Self::Suspect,
+        Self::Watchdog,
+        Self::Receiver,
+    ];
+
+    /// Its name in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Leave => "leave",
+            Self::Process => "process",
+            Self::Suspect => "suspect",
+            Self::Watchdog => "watchdog",
+            Self::Receiver => "receiver",
+        }
+    }
+}
+
 /// Counters of claims.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ClaimStats {
     /// Claims that were asked for.
     pub asked: u64,
@@ -86,8 +124,8 @@ pub struct ClaimStats {
     pub minority: u64,
     /// Claims that another node had, or had told.
     pub lost: u64,
-    /// Notifications taken over of which a node that is gone may have sent some.
-    pub takeovers: u64,
+    /// Notifications that this node told although another one went first, by why that one did not.
+    pub takeovers: BTreeMap<Takeover, u64>,
     /// Claims that were held at most [`CLAIM_BOUNDS_MS`]`[i]` after they were asked for; not cumulative, the last beyond all.
     pub took: [u64; CLAIM_BOUNDS_MS.len() + 1],
     /// Time from asking to holding, all together.
@@ -95,6 +133,11 @@ pub struct ClaimStats {
 }
 
 impl ClaimStats {
+    /// Counts a notification that was another node's to tell.
+    pub(super) fn count_takeover(&mut self, reason: Takeover) {
+        *self.takeovers.entry(reason).or_default() += 1;
+    }
+
     /// Counts a claim that is held `took` after it was asked for.
     pub(super) fn count_held(&mut self, took: Duration, minority: bool) {
         self.held += 1;

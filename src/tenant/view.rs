@@ -16,6 +16,7 @@ use crate::{
     nflog::Nflog,
     notify::Muting,
     silence::Silences,
+    storage::ReplicaMap,
     time::Now,
 };
 
@@ -55,7 +56,22 @@ pub struct PeerFacts {
     pub votes: bool,
     /// Whether it defines some route or receiver in another way, or has other ones.
     pub differs: bool,
+    /// Whether its disk does not take what it saves.
+    pub disk_ails: bool,
 }
+
+/// How far another node and this one are apart, as of what it said last; a node without a stream falls back since then.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PeerLag {
+    /// Changes of this node that it is not known to have, by kind.
+    pub lacks: BTreeMap<ReplicaMap, u64>,
+    /// Changes that it knows and this node does not.
+    pub ahead: u64,
+}
+
+/// Who may tell of the groups of each route, by the route's place: nodes that are ready, in reach, and define the route
+/// alike. This node is left out.
+pub type Tellers = Arc<[Vec<NodeName>]>;
 
 /// The snapshot.
 #[derive(Debug, Clone)]
@@ -92,6 +108,10 @@ pub struct View {
     pub mesh: Option<Arc<MeshStatus>>,
     /// What other nodes with a stream say of themselves.
     pub peers: BTreeMap<NodeName, PeerFacts>,
+    /// How far nodes are behind.
+    pub lags: BTreeMap<NodeName, PeerLag>,
+    /// Who shares notifications with this node; `None` if clustering is switched off.
+    pub tellers: Option<Tellers>,
     /// Whether a majority of those that vote can acknowledge claims now.
     pub has_majority: bool,
     /// Whether this node may acknowledge claims now.

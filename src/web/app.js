@@ -759,14 +759,15 @@ function meshPanel(mesh) {
   if (!mesh.enabled) return [];
   const votes = mesh.electorate.names;
   const majority = mesh.electorate.quorum ? badge("ready", "majority in reach") : badge("failed", "no majority in reach");
-  const columns = ["Name", "Address", "State", "Vote", "Round trip", "Clock", "Version", "Started"];
+  const columns = ["Name", "Address", "State", "Vote", "Goes first for", "Behind", "Round trip", "Clock", "Version", "Started"];
+  const groups = new Map(mesh.owners.map((owner) => [owner.name, owner.groups]));
   const repaired = mesh.replication.repaired;
   return [
     el("h2", {}, "Mesh"),
     mesh.problems.map((problem) => note("warn", problem)),
     el("section", { className: "card scroll" }, el("table", {},
       el("thead", {}, el("tr", {}, columns.map((name) => el("th", { scope: "col" }, name)))),
-      el("tbody", {}, mesh.members.map((member) => memberRow(member, votes.includes(member.name) ? (member.votes ? "yes" : "not now") : "no"))))),
+      el("tbody", {}, mesh.members.map((member) => memberRow(member, votes.includes(member.name) ? (member.votes ? "yes" : "not now") : "no", groups.get(member.name)))))),
     el("section", { className: "card pad" }, el("dl", {},
       el("dt", {}, "Votes"), el("dd", {}, majority, ` ${votes.length} node${votes.length === 1 ? "" : "s"}, epoch ${mesh.electorate.epoch}`),
       el("dt", {}, "Notifications"), el("dd", {}, `${mesh.claims.held} told by this node, ${mesh.claims.lost} left to others, ${mesh.claims.minority} without a majority`),
@@ -774,7 +775,7 @@ function meshPanel(mesh) {
   ].flat();
 }
 
-function memberRow(member, votes) {
+function memberRow(member, votes, groups) {
   const states = [];
   if (member.self) states.push(badge(member.ready ? "ready" : "settling", member.ready ? "this node" : "this node, not ready"));
   else if (member.state === "down") states.push(badge("failed", "down"));
@@ -783,7 +784,9 @@ function memberRow(member, votes) {
   else states.push(badge("ready"));
   if (member.state === "suspect") states.push(" ", badge("pending", "suspect"));
   if (member.udpBlocked) states.push(" ", badge("pending", "UDP blocked"));
+  if (member.diskFails) states.push(" ", badge("failed", "disk fails"));
   if (member.configMismatch) states.push(" ", badge("pending", "other configuration"));
+  const behind = Object.entries(member.lag || {}).filter(([, records]) => records > 0);
   const ahead = member.clockAheadMs || 0;
   const clock = Math.abs(ahead) < 10 ? "same" : `${(Math.abs(ahead) / 1000).toFixed(2)} s ${ahead > 0 ? "ahead" : "behind"}`;
   return el("tr", {},
@@ -791,6 +794,8 @@ function memberRow(member, votes) {
     el("td", {}, member.address),
     el("td", {}, states),
     el("td", {}, votes),
+    el("td", {}, groups === undefined ? "" : `${groups} group${groups === 1 ? "" : "s"}`),
+    el("td", {}, member.lag === undefined ? "" : behind.map(([map, records]) => `${records} ${map}`).join(", ") || "nothing"),
     el("td", {}, member.roundTripMicros === undefined ? "" : `${(member.roundTripMicros / 1000).toFixed(2)} ms`),
     el("td", {}, member.clockAheadMs === undefined ? "" : clock),
     el("td", {}, member.version),

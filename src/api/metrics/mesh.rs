@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cluster::MeshStatus,
     io::MeshSocketStats,
-    tenant::{CLAIM_BOUNDS_MS, ClaimStats, Phase, View},
+    tenant::{CLAIM_BOUNDS_MS, ClaimStats, Phase, Takeover, View},
 };
 
 pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
@@ -154,6 +154,16 @@ fn add_replication(page: &mut Page, view: &View) {
     )
     .count(&[], stats.behind)
     .end();
+    let mut lag = page.gauge(
+        "watchfire_cluster_lag_records",
+        "Records of this node's changes that another one was not known to have when it last said what it knows.",
+    );
+    for (name, of) in &view.lags {
+        for (map, records) in &of.lacks {
+            lag = lag.count(&[("map", map.as_str()), ("peer", name)], *records);
+        }
+    }
+    lag.end();
     for (name, help, which) in [
         (
             "watchfire_cluster_records_sent_total",
@@ -197,6 +207,13 @@ fn add_phase(page: &mut Page, view: &View) {
     )
     .count(&[], as_u64(mismatches))
     .end();
+    let ailing = view.peers.values().filter(|peer| peer.disk_ails).count();
+    page.gauge(
+        "watchfire_cluster_failing_disks",
+        "Other nodes whose disk does not take what they save, or takes long.",
+    )
+    .count(&[], as_u64(ailing))
+    .end();
 }
 
 fn add_claims(page: &mut Page, claims: &ClaimStats) {
@@ -208,20 +225,21 @@ fn add_claims(page: &mut Page, claims: &ClaimStats) {
     .count(&[("result", "lost")], claims.lost)
     .count(&[("result", "minority")], claims.minority)
     .end();
-    for (name, help, value) in [
-        (
-            "watchfire_notifications_minority_total",
-            "Notifications sent without a majority, which another part of a divided mesh may have sent too.",
-            claims.minority,
-        ),
-        (
-            "watchfire_takeovers_total",
-            "Notifications taken over of which a node that is gone may have sent some.",
-            claims.takeovers,
-        ),
-    ] {
-        page.counter(name, help).count(&[], value).end();
+    page.counter(
+        "watchfire_notifications_minority_total",
+        "Notifications sent without a majority, which another part of a divided mesh may have sent too.",
+    )
+    .count(&[], claims.minority)
+    .end();
+    let mut takeovers = page.counter(
+        "watchfire_takeovers_total",
+        "Notifications that this node told although another one went first, by why that one did not: it left, its process ended, it is not heard, it did not tell in its time, it cannot reach the receiver.",
+    );
+    for reason in Takeover::ALL {
+        let count = claims.takeovers.get(&reason).copied();
+        takeovers = takeovers.count(&[("reason", reason.as_str())], count.unwrap_or_default());
     }
+    takeovers.end();
     let bounds = CLAIM_BOUNDS_MS.map(|bound| std::time::Duration::from_millis(bound).as_secs_f64());
     let observed = Observed {
         bounds: &bounds,

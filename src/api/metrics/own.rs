@@ -109,15 +109,28 @@ fn add_shell(page: &mut Page, sources: &Sources) {
     for (name, help, value) in [
         (
             "watchfire_store_failing",
-            "1 while writes fail and the state is kept in memory only.",
-            count(&store.failing),
+            "1 while writes fail or take more than 3 s; what is not written is in memory only.",
+            u64::from(!store.troubles().is_empty()),
         ),
         (
             "watchfire_store_queued_bytes",
-            "Bytes that wait to be written.",
+            "Bytes that wait to be written, those of writes that failed included.",
             count(&store.queued_bytes),
         ),
     ] {
         page.gauge(name, help).count(&[], value).end();
     }
+    page.gauge(
+        "watchfire_store_oldest_unsaved_seconds",
+        "For how long the oldest write has waited that is not on the disk; 0 if all are.",
+    )
+    .value(
+        &[("database", "bulk")],
+        store.bulk.unsaved_for().as_secs_f64(),
+    )
+    .value(
+        &[("database", "state")],
+        store.state.unsaved_for().as_secs_f64(),
+    )
+    .end();
 }

@@ -1,12 +1,13 @@
 //! `GET /api/v2/cluster`, an addition: how this node sees its mesh, and what is wrong with it in words.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
 
 use axum::{
     body::Body,
     http::{Response, StatusCode},
 };
 
+use super::problems::problems;
 use crate::{
     api::{
         build,
@@ -15,14 +16,18 @@ use crate::{
         write,
     },
     cluster::{MeshStatus, NodeName, PeerState, PeerStatus},
-    tenant::{Phase, View},
+    io::StoreStats,
+    tenant::{PeerLag, Phase, View},
 };
-
-/// A clock that is further off is worth a word, in nanoseconds.
-const CLOCK_OFF: u64 = 2_000_000_000;
 
 pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
     let view = state.view().await?;
+    let counted = {
+        let view = Arc::clone(&view);
+        // There may be very many groups.
+        tokio::task::spawn_blocking(move || view.owners())
+    };
+    let owners = counted.await.unwrap_or_default();
     let mut out = String::with_capacity(2048);
     out.push_str("{\"enabled\":");
     out.push_str(flag(view.mesh.is_some()));
@@ -30,7 +35,7 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
     if let Some(mesh) = &view.mesh {
         write::member(&mut out, "name", &mesh.name);
         write_electorate(&mut out, &view, mesh);
-        write_members(&mut out, &view, mesh);
+        write_members(&mut out, &view, mesh, &state.sources().store);
         out.push_str(",\"unreached\":");
         write::list(&mut out, &mesh.unreached, |out, (address, reason)| {
             out.push('{');
@@ -39,9 +44,11 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
             out.push('}');
         });
         write_replication(&mut out, &view);
+        write_owners(&mut out, &owners);
         write_claims(&mut out, &view);
         out.push_str(",\"problems\":");
-        write::list(&mut out, problems(&view, mesh), |out, text| {
+        let problems = problems(&view, mesh, &state.sources().store);
+        write::list(&mut out, problems, |out, text| {
             write::string(out, &text);
         });
     }
@@ -68,7 +75,7 @@ fn write_electorate(out: &mut String, view: &View, mesh: &MeshStatus) {
 }
 
 /// All nodes by name, this one among them.
-fn write_members(out: &mut String, view: &View, mesh: &MeshStatus) {
+fn write_members(out: &mut String, view: &View, mesh: &MeshStatus, store: &StoreStats) {
     let own = (&mesh.name, None);
     let peers = mesh.peers.iter().map(|(name, peer)| (name, Some(peer)));
     let mut members: Vec<(&NodeName, Option<&PeerStatus>)> = peers.chain([own]).collect();
@@ -79,13 +86,13 @@ fn write_members(out: &mut String, view: &View, mesh: &MeshStatus) {
         write::member(out, "name", name);
         match peer {
             Some(peer) => write_peer(out, view, mesh, (name, peer)),
-            None => write_self(out, view, mesh),
+            None => write_self(out, view, mesh, store),
         }
         out.push('}');
     });
 }
 
-fn write_self(out: &mut String, view: &View, mesh: &MeshStatus) {
+fn write_self(out: &mut String, view: &View, mesh: &MeshStatus, store: &StoreStats) {
     boolean(out, "self", true);
     write::member(out, "address", &mesh.advertise);
     write::member(out, "version", build::OWN_VERSION);
@@ -99,6 +106,7 @@ fn write_self(out: &mut String, view: &View, mesh: &MeshStatus) {
     );
     boolean(out, "udpBlocked", false);
     boolean(out, "configMismatch", false);
+    boolean(out, "diskFails", !store.troubles().is_empty());
 }
 
 fn write_peer(
@@ -132,12 +140,28 @@ fn write_peer(
         "configMismatch",
         facts.is_some_and(|facts| facts.differs),
     );
+    boolean(out, "diskFails", facts.is_some_and(|facts| facts.disk_ails));
+    if let Some(lag) = view.lags.get(name) {
+        write_lag(out, lag);
+    }
     if let Some(took) = peer.round_trip {
         write::number(out, "roundTripMicros", took.as_micros());
     }
     if let Some(ahead) = peer.clock_ahead {
         write::number(out, "clockAheadMs", ahead / 1_000_000);
     }
+}
+
+/// How far a node is behind this one, and this one behind it.
+fn write_lag(out: &mut String, lag: &PeerLag) {
+    out.push_str(",\"lag\":{");
+    for (at, (map, changes)) in lag.lacks.iter().enumerate() {
+        let comma = if at == 0 { "" } else { "," };
+        // Writing to a string cannot fail.
+        let _ = write!(out, "{comma}\"{}\":{changes}", map.as_str());
+    }
+    out.push('}');
+    write::number(out, "lagHere", lag.ahead);
 }
 
 fn write_replication(out: &mut String, view: &View) {
@@ -164,6 +188,17 @@ fn write_replication(out: &mut String, view: &View) {
     out.push('}');
 }
 
+/// Who goes first to tell of how many groups.
+fn write_owners(out: &mut String, owners: &BTreeMap<NodeName, usize>) {
+    out.push_str(",\"owners\":");
+    write::list(out, owners, |out, (name, groups)| {
+        out.push('{');
+        write::member(out, "name", name);
+        write::number(out, "groups", groups);
+        out.push('}');
+    });
+}
+
 fn write_claims(out: &mut String, view: &View) {
     let claims = &view.stats.claims;
     out.push_str(",\"claims\":{\"asked\":");
@@ -172,148 +207,12 @@ fn write_claims(out: &mut String, view: &View) {
         ("held", claims.held),
         ("minority", claims.minority),
         ("lost", claims.lost),
-        ("takeovers", claims.takeovers),
+        ("takeovers", claims.takeovers.values().sum()),
         ("ambiguous", view.stats.ambiguous),
     ] {
         write::number(out, name, value);
     }
     out.push('}');
-}
-
-/// What an operator should look at, the worst first.
-fn problems(view: &View, mesh: &MeshStatus) -> Vec<String> {
-    let mut problems = Vec::new();
-    match view.phase {
-        Phase::Ready => {}
-        Phase::Starting => {
-            problems.push("this node looks for its peers and does not notify yet".to_owned())
-        }
-        Phase::Syncing => problems
-            .push("this node takes over what its peers know and does not notify yet".to_owned()),
-        Phase::Draining => problems.push("this node stops".to_owned()),
-    }
-    if !view.has_majority {
-        problems.push(without_quorum(view, mesh));
-    }
-    for (name, peer) in &mesh.peers {
-        problems.extend(of_peer(view, mesh, name, peer));
-    }
-    for name in &mesh.electors {
-        if *name != mesh.name && !mesh.peers.contains_key(name) {
-            problems.push(format!(
-                "{name} votes and was not met since this node started"
-            ));
-        }
-    }
-    let of_members: BTreeSet<_> = mesh.peers.values().map(|peer| &peer.address).collect();
-    for (address, reason) in &mesh.unreached {
-        if of_members.contains(address) {
-            continue;
-        }
-        problems.push(format!("no stream to {address}: {reason}"));
-    }
-    let diverged = view.stats.replication.divergences;
-    if diverged > 0 {
-        problems.push(format!(
-            "{diverged} comparisons with other nodes found differences that should not be; they are repaired, please report it"
-        ));
-    }
-    let set_aside = view.stats.replication.quarantined;
-    if set_aside > 0 {
-        problems.push(format!(
-            "{set_aside} records of other nodes could not be used, see the log; do all nodes run the same version?"
-        ));
-    }
-    problems
-}
-
-fn without_quorum(view: &View, mesh: &MeshStatus) -> String {
-    if mesh.electors.is_empty() {
-        return match view.phase {
-            Phase::Starting | Phase::Syncing => "the nodes have not agreed yet on who votes",
-            Phase::Ready | Phase::Draining => {
-                "the nodes have not agreed on who votes; notifications wait for the minority delay"
-            }
-        }
-        .to_owned();
-    }
-    let missing: BTreeSet<&str> = mesh
-        .electors
-        .iter()
-        .filter(|name| **name != mesh.name)
-        .filter(|name| {
-            let connected = mesh.peers.get(*name).is_some_and(|peer| peer.connected);
-            !connected || view.peers.get(*name).is_some_and(|facts| !facts.votes)
-        })
-        .map(|name| &**name)
-        .collect();
-    let missing: Vec<&str> = missing.into_iter().collect();
-    let missing = match missing.is_empty() {
-        true => String::new(),
-        false => format!(" (not {})", missing.join(", ")),
-    };
-    format!(
-        "no majority of those that vote can be asked{}: notifications wait once for the minority delay and may \
-         then be sent by each part of the mesh",
-        missing
-    )
-}
-
-fn of_peer(view: &View, mesh: &MeshStatus, name: &Arc<str>, peer: &PeerStatus) -> Vec<String> {
-    let mut problems = Vec::new();
-    let votes = if mesh.electors.contains(name) {
-        " (it still has a vote)"
-    } else {
-        ""
-    };
-    let reason = mesh.unreached.get(&peer.address);
-    let why = reason.map_or_else(String::new, |reason| format!(": {reason}"));
-    match (peer.state, peer.connected) {
-        (PeerState::Down, _) => {
-            problems.push(format!("{name} at {} is down{votes}{why}", peer.address))
-        }
-        (PeerState::Alive | PeerState::Suspect, false) => problems.push(format!(
-            "there is no stream to {name} at {}{votes}{why}",
-            peer.address
-        )),
-        (PeerState::Suspect, true) => {
-            problems.push(format!("{name} at {} does not answer probes", peer.address));
-        }
-        (PeerState::Alive, true) => {}
-    }
-    if peer.udp_blocked && peer.connected {
-        problems.push(format!(
-            "datagrams to {name} go unanswered: is UDP to {} let through? The mesh works without, over TCP alone",
-            peer.address
-        ));
-    }
-    if let Some(ahead) = peer
-        .clock_ahead
-        .filter(|ahead| ahead.unsigned_abs() > CLOCK_OFF)
-    {
-        let seconds = ahead.unsigned_abs() / 1_000_000_000;
-        let side = if ahead > 0 { "ahead of" } else { "behind" };
-        problems.push(format!(
-            "the clock of {name} is {seconds} s {side} this node's"
-        ));
-    }
-    if let Some(facts) = view.peers.get(name).filter(|_| peer.connected) {
-        if facts.differs {
-            problems.push(format!(
-                "{name} defines routes or receivers in another way: what differs is told by the nodes that define it the \
-                 same way, separately"
-            ));
-        }
-        if !facts.votes && mesh.electors.contains(name) {
-            problems.push(format!(
-                "{name} does not vote yet: it has lost what it promised, or has not caught up"
-            ));
-        }
-        if !facts.ready {
-            problems.push(format!("{name} is not ready and does not notify"));
-        }
-    }
-    problems
 }
 
 #[cfg(test)]
@@ -322,7 +221,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        api::testing::{alone, api_with_views, config, get, tenant},
+        api::testing::{alone, api_with_views, config, get, post, tenant},
+        storage::ReplicaMap,
         tenant::PeerFacts,
     };
 
@@ -335,6 +235,7 @@ mod tests {
             run: 1_795_287_600_000,
             version: "0.1.0".into(),
             state,
+            left: false,
             connected,
             round_trip: connected.then_some(Duration::from_micros(270)),
             clock_ahead: connected.then_some(-4_200_000_000),
@@ -355,8 +256,23 @@ mod tests {
             ready: false,
             votes: true,
             differs: true,
+            disk_ails: true,
         };
         view.peers = [("n2".into(), facts)].into();
+    }
+
+    /// As [`three`]; n2 lacks alerts, and one that left lacks more.
+    fn behind(view: &mut View) {
+        three(view);
+        let lag = |alerts, ahead| PeerLag {
+            lacks: [(ReplicaMap::Silences, 0), (ReplicaMap::Alerts, alerts)].into(),
+            ahead,
+        };
+        view.lags = [("n2".into(), lag(3, 2)), ("n0".into(), lag(700, 0))].into();
+        let mesh = Arc::make_mut(view.mesh.as_mut().unwrap());
+        mesh.peers.get_mut("n0").unwrap().left = true;
+        mesh.electors
+            .retain(|name| **name != *"n0" && **name != *"n8");
     }
 
     fn syncing(view: &mut View) {
@@ -389,6 +305,7 @@ mod tests {
                 "datagrams to n2 go unanswered: is UDP to 10.0.0.2:9094 let through? The mesh works without, over TCP alone",
                 "the clock of n2 is 4 s behind this node's",
                 "n2 defines routes or receivers in another way: what differs is told by the nodes that define it the same way, separately",
+                "the disk of n2 does not take what it saves, or takes long: a restart of it would forget that",
                 "n2 is not ready and does not notify",
                 "n8 votes and was not met since this node started",
                 "no stream to am-9:9094: resolves to no address",
@@ -401,6 +318,124 @@ mod tests {
         assert_eq!(answer["members"][1]["self"], true);
         assert_eq!(answer["members"][2]["roundTripMicros"], 270);
         assert_eq!(answer["members"][2]["clockAheadMs"], -4200);
+    }
+
+    #[tokio::test]
+    async fn how_far_nodes_are_behind_is_shown_and_that_one_left() {
+        let (_, body) = ask(behind, "/api/v2/cluster").await;
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let member = |at: usize| &answer["members"][at];
+        assert_eq!(
+            member(2)["lag"],
+            serde_json::json!({"silences": 0, "alerts": 3})
+        );
+        assert_eq!(member(2)["lagHere"], 2);
+        assert_eq!(member(0)["lag"]["alerts"], 700);
+        assert_eq!(member(1)["lag"], serde_json::Value::Null);
+        assert_eq!(
+            answer["problems"][0],
+            "n0 at 10.0.0.3:9094 left the mesh and is not back: connection refused"
+        );
+        let (_, page) = ask(behind, "/metrics").await;
+        for line in [
+            "watchfire_cluster_lag_records{map=\"alerts\",peer=\"n2\"} 3",
+            "watchfire_cluster_lag_records{map=\"silences\",peer=\"n0\"} 0",
+        ] {
+            assert!(page.lines().any(|other| other == line), "{line}: {page}");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_goes_first_for_how_many_groups_is_shown() {
+        let text = "route: {receiver: team, group_by: [alertname]}\nreceivers:\n- name: team\n  webhook_configs: \
+                    [{url: 'http://a'}, {url: 'http://b'}]\n";
+        let config = crate::config::load(text.as_bytes(), &Default::default()).unwrap();
+        let shared = |view: &mut View| {
+            three(view);
+            view.tellers = Some([vec!["n2".into()]].into());
+        };
+        let (_, api) = api_with_views(tenant(config), shared, false);
+        let alerts: Vec<_> = (0..40)
+            .map(|number| serde_json::json!({"labels": {"alertname": format!("A{number}")}}))
+            .collect();
+        let posted = post(
+            &api,
+            "/api/v2/alerts",
+            &serde_json::json!(alerts).to_string(),
+        )
+        .await;
+        assert_eq!(posted.status, 200);
+        let body = get(&api, "/api/v2/cluster").await.body;
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let owners = answer["owners"].as_array().unwrap();
+        let groups: Vec<u64> = owners
+            .iter()
+            .map(|of| of["groups"].as_u64().unwrap())
+            .collect();
+        let names: Vec<_> = owners
+            .iter()
+            .map(|of| of["name"].as_str().unwrap())
+            .collect();
+        assert_eq!((names, groups.iter().sum::<u64>()), (vec!["n1", "n2"], 80));
+        assert!(groups.iter().all(|groups| *groups > 20), "{groups:?}");
+        // The same of one alert, by integration.
+        let listed = get(&api, "/api/v2/alerts").await.body;
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let fingerprint = listed[0]["fingerprint"].as_str().unwrap();
+        let explained = get(&api, &format!("/api/v2/alerts/{fingerprint}/explain")).await;
+        let explained: serde_json::Value = serde_json::from_str(&explained.body).unwrap();
+        let owners = explained["groups"][0]["owners"].as_array().unwrap();
+        let integrations: Vec<_> = owners.iter().map(|of| &of["integration"]).collect();
+        assert_eq!(integrations, ["webhook[0]", "webhook[1]"]);
+        assert!(
+            owners
+                .iter()
+                .all(|of| of["node"] == "n1" || of["node"] == "n2")
+        );
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_fails_is_a_problem_of_the_mesh_and_of_a_node_alone() {
+        let sick = |view: &mut View| {
+            three(view);
+            let mesh = Arc::make_mut(view.mesh.as_mut().unwrap());
+            mesh.electors.retain(|name| **name != *"n8");
+        };
+        let (state, api) = api_with_views(tenant(config()), sick, false);
+        let store = &state.sources().store;
+        store.state.fails_for_tests("No space left on device");
+        let body = get(&api, "/api/v2/cluster").await.body;
+        let answer: serde_json::Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(answer["members"][1]["diskFails"], true);
+        assert_eq!(answer["members"][2]["diskFails"], true);
+        let problems = answer["problems"].as_array().unwrap();
+        let problems: Vec<_> = problems.iter().map(|text| text.as_str().unwrap()).collect();
+        expect_test::expect![[r#"
+            [
+                "the disk of this node has not taken what is saved for 0 s (silences, the notification log, promises to other nodes): No space left on device. The node goes on from memory, and a restart would forget it: check the disk's space and health",
+                "the disks of most nodes that vote do not take what is saved (n1, n2): notifications go on from memory, the first of them late by up to 20 s if disks hang, and nodes that restart together may tell again what was told",
+            ]
+        "#]]
+        .assert_debug_eq(&problems[..2].to_vec());
+        let status = get(&api, "/api/v2/status").await.body;
+        assert!(
+            !status.contains("No space"),
+            "the page shows it once: {status}"
+        );
+        let page = get(&api, "/metrics").await.body;
+        for line in [
+            "watchfire_store_failing 1",
+            "watchfire_cluster_failing_disks 1",
+        ] {
+            assert!(page.lines().any(|other| other == line), "{line}: {page}");
+        }
+        let (state, api) = api_with_views(tenant(config()), |_| {}, false);
+        state.sources().store.bulk.fails_for_tests("it hangs");
+        let status = get(&api, "/api/v2/status").await.body;
+        assert!(
+            status.contains("(alerts, history)") && status.contains("it hangs"),
+            "{status}"
+        );
     }
 
     #[tokio::test]
@@ -464,6 +499,8 @@ mod tests {
             "watchfire_cluster_phase{phase=\"syncing\"} 1",
             "watchfire_cluster_phase{phase=\"ready\"} 0",
             "watchfire_claims_total{result=\"minority\"} 0",
+            "watchfire_takeovers_total{reason=\"process\"} 0",
+            "watchfire_store_oldest_unsaved_seconds{database=\"state\"} 0",
             "watchfire_claim_seconds_count 0",
         ] {
             assert!(page.lines().any(|other| other == line), "{line}: {page}");

@@ -108,6 +108,13 @@ fn write_group(out: &mut String, group: &GroupExplanation) {
         write::member(out, "reason", &decision.reason);
         out.push('}');
     });
+    out.push_str(",\"owners\":");
+    write::list(out, &group.owners, |out, (integration, node)| {
+        out.push('{');
+        write::member(out, "integration", integration);
+        write::member(out, "node", node);
+        out.push('}');
+    });
     out.push_str(",\"told\":");
     write::list(out, &group.told, |out, (entry, firing)| {
         write_told(out, entry, *firing)

@@ -8,6 +8,7 @@ mod explain;
 mod groups;
 mod notifications;
 mod post_alerts;
+mod problems;
 mod receivers;
 mod silences;
 mod status;

@@ -61,6 +61,10 @@ pub(super) async fn get(state: &ApiState) -> Result<Response<Body>, ApiError> {
             format!("receiver {receiver:?}: the last {kind} notification went out in plain words: {problems}")
         });
     let of_node = state.about().warnings.iter().cloned();
+    // With a mesh it is among its problems.
+    let of_disk = state.sources().store.problem();
+    let of_disk = of_disk.filter(|_| view.mesh.is_none());
+    let of_node = of_disk.into_iter().chain(of_node);
     let warnings = of_node.chain(of_file).chain(of_templates);
     write::list(&mut out, warnings, |out, text| write::string(out, &text));
     out.push_str("}}\n");

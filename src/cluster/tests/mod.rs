@@ -4,5 +4,6 @@ mod hostile;
 mod net;
 mod random;
 mod refusals;
+mod said;
 mod streams;
 mod swim;

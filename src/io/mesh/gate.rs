@@ -146,7 +146,8 @@ impl Gate {
             component = "cluster",
             peer,
             reason = why.as_str(),
-            "{peer} is no node of this mesh: {text}"
+            "{peer} {}: {text}",
+            why.verdict()
         );
     }
 

@@ -69,12 +69,15 @@ impl PeerSpec {
         Ok(Self::Address(text.into()))
     }
 
-    /// Whether it is certain that it is on this host.
+    /// Whether it is certain that it is on this host; of a file, all that stands in it now.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
         match self {
             Self::Address(text) => is_loopback(text),
-            Self::Srv(_) | Self::File(_) => false,
+            Self::Srv(_) => false,
+            Self::File(path) => read(path).is_ok_and(|text| {
+                read_lines(&text).all(|line| line.is_ok_and(|line| line.is_loopback()))
+            }),
         }
     }
 
@@ -250,7 +253,23 @@ mod tests {
         assert!(PeerSpec::parse("127.0.0.3:1").unwrap().is_loopback());
         assert!(PeerSpec::parse("[::1]:1").unwrap().is_loopback());
         assert!(!PeerSpec::parse("10.0.0.1:1").unwrap().is_loopback());
-        assert!(!PeerSpec::parse("@peers").unwrap().is_loopback());
+        assert!(!PeerSpec::parse("@/does/not/exist").unwrap().is_loopback());
+    }
+
+    #[test]
+    fn a_file_is_on_this_host_if_everything_in_it_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("peers");
+        for (text, expect) in [
+            ("127.0.0.1:1\nlocalhost:2 # the second\n", true),
+            ("# none yet\n", true),
+            ("127.0.0.1:1\nam-1:9094\n", false),
+            ("127.0.0.1:1\nsrv:mesh.example\n", false),
+            ("127.0.0.1:1\nnonsense\n", false),
+        ] {
+            fs::write(&path, text).unwrap();
+            assert_eq!(PeerSpec::File(path.clone()).is_loopback(), expect, "{text}");
+        }
     }
 
     #[tokio::test]

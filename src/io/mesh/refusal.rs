@@ -41,6 +41,21 @@ impl Refusal {
         Self::Address,
     ];
 
+    /// What is said of the other side, before the reason.
+    pub(super) fn verdict(self) -> &'static str {
+        match self {
+            // It may well be one that has waited for too long.
+            Self::Silent | Self::Crowded | Self::Address => "is not let in",
+            Self::Label
+            | Self::Version
+            | Self::Mode
+            | Self::Key
+            | Self::Certificate
+            | Self::Foreign
+            | Self::Garbage => "is no node of this mesh",
+        }
+    }
+
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Label => "label",

@@ -42,7 +42,7 @@ pub(super) enum DatabaseError {
     #[error("{0}")]
     Damaged(String),
     /// A write does not come to an end.
-    #[error("a write does not end; restart the process when the disk is well")]
+    #[error("a write does not end; if this goes on when the disk is well, restart the process")]
     Hangs,
     /// The value is too large for the store.
     #[error("a value of {0} bytes is too large for the store")]
@@ -117,7 +117,9 @@ impl Database {
         let wanted = u64::try_from(bytes).unwrap_or(u64::MAX).saturating_mul(4);
         let free = fs2::available_space(&self.path)?;
         if free < wanted.saturating_add(SPACE) {
-            return Err(io::ErrorKind::StorageFull.into());
+            let least = SPACE >> 20;
+            let text = format!("the disk is full: less than {least} MiB are free");
+            return Err(io::Error::new(io::ErrorKind::StorageFull, text));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     mark, open,
-    writer::{Saver, Writer},
+    writer::{Patience, Saver, Writer},
 };
 use crate::{
     io::{
@@ -89,8 +89,14 @@ impl Store {
                 marks.clear();
             }
             damaged.extend(opened.set_aside);
-            Writer::start(database, path.clone(), opened.database, Arc::clone(&stats))
-                .map_err(|source| StoreError::Io { path, source })
+            Writer::start(
+                database,
+                path.clone(),
+                opened.database,
+                Arc::clone(&stats),
+                Patience::default(),
+            )
+            .map_err(|source| StoreError::Io { path, source })
         };
         let state = writer(Database::Durable)?;
         let bulk = writer(Database::Bulk)?;
@@ -146,14 +152,15 @@ impl Store {
             ops,
         };
         self.save(batch, &handle.results());
-        let gone = || Err("the store is closed".to_owned());
-        let Some(Message::Input(input)) = inbox.queue.recv().await else {
-            return gone();
-        };
-        let Input::Saved { result, .. } = *input else {
-            return gone();
-        };
-        result
+        while let Some(message) = inbox.queue.recv().await {
+            // How the disk does is told on the same way.
+            if let Message::Input(input) = message
+                && let Input::Saved { result, .. } = *input
+            {
+                return result;
+            }
+        }
+        Err("the store is closed".to_owned())
     }
 
     /// The queue of the `state` database, for other threads; the store closes only after the last of them.
@@ -171,9 +178,12 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, ops::Range};
+    use std::{fs, ops::Range, time::Duration};
 
-    use super::*;
+    use super::{
+        super::engine::{Engine, Stuck},
+        *,
+    };
     use crate::{io::handle::Inbox, rng::Rng};
 
     /// A store with its ends for tests.
@@ -207,17 +217,22 @@ mod tests {
                 ops,
             };
             self.store.save(batch, &self.results);
-            let Some(Message::Input(input)) = self.inbox.queue.blocking_recv() else {
+            let (ticket, result) = answer(&mut self.inbox);
+            assert_eq!(ticket, Ticket(7));
+            result
+        }
+    }
+
+    /// How the next write ended, whatever is told of the disk before.
+    fn answer(inbox: &mut Inbox) -> (Ticket, Result<(), String>) {
+        loop {
+            let Some(Message::Input(input)) = inbox.queue.blocking_recv() else {
                 panic!("no answer");
             };
-            let Input::Saved {
-                ticket: Ticket(7),
-                result,
-            } = *input
-            else {
-                panic!("{input:?}");
-            };
-            result
+            if let Input::Saved { ticket, result } = *input {
+                return (ticket, result);
+            }
+            assert!(matches!(*input, Input::DiskAils { .. }));
         }
     }
 
@@ -314,7 +329,9 @@ mod tests {
         // A file stands where the directory should be.
         fs::write(&root, b"").unwrap();
         let path = root.join("state");
-        let writer = Writer::start(Database::Durable, path, None, Arc::clone(&stats)).unwrap();
+        let patience = Patience::default();
+        let writer =
+            Writer::start(Database::Durable, path, None, Arc::clone(&stats), patience).unwrap();
         let batch = |ticket, key: &str| SaveBatch {
             ticket: Some(Ticket(ticket)),
             durable: true,
@@ -322,30 +339,93 @@ mod tests {
         };
         let mut save = |ticket, key| {
             writer.saver().save(batch(ticket, key), handle.results());
-            let Some(Message::Input(input)) = inbox.queue.blocking_recv() else {
-                panic!("no answer");
-            };
-            let Input::Saved { result, .. } = *input else {
-                panic!("{input:?}");
-            };
-            result
+            answer(&mut inbox).1
         };
         assert!(save(1, "a").is_err());
         assert!(save(2, "a").is_err());
         assert!(save(3, "b").is_err());
-        assert_eq!(stats.failing.load(Relaxed), 1);
+        let troubles = stats.troubles();
+        assert_eq!(
+            (troubles.len(), troubles[0].database),
+            (1, Database::Durable)
+        );
+        assert!(troubles[0].error.is_some() && !troubles[0].unsaved_for.is_zero());
+        // The failed writes wait in memory.
+        assert_eq!(stats.queued_bytes.load(Relaxed), 4);
         fs::remove_file(&root).unwrap();
         let mut ticket = 4;
         while save(ticket, "c").is_err() {
             ticket += 1;
             std::thread::yield_now();
         }
-        assert_eq!(stats.failing.load(Relaxed), 0);
+        assert_eq!(stats.troubles(), []);
+        assert_eq!(stats.state.unsaved_for(), Duration::ZERO);
+        assert_eq!(stats.queued_bytes.load(Relaxed), 0);
         writer.close();
         let loaded = open(directory.path()).unwrap().loaded;
         assert_eq!(loaded[b"a".as_slice()], b"2");
         assert_eq!(loaded[b"b".as_slice()], b"3");
         assert_eq!(loaded[b"c".as_slice()], ticket.to_string().as_bytes());
+    }
+
+    /// The node hears the next thing of the disk.
+    fn ails(inbox: &mut Inbox) -> bool {
+        loop {
+            let Some(Message::Input(input)) = inbox.queue.blocking_recv() else {
+                panic!("nothing is told");
+            };
+            if let Input::DiskAils { durable, ails } = *input {
+                assert!(durable);
+                return ails;
+            }
+        }
+    }
+
+    #[test]
+    fn a_disk_that_hangs_is_told_and_its_writes_are_taken_up_when_it_goes_on() {
+        let stats = Arc::<StoreStats>::default();
+        let (handle, mut inbox) = channel();
+        let disk = Stuck::default();
+        let held = disk.hold();
+        let patience = Patience {
+            late: Duration::from_millis(20),
+            hangs: Duration::from_millis(60),
+        };
+        let writer = Writer::start(
+            Database::Durable,
+            "/does/not/exist".into(),
+            Some(Engine::Stuck(disk.clone())),
+            Arc::clone(&stats),
+            patience,
+        )
+        .unwrap();
+        let save = |ticket, key: &str| {
+            let batch = SaveBatch {
+                ticket: Some(Ticket(ticket)),
+                durable: true,
+                ops: vec![put(key, ticket.to_string())],
+            };
+            writer.saver().save(batch, handle.results());
+        };
+        save(1, "a");
+        // First it is late, then it counts as failed.
+        assert!(ails(&mut inbox));
+        assert_eq!(stats.troubles().len(), 1);
+        let (ticket, result) = answer(&mut inbox);
+        assert_eq!(ticket, Ticket(1));
+        assert!(result.unwrap_err().contains("does not end"));
+        assert!(stats.problem().unwrap().contains("does not end"));
+        // Nobody waits for it a second time, and nothing is written beside it.
+        save(2, "a");
+        assert!(answer(&mut inbox).1.is_err());
+        assert_eq!(disk.written(), []);
+        drop(held);
+        while ails(&mut inbox) {}
+        assert_eq!(stats.troubles(), []);
+        assert_eq!(stats.queued_bytes.load(Relaxed), 0);
+        // What hung, and then what waited.
+        assert_eq!(disk.written(), [put("a", "1"), put("a", "2")]);
+        writer.close();
     }
 
     /// Damages a copy of a store in one way per seed and opens it.

@@ -16,6 +16,33 @@ pub(super) enum Engine {
     Sled(Database),
     /// For `bulk`.
     Log(LogFile),
+    /// For tests.
+    #[cfg(test)]
+    Stuck(Stuck),
+}
+
+/// A disk on which writes hang for as long as it is held.
+#[cfg(test)]
+#[derive(Debug, Clone, Default)]
+pub(super) struct Stuck {
+    held: std::sync::Arc<std::sync::Mutex<()>>,
+    written: std::sync::Arc<std::sync::Mutex<Vec<StoreOp>>>,
+}
+
+#[cfg(test)]
+impl Stuck {
+    pub(super) fn hold(&self) -> std::sync::MutexGuard<'_, ()> {
+        self.held.lock().unwrap()
+    }
+
+    pub(super) fn written(&self) -> Vec<StoreOp> {
+        self.written.lock().unwrap().clone()
+    }
+
+    fn write(&self, ops: &[StoreOp]) {
+        let _held = self.hold();
+        self.written.lock().unwrap().extend_from_slice(ops);
+    }
 }
 
 impl Engine {
@@ -42,6 +69,11 @@ impl Engine {
                 log.apply(ops)?;
                 Ok(log.sync_if_due()?)
             }
+            #[cfg(test)]
+            Self::Stuck(disk) => {
+                disk.write(ops);
+                Ok(())
+            }
         }
     }
 
@@ -50,6 +82,8 @@ impl Engine {
         match self {
             Self::Sled(database) => database.sync(),
             Self::Log(log) => Ok(log.sync()?),
+            #[cfg(test)]
+            Self::Stuck(_) => Ok(()),
         }
     }
 
@@ -58,6 +92,8 @@ impl Engine {
         match self {
             Self::Sled(database) => Box::new(database.records()),
             Self::Log(log) => Box::new(log.records().map(|record| Ok(record?))),
+            #[cfg(test)]
+            Self::Stuck(_) => Box::new(std::iter::empty()),
         }
     }
 
@@ -66,6 +102,8 @@ impl Engine {
         match self {
             Self::Sled(database) => database.close(),
             Self::Log(log) => drop(log),
+            #[cfg(test)]
+            Self::Stuck(_) => {}
         }
     }
 }

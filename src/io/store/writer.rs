@@ -6,11 +6,11 @@
 use std::{
     collections::BTreeMap,
     io,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
-        mpsc::{self, RecvTimeoutError},
+        mpsc::{self, RecvTimeoutError, TryRecvError},
     },
     thread,
     time::{Duration, Instant},
@@ -36,8 +36,23 @@ const MAX_COMMIT: usize = 4096;
 /// How long a database that failed is left alone before it is opened again.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// A write that takes longer is given up.
-const HANGS: Duration = Duration::from_secs(20);
+/// How long a write may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Patience {
+    /// One that takes longer is told.
+    pub(super) late: Duration,
+    /// One that takes longer counts as failed; its end is still waited for, without anybody else waiting.
+    pub(super) hangs: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            late: Duration::from_secs(3),
+            hangs: Duration::from_secs(20),
+        }
+    }
+}
 
 /// How often one and the same trouble is logged.
 const LOG_EVERY: Duration = Duration::from_secs(60);
@@ -61,6 +76,8 @@ pub(in crate::io) struct Saver {
 struct Queued {
     batch: SaveBatch,
     bytes: u64,
+    /// When it was handed over.
+    at: Instant,
     results: Results,
 }
 
@@ -71,6 +88,7 @@ impl Writer {
         path: PathBuf,
         database: Option<Engine>,
         stats: Arc<StoreStats>,
+        patience: Patience,
     ) -> io::Result<Self> {
         let (queue, batches) = mpsc::channel();
         let waiting = Arc::<AtomicU64>::default();
@@ -79,9 +97,14 @@ impl Writer {
             path,
             next_try: database.is_none().then(Instant::now),
             database,
+            hanging: None,
+            patience,
             pending: BTreeMap::new(),
             pending_bytes: 0,
+            unsaved_since: None,
             logged: None,
+            tells: None,
+            told: false,
             stats: Arc::clone(&stats),
             waiting: Arc::clone(&waiting),
         };
@@ -124,6 +147,7 @@ impl Saver {
         let queued = Queued {
             batch,
             bytes,
+            at: Instant::now(),
             results,
         };
         if let Err(mpsc::SendError(queued)) = self.queue.send(queued) {
@@ -133,19 +157,30 @@ impl Saver {
     }
 }
 
+/// A write on a thread of its own: the database comes back with what became of it, and is `None` if it could not be opened.
+type Attempt = mpsc::Receiver<(Option<Engine>, Result<(), DatabaseError>)>;
+
 struct Work {
     kind: Kind,
     path: PathBuf,
     /// `None` after a failure, until it is opened again.
     database: Option<Engine>,
+    /// A write that did not end in time. It has the files, so nothing else is written before it ends.
+    hanging: Option<Attempt>,
+    patience: Patience,
     /// What a failed write left: the newest value of each key, `None` to delete.
     pending: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
     pending_bytes: usize,
+    /// When the oldest of it was handed over.
+    unsaved_since: Option<Instant>,
     /// Not before this time is a database that failed tried again.
     next_try: Option<Instant>,
     logged: Option<Instant>,
     stats: Arc<StoreStats>,
     waiting: Arc<AtomicU64>,
+    /// Where the node hears how the disk does, and whether it was told that it ails.
+    tells: Option<Results>,
+    told: bool,
 }
 
 impl Work {
@@ -179,6 +214,12 @@ impl Work {
     fn commit(&mut self, queued: Vec<Queued>) {
         let began = Instant::now();
         let bytes: u64 = queued.iter().map(|queued| queued.bytes).sum();
+        let first = queued.first().map(|queued| queued.at);
+        self.unsaved_since = self.unsaved_since.or(first);
+        self.stats.of(self.kind).writes(self.unsaved_since);
+        if let Some(queued) = queued.last() {
+            self.tells = Some(queued.results.clone());
+        }
         let mut ops = Vec::new();
         let mut tickets = Vec::new();
         for Queued { batch, results, .. } in queued {
@@ -190,12 +231,15 @@ impl Work {
                 }
             }
         }
+        let left = u64::try_from(self.pending_bytes).unwrap_or(u64::MAX);
         let result = self.write(ops);
         if self.kind == Kind::Durable && result.is_ok() {
             self.stats.durable_writes.observe(began.elapsed());
         }
         self.waiting.fetch_sub(bytes, Relaxed);
-        self.stats.queued_bytes.fetch_sub(bytes, Relaxed);
+        let keeps = u64::try_from(self.pending_bytes).unwrap_or(u64::MAX);
+        self.stats.queued_bytes.fetch_add(keeps, Relaxed);
+        self.stats.queued_bytes.fetch_sub(bytes + left, Relaxed);
         for (results, ticket) in tickets {
             report(&results, ticket, result.clone());
         }
@@ -214,18 +258,13 @@ impl Work {
             })
             .chain(ops)
             .collect();
+        self.pending_bytes = 0;
         match self.try_write(&again) {
             Ok(()) => {
-                self.pending_bytes = 0;
-                if self.next_try.take().is_some() {
-                    tracing::info!(database = name(self.kind), "the store works again");
-                    self.stats.failing.store(0, Relaxed);
-                    self.logged = None;
-                }
+                self.succeed();
                 Ok(())
             }
             Err(error) => {
-                self.pending_bytes = 0;
                 self.keep(again);
                 self.fail(&error);
                 Err(error.to_string())
@@ -234,23 +273,94 @@ impl Work {
     }
 
     fn try_write(&mut self, ops: &[StoreOp]) -> Result<(), DatabaseError> {
-        let mut database = match self.database.take() {
-            Some(database) => database,
-            None => Engine::open(self.kind, &self.path)?,
-        };
-        // sled may wait forever for a write that failed. Then it is left behind with its thread.
+        self.take_back()?;
+        // A disk, and sled after a write that failed, may let a call wait forever. Then it is left behind with its thread.
         let (done, result) = mpsc::sync_channel(1);
+        let (database, kind, path) = (self.database.take(), self.kind, self.path.clone());
         let ops = ops.to_vec();
         task::spawn_thread("commit", move || {
-            let written = database.write(&ops);
-            // Nobody waits any more for what came too late.
-            let _ = done.send((database, written));
+            // Nobody waits any more for what came after the end of the process was ordered.
+            let _ = done.send(attempt(database, kind, &path, &ops));
         })?;
-        let (database, written) = result
-            .recv_timeout(HANGS)
-            .map_err(|_late| DatabaseError::Hangs)?;
-        self.database = Some(database);
-        written
+        let late = self.patience.late;
+        let mut ended = result.recv_timeout(late);
+        if matches!(ended, Err(RecvTimeoutError::Timeout)) {
+            self.be_late();
+            ended = result.recv_timeout(self.patience.hangs.saturating_sub(late));
+        }
+        match ended {
+            Ok((database, written)) => {
+                self.database = database;
+                written
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                self.hanging = Some(result);
+                Err(DatabaseError::Hangs)
+            }
+            Err(RecvTimeoutError::Disconnected) => Err(panicked()),
+        }
+    }
+
+    /// Takes the files back from a write that did not end in time, if it has ended since. What it wrote is written again.
+    fn take_back(&mut self) -> Result<(), DatabaseError> {
+        let Some(hanging) = self.hanging.take() else {
+            return Ok(());
+        };
+        match hanging.try_recv() {
+            Ok((database, Ok(()))) => self.database = database,
+            Ok((database, Err(_))) => {
+                if let Some(database) = database {
+                    database.close();
+                }
+            }
+            Err(TryRecvError::Empty) => {
+                self.hanging = Some(hanging);
+                return Err(DatabaseError::Hangs);
+            }
+            Err(TryRecvError::Disconnected) => {}
+        }
+        Ok(())
+    }
+
+    /// A write takes long.
+    fn be_late(&mut self) {
+        self.stats.of(self.kind).is_late();
+        tracing::warn!(
+            database = %self.path.display(),
+            after = ?self.patience.late,
+            "the disk has not finished a write to the store; {}. Check the disk's health",
+            match self.kind {
+                Kind::Durable => "new silences are not confirmed and other nodes get no promises until it has",
+                Kind::Bulk => "a restart would forget the latest alerts and history",
+            }
+        );
+        self.tell(true);
+    }
+
+    /// Everything is on the disk.
+    fn succeed(&mut self) {
+        self.stats.of(self.kind).saved();
+        self.unsaved_since = None;
+        let failed = self.next_try.take().is_some();
+        if failed || self.told {
+            tracing::info!(
+                database = %self.path.display(),
+                "the store is written again; everything that waited is on the disk"
+            );
+            self.logged = None;
+        }
+        if std::mem::take(&mut self.told) {
+            self.tell(false);
+        }
+    }
+
+    /// Tells the node how the disk does.
+    fn tell(&mut self, ails: bool) {
+        self.told = ails;
+        if let Some(results) = &self.tells {
+            let durable = self.kind == Kind::Durable;
+            results.send(Input::DiskAils { durable, ails });
+        }
     }
 
     /// Keeps the newest value of each key for the next try.
@@ -275,23 +385,47 @@ impl Work {
 
     /// After a failure sled refuses everything, so the database is closed, to be opened again later.
     fn fail(&mut self, error: &DatabaseError) {
-        if let Some(database) = self.database.take() {
-            database.close();
-        }
         let now = Instant::now();
         self.next_try = Some(now + RETRY);
-        self.stats.failing.store(1, Relaxed);
+        self.stats.of(self.kind).failed(&error.to_string());
         self.stats.write_errors.fetch_add(1, Relaxed);
         if self.logged.is_none_or(|at| now - at >= LOG_EVERY) {
             self.logged = Some(now);
+            let unsaved_for = self.unsaved_since.map(|since| now - since);
             tracing::error!(
                 database = %self.path.display(),
                 %error,
+                unsaved_for = ?unsaved_for.unwrap_or_default(),
                 "the store cannot be written; the node keeps serving and notifying from memory, and a restart would \
                  forget what is not written; check the disk's space and health"
             );
         }
+        self.tell(true);
+        if let Some(database) = self.database.take() {
+            database.close();
+        }
     }
+}
+
+/// Opens the database if it is closed, and writes.
+fn attempt(
+    database: Option<Engine>,
+    kind: Kind,
+    path: &Path,
+    ops: &[StoreOp],
+) -> (Option<Engine>, Result<(), DatabaseError>) {
+    let opened = database.map_or_else(|| Engine::open(kind, path), Ok);
+    match opened {
+        Ok(mut database) => {
+            let written = database.write(ops);
+            (Some(database), written)
+        }
+        Err(error) => (None, Err(error)),
+    }
+}
+
+fn panicked() -> DatabaseError {
+    DatabaseError::Damaged("this is a bug: a write to the store panicked".to_owned())
 }
 
 /// Takes what else is queued.

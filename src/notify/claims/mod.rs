@@ -29,7 +29,7 @@ pub use message::{ClaimMessage, Malformed, Refusal, Word};
 pub use output::{ClaimOutput, Skips};
 pub use proposer::{ClaimEvent, Terms};
 pub use quorum::Quorum;
-pub use rank::{rank, rank_key};
+pub use rank::{first, rank, rank_key};
 
 /// The decoders of what is said and saved of claims.
 #[doc(hidden)]

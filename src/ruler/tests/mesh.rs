@@ -542,7 +542,7 @@ fn an_alert_that_fires_for_long_is_told_to_other_nodes_again() {
 fn every_node_knows_which_replicas_were_used() {
     let mut owner = Harness::new(ONE);
     owner.run(60, |evaluation| {
-        let replica = if evaluation.at < 60_000 {
+        let replica = if evaluation.at < 30_000 {
             "eu-a"
         } else {
             "eu-b"

@@ -116,15 +116,16 @@ impl Tenant {
         let Some(pending) = handover.pending.get(&id) else {
             return;
         };
+        let takeover = handover.takeover(pending, &earlier);
         let took = now.mono.saturating_sub(pending.asked);
         self.stats.claims.count_held(took, minority);
         let old = now.mono > pending.decided + FRESH;
         let (group, sends) = (pending.group, pending.plan.data.is_some());
-        if sends && !earlier.is_empty() {
-            self.stats.claims.takeovers += 1;
-            if self.is_told_before(id, &earlier, now) {
-                return;
-            }
+        if let Some(pending) = handover.pending.get_mut(&id) {
+            pending.takeover = takeover;
+        }
+        if sends && !earlier.is_empty() && self.is_told_before(id, &earlier, now) {
+            return;
         }
         let Some(handover) = &mut self.handover else {
             return;
@@ -180,8 +181,14 @@ impl Tenant {
             return false;
         };
         let Pending {
-            group, mut plan, ..
+            group,
+            mut plan,
+            takeover,
+            ..
         } = pending;
+        if let Some(reason) = takeover {
+            self.stats.claims.count_takeover(reason);
+        }
         let is_all = plan.entry.as_ref() == Some(&entry);
         if !is_all {
             plan.data = None;
@@ -214,6 +221,9 @@ impl Tenant {
             return;
         }
         let sends = pending.plan.integration.is_some() && pending.plan.data.is_some();
+        if let Some(reason) = pending.takeover.filter(|_| sends) {
+            self.stats.claims.count_takeover(reason);
+        }
         if let Some(handover) = self.handover.as_mut().filter(|_| sends) {
             let claimed = Claimed {
                 decided: pending.decided,

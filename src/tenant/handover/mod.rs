@@ -10,6 +10,7 @@ mod held_back;
 mod peers;
 mod recheck;
 mod state;
+mod takeover;
 mod watch;
 
 use std::time::Duration;

@@ -45,6 +45,8 @@ pub struct Facts {
     pub routes: BTreeSet<u64>,
     /// What rules it evaluates, hashed ([`crate::ruler::RuleSet::hashes`]).
     pub rules: BTreeSet<u64>,
+    /// Whether its disk does not take what it saves.
+    pub ails: bool,
 }
 
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -57,6 +59,8 @@ struct PbFacts {
     votes: bool,
     #[prost(fixed64, repeated, tag = "4")]
     rules: Vec<u64>,
+    #[prost(bool, tag = "5")]
+    ails: bool,
 }
 
 impl Facts {
@@ -68,6 +72,7 @@ impl Facts {
             votes: self.votes,
             routes: self.routes.iter().copied().take(MAX_ROUTES).collect(),
             rules: self.rules.iter().copied().take(MAX_RULES).collect(),
+            ails: self.ails,
         };
         let mut bytes = vec![FACTS_PAYLOAD];
         pb.encode_raw(&mut bytes);
@@ -83,6 +88,7 @@ impl Facts {
             votes: pb.votes,
             routes: pb.routes.into_iter().take(MAX_ROUTES).collect(),
             rules: pb.rules.into_iter().take(MAX_RULES).collect(),
+            ails: pb.ails,
         })
     }
 }
@@ -182,6 +188,7 @@ impl Tenant {
             bytes: facts.encode(),
         });
         if let Some(handover) = &mut self.handover {
+            handover.gone.remove(name);
             handover.claims.joined(name, now.mono);
         }
         self.send_claims(now);
@@ -270,11 +277,23 @@ impl Tenant {
             ready: facts.ready,
             votes: facts.votes,
             differs: facts.routes != own,
+            disk_ails: facts.ails,
         };
         let peers = handover.peers.iter();
         peers
             .map(|(name, facts)| (NodeName::clone(name), held(facts)))
             .collect()
+    }
+
+    /// Takes in whether one of the store's databases takes what it is given; the others are told.
+    pub fn disk_ails(&mut self, durable: bool, ails: bool) {
+        let Some(handover) = &mut self.handover else {
+            return;
+        };
+        let one = &mut handover.ailing[usize::from(durable)];
+        if std::mem::replace(one, ails) != ails {
+            self.tell_facts();
+        }
     }
 
     /// Whether claims can be acknowledged by a majority now.
@@ -348,6 +367,7 @@ impl Tenant {
                 .own()
                 .map(|own| BTreeSet::clone(own))
                 .unwrap_or_default(),
+            ails: handover.ailing != [false; 2],
         })
     }
 
@@ -362,21 +382,6 @@ impl Handover {
     fn rank(&self, group: &Group, what: &[u8]) -> usize {
         let others = self.eligible(group).map(|name| &**name);
         rank(&self.claims.quorum().me, others, what)
-    }
-
-    /// Other nodes that are ready and define the group's route and receiver as this one does.
-    fn eligible(&self, group: &Group) -> impl Iterator<Item = &NodeName> + Clone {
-        let route = self.routes.get(group.route.index as usize).copied();
-        let quorum = self.claims.quorum();
-        self.peers
-            .iter()
-            .filter(move |(name, facts)| {
-                facts.ready
-                    && route.is_some_and(|route| facts.routes.contains(&route))
-                    && quorum.connected.contains_key(*name)
-                    && !quorum.down.contains(*name)
-            })
-            .map(|(name, _)| name)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is kept of notifications on their way to a node.
 
 use std::{
+    cell::OnceCell,
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
@@ -16,6 +17,7 @@ use crate::{
         claims::{Claims, Skips},
         decide::Plan,
     },
+    tenant::{Takeover, Tellers},
 };
 
 /// A notification that this node decided on and that nobody is known to have told.
@@ -30,6 +32,10 @@ pub(super) struct Pending {
     pub(super) asked: Duration,
     /// When the flush came due; ranks count from here.
     pub(super) since: Duration,
+    /// Who went first then; `None` if it was this node.
+    pub(super) first: Option<NodeName>,
+    /// Why this node tells, once it holds what was another one's to tell.
+    pub(super) takeover: Option<Takeover>,
     pub(super) state: PendingState,
     /// What it was to tell as it was decided before, by the names of these notifications: who went first may have told it
     /// so.
@@ -99,6 +105,12 @@ pub(in crate::tenant) struct Handover {
     pub(super) routes: Vec<u64>,
     /// Who of the pending is ranked anew, after ranks changed.
     pub(super) ranking: Ranking,
+    /// Nodes whose last process is gone, and whether it said goodbye.
+    pub(super) gone: BTreeMap<NodeName, bool>,
+    /// See [`Self::tellers`].
+    pub(super) tellers: OnceCell<Tellers>,
+    /// Which database does not take what it is given: `bulk`, `state`.
+    pub(super) ailing: [bool; 2],
 }
 
 impl Handover {
@@ -124,6 +136,9 @@ impl Handover {
             ready: false,
             routes: Vec::new(),
             ranking: Ranking::default(),
+            gone: BTreeMap::new(),
+            tellers: OnceCell::new(),
+            ailing: [false; 2],
         }
     }
 
@@ -159,6 +174,7 @@ impl Handover {
             ("unreachable", self.unreachable.len()),
             ("told by others", self.told.len()),
             ("facts of peers", self.peers.len()),
+            ("nodes gone", self.gone.len()),
         ];
         sizes.extend(self.claims.sizes());
         sizes
@@ -193,6 +209,7 @@ impl Handover {
 
     /// Takes note that nodes came or went: all that is pending is ranked anew, in bounded steps, the first of them at once.
     pub(super) fn rank_again(&mut self) {
+        self.tellers.take();
         self.ranking.left = self.pending.len().max(1);
     }
 
@@ -305,6 +322,8 @@ mod tests {
             decided: Duration::ZERO,
             asked: Duration::ZERO,
             since: Duration::ZERO,
+            first: None,
+            takeover: None,
             state: PendingState::Watching(Duration::from_secs(group)),
             before: Vec::new(),
         }

@@ -32,6 +32,7 @@ impl Tenant {
             return;
         }
         let at = now.mono + self.delay(group, &plan);
+        let first = self.goes_first(group, &plan);
         let Some(handover) = &mut self.handover else {
             return;
         };
@@ -42,6 +43,8 @@ impl Tenant {
             decided: now.mono,
             asked: now.mono,
             since: now.mono,
+            first,
+            takeover: None,
             state: PendingState::Watching(at),
             before: Vec::new(),
         });

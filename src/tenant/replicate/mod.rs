@@ -5,6 +5,7 @@
 mod apply;
 mod digest;
 mod frame;
+mod lag;
 mod parts;
 mod peer;
 mod portion;

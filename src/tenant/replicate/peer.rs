@@ -38,6 +38,17 @@ pub(super) struct Peer {
     pub(super) behind: u64,
     /// Beats in a row that said so.
     pub(super) behind_beats: u32,
+    /// What it lacked of this node's changes when it last said what it knows; `None` before.
+    pub(super) lag: Option<Lag>,
+}
+
+/// What a node lacked of this node's changes.
+#[derive(Debug, Clone)]
+pub(super) struct Lag {
+    /// Up to which of them it knew all.
+    pub(super) known: u64,
+    /// Records of the others.
+    pub(super) lacks: BTreeMap<ReplicaMap, u64>,
 }
 
 /// A repair under way.
@@ -92,6 +103,7 @@ impl Peer {
             repaired: false,
             behind: 0,
             behind_beats: 0,
+            lag: None,
         }
     }
 

@@ -1,12 +1,16 @@
 //! What replication keeps of a tenant, and what the mesh tells it.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use prost::Message as _;
 
 use super::{
     frame::{Frame, RawRecord},
-    peer::{Peer, Peers},
+    lag::Told,
+    peer::{Lag, Peer, Peers},
     quarantine::Quarantine,
     refresh::Refreshes,
     repair::{Indexing, STUCK},
@@ -15,9 +19,12 @@ use super::{
 use crate::{
     cluster::{Lane, NodeName},
     labels::Fingerprint,
-    tenant::{Tenant, TenantEffect},
+    tenant::{PeerLag, Tenant, TenantEffect},
     time::Now,
 };
+
+/// Nodes without a stream of which is remembered what they knew.
+const MAX_PARTED: usize = 64;
 
 /// Who this node is among others.
 #[derive(Debug, Clone)]
@@ -52,6 +59,10 @@ pub(in crate::tenant) struct Replicator {
     pub(super) number: u64,
     /// Names messages that travel in parts.
     pub(super) next_message: u64,
+    /// What the own changes hold.
+    pub(super) told: Told,
+    /// Up to which own change nodes knew all whose streams ended.
+    parted: BTreeMap<NodeName, u64>,
     /// Changes that the others are to be told.
     pub(super) outbox: Vec<RawRecord>,
     /// Whether something changed while nobody was there to be told.
@@ -81,6 +92,8 @@ impl Replicator {
             tracker: Tracker::default(),
             number: 0,
             next_message: 0,
+            told: Told::default(),
+            parted: BTreeMap::new(),
             outbox: Vec::new(),
             untold: false,
             refreshes: Refreshes::default(),
@@ -106,7 +119,7 @@ impl Replicator {
     }
 
     /// See [`crate::node::Node::sizes`].
-    pub(in crate::tenant) fn sizes(&self) -> [(&'static str, usize); 10] {
+    pub(in crate::tenant) fn sizes(&self) -> [(&'static str, usize); 12] {
         let (told, order) = self.refreshes.len();
         let of = |size: fn(&Peer) -> usize| self.peers.values().map(size).sum();
         [
@@ -120,12 +133,20 @@ impl Replicator {
             ("changes ahead", self.tracker.ahead()),
             ("repaired", self.repaired.len()),
             ("quarantined", self.quarantine.len()),
+            ("changes told apart", self.told.marks()),
+            ("parted nodes", self.parted.len()),
         ]
     }
 
     /// Whether nobody is there, nor was since the start: whoever comes knows nothing of this run and compares everything.
     pub(super) fn is_alone(&self) -> bool {
         self.peers.is_empty() && self.repaired.is_empty()
+    }
+
+    /// Changes that are known to be missing here.
+    fn behind(&self) -> u64 {
+        let all = self.peers.values().map(|peer| peer.behind);
+        all.max().unwrap_or_default()
     }
 
     /// With whom digests are compared next: each in turn.
@@ -153,6 +174,7 @@ impl Tenant {
         replicator.tracker.forget(name, run);
         let begins = *replicator.identity.name < **name;
         let peer = Peer::new(run);
+        replicator.parted.remove(name);
         replicator.peers.insert(NodeName::clone(name), peer);
         if begins {
             self.want_repair(name, now);
@@ -161,9 +183,36 @@ impl Tenant {
 
     /// The stream to another node ended.
     pub fn peer_parted(&mut self, name: &NodeName, _now: Now) {
-        if let Some(replicator) = &mut self.replicator {
-            replicator.peers.remove(name);
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        let lag = replicator.peers.remove(name).and_then(|peer| peer.lag);
+        if let Some(lag) = lag.filter(|_| replicator.parted.len() < MAX_PARTED) {
+            replicator.parted.insert(NodeName::clone(name), lag.known);
         }
+        self.stats.replication.behind = replicator.behind();
+    }
+
+    /// How far other nodes and this one are apart, of those that said so.
+    pub(in crate::tenant) fn peer_lags(&self) -> BTreeMap<NodeName, PeerLag> {
+        let Some(replicator) = &self.replicator else {
+            return BTreeMap::new();
+        };
+        let present = replicator.peers.iter().filter_map(|(name, peer)| {
+            let lag = PeerLag {
+                lacks: peer.lag.clone()?.lacks,
+                ahead: peer.behind,
+            };
+            Some((NodeName::clone(name), lag))
+        });
+        let parted = replicator.parted.iter().map(|(name, known)| {
+            let lag = PeerLag {
+                lacks: replicator.told.after(*known),
+                ahead: 0,
+            };
+            (NodeName::clone(name), lag)
+        });
+        present.chain(parted).collect()
     }
 
     /// The mesh takes so many bytes of bulk payloads for a node now.
@@ -204,11 +253,15 @@ impl Tenant {
             return;
         };
         peer.behind = behind;
+        let known = vector.get(&replicator.identity.name, replicator.identity.run);
+        peer.lag = Some(Lag {
+            known,
+            lacks: replicator.told.after(known),
+        });
         let twice = behind > 0 && peer.behind_beats > 0;
         peer.behind_beats = if behind > 0 { peer.behind_beats + 1 } else { 0 };
         let repairs = peer.repair.is_some();
-        let all = replicator.peers.values().map(|peer| peer.behind);
-        self.stats.replication.behind = all.max().unwrap_or_default();
+        self.stats.replication.behind = replicator.behind();
         if twice && !repairs {
             self.want_repair(from, now);
         }
@@ -313,7 +366,44 @@ impl Tenant {
 
 #[cfg(test)]
 mod tests {
-    use crate::tenant::replicate::tests::{Net, alert};
+    use crate::{
+        storage::ReplicaMap,
+        tenant::replicate::tests::{Net, alert},
+    };
+
+    #[test]
+    fn how_far_a_node_is_behind_is_known_by_kind() {
+        let mut net = Net::new(&["a", "b", "c"]);
+        net.join_all();
+        net.settle();
+        let post = |net: &mut Net, names: &[&str]| {
+            for name in names {
+                let alert = alert(name, net.now, 300);
+                let now = net.now;
+                net.tenant("a").post(alert, now);
+            }
+            net.collect();
+        };
+        let lacks = |net: &mut Net, name: &str| {
+            let lags = net.tenant("a").peer_lags();
+            let lag = lags.get(name)?;
+            let all: u64 = lag.lacks.values().sum();
+            Some((lag.lacks[&ReplicaMap::Alerts], all, lag.ahead))
+        };
+        post(&mut net, &["A", "B"]);
+        net.pass(5);
+        assert_eq!(lacks(&mut net, "b"), Some((0, 0, 0)));
+        assert_eq!(lacks(&mut net, "c"), Some((0, 0, 0)));
+        net.part("a", "b");
+        post(&mut net, &["C", "D", "E"]);
+        net.pass(5);
+        // What `c` passes on to `b` is not known here.
+        assert_eq!(lacks(&mut net, "b").map(|lag| lag.0), Some(3));
+        assert_eq!(lacks(&mut net, "c"), Some((0, 0, 0)));
+        net.join_all();
+        net.pass(5);
+        assert_eq!(lacks(&mut net, "b"), Some((0, 0, 0)));
+    }
 
     #[test]
     fn a_node_that_was_always_alone_notes_nothing_for_others_who_hear_all_when_they_come() {

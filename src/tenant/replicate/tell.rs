@@ -50,20 +50,25 @@ impl Replicator {
         }
         if std::mem::take(&mut self.untold) {
             // Whoever comes later sees that there is something that it was not told.
-            self.count();
+            self.count(&[]);
         }
         frames
     }
 
     fn delta(&mut self, records: Vec<RawRecord>) -> Vec<Vec<u8>> {
-        let number = self.count();
+        let number = self.count(&records);
         self.next_message += 1;
         cut(Frame::Delta { number, records }, self.next_message)
     }
 
-    /// The number of the next own change.
-    fn count(&mut self) -> u64 {
+    /// The number of the next own change, which holds these records.
+    fn count(&mut self, records: &[RawRecord]) -> u64 {
         self.number += 1;
+        let maps = records.iter().map(|record| record.map);
+        for map in maps.filter_map(ReplicaMap::from_number) {
+            self.told.count(map);
+        }
+        self.told.numbered(self.number);
         let identity = &self.identity;
         self.tracker.take(&identity.name, identity.run, self.number);
         self.number
@@ -192,7 +197,7 @@ impl Tenant {
         let Some(replicator) = &mut self.replicator else {
             return;
         };
-        let number = replicator.count();
+        let number = replicator.count(&records);
         let names: Vec<_> = replicator.peers.keys().cloned().collect();
         for name in names {
             // Who has it only needs the number, lest it misses one.
@@ -227,6 +232,7 @@ impl Tenant {
         };
         if replicator.peers.is_empty() {
             replicator.untold = true;
+            replicator.told.count(map);
             return;
         }
         let body = encode(&self.settings.tenant);

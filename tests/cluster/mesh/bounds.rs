@@ -65,6 +65,8 @@ impl Load {
             "replication queue bytes" => nodes << 18,
             "unfinished bytes" => nodes << 18,
             "changes ahead" => 64 * nodes,
+            "changes told apart" => 2048,
+            "parted nodes" | "nodes gone" => nodes,
             // There are no rules in the worlds that are watched.
             "quarantined" | "rule records to write" | "rule records for the ruler" | "rulers" => 0,
             other => panic!("nobody said how many {other} a node may keep"),

@@ -163,6 +163,8 @@ pub(crate) struct World {
     pub(super) starts: Starts,
     /// The rulers; `None` without rules.
     pub(super) ruling: Option<Ruling>,
+    /// Whether names of peers cannot be looked up.
+    pub(crate) nameless: bool,
     /// Steps taken.
     pub(crate) steps: u64,
 }
@@ -201,6 +203,7 @@ impl World {
             reach: Reach::new(nodes),
             starts: Starts::default(),
             ruling: None,
+            nameless: false,
             steps: 0,
         };
         for host in &mut world.hosts {
@@ -299,7 +302,11 @@ impl World {
         if !self.setup.meshed || self.hosts[host].life != life || !self.hosts[host].is_up() {
             return;
         }
-        let peers = Network::peers(self.peers_of(host).into_iter());
+        let mut peers = Network::peers(self.peers_of(host).into_iter());
+        for peer in peers.iter_mut().filter(|_| self.nameless) {
+            peer.addresses.clear();
+            peer.error = Some("no name server answers".to_owned());
+        }
         self.deliver(host, life, Input::Mesh(MeshInput::Peers(peers)));
         self.schedule(LOOK_UP, Event::LookUp { host, life });
     }

@@ -9,6 +9,7 @@ mod receivers;
 mod restarts;
 mod score;
 mod silences;
+mod takeovers;
 mod two;
 mod unknown;
 mod versions;

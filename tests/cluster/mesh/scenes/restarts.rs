@@ -1,7 +1,9 @@
 //! Restarts in order and out of it; what happens while nobody is there.
 
+use watchfire::tenant::Phase;
+
 use super::score::{KEYED, PLAIN, config_with, millis, names, ready, ready_with, secs};
-use crate::mesh::world::Setup;
+use crate::mesh::world::{Setup, World};
 
 #[test]
 fn a_rolling_restart_repeats_and_delays_nothing() {
@@ -29,6 +31,52 @@ fn a_rolling_restart_repeats_and_delays_nothing() {
         world.assert_once(&names()[..10], false, since, secs(11));
         world.assert_sound();
     }
+}
+
+/// Whoever cannot look names up is found by those that know it, and waits for nobody else.
+#[test]
+fn a_node_that_cannot_look_names_up_is_ready_when_those_who_vote_are_there() {
+    for (in_order, gone) in [(false, false), (true, false), (false, true)] {
+        let mut world = ready(3);
+        world.nameless = true;
+        if in_order {
+            world.stop(0);
+        } else {
+            world.kill(0);
+        }
+        world.run_for(secs(3));
+        if gone {
+            // One of those who vote is down as well: whether it is must be found out first.
+            world.power_off(2);
+        }
+        world.start(0);
+        let is_ready = |world: &World| {
+            let node = world.hosts[0].node.as_ref();
+            node.is_some_and(|node| node.phase() == Phase::Ready)
+        };
+        let within = if gone { secs(8) } else { secs(3) };
+        assert!(world.run_until(within, is_ready), "{in_order} {gone}");
+        let since = world.clock;
+        world.fire_all(&names());
+        world.run_for(secs(30));
+        world.assert_once(&names(), true, since, secs(5));
+        world.assert_sound();
+    }
+}
+
+/// A node that never voted knows nobody: it waits for names, lest it founds a mesh of its own beside the others'.
+#[test]
+fn a_new_node_that_cannot_look_names_up_waits() {
+    let mut world = World::new(Setup::new(1, 1, super::score::config()));
+    world.nameless = true;
+    world.start(0);
+    world.run_for(secs(59));
+    assert_eq!(
+        world.hosts[0].node.as_ref().unwrap().phase(),
+        Phase::Starting
+    );
+    world.run_for(secs(2));
+    assert_eq!(world.hosts[0].node.as_ref().unwrap().phase(), Phase::Ready);
 }
 
 /// What the mesh has to do for a node that leaves is done at once, not with the next thing that happens.
@@ -115,7 +163,7 @@ fn a_resolve_that_is_sent_again_after_a_restart_is_told_once() {
 
 #[test]
 fn a_mesh_may_grow_and_shrink() {
-    let mut world = crate::mesh::world::World::new(Setup::new(5, 1, super::score::config()));
+    let mut world = World::new(Setup::new(5, 1, super::score::config()));
     world.add_source(crate::mesh::source::Source::new(
         crate::mesh::source::Targets::All,
         secs(30),
