@@ -136,6 +136,7 @@ async fn each_is_told_by_itself_and_as_its_rules_say() {
     until("it is told again", || good.told("alertname").len() == 2).await;
     assert_eq!(good.told("alertname"), [["A"], ["B"]]);
     assert_eq!(good.told("replica"), [[""], [""]]);
+    until("the first is asked", || !hangs.told("replica").is_empty()).await;
     assert_eq!(hangs.told("replica"), [["a"]]);
     let told = good.came.lock().unwrap()[0][0].clone();
     assert_eq!(told["annotations"]["value"], "1");
