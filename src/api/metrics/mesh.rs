@@ -5,7 +5,7 @@ use super::{
     sources::Sources,
 };
 use crate::{
-    cluster::MeshStatus,
+    cluster::{MeshStatus, NodeName},
     io::MeshSocketStats,
     tenant::{CLAIM_BOUNDS_MS, ClaimStats, Phase, Takeover, View},
 };
@@ -14,7 +14,7 @@ pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
     if let Some(mesh) = &view.mesh {
         add_mesh(page, view, mesh);
         add_peers(page, mesh);
-        add_replication(page, view);
+        add_replication(page, view, mesh);
         add_phase(page, view);
         add_claims(page, &view.stats.claims);
     }
@@ -117,7 +117,7 @@ fn seconds(nanoseconds: i64) -> f64 {
     nanoseconds as f64 / 1e9
 }
 
-fn add_replication(page: &mut Page, view: &View) {
+fn add_replication(page: &mut Page, view: &View, mesh: &MeshStatus) {
     let stats = &view.stats.replication;
     for (name, help, value) in [
         (
@@ -158,7 +158,9 @@ fn add_replication(page: &mut Page, view: &View) {
         "watchfire_cluster_lag_records",
         "Records of this node's changes that another one was not known to have when it last said what it knows.",
     );
-    for (name, of) in &view.lags {
+    // Whoever left on purpose lacks what it likes.
+    let stays = |name: &NodeName| mesh.peers.get(name).is_some_and(|peer| !peer.left);
+    for (name, of) in view.lags.iter().filter(|(name, _)| stays(name)) {
         for (map, records) in &of.lacks {
             lag = lag.count(&[("map", map.as_str()), ("peer", name)], *records);
         }

@@ -339,10 +339,11 @@ mod tests {
         let (_, page) = ask(behind, "/metrics").await;
         for line in [
             "watchfire_cluster_lag_records{map=\"alerts\",peer=\"n2\"} 3",
-            "watchfire_cluster_lag_records{map=\"silences\",peer=\"n0\"} 0",
+            "watchfire_cluster_lag_records{map=\"silences\",peer=\"n2\"} 0",
         ] {
             assert!(page.lines().any(|other| other == line), "{line}: {page}");
         }
+        assert!(!page.contains("lag_records{map=\"alerts\",peer=\"n0\"}"));
     }
 
     #[tokio::test]
