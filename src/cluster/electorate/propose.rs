@@ -50,16 +50,30 @@ impl Electorate {
     /// The change that this node sees the need of: first those who leave, then those who come, then those who are dead.
     pub(super) fn wish(&self, now: Now) -> Option<Charter> {
         let charter = self.charter.as_ref()?;
-        self.leaver(charter)
+        let leaver = self
+            .leaver(charter)
+            .filter(|_| self.gives_up_places(charter));
+        leaver
             .map(|name| charter.without(&name))
             .or_else(|| {
                 let (name, ticket) = self.joiners(charter).next()?;
                 (charter.names.len() < self.largest()).then(|| charter.with(name, ticket))
             })
             .or_else(|| {
-                let name = self.dead(charter, now)?;
+                let name = self
+                    .dead(charter, now)
+                    .filter(|_| self.gives_up_places(charter))?;
                 Some(charter.without(&name))
             })
+    }
+
+    /// Whether whoever leaves or is dead is removed. Of an expected size a majority is as large without it as with it; so it
+    /// keeps its place until somebody comes for it, or those who stay could be too few to ever change anything again.
+    fn gives_up_places(&self, charter: &Charter) -> bool {
+        let comes = self.joiners(charter).next().is_some();
+        self.expected.is_none()
+            || charter.names.len() > self.largest()
+            || (comes && charter.names.len() == self.largest())
     }
 
     /// The largest electorate that this node proposes.
