@@ -179,7 +179,9 @@ impl Addresses {
             CloseReason::Refused(_) => Outcome::Refused,
             CloseReason::Rejected(_) => Outcome::Rejected,
             CloseReason::Foreign(_) => Outcome::Foreign,
-            CloseReason::Unreachable(_) | CloseReason::Ended(_) => Outcome::Unreachable,
+            CloseReason::Unreachable(_) | CloseReason::Ended(_) | CloseReason::Finished(_) => {
+                Outcome::Unreachable
+            }
         };
         target.met |= target.outcome != Outcome::Unreachable;
         target.why = why.text().to_owned();

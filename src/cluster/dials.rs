@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    CloseReason, ConnId, Mesh, MeshEffect, MeshEvent,
+    CloseReason, ConnId, Mesh, MeshEffect, MeshEvent, NodeName,
     addresses::{Outcome, Target},
+    frame::Frame,
     peer::{Phase, Stream},
     swim::{LAST_CALL, SILENCE_OF_DEAD},
 };
@@ -132,7 +133,10 @@ impl Mesh {
                 err,
                 "A peer and this node do not accept each other; it stays outside of the mesh until that is put right"
             ),
-            CloseReason::Refused(_) | CloseReason::Unreachable(_) | CloseReason::Ended(_) => {
+            CloseReason::Refused(_)
+            | CloseReason::Unreachable(_)
+            | CloseReason::Ended(_)
+            | CloseReason::Finished(_) => {
                 if peer.is_some_and(|peer| peer.stream.is_some()) {
                     tracing::warn!(
                         peer = name,
@@ -152,7 +156,9 @@ impl Mesh {
         }
     }
 
-    /// A refusal after the stream ended, from the very address that spoke in this run: the process is gone.
+    /// A refusal after the system of the other side closed the stream, from the very address that spoke in this run: the
+    /// process is gone. A firewall that refuses resets streams instead of closing them.
+    ///
     fn refused_by_host(&mut self, address: &Arc<str>, since: Duration, now: Now) {
         let Some(name) = self
             .addresses
@@ -164,6 +170,7 @@ impl Mesh {
         let is_proof = self.peers.get(&name).is_some_and(|peer| {
             peer.stream.is_none()
                 && !peer.gone
+                && peer.finished
                 && peer.run != 0
                 && since >= peer.parted
                 && peer.verified.contains(address)
@@ -174,7 +181,33 @@ impl Mesh {
                 address = &**address,
                 "The process of a peer has ended without saying goodbye; others take over what it held"
             );
+            self.tell_over(&name);
             self.ended(&name, false, now);
+        }
+    }
+
+    /// Tells the others that a process is gone: to some of them its stream may look as if it had been broken.
+    fn tell_over(&mut self, name: &NodeName) {
+        let run = self.peers.get(name).map_or(0, |peer| peer.run);
+        for conn in self.open_streams() {
+            let name = Arc::clone(name);
+            self.out.frame(conn, Frame::Over { name, run });
+        }
+    }
+
+    /// Another node knows that a process is gone; if no stream to it is open here, so it is.
+    pub(super) fn told_over(&mut self, name: &NodeName, run: u64, by: &NodeName, now: Now) {
+        let parted = self
+            .peers
+            .get(name)
+            .is_some_and(|peer| peer.run == run && run != 0 && peer.stream.is_none() && !peer.gone);
+        if parted {
+            tracing::warn!(
+                peer = &**name,
+                by = &**by,
+                "The process of a peer has ended without saying goodbye, as another one saw; others take over what it held"
+            );
+            self.ended(name, false, now);
         }
     }
 
@@ -220,6 +253,7 @@ impl Mesh {
             .map(|(conn, _)| *conn)
             .collect();
         for conn in silent {
+            self.say_parting(conn);
             self.out.effects.push_back(MeshEffect::Close { conn });
             let why = CloseReason::Ended("nothing was heard for too long".to_owned());
             self.closed(conn, &why, now);
@@ -228,8 +262,17 @@ impl Mesh {
 
     /// Ends a stream on purpose; what it was for is settled.
     pub(super) fn close(&mut self, conn: ConnId) {
+        self.say_parting(conn);
         if self.streams.remove(&conn).is_some() {
             self.out.effects.push_back(MeshEffect::Close { conn });
+        }
+    }
+
+    /// Says that a stream ends on purpose: its end is no sign that this process ended.
+    fn say_parting(&mut self, conn: ConnId) {
+        let stream = self.streams.get(&conn);
+        if stream.is_some_and(|stream| stream.phase == Phase::Open) {
+            self.out.frame(conn, Frame::Parting);
         }
     }
 

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use super::{
+    NodeName,
     clock::Beat,
     hello::{Hello, Member, read_members, write_members},
     wire::{Reader, Writer},
@@ -21,6 +22,8 @@ const BEAT: u8 = 8;
 const MEMBERS: u8 = 9;
 const SWIM: u8 = 10;
 const VOTE: u8 = 11;
+const PARTING: u8 = 12;
+const OVER: u8 = 13;
 
 /// Why a node does not want another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +106,15 @@ pub(super) enum Frame {
     Vote(Vec<u8>),
     /// Nodes that the sender has streams to.
     Members(Vec<Member>),
+    /// The sender ends this stream on purpose.
+    Parting,
+    /// The process of another node is gone.
+    Over {
+        /// Of which.
+        name: NodeName,
+        /// Which run of it.
+        run: u64,
+    },
 }
 
 impl Frame {
@@ -137,6 +149,12 @@ impl Frame {
                 write_members(&members, &mut out);
                 out.byte(MEMBERS);
             }
+            Self::Parting => {
+                out.byte(PARTING);
+            }
+            Self::Over { name, run } => {
+                out.text(&name).number(run).byte(OVER);
+            }
         }
         out.finish()
     }
@@ -157,6 +175,8 @@ impl Frame {
             CREDIT => from.number().map(Self::Credit),
             BEAT => Beat::read(&mut from).map(Self::Beat),
             MEMBERS => read_members(&mut from).map(Self::Members),
+            PARTING => Some(Self::Parting),
+            OVER => read_over(&mut from),
             _ => return Ok(None),
         };
         frame.map(Some).ok_or(Malformed)
@@ -176,6 +196,12 @@ fn read_refused(from: &mut Reader<'_>) -> Option<Frame> {
     let refusal = Refusal::of_code(from.byte()?);
     let text = from.text()?;
     (!text.chars().any(char::is_control)).then_some(Frame::Refused { refusal, text })
+}
+
+fn read_over(from: &mut Reader<'_>) -> Option<Frame> {
+    let name = from.text()?;
+    let run = from.number()?;
+    Some(Frame::Over { name, run })
 }
 
 #[cfg(test)]
@@ -231,6 +257,11 @@ mod tests {
             Frame::Beat(Beat::default()),
             Frame::Swim(vec![1]),
             Frame::Vote(vec![2, 3]),
+            Frame::Parting,
+            Frame::Over {
+                name: "b".into(),
+                run: 1_700_000_000_000,
+            },
         ]
     }
 
@@ -249,7 +280,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_and_mutations_never_panic(
-            which in 0_usize..12, at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+            which in 0_usize..14, at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
             garbage in proptest::collection::vec(any::<u8>(), 0..60), kind in 0_u8..20,
         ) {
             let mut bytes = frames().swap_remove(which).encode();

@@ -26,6 +26,8 @@ pub(super) struct Peer {
     pub(super) left: bool,
     /// When the last stream ended.
     pub(super) parted: Duration,
+    /// Its system closed that in order, and it had not said that it would.
+    pub(super) finished: bool,
     /// Beats sent since it joined.
     pub(super) beats: u32,
     /// When the last of them was.
@@ -84,6 +86,8 @@ pub(super) struct Stream {
     pub(super) theirs: u64,
     /// Where it comes from or goes to, for logs.
     pub(super) remote: Arc<str>,
+    /// The other side said that it ends it on purpose.
+    pub(super) parting: bool,
     /// When it began.
     pub(super) since: Duration,
     /// When the last frame came.
@@ -120,6 +124,7 @@ impl Stream {
             electors: None,
             theirs: 0,
             remote,
+            parting: false,
             since: now,
             heard: now,
             told: Told::default(),

@@ -67,7 +67,7 @@ pub struct GivenPeer {
 /// Why there is no stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CloseReason {
-    /// The host answered that nobody listens there: a process that was there is gone.
+    /// The host, or a firewall before it, answered that nobody listens there.
     Refused(String),
     /// Nobody answered in time, the name does not resolve, or the network says no.
     Unreachable(String),
@@ -77,6 +77,8 @@ pub enum CloseReason {
     Foreign(String),
     /// It was open and ended.
     Ended(String),
+    /// It was open, and the other side's system closed it in order, as it does when a process ends. No firewall does.
+    Finished(String),
 }
 
 impl CloseReason {
@@ -88,7 +90,8 @@ impl CloseReason {
             | Self::Unreachable(text)
             | Self::Rejected(text)
             | Self::Foreign(text)
-            | Self::Ended(text) => text,
+            | Self::Ended(text)
+            | Self::Finished(text) => text,
         }
     }
 }

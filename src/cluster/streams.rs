@@ -131,6 +131,12 @@ impl Mesh {
             Frame::Members(members) => self.learn(&members, now),
             Frame::Beat(beat) => self.beat_heard(conn, &name, beat, now),
             Frame::Swim(bytes) => self.swim_frame(conn, &name, &bytes, now),
+            Frame::Parting => {
+                if let Some(stream) = self.streams.get_mut(&conn) {
+                    stream.parting = true;
+                }
+            }
+            Frame::Over { name: other, run } => self.told_over(&other, run, &name, now),
             Frame::Vote(bytes) => {
                 self.electorate.handle(&name, &bytes, now);
                 self.carry_out_votes();
@@ -508,10 +514,14 @@ impl Mesh {
         let Some(stream) = self.streams.remove(&conn) else {
             return;
         };
+        let finished = matches!(why, CloseReason::Finished(_)) && !stream.parting;
         match (stream.phase, stream.name, stream.dialled) {
             (Phase::Open, Some(name), _) => {
                 if self.stream_to(&name) == Some(conn) {
                     self.part(&name, why.text(), now);
+                    if let Some(peer) = self.peers.get_mut(&name) {
+                        peer.finished = finished;
+                    }
                     self.promote_spare(&name, now);
                 }
             }
@@ -530,6 +540,7 @@ impl Mesh {
         };
         peer.stream = None;
         peer.parted = now.mono;
+        peer.finished = false;
         if !self.is_leaving() {
             tracing::warn!(
                 peer = &**name,

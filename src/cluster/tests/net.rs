@@ -387,7 +387,7 @@ impl Net {
             Carried::Frame(bytes) => MeshInput::Frame { conn, bytes },
             Carried::End => MeshInput::Closed {
                 conn,
-                why: CloseReason::Ended("end of stream".to_owned()),
+                why: CloseReason::Finished("end of stream".to_owned()),
             },
         };
         if self.hosts[host].run == run {

@@ -27,6 +27,17 @@ pub(super) enum FrameError {
     Seal,
 }
 
+impl FrameError {
+    /// Whether the other side closed the connection, between two frames or within one.
+    pub(super) fn is_end(&self) -> bool {
+        match self {
+            Self::End => true,
+            Self::Io(error) => error.kind() == io::ErrorKind::UnexpectedEof,
+            Self::TooLong(_) | Self::Seal => false,
+        }
+    }
+}
+
 /// Writes frames.
 #[derive(Debug)]
 pub(super) struct FrameWriter {

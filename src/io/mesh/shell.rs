@@ -58,6 +58,9 @@ const AFTER_ERROR: Duration = Duration::from_millis(100);
 /// How long the end waits for what was sent to be written.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// How long a stream that cannot be written to is read on.
+const LAST_WORD: Duration = Duration::from_millis(50);
+
 /// Hears what happens on the sockets.
 pub trait TellMesh: Send + Sync {
     /// Takes an input; the permit is dropped once the input is worked on, and bounds what waits.
@@ -334,7 +337,11 @@ impl Inner {
             let within = this.gate.timeout;
             let why = match of.write(write, writer, within).await {
                 Written::All => "closed by this node".to_owned(),
-                Written::Failed(error) => error.to_string(),
+                Written::Failed(error) => {
+                    // What the other side's system said before is the reader's to tell.
+                    tokio::time::sleep(LAST_WORD).await;
+                    error.to_string()
+                }
                 Written::Stalled => {
                     this.gate.stats.count_overflow();
                     format!("the other side took nothing for {within:?}")

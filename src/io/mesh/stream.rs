@@ -83,6 +83,7 @@ impl Stream {
         loop {
             let bytes = match frames.read(&mut from).await {
                 Ok(bytes) => bytes,
+                Err(error) if error.is_end() => return CloseReason::Finished(error.to_string()),
                 Err(error) => return CloseReason::Ended(error.to_string()),
             };
             drop(newcomer.take());
