@@ -7,7 +7,12 @@ use std::{
 };
 
 use super::{Effect, Node, mesh::MeshSide};
-use crate::{cluster::NodeName, notify::claims::Quorum, tenant::Phase, time::Now};
+use crate::{
+    cluster::{Electors, NodeName},
+    notify::claims::Quorum,
+    tenant::Phase,
+    time::Now,
+};
 
 /// Clocks that differ by less, in nanoseconds, are left as they are.
 const CLOCK_TOLERANCE: u64 = 5_000_000_000;
@@ -82,8 +87,10 @@ impl Node {
             connected,
             ended: side.rising.ended.clone(),
             silent: BTreeSet::new(),
+            mute: BTreeSet::new(),
             may_vote,
             lost_since: None,
+            stuck_since: None,
             electors,
         };
         self.tenant.set_quorum(quorum, now);
@@ -190,6 +197,13 @@ impl Node {
     pub fn has_voters(&self) -> bool {
         let mesh = self.mesh.as_ref();
         mesh.is_none_or(|side| side.mesh.electors().is_some())
+    }
+
+    /// Who votes, as this node knows.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn electors(&self) -> Option<Arc<Electors>> {
+        self.mesh.as_ref()?.mesh.electors().cloned()
     }
 
     /// Where the node is on its way.

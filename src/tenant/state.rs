@@ -380,6 +380,7 @@ impl Tenant {
             peers: self.peer_facts(),
             lags: self.peer_lags(),
             tellers: self.handover.as_ref().map(Handover::tellers),
+            unanswered: self.unanswered(now),
             has_majority: self.has_majority(),
             may_vote: self.may_vote(),
         }

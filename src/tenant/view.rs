@@ -1,6 +1,6 @@
 //! A consistent snapshot of a tenant, for reads; it shares structure with the live state and costs nothing to make.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use imbl::OrdMap;
 
@@ -54,6 +54,8 @@ pub struct PeerFacts {
     pub ready: bool,
     /// Whether it may acknowledge claims now.
     pub votes: bool,
+    /// Whether it gets nothing acknowledged and leaves it to others to notify.
+    pub stuck: bool,
     /// Whether it defines some route or receiver in another way, or has other ones.
     pub differs: bool,
     /// Whether its disk does not take what it saves.
@@ -112,6 +114,9 @@ pub struct View {
     pub lags: BTreeMap<NodeName, PeerLag>,
     /// Who shares notifications with this node; `None` if clustering is switched off.
     pub tellers: Option<Tellers>,
+    /// For how long those who vote, this node's own disk among them, have left open what they were asked; only those who
+    /// do.
+    pub unanswered: BTreeMap<NodeName, Duration>,
     /// Whether a majority of those that vote can acknowledge claims now.
     pub has_majority: bool,
     /// Whether this node may acknowledge claims now.

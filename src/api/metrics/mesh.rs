@@ -13,7 +13,7 @@ use crate::{
 pub(super) fn add(page: &mut Page, view: &View, sources: &Sources) {
     if let Some(mesh) = &view.mesh {
         add_mesh(page, view, mesh);
-        add_peers(page, mesh);
+        add_peers(page, view, mesh);
         add_replication(page, view, mesh);
         add_phase(page, view);
         add_claims(page, &view.stats.claims);
@@ -73,7 +73,8 @@ fn add_mesh(page: &mut Page, view: &View, mesh: &MeshStatus) {
     rejected.end();
 }
 
-fn add_peers(page: &mut Page, mesh: &MeshStatus) {
+fn add_peers(page: &mut Page, view: &View, mesh: &MeshStatus) {
+    add_unanswered(page, view, mesh);
     let mut blocked = page.gauge(
         "watchfire_cluster_udp_blocked",
         "1 if datagrams to this node go unanswered although the stream works.",
@@ -110,6 +111,18 @@ fn add_peers(page: &mut Page, mesh: &MeshStatus) {
         }
     }
     round_trip.end();
+}
+
+fn add_unanswered(page: &mut Page, view: &View, mesh: &MeshStatus) {
+    let mut open = page.gauge(
+        "watchfire_cluster_unanswered_seconds",
+        "For how long this voter has acknowledged nothing that it was asked, 0 if it does; under this node's own name, its disk.",
+    );
+    for name in &mesh.electors {
+        let time = view.unanswered.get(name).copied().unwrap_or_default();
+        open = open.value(&[("peer", name)], time.as_secs_f64());
+    }
+    open.end();
 }
 
 #[expect(clippy::cast_precision_loss, reason = "metrics are doubles")]

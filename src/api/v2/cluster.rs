@@ -104,6 +104,7 @@ fn write_self(out: &mut String, view: &View, mesh: &MeshStatus, store: &StoreSta
         "votes",
         view.may_vote && mesh.electors.contains(&mesh.name),
     );
+    boolean(out, "answers", !view.unanswered.contains_key(&mesh.name));
     boolean(out, "udpBlocked", false);
     boolean(out, "configMismatch", false);
     boolean(out, "diskFails", !store.troubles().is_empty());
@@ -133,6 +134,11 @@ fn write_peer(
         out,
         "votes",
         is_elector && facts.is_some_and(|facts| facts.votes),
+    );
+    boolean(
+        out,
+        "answers",
+        peer.connected && !view.unanswered.contains_key(name),
     );
     boolean(out, "udpBlocked", peer.udp_blocked);
     boolean(
@@ -255,9 +261,12 @@ mod tests {
         let facts = PeerFacts {
             ready: false,
             votes: true,
+            stuck: true,
             differs: true,
             disk_ails: true,
         };
+        let time = Duration::from_secs(12);
+        view.unanswered = [("n1".into(), time), ("n2".into(), time)].into();
         view.peers = [("n2".into(), facts)].into();
     }
 
@@ -301,11 +310,14 @@ mod tests {
         let problems: Vec<_> = problems.iter().map(|text| text.as_str().unwrap()).collect();
         expect_test::expect![[r#"
             [
+                "the disk of this node has taken nothing for 12 s: it leaves it to the other nodes to notify; check the disk under --storage.path",
                 "n0 at 10.0.0.3:9094 is down (it still has a vote): connection refused",
+                "n2 at 10.0.0.2:9094 has acknowledged nothing for 12 s although its stream is open, and does not count as in reach: check its disk and its log, and whether large packets pass in both directions (ping -M do -s 1472)",
                 "datagrams to n2 go unanswered: is UDP to 10.0.0.2:9094 let through? The mesh works without, over TCP alone",
                 "the clock of n2 is 4 s behind this node's",
                 "n2 defines routes or receivers in another way: what differs is told by the nodes that define it the same way, separately",
                 "the disk of n2 does not take what it saves, or takes long: a restart of it would forget that",
+                "n2 gets nothing acknowledged, by its own disk or by a majority, and leaves it to the others to notify",
                 "n2 is not ready and does not notify",
                 "n8 votes and was not met since this node started",
                 "no stream to am-9:9094: resolves to no address",

@@ -26,6 +26,13 @@ pub(super) fn problems(view: &View, mesh: &MeshStatus, store: &StoreStats) -> Ve
     if !view.has_majority {
         problems.push(without_quorum(view, mesh));
     }
+    if let Some(time) = view.unanswered.get(&mesh.name) {
+        problems.push(format!(
+            "the disk of this node has taken nothing for {} s: it leaves it to the other nodes to notify; check the disk \
+             under --storage.path",
+            time.as_secs()
+        ));
+    }
     problems.extend(of_disks(view, mesh, store));
     for (name, peer) in &mesh.peers {
         problems.extend(of_peer(view, mesh, name, peer));
@@ -95,7 +102,9 @@ fn without_quorum(view: &View, mesh: &MeshStatus) -> String {
         .filter(|name| **name != mesh.name)
         .filter(|name| {
             let connected = mesh.peers.get(*name).is_some_and(|peer| peer.connected);
-            !connected || view.peers.get(*name).is_some_and(|facts| !facts.votes)
+            !connected
+                || view.unanswered.contains_key(*name)
+                || view.peers.get(*name).is_some_and(|facts| !facts.votes)
         })
         .map(|name| &**name)
         .collect();
@@ -137,6 +146,14 @@ fn of_peer(view: &View, mesh: &MeshStatus, name: &Arc<str>, peer: &PeerStatus) -
         }
         (PeerState::Alive, true) => {}
     }
+    if let Some(time) = view.unanswered.get(name).filter(|_| peer.connected) {
+        problems.push(format!(
+            "{name} at {} has acknowledged nothing for {} s although its stream is open, and does not count as in reach: \
+             check its disk and its log, and whether large packets pass in both directions (ping -M do -s 1472)",
+            peer.address,
+            time.as_secs()
+        ));
+    }
     if peer.udp_blocked && peer.connected {
         problems.push(format!(
             "datagrams to {name} go unanswered: is UDP to {} let through? The mesh works without, over TCP alone",
@@ -168,6 +185,11 @@ fn of_peer(view: &View, mesh: &MeshStatus, name: &Arc<str>, peer: &PeerStatus) -
         if facts.disk_ails {
             problems.push(format!(
                 "the disk of {name} does not take what it saves, or takes long: a restart of it would forget that"
+            ));
+        }
+        if facts.stuck {
+            problems.push(format!(
+                "{name} gets nothing acknowledged, by its own disk or by a majority, and leaves it to the others to notify"
             ));
         }
         if !facts.ready {

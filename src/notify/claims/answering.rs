@@ -8,6 +8,7 @@ use super::{
     message::{ClaimMessage, Word},
     output::ClaimOutput,
     proposer::Stage,
+    reach::MAX_SAVING,
 };
 use crate::{
     cluster::NodeName,
@@ -23,6 +24,13 @@ impl Claims {
                 self.saving.remove(key);
             }
         }
+    }
+
+    /// Whether so many answers about a promise wait for the disk that whoever asks has to ask again.
+    fn is_saving_enough(&self, key: &LogKey) -> bool {
+        self.saving
+            .get(key)
+            .is_some_and(|count| *count >= MAX_SAVING)
     }
 
     /// Forgets promises that nobody will ask for.
@@ -46,6 +54,9 @@ impl Claims {
         nflog: &Nflog,
         now: Duration,
     ) {
+        if self.is_saving_enough(key) {
+            return;
+        }
         let (seq, attempt) = (asked.seq, asked.attempt);
         let word = self.own_word(key, seq);
         let answer = self.acceptor.claim(key, asked, &self.quorum, now);
@@ -121,6 +132,9 @@ impl Claims {
         seq: u64,
         started: Earlier,
     ) {
+        if self.is_saving_enough(key) {
+            return;
+        }
         let (attempt, round) = (started.attempt, started.round);
         let message = ClaimMessage::StartNoted {
             key: key.clone(),

@@ -52,6 +52,12 @@ impl Claims {
             self.own.look_at(key, Duration::MAX);
             return;
         }
+        if self.steps_back(key) {
+            return;
+        }
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
         let holds = own.holds(now);
         let skips = self.skips.renewal && own.stage != Stage::Asking;
         let anew = now >= own.asked_at + RENEW;
@@ -73,9 +79,15 @@ impl Claims {
     /// Asks everybody for the promise, this node's own acceptor first. Within a round answers add up, however slow they
     /// are; the lease counts from its beginning.
     pub(super) fn ask(&mut self, key: &LogKey, nflog: &Nflog, now: Duration, anew: bool) {
+        let quiet = self.own.get(key).is_some_and(|own| self.is_quiet(own, now));
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
+        if quiet {
+            let until = own.waits_until(&self.quorum);
+            self.own.look_at(key, until.unwrap_or(Duration::MAX));
+            return;
+        }
         if anew {
             self.round += 1;
             own.round = self.round;
@@ -91,15 +103,17 @@ impl Claims {
         if let Some(until) = own.waits_until(&self.quorum).filter(|until| *until > now) {
             due = due.min(until);
         }
+        let seq = own.seq;
         let message = ClaimMessage::Claim {
             key: key.clone(),
-            seq: own.seq,
+            seq,
             attempt: own.attempt,
             run: self.quorum.run,
             round: own.round,
             last: Some(own.last),
         };
         self.own.look_at(key, due);
+        self.hearing.asked(&self.quorum, key, seq, now);
         self.broadcast(&message);
         let me = Arc::clone(&self.quorum.me);
         self.handle(&me, message, nflog, now);
@@ -123,6 +137,7 @@ impl Claims {
         let (seq, attempt, round) = (own.seq, own.attempt, own.start_round);
         let idempotency_key = Arc::clone(&own.terms.idempotency_key);
         self.own.look_at_by(key, now + ASK_AGAIN);
+        self.hearing.asked(&self.quorum, key, seq, now);
         self.broadcast(&ClaimMessage::Starting {
             key: key.clone(),
             seq,
@@ -297,7 +312,7 @@ impl Claims {
         let noted = own.terms.idempotent
             || self.skips.started
             || (own.is_enough(&own.start_noted, &self.quorum, now)
-                && (!own_promise || own.start_noted.contains(me)));
+                && (!own_promise || own.start_noted.contains(me) || self.quorum.mute.contains(me)));
         if own.stage == Stage::Starting && own.holds(now) && noted {
             self.started(key);
         }

@@ -9,6 +9,7 @@ use std::{
 use super::{
     Quorum,
     acceptor::{Acceptor, Asked, Earlier, Promise},
+    hearing::Hearing,
     message::ClaimMessage,
     output::{ClaimOutput, Skips},
     owns::Owns,
@@ -47,6 +48,8 @@ pub struct Claims {
     /// Attempts that runs of this node before this one took back, with the number of the notification. Whoever could not be
     /// told so then is told when it is in reach.
     pub(super) void: BTreeMap<LogKey, (u64, Vec<u64>)>,
+    /// Who acknowledges what it is asked.
+    pub(super) hearing: Hearing,
     /// How many answers about each promise wait for the disk.
     pub(super) saving: BTreeMap<LogKey, u32>,
     /// What all claims of this node are looked at anew for.
@@ -67,6 +70,7 @@ impl Claims {
             round: 0,
             out: Requests::default(),
             void: BTreeMap::new(),
+            hearing: Hearing::default(),
             saving: BTreeMap::new(),
             anew: Anew::default(),
             skips: Skips::default(),
@@ -112,8 +116,9 @@ impl Claims {
     /// See [`crate::node::Node::sizes`].
     #[doc(hidden)]
     #[must_use]
-    pub fn sizes(&self) -> [(&'static str, usize); 8] {
+    pub fn sizes(&self) -> [(&'static str, usize); 9] {
         [
+            ("voters listened to", self.hearing.len()),
             ("requests out", self.out.len()),
             ("attempts of runs before", self.void.len()),
             ("claims", self.own.len()),
@@ -126,13 +131,10 @@ impl Claims {
     }
 
     /// Takes in who votes and who is in reach now.
-    pub fn set_quorum(&mut self, mut quorum: Quorum, now: Duration) {
-        let in_reach = quorum.in_reach();
-        quorum.lost_since = match (in_reach, self.quorum.lost_since) {
-            (true, _) => None,
-            (false, since) => since.or(Some(now)),
-        };
-        let was_alone = std::mem::replace(&mut self.quorum, quorum).is_alone();
+    pub fn set_quorum(&mut self, quorum: Quorum, now: Duration) {
+        let was_alone = self.quorum.is_alone();
+        self.hearing.follow(&quorum, now);
+        self.take_over(quorum, now);
         if was_alone && !self.quorum.is_alone() {
             // What was claimed while there was nobody to ask holds no longer than anything else.
             for own in self.own.values_mut() {
@@ -143,7 +145,7 @@ impl Claims {
     }
 
     /// Has all claims looked at anew, in bounded steps, as if they had been asked for this much earlier.
-    fn look_at_all(&mut self, earlier: Duration, now: Duration) {
+    pub(super) fn look_at_all(&mut self, earlier: Duration, now: Duration) {
         let goes_on = self.own.is_looking();
         let before = self.anew.earlier;
         self.anew = Anew {
@@ -342,7 +344,11 @@ impl Claims {
     #[must_use]
     pub fn next_due(&self) -> Option<Duration> {
         let anew = self.own.is_looking().then_some(self.anew.since);
-        [anew, self.own.next_due()].into_iter().flatten().min()
+        let hearing = self.hearing.next_due(&self.quorum);
+        [anew, self.own.next_due(), hearing]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Whether [`Self::poll_event`] has something.
@@ -353,6 +359,7 @@ impl Claims {
 
     /// Asks again, renews, and goes on without those who are gone; what is left then is due at once.
     pub fn handle_timeout(&mut self, nflog: &Nflog, now: Duration) {
+        self.listen(nflog, now);
         for key in self.own.next_of_all(PER_STEP) {
             let Anew { since, earlier } = self.anew;
             if let Some(own) = self.own.get_mut(&key).filter(|own| own.asked_at <= since) {
@@ -377,7 +384,10 @@ impl Claims {
 
     /// Takes in a message, from another node or from this one's own acceptor.
     pub fn handle(&mut self, from: &NodeName, message: ClaimMessage, nflog: &Nflog, now: Duration) {
+        self.hear(from, &message, now);
         match message {
+            ClaimMessage::Probe { number, .. } => self.answer_probe(from, number),
+            ClaimMessage::ProbeNoted { .. } => {}
             ClaimMessage::Claim {
                 key,
                 seq,

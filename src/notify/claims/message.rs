@@ -121,7 +121,24 @@ pub enum ClaimMessage {
         /// Whether the sender could not reach the receiver at all, so that others should try first.
         unreachable: bool,
     },
+    /// Asks whether whoever votes is able to answer: it is large, and answered once the disk has taken something.
+    Probe {
+        /// Of nothing.
+        key: LogKey,
+        /// Names it.
+        number: u64,
+    },
+    /// Answers it.
+    ProbeNoted {
+        /// Of nothing.
+        key: LogKey,
+        /// As asked.
+        number: u64,
+    },
 }
+
+/// How much larger than its words a probe is, in bytes: no packet of a network that is well carries more.
+const PROBE_BYTES: usize = 10_000;
 
 /// What a node that answers a claim knows of the requests that it made itself, in this run, for the same notification.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -203,6 +220,8 @@ struct Pb {
     word: u32,
     #[prost(uint64, tag = "18")]
     word_round: u64,
+    #[prost(bytes = "vec", tag = "19")]
+    filling: Vec<u8>,
 }
 
 impl Pb {
@@ -278,7 +297,9 @@ impl ClaimMessage {
             | Self::NotTaken { key, .. }
             | Self::Done { key, .. }
             | Self::DoneNoted { key, .. }
-            | Self::Released { key, .. } => key,
+            | Self::Released { key, .. }
+            | Self::Probe { key, .. }
+            | Self::ProbeNoted { key, .. } => key,
         }
     }
 
@@ -373,6 +394,11 @@ impl ClaimMessage {
             } => {
                 (pb.kind, pb.seq, pb.attempt, pb.unreachable) = (9, *seq, *attempt, *unreachable);
             }
+            Self::Probe { number, .. } => {
+                (pb.kind, pb.seq) = (10, *number);
+                pb.filling = vec![0; PROBE_BYTES];
+            }
+            Self::ProbeNoted { number, .. } => (pb.kind, pb.seq) = (11, *number),
         }
     }
 
@@ -458,6 +484,8 @@ impl ClaimMessage {
                 attempt,
                 unreachable: pb.unreachable,
             },
+            10 => Self::Probe { key, number: seq },
+            11 => Self::ProbeNoted { key, number: seq },
             _ => return Ok(None),
         }))
     }

@@ -8,6 +8,7 @@
 mod acceptor;
 mod answering;
 mod asking;
+mod hearing;
 mod machine;
 mod message;
 mod output;
@@ -15,6 +16,7 @@ mod owns;
 mod proposer;
 mod quorum;
 mod rank;
+mod reach;
 mod requests;
 #[cfg(test)]
 mod scripted;

@@ -218,6 +218,7 @@ mod tests {
                 idempotent: false,
                 drops: false,
                 minority_delay: None,
+                order: Duration::ZERO,
             };
             claims.claim(&key(group), 1, terms, nflog, now);
             answer(&mut claims, nflog, now);
@@ -277,6 +278,7 @@ mod tests {
             idempotent: false,
             drops: false,
             minority_delay: None,
+            order: Duration::ZERO,
         };
         for group in 0..CLAIMS {
             owns.insert(key(group), Own::new(1, 1, 0, terms(), Duration::ZERO));

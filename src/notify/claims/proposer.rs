@@ -29,6 +29,9 @@ pub struct Terms {
     pub drops: bool,
     /// How long to wait for a majority that is gone; `None` for ever.
     pub minority_delay: Option<Duration>,
+    /// How much longer than that it waits while others are there that get as little acknowledged: they hear of each other's
+    /// claims all the same, if they do not begin at once.
+    pub order: Duration,
 }
 
 /// What became of a claim.
@@ -54,6 +57,8 @@ pub enum ClaimEvent {
     },
     /// `done` is acknowledged, or nobody acknowledged it in time.
     Finished(LogKey),
+    /// This node gets nothing acknowledged from now on, or does again: see [`Quorum::is_stuck`].
+    Reach,
     /// Another node gave it up.
     Freed {
         /// Which.
@@ -86,6 +91,8 @@ pub(super) struct Own {
     pub(super) last: u64,
     pub(super) terms: Terms,
     pub(super) stage: Stage,
+    /// When it was first asked for.
+    pub(super) began: Duration,
     /// Number of the question under way.
     pub(super) round: u64,
     pub(super) asked_at: Duration,
@@ -114,6 +121,7 @@ impl Own {
             last,
             terms,
             stage: Stage::Asking,
+            began: now,
             round: 0,
             asked_at: now,
             promised: BTreeSet::new(),
@@ -177,6 +185,7 @@ impl Own {
                 let said = word.filter(|(run, _)| *run == start.run);
                 let open = matches!(said, None | Some((_, Word::Open)));
                 open && quorum.is_there(&start.owner, start.run)
+                    && !quorum.mute.contains(&start.owner)
             })
     }
 
@@ -204,7 +213,10 @@ impl Own {
     /// Until when a claim waits for a majority that is gone.
     pub(super) fn waits_until(&self, quorum: &Quorum) -> Option<Duration> {
         // As long as nobody votes, none is in reach either.
-        Some(quorum.lost_since? + self.terms.minority_delay?)
+        let order = quorum
+            .stuck_since
+            .map_or(Duration::ZERO, |_| self.terms.order);
+        Some(quorum.lost_since? + self.terms.minority_delay? + order)
     }
 
     /// Whether those in reach that did not refuse cannot be enough.

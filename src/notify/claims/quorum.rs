@@ -25,10 +25,14 @@ pub struct Quorum {
     pub ended: BTreeMap<NodeName, u64>,
     /// Nodes with a stream that may not promise anything yet.
     pub silent: BTreeSet<NodeName>,
+    /// Nodes, this one among them, that leave open what they are asked although they are there; claims find that out.
+    pub mute: BTreeSet<NodeName>,
     /// Whether this node may promise anything.
     pub may_vote: bool,
     /// Since when no majority is in reach; `None` while one is.
     pub lost_since: Option<Duration>,
+    /// Since when this node had better leave it to others to notify; see [`Self::is_stuck`].
+    pub stuck_since: Option<Duration>,
 }
 
 impl Quorum {
@@ -76,6 +80,13 @@ impl Quorum {
         })
     }
 
+    /// Whether this node gets nothing acknowledged although it is there: its own disk takes nothing, or no majority is in
+    /// reach since some leave open what they are asked. Others may be better off.
+    #[must_use]
+    pub fn is_stuck(&self) -> bool {
+        self.mute.contains(&self.me) || (!self.mute.is_empty() && !self.in_reach())
+    }
+
     /// The voters in reach that may promise something, this node included.
     pub fn visible_voters(&self) -> impl Iterator<Item = &NodeName> {
         let names = self.electors.iter().flat_map(|electors| &electors.names);
@@ -102,6 +113,9 @@ impl Quorum {
     }
 
     fn sees(&self, name: &str) -> bool {
+        if self.mute.contains(name) {
+            return false;
+        }
         if *name == *self.me {
             return self.may_vote;
         }

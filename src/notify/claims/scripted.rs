@@ -55,6 +55,7 @@ fn terms(idempotent: bool) -> Terms {
         idempotent,
         drops: !idempotent,
         minority_delay: None,
+        order: Duration::ZERO,
     }
 }
 

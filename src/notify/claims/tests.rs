@@ -69,7 +69,8 @@ enum Event {
         node: usize,
         run: u64,
         then: Option<(NodeName, ClaimMessage)>,
-        promise: Option<Vec<u8>>,
+        /// `None` if it is not about the promise.
+        promise: Option<Option<Vec<u8>>>,
         done: bool,
     },
     Try(usize),
@@ -213,8 +214,10 @@ impl World {
                     .map(|other| (name(*other), self.nodes[*other].run))
                     .collect(),
                 silent: BTreeSet::new(),
+                mute: BTreeSet::new(),
                 may_vote: true,
                 lost_since: None,
+                stuck_since: None,
             };
             let now = self.now;
             if let Some(claims) = &mut self.nodes[node].claims {
@@ -250,10 +253,11 @@ impl World {
                 match output {
                     ClaimOutput::Send { to, message } => self.send(node, &to, message),
                     ClaimOutput::Save {
-                        key: _,
+                        key: about,
                         promise,
                         then,
                     } => {
+                        let promise = (about == key()).then_some(promise);
                         let run = self.nodes[node].run;
                         let done = self.nodes[node].log.get(&key()).is_some();
                         let delay = MS * u32::try_from(1 + self.below(20)).unwrap();
@@ -359,7 +363,7 @@ impl World {
                 let after = MS * u32::try_from(200 + rank * 3000).unwrap();
                 self.at(after, Event::Try(node));
             }
-            ClaimEvent::Freed { .. } | ClaimEvent::Finished(_) => {}
+            ClaimEvent::Freed { .. } | ClaimEvent::Finished(_) | ClaimEvent::Reach => {}
         }
     }
 
@@ -392,11 +396,15 @@ impl World {
                 if self.nodes[node].run != run || self.nodes[node].claims.is_none() {
                     return;
                 }
-                self.nodes[node].disk.promise = promise;
+                if let Some(promise) = promise {
+                    self.nodes[node].disk.promise = promise;
+                }
                 if done {
                     self.nodes[node].disk.log = self.nodes[node].log.clone();
                 }
                 if let Some((to, message)) = then {
+                    let claims = self.nodes[node].claims.as_mut().unwrap();
+                    claims.saved(message.key());
                     self.send(node, &to, message);
                 }
                 self.drain(node);
@@ -448,6 +456,7 @@ impl World {
             idempotent,
             drops,
             minority_delay: None,
+            order: Duration::ZERO,
         };
         claims.claim(&key(), 1, terms, log, now);
         self.drain(node);
@@ -691,6 +700,7 @@ fn alone_what_may_be_sent_is_saved_where_it_counts_as_sent() {
             idempotent: false,
             drops,
             minority_delay: None,
+            order: Duration::ZERO,
         };
         let mut disk = None;
         let mut found = Vec::new();

@@ -1,5 +1,7 @@
 //! What becomes of claims, and what nodes say to each other about them.
 
+use std::time::Duration;
+
 use super::{
     CLAIM_PAYLOAD, FRESH,
     recheck::Recheck,
@@ -14,6 +16,9 @@ use crate::{
     tenant::{Tenant, TenantEffect},
     time::Now,
 };
+
+/// Nobody begins to send what has less time than this until the next flush decides anew: how that ended would not be known.
+const LEAST: Duration = Duration::from_millis(500);
 
 /// Keys of which is known that nodes could not reach their receiver.
 const MAX_UNREACHABLE: usize = 10_000;
@@ -94,6 +99,10 @@ impl Tenant {
                     }
                 }
                 ClaimEvent::Finished(_) => {}
+                ClaimEvent::Reach => {
+                    handover.rank_again();
+                    self.tell_facts();
+                }
                 ClaimEvent::Freed {
                     key,
                     by,
@@ -215,6 +224,11 @@ impl Tenant {
             return;
         };
         let key = pending.plan.key.clone();
+        if now.mono + LEAST > pending.deadline {
+            self.give_up_claim(&key, false, now);
+            self.notification_ended(pending.group, true, now);
+            return;
+        }
         if !self.still_configured(&mut pending.plan) {
             self.give_up_claim(&key, false, now);
             self.notification_ended(pending.group, false, now);

@@ -43,6 +43,8 @@ pub struct Facts {
     pub votes: bool,
     /// How it defines each route with its receiver, hashed.
     pub routes: BTreeSet<u64>,
+    /// Whether it gets nothing acknowledged and leaves it to others to notify.
+    pub stuck: bool,
     /// What rules it evaluates, hashed ([`crate::ruler::RuleSet::hashes`]).
     pub rules: BTreeSet<u64>,
     /// Whether its disk does not take what it saves.
@@ -61,6 +63,8 @@ struct PbFacts {
     rules: Vec<u64>,
     #[prost(bool, tag = "5")]
     ails: bool,
+    #[prost(bool, tag = "6")]
+    stuck: bool,
 }
 
 impl Facts {
@@ -73,6 +77,7 @@ impl Facts {
             routes: self.routes.iter().copied().take(MAX_ROUTES).collect(),
             rules: self.rules.iter().copied().take(MAX_RULES).collect(),
             ails: self.ails,
+            stuck: self.stuck,
         };
         let mut bytes = vec![FACTS_PAYLOAD];
         pb.encode_raw(&mut bytes);
@@ -89,6 +94,7 @@ impl Facts {
             routes: pb.routes.into_iter().take(MAX_ROUTES).collect(),
             rules: pb.rules.into_iter().take(MAX_RULES).collect(),
             ails: pb.ails,
+            stuck: pb.stuck,
         })
     }
 }
@@ -276,6 +282,7 @@ impl Tenant {
         let held = |facts: &Facts| PeerFacts {
             ready: facts.ready,
             votes: facts.votes,
+            stuck: facts.stuck,
             differs: facts.routes != own,
             disk_ails: facts.ails,
         };
@@ -300,6 +307,12 @@ impl Tenant {
     pub(in crate::tenant) fn has_majority(&self) -> bool {
         let handover = self.handover.as_ref();
         handover.is_none_or(|handover| handover.claims.quorum().in_reach())
+    }
+
+    /// For how long those who vote have left open what they were asked.
+    pub(in crate::tenant) fn unanswered(&self, now: Now) -> BTreeMap<NodeName, Duration> {
+        let handover = self.handover.as_ref();
+        handover.map_or_else(BTreeMap::new, |it| it.claims.unanswered(now.mono))
     }
 
     /// Whether this node may acknowledge claims now.
@@ -333,6 +346,9 @@ impl Tenant {
         let tried = |name: &NodeName| failed.is_some_and(|failed| failed.contains(name));
         let fresh = all.iter().copied().filter(|name| !tried(name));
         let ahead = rank(me, fresh.clone().map(|name| &**name), &what);
+        if handover.claims.quorum().stuck_since.is_some() {
+            return all.len();
+        }
         if !tried(me) {
             return ahead;
         }
@@ -340,6 +356,24 @@ impl Tenant {
         let others_fresh = fresh.count();
         let again = all.iter().copied().filter(|name| tried(name));
         others_fresh + rank(me, again.map(|name| &**name), &what)
+    }
+
+    /// The place of this node among all that could tell something, whether they get anything acknowledged or not.
+    pub(super) fn order_of(&self, id: u64) -> usize {
+        let Some(handover) = &self.handover else {
+            return 0;
+        };
+        let Some(pending) = handover.pending.get(&id) else {
+            return 0;
+        };
+        let Some(group) = self.dispatcher.groups().get(&pending.group) else {
+            return 0;
+        };
+        let plan = &pending.plan;
+        let what = rank_key(&plan.key, plan.integration.as_deref());
+        let route = handover.routes.get(group.route.index as usize).copied();
+        let others = handover.able(route).map(|(name, _)| &**name);
+        rank(&handover.claims.quorum().me, others, &what)
     }
 
     /// Whether another node that could tell this has not tried yet.
@@ -361,6 +395,7 @@ impl Tenant {
         Some(Facts {
             ready: handover.ready && !self.stopping,
             votes: handover.claims.quorum().may_vote,
+            stuck: handover.claims.quorum().stuck_since.is_some(),
             routes: handover.routes.iter().copied().collect(),
             rules: self
                 .rules
@@ -381,6 +416,9 @@ impl Tenant {
 impl Handover {
     fn rank(&self, group: &Group, what: &[u8]) -> usize {
         let others = self.eligible(group).map(|name| &**name);
+        if self.claims.quorum().stuck_since.is_some() {
+            return others.count();
+        }
         rank(&self.claims.quorum().me, others, what)
     }
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::state::{Handover, Pending};
+use super::{
+    peers::Facts,
+    state::{Handover, Pending},
+};
 use crate::{
     cluster::NodeName,
     dispatch::{Group, GroupId},
@@ -86,17 +89,23 @@ impl Handover {
         self.alike(self.routes.get(group.route.index as usize).copied())
     }
 
-    /// Other nodes that are ready and define a route in that way.
+    /// Other nodes that are ready, get something acknowledged, and define a route in that way.
     fn alike(&self, route: Option<u64>) -> impl Iterator<Item = &NodeName> + Clone {
+        let able = self.able(route).filter(|(_, facts)| !facts.stuck);
+        able.map(|(name, _)| name)
+    }
+
+    /// The same, with those that get nothing acknowledged.
+    pub(super) fn able(
+        &self,
+        route: Option<u64>,
+    ) -> impl Iterator<Item = (&NodeName, &Facts)> + Clone {
         let quorum = self.claims.quorum();
-        self.peers
-            .iter()
-            .filter(move |(name, facts)| {
-                facts.ready
-                    && route.is_some_and(|route| facts.routes.contains(&route))
-                    && quorum.connected.contains_key(*name)
-                    && !quorum.down.contains(*name)
-            })
-            .map(|(name, _)| name)
+        self.peers.iter().filter(move |(name, facts)| {
+            facts.ready
+                && route.is_some_and(|route| facts.routes.contains(&route))
+                && quorum.connected.contains_key(*name)
+                && !quorum.down.contains(*name)
+        })
     }
 }

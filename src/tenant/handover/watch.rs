@@ -159,6 +159,7 @@ impl Tenant {
 
     /// Asks the voters.
     pub(super) fn claim(&mut self, id: u64, now: Now) {
+        let order = self.order_of(id);
         let Some(handover) = &mut self.handover else {
             return;
         };
@@ -172,7 +173,9 @@ impl Tenant {
             .as_ref()
             .map(|integration| integration.delivery);
         let key = plan.key.clone();
+        let order = RANK_DELAY * u32::try_from(order).unwrap_or(u32::MAX).min(100);
         let terms = Terms {
+            order,
             idempotency_key: plan
                 .data
                 .as_ref()
