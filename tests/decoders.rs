@@ -26,7 +26,7 @@ const DECODERS: [(&str, &[&str]); 23] = [
         "frame",
         &[
             "hello", "adopt", "refused", "goodbye", "urgent", "bulk", "credit", "beat", "members",
-            "swim", "vote",
+            "swim", "vote", "parting", "over",
         ],
     ),
     ("packet", &["header-ping", "header-ack", "header-gossip"]),
@@ -50,6 +50,8 @@ const DECODERS: [(&str, &[&str]); 23] = [
             "done",
             "donenoted",
             "released",
+            "probe",
+            "probenoted",
         ],
     ),
     ("promise", &["logkey"]),

@@ -272,6 +272,13 @@ impl Said {
     fn rare(&mut self) {
         self.add("frame", &[1, 2, b'n', b'o', 3]);
         self.add("frame", &[0x80, 0x80, 0x40, 7]);
+        self.add("frame", &[12]);
+        self.add("frame", &[2, b'n', b'3', 0x80, 0xd0, 0xb9, 1, 13]);
+        self.add(
+            "claim",
+            &[8, 10, 0x30, 0xc0, 0x84, 0x3d, 0x9a, 1, 4, 0, 0, 0, 0],
+        );
+        self.add("claim", &[8, 11, 0x30, 0xc0, 0x84, 0x3d]);
         let number = [9, 1, 2, 3, 4, 5, 6, 7, 8];
         let part = [
             &[1, 1, 0x12, 16][..],
