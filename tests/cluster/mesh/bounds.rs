@@ -42,7 +42,6 @@ impl Load {
             "notifications under way"
             | "claims"
             | "promises"
-            | "promises being saved"
             | "promises of the run before"
             | "claim timers"
             | "claimed"
@@ -54,9 +53,12 @@ impl Load {
             | "held back for"
             | "unreachable"
             | "told by others" => words,
+            // Probes are kept beside them.
+            "promises being saved" => words + 1,
             "pending" | "pending timers" | "pending by key" => words,
             "untold changes" => 4 * words,
-            "mesh peers" | "facts of peers" | "replication peers" | "repaired" => nodes,
+            "voters listened to" | "mesh peers" | "facts of peers" | "replication peers"
+            | "repaired" => nodes,
             "streams" => 8 * nodes,
             "refusals" => 8 * nodes,
             "membership timers" => 64 * nodes,
@@ -104,12 +106,12 @@ impl World {
         excesses
     }
 
-    /// Runs until then, and tells of what was once more than nodes may keep.
+    /// Runs until then, and tells of what was once more than nodes may keep, and of what should have been told by some time.
     pub(crate) fn run_watched(&mut self, until: Duration) -> BTreeMap<&'static str, Violation> {
         let mut excesses = BTreeMap::new();
         while self.clock < until {
             self.run_to((self.clock + EVERY).min(until));
-            for (name, violation) in self.excesses() {
+            for (name, violation) in self.excesses().into_iter().chain(self.missing()) {
                 excesses.entry(name).or_insert(violation);
             }
         }

@@ -203,7 +203,13 @@ impl World {
 
     /// Whether the last word on an alert may be missing: somebody sent it and the outcome was unknown, or died when it was
     /// about to, and that counts as taken.
-    fn may_be_dropped(&self, integration: usize, name: &str, fires: bool, since: Duration) -> bool {
+    pub(super) fn may_be_dropped(
+        &self,
+        integration: usize,
+        name: &str,
+        fires: bool,
+        since: Duration,
+    ) -> bool {
         let says_so = |sent: &&Sent| {
             sent.integration == integration
                 && sent.began >= since

@@ -91,6 +91,10 @@ pub(crate) struct Disk {
     bulk: Database,
     /// The longest time of an fsync.
     pub(crate) slowest_sync: Duration,
+    /// No write ends.
+    pub(crate) hangs: bool,
+    /// What was to be written since.
+    pub(crate) waiting: Vec<SaveBatch>,
 }
 
 impl Disk {
@@ -131,6 +135,7 @@ impl Disk {
 
     /// The process ended without warning.
     pub(crate) fn process_ended(&mut self, now: Duration, chance: &mut Chance) {
+        self.waiting.clear();
         self.state.cut(now, chance);
         self.bulk.cut(now, chance);
     }
@@ -146,6 +151,7 @@ impl Disk {
     pub(crate) fn lose(&mut self) {
         *self = Self {
             slowest_sync: self.slowest_sync,
+            hangs: self.hangs,
             ..Self::default()
         };
     }

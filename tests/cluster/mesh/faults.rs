@@ -36,6 +36,11 @@ pub(crate) enum Kind {
     ReceiverSlow,
     Reload,
     Silence,
+    /// A firewall refuses.
+    Refuse,
+    /// Large packets are swallowed.
+    Swallow,
+    HangDisk,
 }
 
 /// One fault.
@@ -49,9 +54,32 @@ pub(crate) struct Fault {
     receiver: usize,
     answer: Answer,
     gaps: Vec<Duration>,
+    /// Whether both directions are concerned, and which payloads are swallowed: those of more bytes.
+    wall: (bool, usize),
 }
 
 impl Fault {
+    /// Of no story that was told before they were thought of.
+    pub(crate) const AILMENTS: [Kind; 3] = [Kind::Refuse, Kind::Swallow, Kind::HangDisk];
+
+    /// What goes wrong while nodes start for the first time.
+    pub(crate) const OF_BIRTHS: [Kind; 14] = [
+        Kind::Kill,
+        Kind::KillAll,
+        Kind::PowerOff,
+        Kind::Stop,
+        Kind::Pause,
+        Kind::Partition,
+        Kind::Isolate,
+        Kind::Asymmetric,
+        Kind::Bridge,
+        Kind::Swizzle,
+        Kind::DatagramsBlocked,
+        Kind::Refuse,
+        Kind::Swallow,
+        Kind::HangDisk,
+    ];
+
     pub(crate) const KINDS: [Kind; 20] = [
         Kind::Kill,
         Kind::KillAll,
@@ -83,7 +111,9 @@ impl Fault {
         }
         let first = match kind {
             Kind::Kill | Kind::Pause => 1 + chance.index(nodes.min(2)),
-            Kind::Partition | Kind::Asymmetric => 1 + chance.index(nodes.max(2) - 1),
+            Kind::Partition | Kind::Asymmetric | Kind::Refuse | Kind::Swallow => {
+                1 + chance.index(nodes.max(2) - 1)
+            }
             _ => 1,
         };
         let others = order.split_off(first.min(order.len()));
@@ -111,6 +141,12 @@ impl Fault {
             gaps: (0..nodes * 2)
                 .map(|_| chance.between(Duration::ZERO, secs(4)))
                 .collect(),
+            wall: match kind {
+                Kind::Refuse | Kind::Swallow => {
+                    (chance.happens(0.6), chance.pick(&[0, 30, 60, 60, 100, 300]))
+                }
+                _ => (false, 0),
+            },
         }
     }
 
@@ -206,10 +242,23 @@ impl Fault {
                 world.set_clock(hosts[0], ahead);
             }
             Kind::Egress => world.hosts[hosts[0]].egress = false,
+            Kind::Refuse => self.for_both(|from, to| world.refuse(from, to, true)),
+            Kind::Swallow => {
+                self.for_both(|from, to| world.swallow(from, to, Some(self.wall.1)));
+            }
+            Kind::HangDisk => world.hang_disk(hosts[0], true),
             Kind::ReceiverFails | Kind::ReceiverUnclear | Kind::ReceiverSlow => {
                 world.receivers[self.receiver].answer = self.answer;
             }
             Kind::Swizzle | Kind::RollingRestart | Kind::Reload | Kind::Silence => {}
+        }
+    }
+
+    /// Concerns one direction, or both.
+    fn for_both(&self, mut concerns: impl FnMut(&[usize], &[usize])) {
+        concerns(&self.hosts, &self.others);
+        if self.wall.0 {
+            concerns(&self.others, &self.hosts);
         }
     }
 
@@ -231,6 +280,9 @@ impl Fault {
             // Clocks are set right only in the end.
             Kind::ClockJump => {}
             Kind::Egress => world.hosts[hosts[0]].egress = true,
+            Kind::Refuse => self.for_both(|from, to| world.refuse(from, to, false)),
+            Kind::Swallow => self.for_both(|from, to| world.swallow(from, to, None)),
+            Kind::HangDisk => world.hang_disk(hosts[0], false),
             Kind::ReceiverFails | Kind::ReceiverUnclear | Kind::ReceiverSlow => {
                 world.receivers[self.receiver].answer = Answer::Accept(Duration::from_millis(5));
             }
@@ -250,6 +302,9 @@ pub(crate) fn heal(world: &mut World) {
     world.answer(Answer::Accept(Duration::from_millis(5)));
     for host in 0..hosts {
         world.hosts[host].egress = true;
+        if world.hosts[host].disk.hangs {
+            world.hang_disk(host, false);
+        }
         world.set_clock(host, 0);
         world.resume(host);
         world.start(host);

@@ -27,6 +27,8 @@ pub(crate) struct Host {
     pub(crate) life: u64,
     pub(crate) run: u64,
     pub(crate) started: Duration,
+    /// Since when its process knows who votes.
+    pub(crate) elected: Option<Duration>,
     pub(crate) powered: bool,
     pub(crate) paused: bool,
     /// It was asked to stop.
@@ -55,6 +57,7 @@ impl Host {
             life: 0,
             run: 0,
             started: Duration::ZERO,
+            elected: None,
             powered: true,
             paused: false,
             stopping: false,
@@ -71,6 +74,11 @@ impl Host {
 
     pub(crate) fn is_up(&self) -> bool {
         self.node.is_some()
+    }
+
+    /// Whether its process runs and nothing holds it up.
+    pub(crate) fn is_well(&self) -> bool {
+        self.is_up() && !self.paused && !self.disk.hangs
     }
 
     pub(crate) fn wall(&self, clock: Duration) -> Timestamp {

@@ -9,6 +9,7 @@ mod faults;
 mod host;
 mod later;
 mod ledger;
+mod liveness;
 mod network;
 mod reach;
 mod receiver;

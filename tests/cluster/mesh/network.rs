@@ -35,6 +35,15 @@ pub(crate) struct Link {
     pub(crate) datagram_cuts: u32,
 }
 
+/// What a firewall, or a tunnel on the way, does to what passes it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Wall {
+    /// How many faults have it refuse everything.
+    refusals: u32,
+    /// Payloads of more bytes are swallowed, and the stream stands still behind them.
+    largest: Option<usize>,
+}
+
 /// What a host's network card sees of it.
 #[derive(Debug)]
 struct Station {
@@ -92,6 +101,7 @@ struct Dialing {
 #[derive(Debug)]
 pub(crate) struct Network {
     links: Vec<Vec<Link>>,
+    walls: Vec<Vec<Wall>>,
     /// The addresses of all hosts, as nodes write them.
     addresses: Vec<String>,
     stations: Vec<Station>,
@@ -123,6 +133,7 @@ impl Network {
         };
         Self {
             links: vec![vec![link; hosts]; hosts],
+            walls: vec![vec![Wall::default(); hosts]; hosts],
             addresses: (0..hosts).map(|host| address(host).to_string()).collect(),
             stations: (0..hosts).map(station).collect(),
             streams: BTreeMap::new(),
@@ -157,13 +168,46 @@ impl Network {
         }
     }
 
-    /// Whether nothing of `from` reaches `to`.
+    /// Whether not everything of `from` reaches `to`.
     pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
-        from != to && self.links[from][to].cuts > 0
+        let wall = self.walls[from][to];
+        let fails = wall.refusals > 0 || wall.largest.is_some();
+        from != to && (fails || self.links[from][to].cuts > 0)
     }
 
     fn blocked(&self, from: usize, to: usize) -> bool {
-        self.is_cut(from, to) || !self.stations[from].powered || !self.stations[to].powered
+        from != to && self.links[from][to].cuts > 0
+            || !self.stations[from].powered
+            || !self.stations[to].powered
+    }
+
+    /// Whether a firewall on the way refuses what comes of `from` to `to`; that it does is told to `from`.
+    fn refuses(&self, from: usize, to: usize) -> bool {
+        from != to && self.walls[from][to].refusals > 0 && !self.blocked(from, to)
+    }
+
+    /// Has a firewall refuse one way, or takes one such rule away.
+    pub(crate) fn refuse(&mut self, from: usize, to: usize, refused: bool) {
+        let rules = &mut self.walls[from][to].refusals;
+        *rules = if refused {
+            *rules + 1
+        } else {
+            rules.saturating_sub(1)
+        };
+    }
+
+    /// Has one way swallow what is larger, or nothing more.
+    pub(crate) fn swallow(
+        &mut self,
+        from: usize,
+        to: usize,
+        largest: Option<usize>,
+        now: Duration,
+    ) {
+        self.walls[from][to].largest = largest;
+        if largest.is_none() {
+            self.healed(from, to, now);
+        }
     }
 
     fn latency(&mut self, from: usize, to: usize) -> Duration {
@@ -271,19 +315,37 @@ impl Network {
         }) else {
             return;
         };
-        if self.blocked(from, to) {
+        if self.blocked(from, to) || self.clogs(stream, side, &item) {
             self.hold(stream, side, item, now);
             return;
         }
         let at = now + self.stream_latency(from, to);
-        if gone {
+        if gone || self.refuses(from, to) {
+            if gone && self.refuses(to, from) {
+                self.begin_to_break(stream, side, now);
+                return;
+            }
             let at = at + self.latency(to, from);
             let item = Item::Reset;
             self.later
                 .push_back((at, NetEvent::Arrive { stream, side, item }));
             return;
         }
+        if self.refuses(to, from) {
+            // It arrives, and what acknowledges it is refused.
+            let at = at + self.latency(to, from);
+            let reset = NetEvent::Arrive {
+                stream,
+                side: 1 - side,
+                item: Item::Reset,
+            };
+            self.later.push_back((at, reset));
+            self.begin_to_break(stream, side, now);
+        }
         let to_side = 1 - side;
+        if let (Item::End(_), Some(found)) = (&item, self.streams.get_mut(&stream)) {
+            found.ends[to_side].ending = true;
+        }
         self.later.push_back((
             at,
             NetEvent::Arrive {
@@ -295,6 +357,18 @@ impl Network {
         if self.blocked(to, from) {
             self.begin_to_break(stream, side, now);
         }
+    }
+
+    /// Whether something is too large for its way, or waits behind what was.
+    fn clogs(&mut self, stream: u64, side: usize, item: &Item) -> bool {
+        let Some(found) = self.streams.get_mut(&stream) else {
+            return false;
+        };
+        let (from, to) = (found.ends[side].host, found.ends[1 - side].host);
+        let largest = self.walls[from][to].largest;
+        let end = &mut found.ends[1 - side];
+        end.clogged |= largest.is_some_and(|largest| item.size() > largest);
+        end.clogged
     }
 
     fn hold(&mut self, stream: u64, side: usize, item: Item, now: Duration) {
@@ -352,7 +426,10 @@ impl Network {
             return;
         };
         let link = self.links[from][to];
-        if self.blocked(from, to) || (from != to && link.datagram_cuts > 0) {
+        if self.blocked(from, to)
+            || self.refuses(from, to)
+            || (from != to && link.datagram_cuts > 0)
+        {
             return;
         }
         let copies = 1 + u32::from(self.chance.happens(link.duplication));
@@ -399,7 +476,8 @@ impl Network {
                     if let Some(found) = self.streams.get_mut(&stream) {
                         found.ends[1 - side].held.clear();
                     }
-                    self.close_end(stream, side, "connection timed out");
+                    let why = CloseReason::Ended("connection timed out".to_owned());
+                    self.close_end(stream, side, why);
                     let item = Item::Reset;
                     self.reset_other(stream, side, item, now);
                 }
@@ -419,7 +497,8 @@ impl Network {
             return;
         };
         let (from, to) = (found.ends[side].host, found.ends[1 - side].host);
-        if found.ends[1 - side].open && !self.blocked(from, to) {
+        let passes = !self.blocked(from, to) && !self.refuses(from, to);
+        if found.ends[1 - side].open && passes {
             let at = now + self.stream_latency(from, to);
             self.later.push_back((
                 at,
@@ -437,7 +516,9 @@ impl Network {
             return;
         };
         let (from, to) = (dialing.from, dialing.to);
-        if self.blocked(from, to) || self.blocked(to, from) {
+        let refused = self.refuses(from, to);
+        if self.blocked(from, to) || self.blocked(to, from) || (!refused && self.refuses(to, from))
+        {
             return;
         }
         if self.chance.happens(self.links[from][to].loss) && attempt + 1 < TRIES.len() {
@@ -454,10 +535,13 @@ impl Network {
             return;
         };
         let (from, life, conn, to) = (dialing.from, dialing.life, dialing.conn, dialing.to);
-        if self.blocked(from, to) || self.blocked(to, from) {
+        let refused = self.refuses(from, to);
+        if self.blocked(from, to) || self.blocked(to, from) || (!refused && self.refuses(to, from))
+        {
             return;
         }
-        let Some(other) = self.stations[to].life else {
+        let other = self.stations[to].life;
+        let Some(other) = other.filter(|_| !refused) else {
             self.dials.remove(&dial);
             let why = CloseReason::Refused("connection refused".to_owned());
             self.tell(from, life, MeshInput::Closed { conn, why });
@@ -511,7 +595,13 @@ impl Network {
         let end = &mut found.ends[side];
         let (host, life, conn) = (end.host, end.life, end.conn);
         if let Item::Reset = item {
-            self.close_end(stream, side, "connection reset by peer");
+            // The end was sent before, and so it came before.
+            let why = if end.ending {
+                CloseReason::Finished("EOF".to_owned())
+            } else {
+                CloseReason::Ended("connection reset by peer".to_owned())
+            };
+            self.close_end(stream, side, why);
             return;
         }
         end.take(item);
@@ -525,11 +615,12 @@ impl Network {
             self.tell(host, life, input);
         }
         if ended {
-            self.close_end(stream, side, "EOF");
+            let why = CloseReason::Finished("EOF".to_owned());
+            self.close_end(stream, side, why);
         }
     }
 
-    fn close_end(&mut self, stream: u64, side: usize, why: &str) {
+    fn close_end(&mut self, stream: u64, side: usize, why: CloseReason) {
         let Some(found) = self.streams.get_mut(&stream) else {
             return;
         };
@@ -543,7 +634,6 @@ impl Network {
             self.streams.remove(&stream);
         }
         self.ends.remove(&(host, life, conn));
-        let why = CloseReason::Ended(why.to_owned());
         self.tell(host, life, MeshInput::Closed { conn, why });
     }
 
@@ -640,10 +730,9 @@ impl Network {
     /// Takes all cuts away.
     pub(crate) fn mend_all(&mut self, now: Duration) {
         let hosts = self.stations.len();
-        for from in 0..hosts {
-            for to in 0..hosts {
-                self.links[from][to].cuts = 0;
-            }
+        self.walls = vec![vec![Wall::default(); hosts]; hosts];
+        for link in self.links.iter_mut().flatten() {
+            link.cuts = 0;
         }
         for from in 0..hosts {
             for to in 0..hosts {
@@ -658,10 +747,17 @@ impl Network {
             return;
         }
         let both = !self.blocked(to, from);
+        let largest = self.walls[from][to].largest;
         let mut again = Vec::new();
         for (number, stream) in &mut self.streams {
             for side in 0..2 {
                 if (stream.ends[1 - side].host, stream.ends[side].host) != (from, to) {
+                    continue;
+                }
+                let end = &mut stream.ends[side];
+                let too_large = |item: &Item| largest.is_some_and(|most| item.size() > most);
+                end.clogged = largest.is_some() && (end.clogged || end.held.iter().any(too_large));
+                if end.clogged {
                     continue;
                 }
                 if both {

@@ -30,6 +30,7 @@ struct Sum {
     stories: u64,
     steps: u64,
     notifications: usize,
+    judged: u64,
     exceptions: BTreeMap<Exception, u64>,
     failed: BTreeMap<u64, Vec<String>>,
 }
@@ -41,6 +42,7 @@ impl Sum {
             Ok(ending) => {
                 self.steps += ending.steps;
                 self.notifications += ending.notifications;
+                self.judged += ending.judged;
                 for (exception, count) in ending.exceptions {
                     *self.exceptions.entry(exception).or_default() += count;
                 }
@@ -111,8 +113,8 @@ fn the_mesh_loses_nothing_and_tells_nothing_twice() {
     };
     let sum = play_all(seeds);
     println!(
-        "{} stories, {} steps, {} notifications, exceptions: {:?}",
-        sum.stories, sum.steps, sum.notifications, sum.exceptions
+        "{} stories, {} steps, {} notifications, {} words due in time, exceptions: {:?}",
+        sum.stories, sum.steps, sum.notifications, sum.judged, sum.exceptions
     );
     for (seed, texts) in sum.failed.iter().take(20) {
         println!("SEED={seed}: {}", texts.join("\n    "));
@@ -130,7 +132,7 @@ fn the_mesh_loses_nothing_and_tells_nothing_twice() {
 #[test]
 fn histories_that_failed_once_fail_no_more() {
     for seed in [
-        119, 219, 351, 364, 409, 657, 921, 961, 1301, 1450, 2048, 2519, 2624, 2896,
+        7, 119, 187, 219, 351, 364, 409, 657, 921, 961, 1301, 1450, 2048, 2519, 2624, 2896,
     ] {
         let violations = story::play(seed).violations;
         assert!(violations.is_empty(), "seed {seed}: {violations:?}");

@@ -37,6 +37,8 @@ pub(crate) struct Ending {
     pub(crate) violations: Vec<Violation>,
     pub(crate) hash: u64,
     pub(crate) steps: u64,
+    /// Words that had to be told by some time while others were unwell.
+    pub(crate) judged: u64,
 }
 
 /// The parameters of one story.
@@ -85,6 +87,10 @@ impl Plot {
             let versions = (1, 2);
             setup.later = Some(Later { host, versions });
         }
+        let mut sizes = Chance::new(seed, "sizes");
+        if nodes > 1 && sizes.happens(0.25) {
+            setup.expected_size = Some(sizes.pick(&[nodes, nodes, nodes.max(3)]));
+        }
         let mut length = secs(40 + chance.below(100));
         let mut lengths = Chance::new(seed, "lengths");
         let long_cut = lengths.happens(0.04).then(|| {
@@ -109,6 +115,8 @@ impl Plot {
         let mut world = World::new(self.setup.clone());
         let nodes = self.setup.nodes;
         let mut growth = Chance::new(self.seed, "growth");
+        let mut births = Chance::new(self.seed, "births");
+        let stormy = births.happens(0.15);
         let grows = nodes == 5 && growth.happens(0.2);
         for host in 0..nodes {
             let slowest = self.chance.pick(&[1, 1, 2, 10, 500]);
@@ -119,6 +127,9 @@ impl Plot {
                 world.hosts[host].rate = i64::try_from(self.chance.below(20_001)).unwrap() - 10_000;
             }
             let mut at = self.chance.between(Duration::ZERO, secs(2));
+            if stormy {
+                at = births.between(Duration::ZERO, CALM);
+            }
             if grows && host > 0 {
                 at = growth.between(CALM / 2, self.end / 2);
             }
@@ -130,7 +141,46 @@ impl Plot {
         }
         self.plan_sources(&mut world);
         self.plan_faults(&mut world);
+        self.plan_ailments(&mut world);
+        if stormy {
+            self.plan_birth(&mut world, &mut births);
+        }
         world
+    }
+
+    /// Firewalls that refuse, paths that swallow, disks that hang: from a stream of their own, so that stories without them
+    /// stay as they were.
+    fn plan_ailments(&self, world: &mut World) {
+        let mut chance = Chance::new(self.seed, "ailments");
+        if !chance.happens(0.25) {
+            return;
+        }
+        for _ in 0..1 + chance.below(2) {
+            let at = chance.between(CALM, self.end);
+            let longest = self.end.saturating_sub(at).max(secs(1));
+            let kind = chance.pick(&Fault::AILMENTS);
+            let fault = Fault::draw(kind, self.setup.nodes, longest, &mut chance);
+            fault.plan(world, at, self.end);
+        }
+    }
+
+    /// Nodes start for the first time one after the other, while something is wrong.
+    fn plan_birth(&self, world: &mut World, chance: &mut Chance) {
+        let until = if self.setup.expected_size.is_some() && chance.happens(0.5) {
+            self.end
+        } else {
+            CALM * 3
+        };
+        for _ in 0..1 + chance.below(3) {
+            let at = chance.between(Duration::ZERO, CALM);
+            let kind = chance.pick(&Fault::OF_BIRTHS);
+            let longest = until.saturating_sub(at);
+            let fault = Fault::draw(kind, self.setup.nodes, longest, chance);
+            fault.plan(world, at, until);
+        }
+        world
+            .trace
+            .say(Duration::ZERO, || "a stormy birth".to_owned());
     }
 
     fn plan_sources(&mut self, world: &mut World) {
@@ -242,8 +292,8 @@ pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
     let (setup, wait, interval) = (&plot.setup, plot.group_wait, plot.group_interval);
     world.trace.say(Duration::ZERO, || {
         format!(
-            "{} nodes, latency {:?}, loss {}, minority delay {:?}, group wait {wait:?}, interval {interval:?}, evicts after {:?}, {:?}",
-            setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay, setup.evict_after, setup.later
+            "{} nodes, latency {:?}, loss {}, minority delay {:?}, group wait {wait:?}, interval {interval:?}, evicts after {:?}, expects {:?}, {:?}",
+            setup.nodes, setup.link.latency, setup.link.loss, setup.minority_delay, setup.evict_after, setup.expected_size, setup.later
         )
     });
     let mut excesses = world.run_watched(plot.end);
@@ -262,6 +312,7 @@ pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
         violations,
         hash: world.trace.hash(),
         steps: world.steps,
+        judged: world.liveness.judged,
     }
 }
 

@@ -21,6 +21,22 @@ pub(crate) enum Item {
     Reset,
 }
 
+/// Kinds of frames with payloads, their last byte.
+const PAYLOADS: [u8; 2] = [5, 6];
+
+impl Item {
+    /// How many bytes of a payload it carries: claims of real groups are larger than whatever else nodes say to each other
+    /// to stay connected.
+    pub(crate) fn size(&self) -> usize {
+        match self {
+            Self::Frame { bytes, .. } if bytes.last().is_some_and(|it| PAYLOADS.contains(it)) => {
+                bytes.len()
+            }
+            Self::Frame { .. } | Self::End(_) | Self::Reset => 0,
+        }
+    }
+}
+
 /// One end: what is on the way to it.
 #[derive(Debug)]
 pub(crate) struct End {
@@ -35,6 +51,10 @@ pub(crate) struct End {
     pub(crate) breaks_at: Option<Duration>,
     /// What waits for a cut to end.
     pub(crate) held: Vec<Item>,
+    /// The other side's system closes it, and that is on the way here.
+    pub(crate) ending: bool,
+    /// Something on the way here was too large, and all that comes after it waits.
+    pub(crate) clogged: bool,
     /// Frames sent to this end, by lane.
     pub(crate) sent: [u64; 2],
     taken: [u64; 2],
@@ -63,6 +83,8 @@ impl End {
             gone: false,
             breaks_at: None,
             held: Vec::new(),
+            ending: false,
+            clogged: false,
             sent: [0; 2],
             taken: [0; 2],
             early: Default::default(),

@@ -10,7 +10,7 @@ use watchfire::{
     cluster::{MeshInput, MeshSettings},
     config::{Ambiguous, Config},
     labels::{MatchOp, Matcher},
-    node::{Effect, Input, Mutations, Node, NotifyAttempt, Reply, ReplyTo, Request},
+    node::{Effect, Input, Mutations, Node, NotifyAttempt, Reply, ReplyTo, Request, SaveBatch},
     notify::{FailureReason, Verdict},
     silence::SilenceDraft,
     tenant::{TenantJobDone, View},
@@ -22,6 +22,7 @@ use super::{
     host::{BEGINNING, Host, tenant_settings},
     later::Later,
     ledger::Ledger,
+    liveness::Liveness,
     network::{Delivery, Link, NetEvent, Network, address},
     reach::{GRACE, Reach},
     receiver::{Answer, Receiver, Sent},
@@ -51,6 +52,8 @@ pub(crate) struct Setup {
     pub(crate) minority_delay: Option<Duration>,
     /// A member that is down for so long votes no more.
     pub(crate) evict_after: Duration,
+    /// `--cluster.expected-size`.
+    pub(crate) expected_size: Option<usize>,
     /// A node of a later version.
     pub(crate) later: Option<Later>,
     /// Without it, nodes know nothing of each other.
@@ -80,6 +83,7 @@ impl Setup {
             peers: Vec::new(),
             minority_delay: Some(Duration::from_secs(30)),
             evict_after: Duration::from_secs(300),
+            expected_size: None,
             later: None,
             meshed: true,
             job_time: Duration::from_millis(1),
@@ -161,6 +165,7 @@ pub(crate) struct World {
     pub(crate) ledger: Ledger,
     pub(super) reach: Reach,
     pub(super) starts: Starts,
+    pub(super) liveness: Liveness,
     /// The rulers; `None` without rules.
     pub(super) ruling: Option<Ruling>,
     /// Whether names of peers cannot be looked up.
@@ -202,6 +207,7 @@ impl World {
             ledger: Ledger::new(nodes),
             reach: Reach::new(nodes),
             starts: Starts::default(),
+            liveness: Liveness::default(),
             ruling: None,
             nameless: false,
             steps: 0,
@@ -292,7 +298,7 @@ impl World {
             reconnect_interval: Duration::from_secs(10),
             reconnect_timeout: Duration::from_secs(6 * 3600),
             settle_timeout: Duration::from_secs(60),
-            expected_size: None,
+            expected_size: self.setup.expected_size,
             minority_delay: self.setup.minority_delay,
             evict_after: self.setup.evict_after,
         }
@@ -368,8 +374,9 @@ impl World {
     /// Notes which hosts see a majority.
     pub(super) fn note(&mut self) {
         self.note_reach();
+        self.note_wellness();
         let count = self.hosts.len();
-        let wrong = self.hosts.iter().any(|host| !host.is_up() || host.paused)
+        let wrong = self.hosts.iter().any(|host| !host.is_well())
             || pairs_of(count).iter().any(|(a, b)| self.is_cut(*a, *b));
         self.ledger.disturbed(wrong, self.clock);
         self.note_divided();
@@ -377,6 +384,7 @@ impl World {
             let answers = |other: &usize| {
                 self.hosts[*other].is_up()
                     && !self.hosts[*other].paused
+                    && (*other == host || !self.hosts[*other].disk.hangs)
                     && !self.is_cut(host, *other)
             };
             let seen = (0..count).filter(answers).count();
@@ -402,6 +410,7 @@ impl World {
     fn process_ended(&mut self, host: usize) {
         let it = &mut self.hosts[host];
         it.node = None;
+        it.elected = None;
         it.paused = false;
         it.stopping = false;
         it.starts_again = false;
@@ -817,6 +826,9 @@ impl World {
             }
             let it = &mut self.hosts[host];
             let Some(node) = &mut it.node else { return };
+            if it.elected.is_none() && node.has_voters() {
+                it.elected = Some(self.clock);
+            }
             let due = node.poll_timeout();
             if due.is_some_and(|(at, _)| at <= now.mono) {
                 node.handle_timeout(now);
@@ -848,17 +860,7 @@ impl World {
                     }
                 }
             }
-            Effect::Save(batch) => {
-                let durable = batch.durable;
-                let disk = &mut self.hosts[host].disk;
-                let at = disk.begin(batch, clock, &mut self.chance);
-                let event = Event::Written {
-                    host,
-                    life,
-                    durable,
-                };
-                self.schedule_at(at, event);
-            }
+            Effect::Save(batch) => self.save(host, batch),
             Effect::Run(job) => {
                 let after = self.chance.between(Duration::ZERO, self.setup.job_time);
                 let done: TenantJobDone = job.run();
@@ -894,6 +896,60 @@ impl World {
         }
     }
 
+    fn save(&mut self, host: usize, batch: SaveBatch) {
+        let life = self.hosts[host].life;
+        let disk = &mut self.hosts[host].disk;
+        if disk.hangs {
+            disk.waiting.push(batch);
+            return;
+        }
+        let durable = batch.durable;
+        let at = disk.begin(batch, self.clock, &mut self.chance);
+        let event = Event::Written {
+            host,
+            life,
+            durable,
+        };
+        self.schedule_at(at, event);
+    }
+
+    /// Whether writes to the disk of a host do not end, from now on.
+    pub(crate) fn hang_disk(&mut self, host: usize, hangs: bool) {
+        self.trace.say(self.clock, || {
+            format!("disk of n{} hangs: {hangs}", host + 1)
+        });
+        self.hosts[host].disk.hangs = hangs;
+        if !hangs {
+            for batch in std::mem::take(&mut self.hosts[host].disk.waiting) {
+                self.save(host, batch);
+            }
+        }
+        self.note();
+    }
+
+    /// Payloads of more bytes from one to another are swallowed from now on; none with `None`.
+    pub(crate) fn swallow(&mut self, from: &[usize], to: &[usize], largest: Option<usize>) {
+        self.trace.say(self.clock, || {
+            format!("swallow {from:?} -> {to:?} beyond {largest:?}")
+        });
+        for (a, b) in pairs(from, to) {
+            self.network.swallow(a, b, largest, self.clock);
+        }
+        self.take_network();
+        self.note();
+    }
+
+    /// Firewalls refuse what comes from one side to the other, or do not any more.
+    pub(crate) fn refuse(&mut self, from: &[usize], to: &[usize], refused: bool) {
+        self.trace.say(self.clock, || {
+            format!("refuse {from:?} -> {to:?}: {refused}")
+        });
+        for (a, b) in pairs(from, to) {
+            self.network.refuse(a, b, refused);
+        }
+        self.note();
+    }
+
     fn notify(&mut self, host: usize, attempt: Box<NotifyAttempt>) {
         self.note_made(host, &attempt);
         let mut sent = Sent::new(host, self.hosts[host].life, self.clock, &attempt);
@@ -901,6 +957,10 @@ impl World {
         sent.streams = self.network.steady_streams(host, second, self.clock);
         let node = self.hosts[host].node.as_ref();
         sent.has_voters = node.is_none_or(Node::has_voters);
+        // Who votes is known to all only a moment after it is agreed on; whoever is not to wait does not wait for that.
+        let elected = self.hosts[host].elected.unwrap_or(self.clock);
+        sent.has_voters &=
+            self.setup.minority_delay != Some(Duration::ZERO) || elected + second <= self.clock;
         let index = self.sent.len();
         self.sent.push(sent);
         if self.hosts[host].egress {

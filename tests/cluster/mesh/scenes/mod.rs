@@ -6,11 +6,14 @@ mod healthy;
 mod mistakes;
 mod partitions;
 mod receivers;
+mod refused;
 mod restarts;
 mod score;
 mod silences;
 mod takeovers;
+mod sizes;
 mod two;
+mod unanswered;
 mod unknown;
 mod versions;
 
