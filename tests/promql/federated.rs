@@ -300,7 +300,7 @@ impl Divided {
     /// Questions about one time must be answered together as they are alone, if there is nothing to remark.
     fn assert_same_if_joined(&self, inquiry: &Inquiry, answers: &[Vec<Fetched>]) {
         for (partition, of_partition) in self.world.partitions.iter().enumerate() {
-            if !may_be_joined(of_partition.dialect) {
+            if !may_be_joined(of_partition.dialect, false) {
                 continue;
             }
             let mut asked: Vec<(&Question, &Vec<Series>, Steps)> = Vec::new();

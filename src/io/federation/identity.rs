@@ -178,7 +178,10 @@ mod tests {
         ] {
             assert_eq!(has_histograms(flags(features).as_bytes()), Some(has));
         }
-        assert_eq!(has_histograms(b"{}").or(has_histograms(b"404")), None);
+        assert_eq!(
+            (has_histograms(b"{}"), has_histograms(b"404")),
+            (None, None)
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::write::GzDecoder;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT},
 };
 
 use super::{
@@ -40,7 +40,8 @@ pub(super) async fn transfer(
     endpoint: &Endpoint,
     request: Request,
 ) -> Result<Vec<u8>, Failure> {
-    let mut headers = Headers::new();
+    let mut headers = Headers::with_capacity(4);
+    headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
     headers.push((ACCEPT, HeaderValue::from_static("application/json")));
     if endpoint.config.gzip {
         headers.push((ACCEPT_ENCODING, HeaderValue::from_static("gzip")));
@@ -94,6 +95,7 @@ pub(super) async fn transfer_stored(
     let body = body.map_err(|error| Failure::new(error.to_string()))?;
     let version = HeaderName::from_static("x-prometheus-remote-read-version");
     let headers = [
+        (USER_AGENT, AGENT),
         (CONTENT_TYPE, "application/x-protobuf"),
         (CONTENT_ENCODING, "snappy"),
         (version, "0.1.0"),
@@ -135,7 +137,7 @@ async fn exchange(
 ) -> Result<(String, Vec<u8>), Failure> {
     let mut answer = open(context, endpoint, asked).await?;
     let status = answer.status();
-    let kind = header(answer.headers(), &CONTENT_TYPE);
+    let kind = answer.kind();
     let body = read(&mut answer, &context.budget).await?;
     answer.finish();
     if status == 200 {
@@ -163,15 +165,14 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<O
         } else {
             Method::GET
         };
-        let agent = (USER_AGENT, HeaderValue::from_static(AGENT));
-        let headers = asked.headers.iter().cloned().chain([agent]);
-        let answer = straight.send(method, path, headers, &asked.body).await;
+        let sent = straight.send(&method, &path, &asked.headers, &asked.body);
+        let answer = sent.await;
         let answer = answer.map_err(Failure::new)?;
         if !answer.status().is_redirection() {
             return Ok(Opened::Straight(answer));
         }
     }
-    let mut headers = vec![("user-agent", AGENT.to_owned())];
+    let mut headers = Vec::new();
     for (name, value) in &asked.headers {
         let name = NAMES.iter().find(|known| *name == **known);
         let value = value.to_str();
@@ -196,7 +197,8 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<O
 }
 
 /// The names of headers that requests have.
-const NAMES: [&str; 5] = [
+const NAMES: [&str; 6] = [
+    "user-agent",
     "accept",
     "accept-encoding",
     "content-type",
@@ -204,15 +206,24 @@ const NAMES: [&str; 5] = [
     "x-prometheus-remote-read-version",
 ];
 
-/// Whether a path is as it is written on the wire; others are escaped by the client.
-fn is_plain(path: &str) -> bool {
-    let plain = |byte: u8| {
+/// Characters of a path that is as it is written on the wire.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 128_u8 {
         let mark = matches!(
             byte,
             b'!' | b'$'..=b'/' | b':' | b';' | b'=' | b'?' | b'@' | b'_' | b'~'
         );
-        mark || byte.is_ascii_alphanumeric()
-    };
+        plain[byte as usize] = mark || byte.is_ascii_alphanumeric();
+        byte += 1;
+    }
+    plain
+};
+
+/// Whether a path is as it is written on the wire; others are escaped by the client.
+fn is_plain(path: &str) -> bool {
+    let plain = |byte: u8| PLAIN.get(usize::from(byte)).is_some_and(|plain| *plain);
     path.bytes().all(plain)
 }
 
@@ -224,18 +235,48 @@ impl Opened {
         }
     }
 
-    fn headers(&self) -> &HeaderMap {
+    /// In lower case.
+    fn kind(&self) -> String {
         match self {
-            Self::Straight(answer) => answer.headers(),
-            Self::Pooled(response) => response.headers(),
+            Self::Straight(answer) => answer.kind().to_owned(),
+            Self::Pooled(response) => header(response.headers(), &CONTENT_TYPE),
         }
     }
 
-    async fn chunk(&mut self) -> Result<Option<Bytes>, String> {
+    /// In lower case.
+    fn encoding(&self) -> String {
         match self {
-            Self::Straight(answer) => answer.chunk().await,
-            Self::Pooled(response) => response.chunk().await.map_err(explain),
+            Self::Straight(answer) => answer.encoding().to_owned(),
+            Self::Pooled(response) => header(response.headers(), &CONTENT_ENCODING),
         }
+    }
+
+    /// How many bytes are to come, if that is said.
+    fn length(&self) -> Option<u64> {
+        match self {
+            Self::Straight(answer) => answer.length(),
+            Self::Pooled(response) => response.content_length(),
+        }
+    }
+
+    /// Writes the next part of the body; whether there was one.
+    async fn write_to(&mut self, sink: &mut Sink<'_>, budget: &Budget) -> Result<bool, Failure> {
+        let early = |error: String| Failure::new(format!("its answer ends early: {error}"));
+        let pooled;
+        let part = match self {
+            Self::Straight(answer) => answer.chunk().await.map_err(early)?,
+            Self::Pooled(response) => {
+                let came = response.chunk().await;
+                pooled = came.map_err(|error| early(explain(error)))?;
+                pooled.as_deref()
+            }
+        };
+        let Some(part) = part else {
+            return Ok(false);
+        };
+        let written = sink.write(part);
+        written.map_err(|error| over(budget, format!("its answer: {error}")))?;
+        Ok(true)
     }
 
     /// Its connection may be used again.
@@ -273,32 +314,22 @@ fn shown(body: &[u8]) -> String {
 }
 
 async fn read(answer: &mut Opened, budget: &Budget) -> Result<Vec<u8>, Failure> {
-    let length = answer.headers().get(CONTENT_LENGTH);
-    let length = length.and_then(|value| value.to_str().ok()?.parse().ok());
+    let length = answer.length().map(usize::try_from);
+    let length = length.map_or(0, |length| length.unwrap_or(usize::MAX));
     let bounded = Bounded {
-        bytes: Vec::with_capacity(length.unwrap_or(0).min(MOST_AT_ONCE)),
+        bytes: Vec::with_capacity(length.min(MOST_AT_ONCE)),
         budget,
     };
-    let mut sink = match answer.headers().get(CONTENT_ENCODING) {
-        None => Sink::Plain(bounded),
-        Some(_) => match &*header(answer.headers(), &CONTENT_ENCODING) {
-            // Messages of samples are unpacked by whoever reads them.
-            "" | "identity" | "snappy" => Sink::Plain(bounded),
-            "gzip" => Sink::Gzip(Box::new(GzDecoder::new(bounded))),
-            other => {
-                let reason = format!("its answer has the unknown Content-Encoding {other:?}");
-                return Err(Failure::new(reason));
-            }
-        },
+    let mut sink = match &*answer.encoding() {
+        // Messages of samples are unpacked by whoever reads them.
+        "" | "identity" | "snappy" => Sink::Plain(bounded),
+        "gzip" => Sink::Gzip(Box::new(GzDecoder::new(bounded))),
+        other => {
+            let reason = format!("its answer has the unknown Content-Encoding {other:?}");
+            return Err(Failure::new(reason));
+        }
     };
-    loop {
-        let chunk = answer.chunk().await;
-        let chunk =
-            chunk.map_err(|error| Failure::new(format!("its answer ends early: {error}")))?;
-        let Some(chunk) = chunk else { break };
-        sink.write(&chunk)
-            .map_err(|error| over(budget, format!("its answer: {error}")))?;
-    }
+    while answer.write_to(&mut sink, budget).await? {}
     sink.finish()
         .map_err(|error| over(budget, format!("its answer ends early: {error}")))
 }

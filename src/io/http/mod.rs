@@ -11,6 +11,7 @@ mod proxy;
 mod straight;
 pub(super) mod tls;
 mod transport;
+mod wire;
 
 pub use clients::HttpClients;
 pub(super) use exchange::explain;

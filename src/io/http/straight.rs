@@ -4,39 +4,39 @@
 //! is asked here must be such that asking it twice does no harm.
 
 use std::{
-    error::Error as _,
-    future::poll_fn,
+    io,
     net::SocketAddr,
-    pin::{Pin, pin},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header,
-    uri::InvalidUri,
+use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpStream, lookup_host},
 };
-use http_body::Body as _;
-use http_body_util::{BodyExt as _, Full};
-use hyper::{
-    body::Incoming,
-    client::conn::http1::{self, SendRequest},
-};
-use hyper_util::rt::TokioIo;
-use tokio::net::{TcpStream, lookup_host};
 use url::Url;
 
 use super::{
     auth,
     proxy::{Environment, ProxyChoice},
     transport::{CONNECT_TIMEOUT, IDLE_TIMEOUT},
+    wire::{self, Body, Head, Part},
 };
 use crate::config::HttpConfig;
 
 /// How long one of several addresses may take, so that those after it have their turn.
 const ONE_ADDRESS: Duration = Duration::from_secs(3);
+
+/// Bytes that are read at a time at first, and what a connection holds that nobody uses.
+const READ: usize = 8 * 1024;
+
+/// Bytes that are read at a time at most.
+const MOST_READ: usize = 256 * 1024;
+
+/// Bytes of a head.
+const LONGEST_HEAD: usize = 64 * 1024;
 
 /// A server that is reached straight, and the connections to it that nobody uses.
 #[derive(Debug)]
@@ -45,34 +45,26 @@ pub(in crate::io) struct Straight {
     port: u16,
     /// The path of the address, without a `/` at its end.
     path: String,
-    /// What every request has: `Host`, and what the configuration adds.
-    headers: HeaderMap,
+    /// The lines that every request has: `Host`, and what the configuration adds.
+    lines: Vec<u8>,
     idle: Mutex<Vec<Connection>>,
 }
 
-/// A connection as the library has it.
-type Driven = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
-
-/// What makes a connection go on, until it ends.
-struct Driver(Option<Pin<Box<Driven>>>);
-
-/// A connection without a request.
+/// A connection, and what came over it.
+#[derive(Debug)]
 struct Connection {
-    sender: SendRequest<Full<Bytes>>,
-    driver: Driver,
+    stream: TcpStream,
+    bytes: Vec<u8>,
+    /// How many of them were taken.
+    taken: usize,
     since: Instant,
 }
 
-impl std::fmt::Debug for Connection {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Connection").finish_non_exhaustive()
-    }
-}
-
 /// The head of an answer, and the connection from which the rest comes.
+#[derive(Debug)]
 pub(in crate::io) struct Answer {
     server: Arc<Straight>,
-    response: Response<Incoming>,
+    head: Head,
     connection: Connection,
     /// Whether all of it was read, so that the connection can be used again.
     whole: bool,
@@ -97,13 +89,13 @@ impl Straight {
         if proxy.of(url).is_some() {
             return None;
         }
-        let mut headers = HeaderMap::new();
-        let authority = url.authority();
-        headers.insert(header::HOST, HeaderValue::try_from(authority).ok()?);
+        let mut lines = Vec::new();
+        let host = HeaderValue::try_from(url.authority()).ok()?;
+        push_line(&mut lines, &header::HOST, &host);
         for (name, value) in auth::static_headers(config).ok()? {
             // The address wins, as in Go.
             if name != header::HOST {
-                headers.append(name, value);
+                push_line(&mut lines, &name, &value);
             }
         }
         let host = url.host_str()?;
@@ -111,7 +103,7 @@ impl Straight {
             host: host.trim_matches(['[', ']']).to_owned(),
             port: url.port_or_known_default()?,
             path: url.path().trim_end_matches('/').to_owned(),
-            headers,
+            lines,
             idle: Mutex::default(),
         })
     }
@@ -125,40 +117,52 @@ impl Straight {
         &self.path
     }
 
-    /// Makes a request of a path with its parameters, and gives its answer before the body is read. Where a connection
-    /// that was used before breaks, the request is made once more on a new one.
+    /// Makes a request of a path with its parameters, as it is written on the wire, and gives its answer before the body is
+    /// read. Where a connection that was used before breaks, the request is made once more on a new one.
     ///
     /// # Errors
     /// When there was no answer, in words.
     pub(in crate::io) async fn send(
         self: &Arc<Self>,
-        method: Method,
-        path: String,
-        headers: impl Iterator<Item = (HeaderName, HeaderValue)>,
+        method: &Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
         body: &Bytes,
     ) -> Result<Answer, String> {
-        let uri = Uri::from_maybe_shared(Bytes::from(path));
-        let uri = uri.map_err(|error: InvalidUri| error.to_string())?;
-        let mut all = self.headers.clone();
-        for (name, value) in headers {
-            all.append(name, value);
-        }
-        let request = |headers: HeaderMap| {
-            let mut request = Request::new(Full::new(body.clone()));
-            *request.method_mut() = method.clone();
-            *request.uri_mut() = uri.clone();
-            *request.headers_mut() = headers;
-            request
-        };
+        let request = self.request(method, path, headers, body);
+        // One that the server closed meanwhile is none.
         if let Some(known) = self.take_idle()
-            && let Ok(answer) = self.exchange(known, request(all.clone())).await
+            && let Ok(answer) = self.exchange(known, &request).await
         {
             return Ok(answer);
         }
         // Boxed, since it is rare and takes much room.
         let connection = Box::pin(self.connect()).await?;
-        let answer = self.exchange(connection, request(all)).await;
-        answer.map_err(|error| explain(&error))
+        self.exchange(connection, &request).await
+    }
+
+    /// A request as it is written.
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(HeaderName, HeaderValue)],
+        body: &Bytes,
+    ) -> Vec<u8> {
+        let mut request = Vec::with_capacity(path.len() + self.lines.len() + body.len() + 256);
+        for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+            request.extend_from_slice(part.as_bytes());
+        }
+        request.extend_from_slice(&self.lines);
+        for (name, value) in headers {
+            push_line(&mut request, name, value);
+        }
+        if !body.is_empty() || *method != Method::GET {
+            push_line(&mut request, &header::CONTENT_LENGTH, &body.len().into());
+        }
+        request.extend_from_slice(b"\r\n");
+        request.extend_from_slice(body);
+        request
     }
 
     /// The connection that was used last, and none that the server may have closed meanwhile.
@@ -176,20 +180,34 @@ impl Straight {
     async fn exchange(
         self: &Arc<Self>,
         mut connection: Connection,
-        request: Request<Full<Bytes>>,
-    ) -> Result<Answer, hyper::Error> {
-        let Connection { sender, driver, .. } = &mut connection;
-        // One that the server closed is none.
-        driver
-            .drive(poll_fn(|context| sender.poll_ready(context)))
-            .await?;
-        let response = driver.drive(sender.send_request(request)).await?;
-        Ok(Answer {
-            server: Arc::clone(self),
-            response,
-            connection,
-            whole: false,
-        })
+        request: &[u8],
+    ) -> Result<Answer, String> {
+        let broke = |error: io::Error| format!("the connection broke: {error}");
+        connection.stream.write_all(request).await.map_err(broke)?;
+        loop {
+            let rest = connection.rest();
+            match wire::head(rest)? {
+                Some((head, length)) => {
+                    connection.taken += length;
+                    // What is said before the answer says nothing.
+                    if !head.status.is_informational() {
+                        return Ok(Answer {
+                            server: Arc::clone(self),
+                            head,
+                            connection,
+                            whole: false,
+                        });
+                    }
+                }
+                None if rest.len() > LONGEST_HEAD => {
+                    return Err("the head of its answer is too long".to_owned());
+                }
+                None if connection.fill().await.map_err(broke)? == 0 => {
+                    return Err("the connection ended before an answer came".to_owned());
+                }
+                None => {}
+            }
+        }
     }
 
     async fn connect(&self) -> Result<Connection, String> {
@@ -197,11 +215,10 @@ impl Straight {
         let stream = connecting
             .await
             .unwrap_or_else(|_elapsed| Err(NOT_IN_TIME.to_owned()))?;
-        let shaken = http1::handshake(TokioIo::new(stream)).await;
-        let (sender, driver) = shaken.map_err(|error| explain(&error))?;
         Ok(Connection {
-            sender,
-            driver: Driver(Some(Box::pin(driver))),
+            stream,
+            bytes: Vec::with_capacity(READ),
+            taken: 0,
             since: Instant::now(),
         })
     }
@@ -235,79 +252,98 @@ impl Straight {
 
 const NOT_IN_TIME: &str = "tcp connect error: it did not answer in time";
 
-impl Answer {
-    pub(in crate::io) fn status(&self) -> StatusCode {
-        self.response.status()
+impl Connection {
+    /// What came and was not taken yet.
+    fn rest(&self) -> &[u8] {
+        self.bytes.get(self.taken..).unwrap_or_default()
     }
 
-    pub(in crate::io) fn headers(&self) -> &HeaderMap {
-        self.response.headers()
+    /// Waits for more; how many bytes came, none if it ended.
+    async fn fill(&mut self) -> io::Result<usize> {
+        let room = self.bytes.capacity();
+        let was_full = self.bytes.len() == room;
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
+        if was_full && room < MOST_READ || self.bytes.len() == room {
+            self.bytes.reserve(room * 2);
+        }
+        self.stream.read_buf(&mut self.bytes).await
+    }
+}
+
+impl Answer {
+    pub(in crate::io) fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// `Content-Type`, in lower case; empty if it does not say.
+    pub(in crate::io) fn kind(&self) -> &str {
+        &self.head.kind
+    }
+
+    /// `Content-Encoding`, in lower case; empty if it does not say.
+    pub(in crate::io) fn encoding(&self) -> &str {
+        &self.head.encoding
+    }
+
+    /// How many bytes of the body are to come, if it says.
+    pub(in crate::io) fn length(&self) -> Option<u64> {
+        match &self.head.body {
+            Body::Sized(left) => Some(*left),
+            Body::Chunked(_) | Body::UntilClose => None,
+        }
     }
 
     /// The next part of the body; none at its end.
     ///
     /// # Errors
     /// When the body ends early, in words.
-    pub(in crate::io) async fn chunk(&mut self) -> Result<Option<Bytes>, String> {
-        loop {
-            if self.response.body().is_end_stream() {
-                self.whole = true;
-                return Ok(None);
-            }
-            let frame = self.response.body_mut().frame();
-            match self.connection.driver.drive(frame).await {
-                None => {
+    pub(in crate::io) async fn chunk(&mut self) -> Result<Option<&[u8]>, String> {
+        let length = loop {
+            match self.head.body.next(self.connection.rest())? {
+                Part::Data(length) => break length,
+                Part::Other(length) => self.connection.taken += length,
+                Part::End => {
                     self.whole = true;
                     return Ok(None);
                 }
-                Some(Ok(frame)) => {
-                    if let Ok(data) = frame.into_data() {
-                        return Ok(Some(data));
+                Part::More => {
+                    let came = self.connection.fill().await;
+                    let came = came.map_err(|error| {
+                        format!("the connection broke within the body: {error}")
+                    })?;
+                    if came > 0 {
+                        continue;
                     }
+                    if self.head.body == Body::UntilClose {
+                        return Ok(None);
+                    }
+                    return Err("the connection ended before the body did".to_owned());
                 }
-                Some(Err(error)) => return Err(explain(&error)),
             }
-        }
+        };
+        let from = self.connection.taken;
+        self.connection.taken += length;
+        Ok(self.connection.bytes.get(from..self.connection.taken))
     }
 
-    /// Gives the connection back, if all of the answer was read.
+    /// Gives the connection back, if all of the answer was read and nothing but it came.
     pub(in crate::io) fn finish(mut self) {
-        let closes = self.response.headers().get(header::CONNECTION);
-        let closes = closes.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"));
-        if self.whole && !closes && self.connection.driver.0.is_some() {
-            self.connection.since = Instant::now();
-            self.server.idle().push(self.connection);
+        if !self.whole || !self.head.lasts || !self.connection.rest().is_empty() {
+            return;
         }
+        let connection = &mut self.connection;
+        connection.bytes.clear();
+        connection.bytes.shrink_to(READ);
+        connection.taken = 0;
+        connection.since = Instant::now();
+        self.server.idle().push(self.connection);
     }
 }
 
-impl Driver {
-    /// What comes of a future that waits for the connection.
-    async fn drive<T>(&mut self, future: impl Future<Output = T>) -> T {
-        let mut future = pin!(future);
-        poll_fn(|context| {
-            if let Poll::Ready(done) = future.as_mut().poll(context) {
-                return Poll::Ready(done);
-            }
-            if let Some(connection) = &mut self.0
-                && connection.as_mut().poll(context).is_ready()
-            {
-                // Whoever waits for it hears of its end when it is dropped.
-                self.0 = None;
-            }
-            future.as_mut().poll(context)
-        })
-        .await
+/// Appends a header as it is written.
+fn push_line(lines: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
+    for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+        lines.extend_from_slice(part);
     }
-}
-
-/// An error with its causes.
-fn explain(error: &hyper::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        text = format!("{text}: {cause}");
-        next = cause.source();
-    }
-    text
 }

@@ -34,20 +34,15 @@ async fn send(
     } else {
         Method::POST
     };
-    to.send(
-        method,
-        path.to_owned(),
-        [own].into_iter(),
-        &Bytes::from_static(body.as_bytes()),
-    )
-    .await
+    let body = Bytes::from_static(body.as_bytes());
+    to.send(&method, path, &[own], &body).await
 }
 
 /// The whole of an answer, whose connection is given back.
 async fn whole(mut answer: StraightAnswer) -> Result<String, String> {
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await? {
-        body.extend_from_slice(&chunk);
+        body.extend_from_slice(chunk);
     }
     answer.finish();
     Ok(String::from_utf8(body).unwrap())
