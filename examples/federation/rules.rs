@@ -69,25 +69,33 @@ pub(crate) fn measure(
     println!("| | CPU per evaluation | evaluations | missed slots | memory | without rules |");
     println!("|---|--:|--:|--:|--:|--:|");
     let rules = file(count);
-    measure_node(program, place, endpoints, (&rules, count));
+    for pushdown in ["aggregate", "full"] {
+        measure_node(program, place, endpoints, pushdown, (&rules, count));
+    }
     measure_prometheus(place, of_each, (&rules, count));
     measure_vmalert(place, &endpoints[0], (&rules, count));
 }
 
-fn measure_node(program: &Path, place: &Path, endpoints: &[Server], rules: (&str, usize)) {
-    let idle = Node::start(program, place, endpoints, "aggregate", &[]);
+fn measure_node(
+    program: &Path,
+    place: &Path,
+    endpoints: &[Server],
+    pushdown: &str,
+    rules: (&str, usize),
+) {
+    let idle = Node::start(program, place, endpoints, pushdown, &[]);
     thread::sleep(Duration::from_secs(2));
     let without = idle.process.resident_bytes();
     drop(idle);
-    let directory = place.join("node-aggregate");
+    let directory = place.join(format!("node-{pushdown}"));
     fs::write(directory.join("rules.yml"), rules.0).unwrap();
     fs::write(directory.join("ruler.yml"), "rule_files: [rules.yml]\n").unwrap();
     let flags = ["--ruler.config-file=ruler.yml"];
-    let node = Node::start(program, place, endpoints, "aggregate", &flags);
+    let node = Node::start(program, place, endpoints, pushdown, &flags);
     let url = format!("{}/metrics", node.base.trim_end_matches("/prometheus"));
-    let name = "Watchfire, three endpoints";
+    let name = format!("Watchfire, three endpoints, pushdown: {pushdown}");
     run(
-        name,
+        &name,
         &node.process,
         &url,
         &OF_PROMETHEUS,
@@ -144,7 +152,8 @@ fn measure_vmalert(place: &Path, endpoint: &Server, rules: (&str, usize)) {
     );
 }
 
-/// Waits for the first round, and prints a line about those after it.
+/// Waits for the first two rounds, after which it is known which questions are light, and prints a line about those after
+/// them.
 fn run(
     name: &str,
     process: &Process,
@@ -153,9 +162,9 @@ fn run(
     (count, without): (usize, u64),
 ) {
     let evaluations = || sum(url, counters.evaluations);
-    let patience = Duration::from_secs(3 * INTERVAL);
-    let first = process::wait_for("the first round", patience, || {
-        evaluations().filter(|done| *done >= count as f64)
+    let patience = Duration::from_secs(4 * INTERVAL);
+    let first = process::wait_for("two rounds", patience, || {
+        evaluations().filter(|done| *done >= 2.0 * count as f64)
     });
     let (before, missed) = (
         cpu::used(process.id()),
