@@ -12,7 +12,7 @@ const RECORDS: &str = "groups: [{name: g, interval: 30s, eval_offset: 0s, rules:
 
 /// `x` is the minute.
 fn minute(evaluation: &Evaluation) -> Answer {
-    let minute = u32::try_from(evaluation.at / 60_000).unwrap();
+    let minute = u32::try_from(evaluation.at / 60_000).unwrap_or(0);
     of(&[(&[("job", "j")], f64::from(minute))])
 }
 
