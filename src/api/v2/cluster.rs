@@ -277,6 +277,7 @@ mod tests {
             lacks: [(ReplicaMap::Silences, 0), (ReplicaMap::Alerts, alerts)].into(),
             ahead,
         };
+        view.unanswered = Default::default();
         view.lags = [("n2".into(), lag(3, 2)), ("n0".into(), lag(700, 0))].into();
         let mesh = Arc::make_mut(view.mesh.as_mut().unwrap());
         mesh.peers.get_mut("n0").unwrap().left = true;

@@ -26,13 +26,6 @@ pub(super) fn problems(view: &View, mesh: &MeshStatus, store: &StoreStats) -> Ve
     if !view.has_majority {
         problems.push(without_quorum(view, mesh));
     }
-    if let Some(time) = view.unanswered.get(&mesh.name) {
-        problems.push(format!(
-            "the disk of this node has taken nothing for {} s: it leaves it to the other nodes to notify; check the disk \
-             under --storage.path",
-            time.as_secs()
-        ));
-    }
     problems.extend(of_disks(view, mesh, store));
     for (name, peer) in &mesh.peers {
         problems.extend(of_peer(view, mesh, name, peer));
@@ -69,7 +62,7 @@ pub(super) fn problems(view: &View, mesh: &MeshStatus, store: &StoreStats) -> Ve
 /// This node's own, and that of a majority.
 fn of_disks(view: &View, mesh: &MeshStatus, store: &StoreStats) -> Vec<String> {
     let mut problems = Vec::new();
-    problems.extend(store.problem());
+    problems.extend(store.problem().or_else(|| idle_disk(view, mesh)));
     let ails = |name: &NodeName| match *name == mesh.name {
         true => !store.troubles().is_empty(),
         false => view.peers.get(name).is_some_and(|facts| facts.disk_ails),
@@ -84,6 +77,16 @@ fn of_disks(view: &View, mesh: &MeshStatus, store: &StoreStats) -> Vec<String> {
         ));
     }
     problems
+}
+
+/// A disk of which nobody knows yet that it fails or hangs.
+fn idle_disk(view: &View, mesh: &MeshStatus) -> Option<String> {
+    let time = view.unanswered.get(&mesh.name)?;
+    Some(format!(
+        "the disk of this node has taken nothing for {} s: it leaves it to the other nodes to notify; check the disk \
+         under --storage.path",
+        time.as_secs()
+    ))
 }
 
 fn without_quorum(view: &View, mesh: &MeshStatus) -> String {
