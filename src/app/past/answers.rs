@@ -32,8 +32,8 @@ pub(super) struct Answers {
     ahead: Mutex<BTreeMap<Key, Ahead>>,
 }
 
-/// An expression, its interval, and its place in that.
-type Key = (String, i64, i64);
+/// An expression with the parameters of its requests, its interval, and its place in that.
+type Key = ((String, Arc<[(String, String)]>), i64, i64);
 
 /// What is known of an expression.
 #[derive(Debug, Default)]
@@ -62,7 +62,8 @@ impl Answers {
             return self.at_once(evaluation).await;
         }
         let (at, interval) = (evaluation.at, evaluation.within.max(1));
-        let key = (text, interval, at.rem_euclid(interval));
+        let asked = (text, Arc::clone(&evaluation.params));
+        let key = (asked, interval, at.rem_euclid(interval));
         if let Some(answered) = self.known(&key, at) {
             return Ok(answered);
         }
@@ -121,6 +122,7 @@ impl Answers {
             evaluation.options,
             WITHIN,
             own.into_iter().collect(),
+            &evaluation.params,
         );
         asked.await
     }

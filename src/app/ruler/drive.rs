@@ -161,14 +161,15 @@ impl Driver {
         }
     }
 
-    /// Begins evaluations, those about one time together.
+    /// Begins evaluations, those about one time and with the same parameters together.
     fn begin_all(&self, evaluations: Vec<Evaluation>) {
-        let mut together: BTreeMap<(i64, i64), Vec<Evaluation>> = BTreeMap::new();
+        let mut together: BTreeMap<_, Vec<Evaluation>> = BTreeMap::new();
         for evaluation in evaluations {
             match evaluation.own {
                 Some(_) => self.begin(vec![evaluation]),
                 None => {
-                    let key = (evaluation.at, evaluation.within);
+                    let params = Arc::clone(&evaluation.params);
+                    let key = (evaluation.at, evaluation.within, params);
                     together.entry(key).or_default().push(evaluation);
                 }
             }

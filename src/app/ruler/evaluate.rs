@@ -75,7 +75,7 @@ impl Work {
         let exprs = evaluations.iter().map(|one| Arc::clone(&one.expr));
         let exprs: Vec<_> = exprs.collect();
         let within = within(first);
-        let together = federation.together(&exprs, first.at, first.options, within);
+        let together = federation.together(&exprs, first.at, first.options, within, &first.params);
         let together = together.await;
         for alone in together.alone() {
             if let Some(evaluation) = evaluations.get(*alone) {
@@ -102,6 +102,7 @@ impl Work {
             evaluation.options,
             within(&evaluation),
             own.into_iter().collect(),
+            &evaluation.params,
         );
         self.answered(asked.await)
     }

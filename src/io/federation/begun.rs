@@ -11,6 +11,7 @@ use super::{
     explain::Explain,
     gather::Outcome,
     limits::Budget,
+    question::further,
     round::{Asking, Round},
 };
 use crate::{
@@ -34,6 +35,7 @@ pub(super) struct Begun {
     answers_until: Instant,
     deadline: Instant,
     locals: Vec<Arc<dyn Local>>,
+    further: Arc<str>,
 }
 
 impl Federation {
@@ -68,6 +70,7 @@ impl Federation {
             answers_until: now + timeout - (timeout / 10).min(EVALUATION),
             deadline,
             locals: Vec::new(),
+            further: Arc::default(),
         }
     }
 }
@@ -83,6 +86,14 @@ impl Begun {
         self
     }
 
+    /// The same with these parameters in each request.
+    pub(super) fn with(mut self, params: &[(String, String)]) -> Self {
+        if !params.is_empty() {
+            self.further = further(params);
+        }
+        self
+    }
+
     /// A way of asking a query.
     pub(super) fn round(&self) -> Round {
         Round {
@@ -93,6 +104,7 @@ impl Begun {
             deadline: self.deadline,
             explain: Explain::default(),
             locals: self.locals.clone(),
+            further: Arc::clone(&self.further),
         }
     }
 

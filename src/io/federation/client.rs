@@ -205,13 +205,14 @@ impl Federation {
         options: Options,
         timeout: Duration,
         locals: Vec<Arc<dyn Local>>,
+        params: &[(String, String)],
     ) -> Result<Reply, QueryError> {
         let began = Instant::now();
         let mut locals = locals;
         locals.extend(self.own_of(expr));
         let budget = self.limits.own_budget();
         let begun = self.begin(options, timeout, budget).await;
-        let begun = begun.beside(locals);
+        let begun = begun.beside(locals).with(params);
         let result = begun.ask(expr, steps).await;
         self.count(steps, began, &result);
         result

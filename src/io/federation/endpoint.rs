@@ -401,6 +401,7 @@ impl Endpoint {
             lookback: self.lookback(),
             selects: false,
             marks: false,
+            further: Arc::default(),
         };
         let answered = self.exchange(context, &ask, deadline).await;
         let answered = answered.map_err(|failure| Failure {

@@ -162,6 +162,7 @@ async fn look(endpoint: &Arc<Endpoint>, context: &Context, now: i64) -> Seen {
         lookback: endpoint.lookback(),
         selects: false,
         marks: false,
+        further: Arc::default(),
     };
     let deadline = Instant::now() + PATIENCE;
     match endpoint.ask(context, &ask, deadline).await {

@@ -44,6 +44,7 @@ impl Federation {
                     lookback: endpoint.lookback(),
                     selects: false,
                     marks: false,
+                    further: Arc::default(),
                 };
                 // What came of it is noted by the endpoint.
                 let _ = endpoint.ask(&context, &ask, deadline).await;

@@ -1,6 +1,6 @@
 //! What an endpoint is asked and what its answer must be.
 
-use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
+use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use super::decode::{Body, Found};
 use crate::{
@@ -43,6 +43,20 @@ pub(super) struct Ask {
     pub(super) selects: bool,
     /// Whether the marks of ended series must be among the samples of a window.
     pub(super) marks: bool,
+    /// Further parameters of the request, as [`further`] writes them.
+    pub(super) further: Arc<str>,
+}
+
+/// Parameters as they are put at the end of a form.
+pub(super) fn further(params: &[(String, String)]) -> Arc<str> {
+    let mut form = String::new();
+    for (name, value) in params {
+        form.push('&');
+        push_encoded(&mut form, name);
+        form.push('=');
+        push_encoded(&mut form, value);
+    }
+    form.into()
 }
 
 /// A request without its server.
@@ -234,6 +248,7 @@ impl Ask {
             }
             EndpointKind::Cortex | EndpointKind::Mimir => {}
         }
+        form.push_str(&self.further);
         if form.len() <= LONGEST_LINE {
             return Request {
                 method: "GET",
@@ -420,6 +435,7 @@ mod tests {
             lookback: 300_000,
             selects: true,
             marks: false,
+            further: Arc::default(),
         }
     }
 
@@ -455,6 +471,18 @@ mod tests {
             thanos
                 .path
                 .ends_with("&lookback_delta=300&dedup=true&partial_response=false")
+        );
+        let params = [("nocache", "1"), ("extra_label", "a=b c")];
+        let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let more = Ask {
+            further: further(&params),
+            ..ask(Times::At(0))
+        };
+        let more = more.request(EndpointKind::Mimir, left);
+        assert!(
+            more.path.ends_with("&nocache=1&extra_label=a%3Db+c"),
+            "{}",
+            more.path
         );
         let long = Ask {
             query: "a".repeat(2000),

@@ -38,6 +38,8 @@ pub(super) struct Round {
     pub(super) explain: Explain,
     /// What is here already: partitions after those of the endpoints.
     pub(super) locals: Vec<Arc<dyn Local>>,
+    /// See [`Ask::further`].
+    pub(super) further: Arc<str>,
 }
 
 /// The questions of a query, equal ones once.
@@ -45,6 +47,7 @@ struct Questions {
     /// How many partitions have endpoints; those after them are here.
     remote: usize,
     locals: Vec<Arc<dyn Local>>,
+    further: Arc<str>,
     options: Options,
     asks: Vec<Ask>,
     numbers: BTreeMap<Ask, usize>,
@@ -117,6 +120,7 @@ impl Round {
         let mut questions = Questions {
             remote: self.endpoints.partitions.len(),
             locals: self.locals.clone(),
+            further: Arc::clone(&self.further),
             options: self.options,
             asks: Vec::new(),
             numbers: BTreeMap::new(),
@@ -291,6 +295,7 @@ impl Questions {
                             lookback: question.lookback,
                             selects: fragment.selects,
                             marks: false,
+                            further: Arc::clone(&self.further),
                         };
                         self.ask(ask, Some(number))
                     })
@@ -318,6 +323,7 @@ impl Questions {
                 lookback: self.options.lookback,
                 selects: true,
                 marks: window.markers,
+                further: Arc::clone(&self.further),
             };
             self.ask(ask, None)
         };

@@ -68,10 +68,11 @@ impl Federation {
         at: i64,
         options: Options,
         timeout: Duration,
+        params: &[(String, String)],
     ) -> Together {
         let began = Instant::now();
         let begun = self.begin(options, timeout, self.limits.own_budget());
-        let begun = begun.await;
+        let begun = begun.await.with(params);
         let (mut queries, mut alone) = (Vec::new(), Vec::new());
         for (number, expr) in exprs.iter().enumerate() {
             let mut round = begun.round();

@@ -34,7 +34,7 @@ fn exprs(queries: &[&str]) -> Vec<Arc<Expr>> {
 /// Evaluates all of them; the values, and the numbers of those that were asked by themselves.
 async fn round(federation: &Federation, queries: &[&str]) -> (Vec<Vec<String>>, Vec<usize>) {
     let exprs = exprs(queries);
-    let together = federation.together(&exprs, NOW, OPTIONS, LONG).await;
+    let together = federation.together(&exprs, NOW, OPTIONS, LONG, &[]).await;
     let alone = together.alone().to_vec();
     let mut found = BTreeMap::new();
     together
@@ -42,7 +42,7 @@ async fn round(federation: &Federation, queries: &[&str]) -> (Vec<Vec<String>>, 
         .await;
     for number in &alone {
         let steps = Steps::instant(NOW);
-        let asked = federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new());
+        let asked = federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new(), &[]);
         assert!(found.insert(*number, asked.await).is_none());
     }
     let values = found.into_values().map(|reply| {
@@ -128,7 +128,7 @@ async fn who_does_not_answer_keeps_those_waiting_that_ask_it() {
     let asking = Arc::clone(&federation);
     let asked = tokio::spawn(async move {
         let exprs = exprs(&queries);
-        let together = asking.together(&exprs, NOW, OPTIONS, LONG).await;
+        let together = asking.together(&exprs, NOW, OPTIONS, LONG, &[]).await;
         assert_eq!(together.alone(), [0; 0]);
         let tell = |results: Vec<(usize, _)>| {
             tell.send(
@@ -169,11 +169,12 @@ async fn one_that_is_refused_does_not_take_others_with_it() {
     let exprs = exprs(&["sum(x)", "max(x)"]);
     for number in 0..4 {
         broken.store(number > 2, SeqCst);
-        let together = federation.together(&exprs, NOW, OPTIONS, LONG).await;
+        let together = federation.together(&exprs, NOW, OPTIONS, LONG, &[]).await;
         let mut found = BTreeMap::new();
         for number in together.alone() {
             let steps = Steps::instant(NOW);
-            let asked = federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new());
+            let asked =
+                federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new(), &[]);
             found.insert(*number, asked.await);
         }
         assert_eq!(together.alone().len(), if number > 1 { 0 } else { 2 });
