@@ -178,7 +178,11 @@ impl Store {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, ops::Range, time::Duration};
+    use std::{
+        fs,
+        ops::Range,
+        time::{Duration, Instant},
+    };
 
     use super::{
         super::engine::{Engine, Stuck},
@@ -422,7 +426,12 @@ mod tests {
         drop(held);
         while ails(&mut inbox) {}
         assert_eq!(stats.troubles(), []);
-        assert_eq!(stats.queued_bytes.load(Relaxed), 0);
+        // The writer counts after it has told.
+        let begun = Instant::now();
+        while stats.queued_bytes.load(Relaxed) != 0 {
+            assert!(begun.elapsed() < Duration::from_secs(20));
+            std::thread::yield_now();
+        }
         // What hung, and then what waited.
         assert_eq!(disk.written(), [put("a", "1"), put("a", "2")]);
         writer.close();

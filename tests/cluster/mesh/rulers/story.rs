@@ -164,7 +164,20 @@ pub(super) fn play(seed: u64, mistake: Option<Mistake>) -> Ending {
         world.load_rules(host, 0);
     }
     world.run_for(QUIET);
+    settle(&mut world);
     judge(&mut world, chance.index(nodes))
+}
+
+/// Waits until what changed last of alerts is known everywhere.
+fn settle(world: &mut World) {
+    for _ in 0..60 {
+        let ruling = world.ruling.as_ref();
+        let last = ruling.and_then(|ruling| ruling.kept.last());
+        if last.is_none_or(|(at, _)| *at + secs(2) < world.clock) {
+            return;
+        }
+        world.run_for(Duration::from_millis(500));
+    }
 }
 
 fn judge(world: &mut World, host: usize) -> Ending {
