@@ -35,7 +35,9 @@ fn taken<'a>(
 ) -> Option<(usize, &'a Partition, Vec<Series>)> {
     let (number, series) = answers.get_mut(at)?;
     let partition = world.partitions.get(*number)?;
-    let has_copies = partition.names.is_some() && !series.is_empty();
+    // Without a label of its own a copy cannot be told from what somebody else wrote under the same name.
+    let has_copies =
+        partition.names.is_some() && !partition.copied.is_empty() && !series.is_empty();
     has_copies.then(|| (*number, partition, std::mem::take(series)))
 }
 
@@ -59,8 +61,8 @@ fn take_from(others: &mut Vec<Series>, own: &mut [Series], of: &Partition, added
         }
         let mut same = places.get(&bare(&copy.labels)).into_iter().flatten();
         let is_of = |at: &&usize| {
-            own.get(**at)
-                .is_some_and(|it| holds(&copy.labels, &it.labels))
+            let own = own.get(**at).map(|it| &it.labels);
+            own.is_some_and(|own| holds(&copy.labels, own) && is_signed(&copy.labels, own, of))
         };
         let Some(at) = same.find(is_of) else {
             return true;
@@ -71,6 +73,12 @@ fn take_from(others: &mut Vec<Series>, own: &mut [Series], of: &Partition, added
         }
         false
     });
+}
+
+/// Whether it has all labels that a copy gets; they do not replace those that a series has.
+fn is_signed(copy: &LabelSet, own: &LabelSet, of: &Partition) -> bool {
+    let mut given = of.copied.iter();
+    given.all(|(name, value)| copy.get(name) == Some(value) || own.get(name).is_some())
 }
 
 /// Whether all of some labels are among others.
@@ -185,9 +193,12 @@ mod tests {
             ],
         };
         let of = |cluster: &str| series(&[("__name__", "r"), ("cluster", cluster)], &[20], 2.0);
-        let mut answers = vec![(0, vec![of("a")]), (1, vec![of("a"), of("b")])];
+        let came = [("__name__", "r"), ("cluster", "a"), ("region", "eu")];
+        let came = series(&came, &[20], 2.0);
+        let mut answers = vec![(0, vec![came, of("a")]), (1, vec![of("a"), of("b")])];
         take_in(&world, &mut answers);
-        assert!(answers[0].1.is_empty());
+        // What has no external label is of somebody else.
+        assert_eq!(answers[0].1.len(), 1);
         assert_eq!(answers[1].1.len(), 2);
     }
 }

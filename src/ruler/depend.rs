@@ -84,6 +84,20 @@ impl Read {
         })
     }
 
+    /// Whether it reads what is nowhere but at the node that evaluates: what this measures, alerts of rules.
+    pub(super) fn is_here(&self) -> bool {
+        let names = ["ALERTS", "ALERTS_FOR_STATE", "watchfire_partition_up"];
+        let named = |matcher: &Matcher| {
+            matcher.name() == "__name__" && names.iter().any(|name| matcher.matches_value(name))
+        };
+        let mut of_name = self
+            .matchers
+            .iter()
+            .filter(|one| one.name() == "__name__")
+            .peekable();
+        of_name.peek().is_none() || of_name.any(named) || self.is_of_node()
+    }
+
     /// Whether series of an output may be among those that it reads.
     #[must_use]
     pub fn may_read(&self, output: &Output) -> bool {

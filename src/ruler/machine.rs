@@ -156,7 +156,7 @@ impl Ruler {
 
     /// Has what rules read kept of what they write.
     pub(super) fn keep_read(&mut self) {
-        let external = self.set.settings.external_labels.clone();
+        let external = self.set.settings.copied.clone();
         self.overlay.keep(self.set.reach.clone(), external);
     }
 
@@ -402,6 +402,13 @@ impl Ruler {
         let id = EvaluationId(self.next);
         self.next += 1;
         let reads_own = rule.reads_own || matches!(running.stage, Stage::Template(_));
+        let interval = group.cadence.interval();
+        let wave = self.waves.get(running.component).and_then(Option::as_ref);
+        let within = match wave.is_some_and(|wave| wave.past) {
+            // What is due now waits for it.
+            true => interval / 8,
+            false => interval,
+        };
         let evaluation = Evaluation {
             id,
             expr,
@@ -409,7 +416,7 @@ impl Ruler {
             options: self.set.settings.options,
             own: reads_own.then(|| self.overlay.clone()),
             params: group.definition.params.clone().into(),
-            within: group.cadence.interval(),
+            within,
         };
         self.running.insert(id, running);
         self.effects.push_back(Effect::Evaluate(evaluation));

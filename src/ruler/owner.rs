@@ -307,7 +307,7 @@ impl Ruler {
         let slot = group.cadence.slot(now).saturating_sub(1);
         let version = Version { epoch, slot };
         let node = group.everywhere.then(|| Arc::clone(&me));
-        state.fresh = state.claim.is_none() && state.last_slot.is_none();
+        state.fresh = state.last_slot.is_none();
         state.before_the_clock_was_set_back(group.cadence.slot(now), now);
         let last = state.last_slot;
         let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);

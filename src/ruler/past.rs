@@ -11,16 +11,22 @@ use std::{
 
 use super::{
     apply::{Outcome, Spot},
-    depend::Component,
+    depend::{Component, Read},
     machine::Ruler,
     set::{Group, Rule},
     state::{GroupState, RuleState},
     wave::Wave,
 };
-use crate::config::OnPartial;
+use crate::{
+    config::OnPartial,
+    promql::ast::{BinaryOp, Expr, ExprKind},
+};
 
 /// The most slots of a group that are made up for at once.
 const MOST: i64 = 10;
+
+/// Functions that have a value where there are no data.
+const WITHOUT_DATA: [&str; 4] = ["absent", "absent_over_time", "vector", "scalar"];
 
 /// Slots to go through.
 #[derive(Debug)]
@@ -89,7 +95,7 @@ impl Ruler {
         Past {
             slots,
             at: now,
-            until: now.saturating_add(shortest / 2),
+            until: now.saturating_add(shortest / 4),
         }
     }
 
@@ -132,6 +138,10 @@ impl Ruler {
             let steps = of.cadence.slot(now).saturating_sub(slot) / interval;
             let looks = looked_at(rule, interval).any(|step| step == steps);
             return (state.last_slot.is_none() && looks).then_some(Part::Pend);
+        }
+        // What is here only, of alerts, of the node, of other rules, is gone with the past.
+        if rule.reads_own || rule.ties.reads.iter().any(Read::is_here) {
+            return None;
         }
         let last = state.last_slot?;
         if slot > last {
@@ -224,8 +234,33 @@ impl Ruler {
 }
 
 /// How many slots back the condition of an alert is looked at: over its `for`, of a long one at every so many slots only.
+///
+/// Not over all of it: an alert fires at the second slot at the earliest. And of what holds for want of data nothing is
+/// known before there were any.
 fn looked_at(rule: &Rule, interval: i64) -> impl Iterator<Item = i64> + use<> {
-    let hold = rule.terms.hold / interval;
+    let rests = !rule.reads_own && rests_on_data(&rule.definition.expr);
+    let hold = if rests { rule.terms.hold / interval } else { 0 };
     let stride = (hold.saturating_add(MOST - 1) / MOST).max(1);
-    (1..=hold / stride).map(move |step| step * stride)
+    (1..)
+        .map(move |step| step * stride)
+        .take_while(move |back| *back < hold)
+}
+
+/// Whether an expression has no elements unless its data has some.
+fn rests_on_data(expr: &Expr) -> bool {
+    let mut left = vec![expr];
+    while let Some(expr) = left.pop() {
+        if let ExprKind::Call(call) = &expr.kind
+            && WITHOUT_DATA.contains(&call.function.name)
+        {
+            return false;
+        }
+        if let ExprKind::Binary(binary) = &expr.kind
+            && matches!(binary.op, BinaryOp::Or | BinaryOp::Unless)
+        {
+            return false;
+        }
+        left.extend(expr.children());
+    }
+    true
 }

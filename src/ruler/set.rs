@@ -33,6 +33,8 @@ pub struct Settings {
     pub look_back: bool,
     /// Labels that alerts get if they have no such label.
     pub external_labels: LabelSet,
+    /// The labels by which what rules wrote is known where it comes back from a server; empty if nothing is written.
+    pub copied: LabelSet,
     /// The address that links in alerts begin with.
     pub external_url: Arc<str>,
     /// How expressions are evaluated.

@@ -294,6 +294,7 @@ fn rules(test: &RuleTest, setting: Setting<'_>, options: Options) -> RuleSet {
         hold_for: file.hold_for,
         resend_delay: Duration::from_mins(1),
         look_back: false,
+        copied: LabelSet::empty(),
         external_labels: LabelSet::from_pairs(&test.external_labels),
         external_url: test.external_url.as_str().into(),
         options,

@@ -148,6 +148,9 @@ struct LastSaid {
     alerts: HashMap<u64, (Timestamp, bool)>,
 }
 
+/// How long a receiver may take for the log's word to be of the alert as it was then: its time is that of the answer.
+const SENDING: Duration = Duration::from_secs(20);
+
 impl LastSaid {
     fn since(alerts: &[Alert], log: &Nflog, heartbeat: Option<&Heartbeat>) -> Self {
         // A node that stopped wrote all that it knew.
@@ -173,7 +176,9 @@ impl LastSaid {
         if self.alerts.is_empty() {
             return false;
         }
-        match self.alerts.get(&alert.labels.log_hash()) {
+        let told = self.alerts.get(&alert.labels.log_hash());
+        // What was posted while it was sent is not what was sent.
+        match told.filter(|(at, _)| alert.updated_at.plus(SENDING) < *at) {
             Some((at, true)) if alert.is_resolved_at(*at) => {
                 alert.starts_at = *at;
                 alert.ends_at = at.plus(resolve_timeout);

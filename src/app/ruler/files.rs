@@ -53,14 +53,19 @@ pub(in crate::app) fn settings_of(
     external_url: &str,
     options: Options,
 ) -> Settings {
+    let external = LabelSet::from_pairs(&config.external_labels);
     Settings {
+        copied: match config.remote_write.is_empty() {
+            true => LabelSet::empty(),
+            false => external.clone(),
+        },
         interval: config.evaluation_interval,
         query_offset: config.rule_query_offset,
         on_partial: config.on_partial,
         hold_for: config.hold_for,
         resend_delay: config.resend_delay,
         look_back: config.look_back,
-        external_labels: LabelSet::from_pairs(&config.external_labels),
+        external_labels: external,
         external_url: external_url.into(),
         options,
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, panic::AssertUnwindSafe};
 
 use futures_util::{FutureExt as _, future::join_all};
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
 use super::{
     context::Context,
@@ -16,6 +16,9 @@ use crate::federation::{joined, may_be_joined, parted};
 
 /// Questions in one request.
 const MOST: usize = 16;
+
+/// Time that must be left for questions to be asked one by one after they failed together.
+const TO_ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Bytes of the questions in one request.
 const LONGEST: usize = 8 * 1024;
@@ -115,7 +118,12 @@ async fn answer(
         Ok(values) if values.remarks.is_empty() => parted(values.series, asks.len()),
         Ok(_) => None,
         Err(failure) if matches!(failure.cause, Cause::Query | Cause::Histograms) => None,
+        // One of them may be what it hangs at or is too large, and must not take the others with it for ever.
+        Err(_) if Instant::now() + TO_ASK_AGAIN < deadline => None,
         Err(failure) => {
+            for attempt in &outcome.attempts {
+                attempt.endpoint.doubt(asks);
+            }
             outcome.result = Err(failure.clone());
             let failed = || Outcome {
                 result: Err(failure.clone()),

@@ -5,6 +5,7 @@
 
 use std::{
     io,
+    mem::MaybeUninit,
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -12,6 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpStream, lookup_host},
@@ -170,7 +172,7 @@ impl Straight {
         let mut idle = self.idle();
         let connection = idle.pop()?;
         if connection.since.elapsed() < IDLE_TIMEOUT {
-            return Some(connection);
+            return connection.is_quiet().then_some(connection);
         }
         // Those below were used before it.
         idle.clear();
@@ -253,6 +255,13 @@ impl Straight {
 const NOT_IN_TIME: &str = "tcp connect error: it did not answer in time";
 
 impl Connection {
+    /// Whether nothing came that nobody asked for, and it did not end: an answer that is late must not be taken for the next.
+    fn is_quiet(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let came = SockRef::from(&self.stream).peek(&mut byte);
+        came.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
     /// What came and was not taken yet.
     fn rest(&self) -> &[u8] {
         self.bytes.get(self.taken..).unwrap_or_default()

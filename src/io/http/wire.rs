@@ -142,6 +142,9 @@ impl Body {
 impl Chunked {
     fn next(&mut self, bytes: &[u8]) -> Result<Part, String> {
         match self {
+            Self::Size if bytes.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) => {
+                Err("its body has a chunk without a size".to_owned())
+            }
             Self::Size => match parse_chunk_size(bytes) {
                 Ok(Status::Complete((length, size))) => {
                     *self = match size {
@@ -310,6 +313,7 @@ mod tests {
             "transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
             "transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
             "transfer-encoding: chunked\r\n\r\nx\r\n",
+            "transfer-encoding: chunked\r\n\r\n1\r\na\r\n\r\n\r\n",
             "transfer-encoding: chunked\r\n\r\n1\r\nabc\r\n0\r\n\r\n",
             "transfer-encoding: chunked\r\n\r\nffffffffffffffffff\r\n",
             "content-length: 3\r\n\r\nab",

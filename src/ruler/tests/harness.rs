@@ -39,6 +39,7 @@ pub(super) fn settings() -> Settings {
         hold_for: Duration::from_secs(3600),
         resend_delay: Duration::from_secs(60),
         look_back: false,
+        copied: LabelSet::empty(),
         external_labels: LabelSet::empty(),
         external_url: "http://here:9093".into(),
         options: Options {

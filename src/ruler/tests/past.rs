@@ -174,16 +174,54 @@ fn an_alert_that_nobody_knows_is_pending_since_its_condition_holds() {
 }
 
 #[test]
-fn what_held_for_long_enough_fires_at_the_first_slot() {
+fn what_held_for_long_enough_fires_at_the_second_slot() {
     let mut harness = Harness::of(rules_that_look_back(HOLDS), 3590, &[]);
-    harness.run(3600, |evaluation| {
-        match evaluation.expr.to_string().as_str() {
-            "x" => of(&[(&[("job", "j")], 1.0)]),
-            _ => of(&[]),
-        }
-    });
-    assert_eq!(since(&harness, "A"), Some((Phase::Firing, 3300)));
+    let x = |evaluation: &Evaluation| match evaluation.expr.to_string().as_str() {
+        "x" => of(&[(&[("job", "j")], 1.0)]),
+        _ => of(&[]),
+    };
+    harness.run(3600, x);
+    assert_eq!(since(&harness, "A"), Some((Phase::Pending, 3360)));
+    harness.run(3660, x);
+    assert_eq!(since(&harness, "A"), Some((Phase::Firing, 3360)));
     assert_eq!(harness.told.len(), 1);
+}
+
+#[test]
+fn what_holds_for_want_of_data_has_no_past() {
+    for expr in ["absent(x)", "x unless y", "x or vector(0)", "ALERTS"] {
+        let rules = HOLDS.replace("expr: x,", &format!("expr: '{expr}',"));
+        let mut harness = Harness::of(rules_that_look_back(&rules), 3590, &[]);
+        harness.run(3600, |_| of(&[(&[("job", "j")], 1.0)]));
+        let pending = |name, at| {
+            assert_eq!(since(&harness, name), Some((Phase::Pending, at)), "{expr}");
+        };
+        pending("A", 3600);
+        pending("B", 2520);
+    }
+}
+
+#[test]
+fn what_reads_what_is_only_here_is_not_made_up_for() {
+    for expr in [
+        "sum(ALERTS)",
+        "up{watchfire=\"self\"}",
+        "sum(r)",
+        "watchfire_partition_up == 0",
+    ] {
+        let rules = format!(
+            "groups: [{{name: g, interval: 30s, eval_offset: 0s, rules: [{{record: r, expr: x}}, {{record: s, expr: '{expr}'}}]}}]"
+        );
+        let mut harness = Harness::new(&rules);
+        harness.run(30, minute);
+        harness.asked.clear();
+        jump(&mut harness, 120);
+        harness.run(120, minute);
+        let asked = harness.asked.iter().filter(|(_, asked)| asked != "x");
+        let asked: Vec<i64> = asked.map(|(at, _)| at / 1000).collect();
+        assert_eq!(asked, [120], "{expr}");
+        assert_eq!(times(&harness), [0, 30, 60, 90, 120]);
+    }
 }
 
 #[test]

@@ -109,6 +109,7 @@ pub(super) fn rules(groups: &[u64], note: &str) -> Arc<RuleSet> {
         hold_for: Duration::from_secs(3600),
         resend_delay: Duration::from_secs(60),
         look_back: false,
+        copied: LabelSet::empty(),
         external_labels: LabelSet::empty(),
         external_url: "http://watchfire:9093".into(),
         options: Options {
