@@ -192,3 +192,46 @@ async fn one_that_is_refused_does_not_take_others_with_it() {
         assert_eq!(sum.explain.again, None);
     }
 }
+
+#[tokio::test]
+async fn one_that_cannot_be_answered_does_not_take_others_with_it() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&broken);
+    let server = Server::start(Arc::new(move |asked| {
+        let query = asked.form.get("query");
+        let heavy = query.is_some_and(|query| query.contains("max"));
+        if heavy && flag.load(SeqCst) {
+            let body = br#"{"status":"error","errorType":"timeout","error":"too slow"}"#;
+            let status = "503 Service Unavailable";
+            return Reply::Raw(response(status, "application/json", body));
+        }
+        evaluate(asked, &data(1.0))
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
+    let queries = ["sum(x)", "max(x)"];
+    for _ in 0..3 {
+        round(&federation, &queries).await;
+    }
+    broken.store(true, SeqCst);
+    for _ in 0..3 {
+        let exprs = exprs(&queries);
+        let together = federation.together(&exprs, NOW, OPTIONS, LONG, &[]).await;
+        let mut found = BTreeMap::new();
+        for number in together.alone() {
+            let steps = Steps::instant(NOW);
+            let asked =
+                federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new(), &[]);
+            found.insert(*number, asked.await);
+        }
+        together
+            .ask(&federation, |results| found.extend(results))
+            .await;
+        let sum = found[&0].as_ref().unwrap();
+        let expect = expected("sum(x)", Steps::instant(NOW), &[("eu", 1.0)]);
+        assert_eq!(shown(&sum.answer.output.value), expect);
+        assert!(sum.warnings().is_empty(), "{:?}", sum.warnings());
+        let max = found[&1].as_ref().unwrap();
+        assert!(!max.warnings().is_empty(), "it is missing, and said to be");
+    }
+}

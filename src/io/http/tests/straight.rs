@@ -155,3 +155,38 @@ fn what_needs_more_does_not_go_straight() {
     assert!(!goes("http://far.example", &proxied));
     assert!(goes("http://near.example", &proxied));
 }
+
+#[tokio::test]
+async fn an_answer_that_nobody_asked_for_is_not_that_of_the_next_request() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (read, mut was_read) = mpsc::channel::<()>(1);
+    let (more, mut came_more) = mpsc::channel::<()>(1);
+    let serving = tokio::spawn(async move {
+        let answer = |body: &str| format!("HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{body}");
+        let mut kept = Vec::new();
+        for body in ["one", "two"] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(stream.read_u8().await.unwrap());
+            }
+            stream.write_all(answer(body).as_bytes()).await.unwrap();
+            if body == "one" {
+                was_read.recv().await.unwrap();
+                stream.write_all(answer("???").as_bytes()).await.unwrap();
+                more.send(()).await.unwrap();
+            }
+            kept.push(stream);
+        }
+        kept
+    });
+    let to = straight(&url, &HttpConfig::default()).unwrap();
+    let first = send(&to, "/", "").await.unwrap();
+    assert_eq!(whole(first).await, Ok("one".to_owned()));
+    read.send(()).await.unwrap();
+    came_more.recv().await.unwrap();
+    let second = send(&to, "/", "").await.unwrap();
+    assert_eq!(whole(second).await, Ok("two".to_owned()));
+    serving.await.unwrap();
+}
