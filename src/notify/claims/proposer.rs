@@ -199,7 +199,6 @@ impl Own {
     ) -> bool {
         quorum.is_majority(acks)
             || (self.may_go_alone(quorum, now)
-                && !acks.is_empty()
                 && quorum.visible_voters().all(|name| acks.contains(name)))
     }
 
