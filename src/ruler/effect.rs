@@ -141,6 +141,11 @@ pub enum Word {
         /// How many alerts.
         alerts: usize,
     },
+    /// The clock was set back, and groups that were evaluated at later times begin anew.
+    SetBack {
+        /// How many sets of groups that read each other.
+        components: usize,
+    },
     /// Groups that another node evaluated are evaluated here from now on.
     TookOver {
         /// How many.

@@ -12,6 +12,7 @@ use std::{
 use super::{
     apply::{Outcome, Spot},
     depend::{Component, Read},
+    effect::{Effect, Word},
     machine::Ruler,
     set::{Group, Rule},
     state::{GroupState, RuleState},
@@ -219,6 +220,7 @@ impl Ruler {
         self.overlay = Default::default();
         self.keep_read();
         let set = Arc::clone(&self.set);
+        let mut components = 0;
         for (number, component) in set.components.iter().enumerate() {
             let mut groups = component.groups.iter();
             let ahead = groups.any(|group| {
@@ -227,7 +229,12 @@ impl Ruler {
             });
             if ahead && self.owned(number).is_some() {
                 self.begin_again(number, now);
+                components += 1;
             }
+        }
+        if components > 0 {
+            let word = Word::SetBack { components };
+            self.effects.push_back(Effect::Say(word));
         }
         self.expect_all();
     }

@@ -41,13 +41,23 @@ impl Tenant {
             .map(|lived| now.wall.since(lived))
             .unwrap_or_default();
         let said = LastSaid::since(&saved.alerts, &self.nflog, saved.heartbeat.as_ref());
+        let mut corrected = 0_usize;
         for mut alert in saved.alerts {
+            let end = alert.ends_at;
             let was_told = said.correct(&mut alert, self.config.resolve_timeout);
+            corrected += usize::from(alert.ends_at != end);
             let alert = self.restore_alert(alert, lived, outage, now);
             if !was_told && !alert.is_resolved_at(now.wall) {
                 let outage = lived.unwrap_or(Timestamp::MAX);
                 self.unrefreshed.insert(alert.fingerprint, outage);
             }
+        }
+        if corrected > 0 {
+            tracing::warn!(
+                alerts = corrected,
+                "The last run ended before all alerts were on the disk: of these the notification log knows more, and is \
+                 believed until their sources post them again"
+            );
         }
         let schedules = saved
             .schedules

@@ -223,6 +223,11 @@ fn say(word: &Word) {
             slots,
             "evaluations were missed: the rules of the group take longer than its interval"
         ),
+        Word::SetBack { components } => tracing::warn!(
+            components,
+            "the clock of this host was set back: its rules go on from now, and servers may refuse what is written at times \
+             that they have; check the time synchronisation of the host"
+        ),
         Word::TookOver {
             groups,
             from,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::harness::{Answer, Harness, now, of, rules_that_look_back, samples_of};
 use crate::{
     promql::Point,
-    ruler::{Effect, Evaluation, Instance, Phase},
+    ruler::{Effect, Evaluation, Instance, Phase, Word},
 };
 
 const RECORDS: &str = "groups: [{name: g, interval: 30s, eval_offset: 0s, rules: [{record: r, expr: x}, {alert: A, expr: x > 5}]}]";
@@ -248,6 +248,7 @@ fn rules_go_on_at_once_when_the_clock_is_set_back() {
     let slots: Vec<i64> = harness.asked.iter().map(|(at, _)| at / 1000).collect();
     assert_eq!(slots, [3660, 3660, 3720, 3720]);
     assert_eq!(epoch(&harness), before.map(|epoch| epoch + 1));
+    assert!(harness.said.contains(&Word::SetBack { components: 1 }));
     assert_eq!(
         since(&harness, "A").map(|(phase, _)| phase),
         Some(Phase::Firing)
