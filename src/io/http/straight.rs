@@ -169,14 +169,18 @@ impl Straight {
 
     /// The connection that was used last, and none that the server may have closed meanwhile.
     fn take_idle(&self) -> Option<Connection> {
-        let mut idle = self.idle();
-        let connection = idle.pop()?;
-        if connection.since.elapsed() < IDLE_TIMEOUT {
-            return connection.is_quiet().then_some(connection);
-        }
-        // Those below were used before it.
-        idle.clear();
-        None
+        let connection = {
+            let mut idle = self.idle();
+            let connection = idle.pop()?;
+            if connection.since.elapsed() >= IDLE_TIMEOUT {
+                // Those below were used before it.
+                idle.clear();
+                return None;
+            }
+            connection
+        };
+        // It asks the system, which nobody else need wait for.
+        connection.is_quiet().then_some(connection)
     }
 
     async fn exchange(
