@@ -58,6 +58,18 @@ impl Network {
         self.between(&format!("{matches} -j DROP"))
     }
 
+    /// Does `what` (a match and a target, in the words of iptables) with all traffic between a node and the others.
+    pub(crate) fn around(&self, node: usize, what: &str) -> Result<()> {
+        let mut script = String::new();
+        for other in (0..self.nodes).filter(|other| *other != node) {
+            for (to, from) in [(node, other), (other, node)] {
+                let (inside, from) = (inside(to), address(from));
+                script.push_str(&format!("{inside} iptables -w -A INPUT -s {from} {what}\n"));
+            }
+        }
+        run(&script)
+    }
+
     /// Everything between nodes takes this long, one way.
     pub(crate) fn delay_between(&self, least: Duration, most: Duration) -> Result<()> {
         for node in 0..self.nodes {

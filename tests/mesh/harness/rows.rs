@@ -92,6 +92,9 @@ pub(crate) fn run_row(row: &Row, program: &Program, directory: &Path, patience: 
 
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Large packets, in the words of iptables, as a tunnel loses them that is too narrow and does not say so.
+const LARGE: &str = "-m length --length 1000:65535";
+
 /// All rows, in the order of the table.
 pub(crate) const ROWS: &[Row] = &[
     Row::new("healthy", "nothing happens", |lab| {
@@ -174,6 +177,29 @@ pub(crate) const ROWS: &[Row] = &[
         |lab| {
             lab.network
                 .drop_between("-m statistic --mode random --probability 0.3")?;
+            lab.wait(10 * SECOND);
+            lab.fire();
+            lab.watch();
+            Ok(())
+        },
+    ),
+    Row::new(
+        "large-lost-one",
+        "packets of 1,000 bytes and more to and from the owner lost",
+        |lab| {
+            let owner = lab.cluster.place(0);
+            lab.network.around(owner, &format!("{LARGE} -j DROP"))?;
+            lab.wait(10 * SECOND);
+            lab.fire();
+            lab.watch();
+            Ok(())
+        },
+    ),
+    Row::new(
+        "large-lost",
+        "packets of 1,000 bytes and more between all nodes lost",
+        |lab| {
+            lab.network.drop_between(LARGE)?;
             lab.wait(10 * SECOND);
             lab.fire();
             lab.watch();
@@ -263,6 +289,37 @@ pub(crate) const ROWS: &[Row] = &[
             lab.cluster.signal(node, "STOP")?;
             lab.wait(10 * SECOND);
             lab.cluster.signal(node, "CONT")?;
+            lab.answer_after(Duration::ZERO);
+            lab.watch();
+            Ok(())
+        },
+    ),
+    Row::new(
+        "paused-killed",
+        "owner paused just before the alerts, killed (-9) 2 s later",
+        |lab| {
+            lab.cluster.signal(0, "STOP")?;
+            lab.fire();
+            // What comes to it meanwhile is never read, so that its system resets its connections.
+            lab.wait(2 * SECOND);
+            lab.cluster.kill(0)?;
+            lab.watch();
+            Ok(())
+        },
+    ),
+    Row::new(
+        "refused-in-flight",
+        "a firewall refuses all to and from the owner for 10 s, its requests in flight",
+        |lab| {
+            lab.answer_after(5 * SECOND);
+            lab.fire();
+            let node = lab.in_flight()?;
+            lab.note_in_flight(node);
+            let place = lab.cluster.place(node);
+            let refuse = "-p tcp -j REJECT --reject-with tcp-reset";
+            lab.network.around(place, refuse)?;
+            lab.wait(10 * SECOND);
+            lab.network.heal()?;
             lab.answer_after(Duration::ZERO);
             lab.watch();
             Ok(())
