@@ -66,6 +66,9 @@ struct Options {
     /// Nodes of each cluster.
     #[arg(long, default_value_t = 320)]
     nodes: usize,
+    /// Series of each pod that no rule reads.
+    #[arg(long, default_value_t = 84)]
+    unread: usize,
     /// Seconds between evaluations.
     #[arg(long, default_value_t = 60)]
     interval: u64,
@@ -81,14 +84,15 @@ fn main() {
     let expressions = expressions(&files);
     let now = jiff::Timestamp::now().as_millisecond();
     let guess = Guess::of(&expressions);
-    let fleet = Fleet::new(guess.lines("eu", now), (options.pods, options.nodes));
-    let of_each = fleet.count();
+    let mut fleet = Fleet::new(guess.lines("eu", now), (options.pods, options.nodes));
+    let read = fleet.count() * options.clusters;
+    fleet.add_unread(options.unread, now);
     println!(
-        "{} clusters of {} pods and {} nodes; {of_each} series of each that the rules read, {} of all; {} rules",
+        "{} clusters of {} pods and {} nodes; {} series, of which the rules read {read}; {} rules",
         options.clusters,
         options.pods,
         options.nodes,
-        of_each * options.clusters,
+        fleet.count() * options.clusters,
         expressions.len()
     );
     let fleet = Arc::new(fleet);

@@ -32,6 +32,27 @@ impl Fleet {
         }
     }
 
+    /// Adds series of each pod that no rule reads, as most of a cluster's are: they are behind the endpoint, and stay there.
+    pub(crate) fn add_unread(&mut self, of_each_pod: usize, now: i64) {
+        for number in 0..of_each_pod {
+            let name = format!("unread_{number}");
+            let line = |thing: usize| {
+                let pairs = [
+                    ("__name__", name.clone()),
+                    ("namespace", format!("namespace-{thing}")),
+                    ("pod", format!("pod-{thing}")),
+                ];
+                let pairs = pairs.map(|(label, value)| (label.to_owned(), value));
+                Line {
+                    labels: LabelSet::from_pairs(pairs),
+                    samples: vec![(now, 1.0)],
+                }
+            };
+            self.templates
+                .insert(name.clone(), (0..4).map(line).collect());
+        }
+    }
+
     /// How many series there are.
     pub(crate) fn count(&self) -> usize {
         let lines = self.templates.values().flatten();
