@@ -41,6 +41,8 @@ mod expressions;
 #[path = "../peers/http.rs"]
 #[expect(dead_code, reason = "other tests ask for more")]
 mod http;
+#[path = "../peers/needed.rs"]
+mod needed;
 #[path = "../peers/node.rs"]
 #[expect(dead_code, reason = "other tests ask for more")]
 mod node;

@@ -20,7 +20,8 @@ use watchfire::{
 
 use crate::{
     http::{self, RUNTIME},
-    process::{self, Process, SOON, wait_for},
+    needed,
+    process::{Process, SOON, wait_for},
 };
 
 /// The address on which a process listens, as the kernel knows it.
@@ -151,7 +152,7 @@ fn samples_arrive_and_series_end(base: &str, directory: &Path) {
 
 #[test]
 fn prometheus_takes_samples_and_marks_of_ended_series() {
-    let Some(program) = process::installed_or_skip("prometheus") else {
+    let Some(program) = needed::installed_or_skip("prometheus") else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -161,7 +162,7 @@ fn prometheus_takes_samples_and_marks_of_ended_series() {
 
 #[test]
 fn victoria_metrics_takes_samples_and_marks_of_ended_series() {
-    let Some(program) = process::installed_or_skip("victoria-metrics") else {
+    let Some(program) = needed::installed_or_skip("victoria-metrics") else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();
@@ -172,7 +173,7 @@ fn victoria_metrics_takes_samples_and_marks_of_ended_series() {
 /// Two replicas wrote the same series: Prometheus refuses a batch with one other value for a time as a whole.
 #[test]
 fn a_sample_that_prometheus_has_otherwise_does_not_cost_the_batch() {
-    let Some(program) = process::installed_or_skip("prometheus") else {
+    let Some(program) = needed::installed_or_skip("prometheus") else {
         return;
     };
     let directory = tempfile::tempdir().unwrap();

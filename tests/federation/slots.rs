@@ -15,9 +15,9 @@ use watchfire::{io::Clock, labels::LabelSet};
 
 use crate::{
     data::Line,
-    http,
+    http, needed,
     node::{Node, Program, webhook_config},
-    process::{self, Process, SOON, wait_for},
+    process::{Process, SOON, wait_for},
     remote_write::{listening, receiver},
     servers::{self, Server},
 };
@@ -180,7 +180,7 @@ struct Both {
 impl Both {
     fn start(place: &Path) -> Option<Self> {
         let program = Program::Subject.path()?;
-        let receiver_program = process::installed_or_skip("prometheus")?;
+        let receiver_program = needed::installed_or_skip("prometheus")?;
         let directory = |name: &str| {
             let directory = place.join(name);
             fs::create_dir_all(&directory).unwrap();

@@ -6,9 +6,9 @@ use std::{
 };
 
 use crate::{
+    needed,
     node::{Node, Program, webhook_config},
     normal::Normalizer,
-    process,
 };
 
 const CONFIG: &str = "
@@ -146,7 +146,7 @@ fn start(program: &Path, amtool: &Path, directory: &Path, config: &str) -> (Node
 
 #[test]
 fn amtool_cannot_tell_the_servers_apart() {
-    let Some(amtool) = process::installed_or_skip("amtool") else {
+    let Some(amtool) = needed::installed_or_skip("amtool") else {
         return;
     };
     let Some(upstream) = Program::Upstream.path() else {
@@ -184,7 +184,7 @@ fn amtool_cannot_tell_the_servers_apart() {
 
 #[test]
 fn amtool_exports_imports_and_reads_the_configuration() {
-    let Some(amtool) = process::installed_or_skip("amtool") else {
+    let Some(amtool) = needed::installed_or_skip("amtool") else {
         return;
     };
     let Some(subject) = Program::Subject.path() else {

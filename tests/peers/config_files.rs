@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path, process::Command};
 
-use crate::node::{Program, subject_is_upstream};
+use crate::{
+    node::{Program, subject_is_upstream},
+    skipped::skipped,
+};
 
 const DIRECTORY: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
@@ -15,11 +18,11 @@ const TAKEN_SINCE: &[(&str, &str)] = &[("route_labels.yml", "routes have had lab
 #[test]
 fn upstream_configurations_get_upstream_verdicts() {
     if !Path::new(DIRECTORY).is_dir() {
-        eprintln!("skipped: ../shared/data is not here");
+        skipped("configurations of others: ../shared/data is not here");
         return;
     }
     if subject_is_upstream() {
-        eprintln!("skipped: Alertmanager itself has no such command");
+        skipped("`check config`: Alertmanager itself has no such command");
         return;
     }
     let subject = Program::Subject.path().unwrap();

@@ -16,6 +16,7 @@ use crate::{
     node::{Node, Program, in_seconds, subject_is_upstream},
     process::SOON,
     sink::Sink,
+    skipped::skipped,
 };
 
 /// What a node may have in memory after everything here; Alertmanager itself stays below it.
@@ -497,7 +498,9 @@ fn ten_thousand_idle_connections_are_borne() {
         .parse::<usize>()
         .unwrap_or(usize::MAX);
     if files < CONNECTIONS + 1000 {
-        eprintln!("skipped: only {files} open files are allowed (ulimit -n)");
+        skipped(&format!(
+            "many connections: only {files} open files are allowed (ulimit -n)"
+        ));
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -13,8 +13,10 @@ use serde_json::Value;
 
 use crate::{
     http::{self, Answer},
+    needed,
     node::{Node, Program, webhook_config},
     process::{self, Process, wait_for},
+    skipped::skipped,
 };
 
 /// An evaluation of a `.test` file.
@@ -103,7 +105,7 @@ fn formatted(base: &str, query: &str) -> Option<String> {
 
 #[test]
 fn queries_are_formatted_as_prometheus_formats_them() {
-    let Some(prometheus) = process::installed_or_skip("prometheus") else {
+    let Some(prometheus) = needed::installed_or_skip("prometheus") else {
         return;
     };
     let Some(subject) = Program::Subject.path() else {
@@ -111,7 +113,7 @@ fn queries_are_formatted_as_prometheus_formats_them() {
     };
     let expressions = expressions();
     if expressions.is_empty() {
-        eprintln!("skipped: ../shared/data is not here");
+        skipped("rules of others: ../shared/data is not here");
         return;
     }
     let directory = tempfile::tempdir().unwrap();

@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::{
     node::{Node, Program, in_seconds, subject_is_upstream},
     process::{Process, SOON, installed, wait_for},
+    skipped::skipped,
 };
 
 const MASTER: &str = "/usr/lib/postfix/sbin/master";
@@ -41,11 +42,11 @@ fn free_port() -> u16 {
 impl Postfix {
     fn start(directory: &Path) -> Option<Self> {
         if installed("postfix").is_none() && !Path::new(MASTER).exists() {
-            eprintln!("skipped: postfix is not installed");
+            skipped("postfix is not installed");
             return None;
         }
         if run("id -u").as_deref() != Some("0") {
-            eprintln!("skipped: only root can start postfix");
+            skipped("only root can start postfix");
             return None;
         }
         let directory = directory.join("postfix");

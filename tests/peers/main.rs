@@ -4,7 +4,10 @@
 //! test, so that the harness itself is proved against `prometheus-alertmanager`. A program that is not installed
 //! skips its test with a message; `./test` installs them all.
 #![expect(clippy::unwrap_used, reason = "test code: a failed step ends the test")]
-#![expect(clippy::print_stderr, reason = "a skipped test says so")]
+#![expect(
+    clippy::print_stderr,
+    reason = "a test that fails shows the logs of its processes"
+)]
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
@@ -13,11 +16,15 @@
 
 mod differences;
 mod http;
+mod needed;
 mod node;
 mod normal;
 mod process;
 mod script;
 mod sink;
+
+#[path = "../skipped/mod.rs"]
+mod skipped;
 
 mod amtool;
 mod config_files;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{
     http::{self, Answer},
+    needed,
     process::{self, Process},
 };
 
@@ -31,7 +32,7 @@ impl Program {
                     .unwrap_or_else(|_| env!("CARGO_BIN_EXE_watchfire").to_owned())
                     .into(),
             ),
-            Self::Upstream => process::installed_or_skip("prometheus-alertmanager"),
+            Self::Upstream => needed::installed_or_skip("prometheus-alertmanager"),
         }
     }
 }

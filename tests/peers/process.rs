@@ -41,15 +41,6 @@ pub(crate) fn installed(program: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
-/// Finds a program or says that its test is skipped.
-pub(crate) fn installed_or_skip(program: &str) -> Option<PathBuf> {
-    let found = installed(program);
-    if found.is_none() {
-        eprintln!("skipped: {program} is not installed");
-    }
-    found
-}
-
 /// A running child process and the file that holds what it prints.
 pub(crate) struct Process {
     child: Child,

@@ -3,8 +3,9 @@
 use std::{fs, path::Path, process::Command, time::Duration};
 
 use crate::{
+    needed,
     node::{Node, Program, webhook_config},
-    process::{self, Process},
+    process::Process,
     sink::Sink,
 };
 
@@ -39,7 +40,7 @@ fn start_prometheus(program: &Path, directory: &Path, target: &str, alertmanager
 
 #[test]
 fn a_rule_of_prometheus_pages_and_resolves() {
-    let Some(prometheus) = process::installed_or_skip("prometheus") else {
+    let Some(prometheus) = needed::installed_or_skip("prometheus") else {
         return;
     };
     let Some(subject) = Program::Subject.path() else {

@@ -15,8 +15,9 @@ use rand_chacha::{
 };
 
 use crate::{
+    needed::installed_or_skip,
     node::{Program, subject_is_upstream},
-    process::installed_or_skip,
+    skipped::skipped,
 };
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data/promtool");
@@ -88,7 +89,7 @@ fn tested(program: &Path, file: &Path, options: &[&str]) -> Verdict {
 
 fn subject() -> Option<PathBuf> {
     if subject_is_upstream() {
-        eprintln!("skipped: Alertmanager itself has no such command");
+        skipped("`test rules`: Alertmanager itself has no such command");
         return None;
     }
     Program::Subject.path()
@@ -100,7 +101,7 @@ fn prometheus_own_files_get_its_verdicts() {
         return;
     };
     if !Path::new(SHARED).is_dir() {
-        eprintln!("skipped: ../shared/data/promtool is not here");
+        skipped("files of promtool: ../shared/data/promtool is not here");
         return;
     }
     let directory = tempfile::tempdir().unwrap();

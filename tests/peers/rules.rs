@@ -9,8 +9,9 @@ use std::{
 };
 
 use crate::{
+    needed::installed_or_skip,
     node::{Program, subject_is_upstream},
-    process::installed_or_skip,
+    skipped::skipped,
 };
 
 const SHARED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/data");
@@ -159,7 +160,7 @@ fn difference(theirs: &Verdict, ours: &Verdict) -> Option<String> {
 
 fn programs() -> Option<(PathBuf, PathBuf)> {
     if subject_is_upstream() {
-        eprintln!("skipped: Alertmanager itself has no such command");
+        skipped("`check rules`: Alertmanager itself has no such command");
         return None;
     }
     Some((installed_or_skip("promtool")?, Program::Subject.path()?))
@@ -203,7 +204,7 @@ fn real_files_get_promtools_verdicts_and_exit_codes() {
         return;
     };
     if !Path::new(SHARED).is_dir() {
-        eprintln!("skipped: ../shared/data is not here");
+        skipped("rules of others: ../shared/data is not here");
         return;
     }
     let own = [
@@ -243,7 +244,7 @@ fn real_files_get_promtools_verdicts_and_exit_codes() {
 #[test]
 fn a_file_of_the_ruler_is_checked_with_all_that_it_names() {
     if subject_is_upstream() {
-        eprintln!("skipped: Alertmanager itself has no such command");
+        skipped("`check rules`: Alertmanager itself has no such command");
         return;
     }
     let subject = Program::Subject.path().unwrap();

@@ -10,6 +10,8 @@ mod corpus;
 mod generate;
 mod oracle;
 mod rules;
+#[path = "../skipped/mod.rs"]
+mod skipped;
 
 use generate::Generator;
 use oracle::{Mode, Oracle, Rendered};
@@ -20,7 +22,7 @@ const SEEDS: u64 = 300;
 #[test]
 fn random_templates_render_as_in_go() {
     let Some(oracle) = Oracle::installed() else {
-        eprintln!("skipped: amtool is not installed");
+        skipped::skipped("amtool is not installed");
         return;
     };
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse().unwrap());
@@ -46,7 +48,7 @@ fn random_templates_render_as_in_go() {
 #[test]
 fn templates_that_people_write_render_as_in_go() {
     let Some(oracle) = Oracle::installed() else {
-        eprintln!("skipped: amtool is not installed");
+        skipped::skipped("amtool is not installed");
         return;
     };
     let wrong: Vec<String> = corpus::TEMPLATES
@@ -63,7 +65,7 @@ fn templates_that_people_write_render_as_in_go() {
 #[test]
 fn the_oracle_can_tell_a_difference() {
     let Some(oracle) = Oracle::installed() else {
-        eprintln!("skipped: amtool is not installed");
+        skipped::skipped("amtool is not installed");
         return;
     };
     let theirs = oracle.theirs(Mode::Text, "{{ .Status }}");

@@ -218,7 +218,7 @@ tests:
 fn rules_templates_expand_as_in_prometheus() {
     let promtool = Path::new("/usr/bin/promtool");
     if !promtool.exists() {
-        eprintln!("skipped: promtool is not installed");
+        crate::skipped::skipped("promtool is not installed");
         return;
     }
     let texts = texts();
