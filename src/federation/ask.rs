@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{Dialect, Partition, dialect, prune};
+use super::{Dialect, Partition, dialect, guard, prune};
 use crate::promql::{
     Function, FunctionId, Variadic,
     ast::{
@@ -26,13 +26,51 @@ static DEFAULT_ROLLUP: Function = Function {
 pub(super) fn is_asked_alike(one: &Partition, other: &Partition) -> bool {
     let names = one.labels.iter().map(|(name, _)| name);
     let same = names.eq(other.labels.iter().map(|(name, _)| name));
-    one.dialect == other.dialect && one.mode == other.mode && same
+    // One that is asked for its labels is asked for their values.
+    let plain = one.others.is_empty() && other.others.is_empty();
+    one.dialect == other.dialect
+        && one.mode == other.mode
+        && one.rates == other.rates
+        && same
+        && plain
+}
+
+/// Whether a replica may have series for each selector of an expression, as those that are asked first may.
+pub(super) fn may_have(partition: &Partition, expr: &Expr) -> bool {
+    let mut left = vec![expr];
+    while let Some(expr) = left.pop() {
+        let selector = match &expr.kind {
+            ExprKind::Vector(selector) => Some(selector),
+            ExprKind::Matrix(matrix) => Some(&matrix.selector),
+            _ => None,
+        };
+        if selector.is_some_and(|selector| !prune::may_match(partition, &selector.matchers)) {
+            return false;
+        }
+        left.extend(expr.children());
+    }
+    true
 }
 
 /// An expression that [may be asked](dialect::Habits::may_ask) as it is asked of a partition whose instant selectors are to
 /// look back so many milliseconds.
 pub(super) fn asked(partition: &Partition, lookback: i64, expr: &Expr) -> Expr {
-    let child = |child: &Expr| Ok::<_, Infallible>(asked(partition, lookback, child));
+    // Its window is as it is said, whatever that includes.
+    let as_said = |child: &Expr| match (&expr.kind, &child.kind) {
+        (ExprKind::Call(call), ExprKind::Matrix(matrix))
+            if guard::guarded(partition, call).is_some() =>
+        {
+            Some(matrix.range.clone())
+        }
+        _ => None,
+    };
+    let child = |child: &Expr| {
+        let mut asked = asked(partition, lookback, child);
+        if let (Some(range), ExprKind::Matrix(matrix)) = (as_said(child), &mut asked.kind) {
+            matrix.range = range;
+        }
+        Ok::<_, Infallible>(asked)
+    };
     let Ok(mut expr) = with_room(|| expr.with_children(child));
     let shorten = |range: &mut Duration| {
         if let Some(window) = dialect::shortened(partition.dialect, range) {

@@ -105,7 +105,7 @@ mod tests {
     use std::{collections::BTreeSet, sync::Arc};
 
     use super::*;
-    use crate::federation::{Dialect, PartitionMode, Pushdown};
+    use crate::federation::{Dialect, Extent, PartitionMode, Pushdown, Rates};
 
     fn partition(labels: &[(&str, &str)], names: Option<&str>) -> Partition {
         Partition {
@@ -113,6 +113,9 @@ mod tests {
             mode: PartitionMode::Attach,
             dialect: Dialect::Prometheus3,
             pushdown: Pushdown::Selector,
+            others: Vec::new(),
+            extent: Extent::First,
+            rates: Rates::Never,
             optional: false,
             overlap: false,
             names: names.map(|name| Arc::new(BTreeSet::from([name.to_owned()]))),

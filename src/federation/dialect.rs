@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{Dialect, Partition, Pushdown, prune::is_classic};
+use super::{Dialect, Extent, Partition, Pushdown, guard, prune::is_classic};
 use crate::promql::{
     FunctionId,
     ast::{
@@ -32,10 +32,19 @@ impl Habits {
     /// Whether a partition's answer to an expression is what the engine would make of its data. With `overlap`, other
     /// partitions may hold the same series.
     pub(super) fn may_ask(self, partition: &Partition, overlap: bool, expr: &Expr) -> bool {
+        let may = |partition: &Partition| self.may_ask_first(partition, overlap, expr);
+        let common = partition.extent == Extent::Common;
+        may(partition) && (!common || partition.of_others().all(|other| may(&other)))
+    }
+
+    /// The same for the replica that is asked first.
+    pub(super) fn may_ask_first(self, partition: &Partition, overlap: bool, expr: &Expr) -> bool {
+        let selectors =
+            partition.extent == Extent::Selectors || partition.pushdown == Pushdown::Selector;
         let asker = Asker {
             habits: self,
             partition,
-            whole: !overlap && partition.pushdown != Pushdown::Selector,
+            whole: !overlap && !selectors,
             exact: partition.pushdown != Pushdown::Full,
         };
         asker.may(expr)
@@ -81,7 +90,10 @@ impl Asker<'_> {
             ExprKind::Matrix(matrix) => {
                 matrix.selector.extended == Extended::No && self.window(&matrix.range)
             }
-            ExprKind::Subquery(subquery) => self.window(&subquery.range),
+            // Guards are about the steps of the query, not about those of a subquery.
+            ExprKind::Subquery(subquery) => {
+                self.window(&subquery.range) && !guard::has_guarded(self.partition, &subquery.expr)
+            }
             ExprKind::Binary(binary) => plain(binary),
             ExprKind::Call(call) => self.call(call),
         }
@@ -122,7 +134,7 @@ impl Asker<'_> {
             Info | Sort | SortDesc | SortByLabel | SortByLabelDesc => false,
             // Younger than 3.0, or with another meaning since.
             FirstOverTime | HistogramFraction => false,
-            Rate | Increase | Delta => !old,
+            Rate | Increase | Delta => !old || guard::guarded(self.partition, call).is_some(),
             // Its remarks tell names, which are there still if they are dropped late.
             HistogramQuantile if self.habits.options.delayed_name_removal => false,
             HistogramAvg | HistogramCount | HistogramQuantile | HistogramStddev

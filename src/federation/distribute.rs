@@ -3,8 +3,9 @@
 use std::convert::Infallible;
 
 use super::{
-    Fragment, Partition, Question, World, ask,
+    Dialect, Fragment, Partition, Question, Version, World, ask,
     dialect::{self, Habits},
+    guard,
     reach::Reach,
     scope::{self, Scope, Scopes},
 };
@@ -59,24 +60,53 @@ impl Distributor<'_> {
             // Nobody would say what is wrong with it.
             return matches!(expr.kind, ExprKind::Vector(_));
         }
-        let partitions = || {
-            reach
-                .partitions
-                .iter()
-                .filter_map(|at| self.world.partitions.get(*at))
+        let overlap = self.overlap(reach);
+        self.partitions(reach)
+            .all(|partition| self.habits.may_ask(partition, overlap, expr))
+    }
+
+    fn partitions(&self, reach: &Reach) -> impl Iterator<Item = &Partition> {
+        let places = reach.partitions.iter();
+        places.filter_map(|at| self.world.partitions.get(*at))
+    }
+
+    /// Whether partitions may hold the same series.
+    fn overlap(&self, reach: &Reach) -> bool {
+        let mut partitions = self.partitions(reach);
+        !reach.is_single() && partitions.any(|partition| partition.overlap)
+    }
+
+    /// How far instant selectors of a dialect look back.
+    fn lookback(&self, dialect: Dialect) -> i64 {
+        dialect::lookback(dialect, self.habits.options.lookback)
+    }
+
+    /// What replicas of a partition that are spoken to otherwise than the first are asked, if they may be.
+    fn versions(&self, partition: &Partition, overlap: bool, expr: &Expr) -> Vec<Version> {
+        let may = |one: &Partition| {
+            ask::may_have(one, expr) && self.habits.may_ask_first(one, overlap, expr)
         };
-        let overlap = !reach.is_single() && partitions().any(|partition| partition.overlap);
-        partitions().all(|partition| self.habits.may_ask(partition, overlap, expr))
+        let others = partition.of_others().filter(may);
+        let version = |one: Partition| {
+            let lookback = self.lookback(one.dialect);
+            Version {
+                speech: one.speech(),
+                query: ask::asked(&one, lookback, expr).to_string(),
+                lookback,
+            }
+        };
+        others.map(version).collect()
     }
 
     /// Asks each partition for an expression, whose elements carry some of the partitions' labels.
     fn fragment(&mut self, expr: &Expr, reach: &Reach, carried: &[String], sum: Sum) -> Expr {
         // Most partitions differ in the values of their labels only, of which nothing is asked.
         let mut last: Option<(&Partition, String)> = None;
+        let overlap = self.overlap(reach);
         let questions = reach.partitions.iter().filter_map(|at| {
             let partition = self.world.partitions.get(*at)?;
             let carries = |name: &str| carried.iter().any(|carried| carried == name);
-            let lookback = dialect::lookback(partition.dialect, self.habits.options.lookback);
+            let lookback = self.lookback(partition.dialect);
             let query = match &last {
                 Some((before, query)) if ask::is_asked_alike(before, partition) => query.clone(),
                 Some(_) | None => ask::asked(partition, lookback, expr).to_string(),
@@ -86,7 +116,12 @@ impl Distributor<'_> {
                 partition: *at,
                 query,
                 lookback,
-                attach: partition.attached().filter_pairs(|name, _| carries(name)),
+                attach: partition
+                    .ever_attached()
+                    .filter_pairs(|name, _| carries(name)),
+                speech: partition.speech(),
+                others: self.versions(partition, overlap, expr),
+                guards: guard::guards(partition, expr),
             })
         });
         let fragment = Fragment {

@@ -1,7 +1,7 @@
 //! A query under way: what is to be fetched for it, and what comes of what was fetched.
 
 use super::{
-    Answer, Dialect, Fetched, Fragment, Missing, Overlap, Plan, World,
+    Answer, Dialect, Fetched, Fragment, Missing, Overlap, Partition, Plan, Speech, Version, World,
     answer::Certainty,
     dialect, merge,
     notes::{self, Note},
@@ -43,6 +43,10 @@ pub struct Window {
     pub markers: bool,
     /// The labels that are attached to the answer.
     pub attach: LabelSet,
+    /// For whom this is: how the replica that is asked first is spoken to.
+    pub speech: Speech,
+    /// The same for replicas that are spoken to otherwise.
+    pub others: Vec<Version>,
 }
 
 /// Why there is no answer.
@@ -86,8 +90,9 @@ impl Inquiry {
             .map(|(number, _)| number);
         let prepared = prepare_with(&plan.local, steps, options, fixed.collect())?;
         let windows = prepared.selections().iter().enumerate();
-        let windows =
-            windows.map(|(at, selection)| windows_of(world, selection, prepared.sees_marks(at)));
+        let windows = windows.map(|(at, selection)| {
+            windows_of(world, selection, prepared.sees_marks(at), options.lookback)
+        });
         Ok(Self {
             windows: windows.collect(),
             plan,
@@ -257,7 +262,11 @@ impl Gathered<'_> {
 
     fn speaks_metrics_ql(&self, partition: usize) -> bool {
         let partition = self.world.partitions.get(partition);
-        partition.is_some_and(|partition| partition.dialect == Dialect::VictoriaMetrics)
+        partition.is_some_and(|partition| {
+            let others = partition.others.iter().map(|other| other.dialect);
+            let mut all = others.chain([partition.dialect]);
+            all.any(|dialect| dialect == Dialect::VictoriaMetrics)
+        })
     }
 
     fn lacks<T>(&mut self, partition: usize, reason: String) -> Option<T> {
@@ -291,24 +300,37 @@ fn all_finite(series: &[Series]) -> bool {
     series.iter().all(finite)
 }
 
-fn windows_of(world: &World, selection: &Selection, markers: bool) -> Vec<Window> {
+fn windows_of(world: &World, selection: &Selection, markers: bool, lookback: i64) -> Vec<Window> {
     let partitions = prune::partitions(world, &selection.matchers);
     let window = |at: usize| {
         let partition = world.partitions.get(at)?;
-        let matchers = prune::matchers(partition, &selection.matchers);
-        let range = Duration::Fixed(selection.to.saturating_sub(selection.from));
-        let range = dialect::shortened(partition.dialect, &range).unwrap_or(range);
+        let others = partition.of_others();
+        let others = others.filter(|one| prune::may_match(one, &selection.matchers));
+        let version = |one: Partition| Version {
+            speech: one.speech(),
+            query: window_query(&one, selection),
+            lookback,
+        };
         Some(Window {
             partition: at,
-            query: range_selector(matchers.clone(), range),
-            matchers,
+            query: window_query(partition, selection),
+            matchers: prune::matchers(partition, &selection.matchers),
             from: selection.from,
             to: selection.to,
             markers,
-            attach: partition.attached(),
+            attach: partition.ever_attached(),
+            speech: partition.speech(),
+            others: others.map(version).collect(),
         })
     };
     partitions.into_iter().filter_map(window).collect()
+}
+
+/// A range selector as the replica that is asked first is asked for it.
+fn window_query(partition: &Partition, selection: &Selection) -> String {
+    let range = Duration::Fixed(selection.to.saturating_sub(selection.from));
+    let range = dialect::shortened(partition.dialect, &range).unwrap_or(range);
+    range_selector(prune::matchers(partition, &selection.matchers), range)
 }
 
 fn range_selector(matchers: Vec<Matcher>, range: Duration) -> String {

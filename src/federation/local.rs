@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
-use super::{Claim, Dialect, Fetched, Partition, PartitionMode, Pushdown};
+use super::{Claim, Dialect, Extent, Fetched, Partition, PartitionMode, Pushdown, Rates};
 use crate::{
     labels::{LabelSet, Matcher},
     promql::{
@@ -48,6 +48,9 @@ pub fn partition(local: &dyn Local) -> Partition {
         mode: PartitionMode::Attach,
         dialect: Dialect::Prometheus3,
         pushdown: Pushdown::Selector,
+        others: Vec::new(),
+        extent: Extent::First,
+        rates: Rates::Never,
         optional: false,
         overlap: false,
         names: local.names(),

@@ -16,6 +16,7 @@ mod dialect;
 mod distribute;
 mod fill;
 mod grows;
+mod guard;
 mod inquiry;
 pub mod local;
 mod merge;
@@ -38,11 +39,12 @@ pub use batch::{joined, may_be_joined, parted};
 pub use dialect::as_here;
 pub use fill::{fill_gaps, has_gaps};
 pub use grows::keeps_elements;
+pub use guard::{Guard, Rates};
 pub use inquiry::{Inquiry, Refusal, Window};
 pub use local::Local;
 pub use merge::Overlap;
 pub use own::{OwnMetrics, PartitionsUp};
-pub use plan::{Fragment, Plan, Question, plan};
+pub use plan::{Fragment, Plan, Question, Version, plan};
 pub use range::{
     Block, CacheCounts, Gap, Horizon, Part, Planned, RangeCache, RangeQuery, assemble, cut,
 };
@@ -50,4 +52,4 @@ pub use range::{
 pub use read::decoders;
 pub use read::{Malformed, ReadFormat, Reading, read_chunks, read_request, read_samples};
 pub use recent::Recent;
-pub use world::{Claim, Dialect, Partition, PartitionMode, Pushdown, World};
+pub use world::{Claim, Dialect, Extent, Partition, PartitionMode, Pushdown, Speech, World};

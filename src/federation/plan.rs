@@ -1,7 +1,7 @@
 //! What a query asks of each partition, and what is computed of the answers.
 
 use super::{
-    World,
+    Guard, Speech, World,
     dialect::Habits,
     distribute::Distributor,
     scope::{Scope, Scopes},
@@ -58,6 +58,23 @@ pub struct Question {
     pub lookback: i64,
     /// The labels that are attached to the answer.
     pub attach: LabelSet,
+    /// For whom this is: how the replica that is asked first is spoken to.
+    pub speech: Speech,
+    /// The same for replicas that are spoken to otherwise, where they may be asked for it.
+    pub others: Vec<Version>,
+    /// What the same replica is asked as well: if any of it fires, the answer is of no use.
+    pub guards: Vec<Guard>,
+}
+
+/// A question as it is asked of a replica that is spoken to otherwise.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// How that one is spoken to.
+    pub speech: Speech,
+    /// The question.
+    pub query: String,
+    /// How far its instant selectors are to look back, in milliseconds.
+    pub lookback: i64,
 }
 
 /// Plans a query.

@@ -18,7 +18,8 @@ pub(super) fn partitions(world: &World, matchers: &[Matcher]) -> Vec<usize> {
         .collect()
 }
 
-fn may_match(partition: &Partition, matchers: &[Matcher]) -> bool {
+/// Whether the replica that is asked first may hold series that match.
+pub(super) fn may_match(partition: &Partition, matchers: &[Matcher]) -> bool {
     let named = |name: &String| {
         let mut of_name = matchers.iter().filter(|one| one.name() == "__name__");
         of_name.all(|matcher| matcher.matches_value(name))
@@ -64,6 +65,12 @@ pub(super) fn matchers(partition: &Partition, matchers: &[Matcher]) -> Vec<Match
         attached.get(matcher.name()).is_none() && !lacks(partition.dialect, matcher.name())
     };
     let mut kept: Vec<Matcher> = matchers.iter().filter(asked).cloned().collect();
+    if partition.is_pinned() {
+        let labels = partition.labels.iter();
+        let own = labels.filter_map(|(name, value)| Matcher::new(MatchOp::Equal, name, value).ok());
+        kept.retain(|matcher| partition.labels.get(matcher.name()).is_none());
+        kept.extend(own);
+    }
     if kept.iter().all(|matcher| matcher.matches_value("")) {
         // Endpoints refuse selectors that match series without labels.
         kept.extend(Matcher::new(MatchOp::NotEqual, "__name__", ""));

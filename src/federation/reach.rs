@@ -85,7 +85,7 @@ impl Reach {
     fn attached(&self, world: &World, is: impl Fn(&str) -> bool) -> bool {
         let partitions = self.partitions.iter();
         let mut partitions = partitions.filter_map(|at| world.partitions.get(*at));
-        partitions.any(|partition| partition.attached().iter().any(|(name, _)| is(name)))
+        partitions.any(|partition| partition.ever_attached().iter().any(|(name, _)| is(name)))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use super::Rates;
 use crate::labels::{LabelSet, MatchOp, Matcher};
 
 /// The language and habits of an endpoint.
@@ -41,17 +42,46 @@ pub enum Pushdown {
     Full,
 }
 
+/// How a replica is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Speech {
+    /// How it speaks.
+    pub dialect: Dialect,
+    /// Where the labels of its partition are.
+    pub mode: PartitionMode,
+    /// How much it may be asked to compute.
+    pub pushdown: Pushdown,
+}
+
+/// How much of what the replica that is asked first may be asked is asked of a partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Extent {
+    /// All of it.
+    #[default]
+    First,
+    /// What all its replicas may be asked.
+    Common,
+    /// Selectors only.
+    Selectors,
+}
+
 /// A part of the data, held by one or more replicas.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Partition {
     /// The labels that all its series have and that set it apart from the others.
     pub labels: LabelSet,
-    /// Where these labels are.
+    /// Where these labels are at the replica that is asked first.
     pub mode: PartitionMode,
-    /// How its endpoints speak.
+    /// How that one speaks.
     pub dialect: Dialect,
-    /// How much they may be asked to compute.
+    /// How much that one may be asked to compute.
     pub pushdown: Pushdown,
+    /// How its other replicas are spoken to, where that is another way; each way once.
+    pub others: Vec<Speech>,
+    /// How much is asked of it.
+    pub extent: Extent,
+    /// How it is asked for rates, if it is a Prometheus 2.
+    pub rates: Rates,
     /// Whether a query is complete without it.
     pub optional: bool,
     /// Whether other partitions may hold the same series; such are never asked for aggregates.
@@ -87,13 +117,60 @@ impl Claim {
 }
 
 impl Partition {
-    /// The labels that its answers lack and get here.
+    /// The labels that are not in what is asked of the replica that is asked first.
     #[must_use]
     pub fn attached(&self) -> LabelSet {
         match self.mode {
             PartitionMode::Attach => self.labels.clone(),
             PartitionMode::Present => LabelSet::empty(),
         }
+    }
+
+    /// The labels that answers of any of its replicas lack; all answers get them here.
+    #[must_use]
+    pub fn ever_attached(&self) -> LabelSet {
+        match self.attaches() {
+            true => self.labels.clone(),
+            false => LabelSet::empty(),
+        }
+    }
+
+    /// Whether answers of any of its replicas lack its labels.
+    #[must_use]
+    pub fn attaches(&self) -> bool {
+        let attaches = |mode| mode == PartitionMode::Attach;
+        attaches(self.mode) || self.others.iter().any(|other| attaches(other.mode))
+    }
+
+    /// Whether the replica that is asked first is asked for series with the labels of the partition: beside replicas that
+    /// have its series alone, one that shows these labels may hold those of other partitions as well.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.mode == PartitionMode::Present && self.attaches()
+    }
+
+    /// How the replica that is asked first is spoken to.
+    #[must_use]
+    pub fn speech(&self) -> Speech {
+        Speech {
+            dialect: self.dialect,
+            mode: self.mode,
+            pushdown: self.pushdown,
+        }
+    }
+
+    /// The same partition as it is for each of the other replicas, in the order of [`others`](Self::others).
+    pub fn of_others(&self) -> impl Iterator<Item = Self> {
+        self.others.iter().map(|other| {
+            let rest = self.others.iter().filter(|one| *one != other);
+            Self {
+                dialect: other.dialect,
+                mode: other.mode,
+                pushdown: other.pushdown,
+                others: rest.copied().chain([self.speech()]).collect(),
+                ..self.clone()
+            }
+        })
     }
 }
 
@@ -119,7 +196,7 @@ impl World {
     #[must_use]
     pub fn selectors_only(&self) -> Self {
         let partitions = self.partitions.iter().map(|partition| Partition {
-            pushdown: Pushdown::Selector,
+            extent: Extent::Selectors,
             ..partition.clone()
         });
         Self {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     config::RuleTest,
     federation::{
-        Answer, Dialect, Fetched, Inquiry, Local, OwnMetrics, Partition, PartitionMode,
-        PartitionsUp, Pushdown, Refusal, World, local,
+        Answer, Dialect, Extent, Fetched, Inquiry, Local, OwnMetrics, Partition, PartitionMode,
+        PartitionsUp, Pushdown, Rates, Refusal, World, local,
     },
     labels::{LabelSet, Matcher},
     promql::{
@@ -104,6 +104,9 @@ impl Endpoints {
             mode: PartitionMode::Present,
             dialect: Dialect::Prometheus3,
             pushdown: Pushdown::Aggregate,
+            others: Vec::new(),
+            extent: Extent::First,
+            rates: Rates::Never,
             optional: false,
             overlap: false,
             names: None,

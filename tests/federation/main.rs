@@ -27,6 +27,7 @@ mod loss;
 mod past;
 mod practice;
 mod proxy;
+mod rates;
 mod remote_write;
 mod replicas;
 mod rules;

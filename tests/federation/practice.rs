@@ -216,6 +216,86 @@ fn rules_look_back_further_than_any_prometheus_keeps() {
 }
 
 #[test]
+fn a_prometheus_and_the_store_behind_it_are_one_cluster() {
+    let (Some(()), place) = (servers::installed(), tempfile::tempdir().unwrap()) else {
+        return;
+    };
+    let labels = [("__name__", "requests_total"), ("job", "shop")];
+    let young = line(&labels, now(), |step| (step + 120) as f64 * 10.0);
+    let old = line(&labels, now() - 30 * DAY, |step| (step + 120) as f64 * 30.0);
+    let clusters = ["eu", "us"];
+    let prometheus = clusters.map(|name| {
+        let lines = std::slice::from_ref(&young);
+        Server::prometheus(&place.path().join(name), lines)
+    });
+    // It shows the labels of the clusters, and has all of them.
+    let all = clusters.map(|name| {
+        let whole = Line {
+            samples: old.samples.iter().chain(&young.samples).copied().collect(),
+            ..young.clone()
+        };
+        whole.with(&LabelSet::from_pairs([("cluster", name)]))
+    });
+    let store = Server::prometheus(&place.path().join("store"), &all);
+    let endpoints: String = clusters
+        .iter()
+        .zip(&prometheus)
+        .map(|(name, server)| {
+            let partition = format!("partition: {{cluster: {name}}}");
+            let own = format!("{partition}, replica: a, time_range: {{max_age: 1d}}");
+            let url = store.url("");
+            endpoint(name, server, &own)
+                + &format!(
+                    "- {{name: {name}-store, url: '{url}', partition_label_mode: present, {partition}, replica: b, kind: thanos}}\n"
+                )
+        })
+        .collect();
+    let rate = "sum by (cluster) (rate(requests_total[2m]))";
+    let before = rate.replace("[2m]", "[2m] offset 30d");
+    let rules = format!(
+        "  - {{alert: FewerThanAMonthAgo, expr: '{rate} < 0.5 * {before}'}}\n\
+         \x20 - {{alert: AsManyAMonthAgo, expr: '{before} > 5 < 7'}}\n\
+         \x20 - {{alert: Busy, expr: '{rate} > 1 < 3'}}\n\
+         \x20 - {{alert: Two, expr: 'count(count by (cluster, job) (requests_total)) == 2'}}\n"
+    );
+    let world = World::start(place.path(), &endpoints, &rules).unwrap();
+    let firing = [
+        "AsManyAMonthAgo eu",
+        "AsManyAMonthAgo us",
+        "Busy eu",
+        "Busy us",
+        "FewerThanAMonthAgo eu",
+        "FewerThanAMonthAgo us",
+        "Two",
+    ];
+    world.wait_until_firing(&firing);
+    let missed = |world: &World| -> Vec<String> {
+        world.some_slots_later().iter().flat_map(missing).collect()
+    };
+    assert_eq!(missed(&world), Vec::<String>::new());
+    // The store has what is young as well.
+    let [eu, us] = prometheus;
+    let eu = eu.kill();
+    world.some_slots_later();
+    assert_eq!(missed(&world), Vec::<String>::new());
+    assert_eq!(world.firing(), firing);
+    // And without it there is still what a Prometheus keeps.
+    let eu = eu.rise();
+    drop(store.kill());
+    world.some_slots_later();
+    let rules = world.some_slots_later();
+    let names = rules.iter().filter(|rule| !missing(rule).is_empty());
+    let names: Vec<&str> = names.map(|rule| rule["name"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["FewerThanAMonthAgo", "AsManyAMonthAgo"],
+        "{rules:#?}"
+    );
+    assert_eq!(world.firing(), firing);
+    drop((eu, us));
+}
+
+#[test]
 fn a_cluster_that_several_prometheus_share_is_one() {
     let (Some(()), place) = (servers::installed(), tempfile::tempdir().unwrap()) else {
         return;

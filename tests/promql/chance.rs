@@ -134,6 +134,10 @@ fn worlds() -> Vec<Divided> {
         Divided::new("old", [Prometheus2; 3], Attach, Aggregate, true),
         Divided::new("mixed", mixed, Attach, Aggregate, true),
         Divided::new("selectors", mixed, Present, Selector, true),
+        Divided::new("replicas", three, Attach, Aggregate, true).with_replicas(),
+        Divided::new("zoned replicas", three, Attach, Aggregate, true)
+            .zoned()
+            .with_replicas(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::thread;
 
 use watchfire::{
-    federation::{Dialect, Inquiry, Partition, PartitionMode, Pushdown, World},
+    federation::{Dialect, Extent, Inquiry, Partition, PartitionMode, Pushdown, Rates, World},
     labels::LabelSet,
     promql::{
         Samples, Series,
@@ -90,6 +90,9 @@ fn world() -> World {
         mode: PartitionMode::Attach,
         dialect: Dialect::Prometheus3,
         pushdown: Pushdown::Aggregate,
+        others: Vec::new(),
+        extent: Extent::First,
+        rates: Rates::Never,
         optional: false,
         overlap: false,
         names: None,

@@ -4,8 +4,8 @@ use std::{cell::Cell, convert::Infallible};
 
 use watchfire::{
     federation::{
-        Dialect, Fetched, Inquiry, Partition, PartitionMode, Pushdown, Question, Refusal, Window,
-        World, joined, may_be_joined, parted,
+        Dialect, Extent, Fetched, Inquiry, Partition, PartitionMode, Pushdown, Question, Rates,
+        Refusal, Speech, Version, Window, World, joined, may_be_joined, parted,
     },
     labels::{LabelSet, MatcherMode, is_valid_label_name},
     promql::{
@@ -107,6 +107,14 @@ impl Default for Federated {
                 ),
                 divided("old", three(Prometheus2), Attach, Pushdown::Aggregate, true),
                 divided(
+                    "replicas",
+                    three(Prometheus3),
+                    Attach,
+                    Pushdown::Aggregate,
+                    true,
+                )
+                .with_replicas(),
+                divided(
                     "mixed",
                     [Prometheus3, Prometheus2, VictoriaMetrics],
                     Attach,
@@ -173,6 +181,9 @@ impl Divided {
             mode,
             dialect,
             pushdown,
+            others: Vec::new(),
+            extent: Extent::First,
+            rates: Rates::Never,
             optional: false,
             overlap: false,
             names: None,
@@ -204,11 +215,30 @@ impl Divided {
         Self { options, ..self }
     }
 
+    /// Where each partition has replicas of other kinds, any of which may answer a question; one of them has all partitions.
+    pub(crate) fn with_replicas(mut self) -> Self {
+        let speech = |dialect, mode| Speech {
+            dialect,
+            mode,
+            pushdown: Pushdown::Aggregate,
+        };
+        for partition in &mut self.world.partitions {
+            partition.others = vec![
+                speech(Dialect::Prometheus2, PartitionMode::Attach),
+                speech(Dialect::Thanos, PartitionMode::Present),
+                speech(Dialect::VictoriaMetrics, PartitionMode::Attach),
+            ];
+        }
+        self
+    }
+
     pub(crate) fn append(&mut self, labels: &LabelSet, samples: Vec<Stored>) -> Result<(), String> {
         let at = place(labels, PARTITIONS);
         let classic = |(name, _)| is_valid_label_name(name, MatcherMode::Classic);
-        if self.world.partitions[at].dialect == Dialect::Prometheus2 && !labels.iter().all(classic)
-        {
+        let partition = &self.world.partitions[at];
+        let dialects = partition.others.iter().map(|other| other.dialect);
+        let mut dialects = dialects.chain([partition.dialect]);
+        if dialects.any(|one| one == Dialect::Prometheus2) && !labels.iter().all(classic) {
             // Such series are not there, so none can be found.
             return Ok(());
         }
@@ -308,6 +338,7 @@ impl Divided {
                 for (question, answer) in fragment.questions.iter().zip(answers) {
                     if let Fetched::Remarked(series, notes) = answer
                         && notes.is_empty()
+                        && question.others.is_empty()
                         && question.partition == partition
                         && steps.count() == 1
                         && asked
@@ -344,50 +375,20 @@ impl Divided {
 
     /// What the endpoint of a partition answers.
     fn question(&self, question: &Question, steps: Steps) -> Fetched {
-        let dialect = self.world.partitions[question.partition].dialect;
-        let closed = dialect == Dialect::Prometheus2;
-        let query = &question.query;
-        let read = |text: &str| {
-            let parsed = parse(text, Features::none());
-            parsed.unwrap_or_else(|error| panic!("{query}: {error}"))
+        let own = Version {
+            speech: question.speech,
+            query: question.query.clone(),
+            lookback: question.lookback,
         };
-        let expr = match dialect {
-            // No other function of windows is asked there.
-            Dialect::VictoriaMetrics => {
-                let text = query.replace("default_rollup(", "last_over_time(");
-                without_rollups(&read(&text.replace("timestamp(", "increase(")))
-            }
-            Dialect::Prometheus2
-            | Dialect::Prometheus3
-            | Dialect::Thanos
-            | Dialect::Cortex
-            | Dialect::Mimir => {
-                let expr = read(query);
-                assert_eq!(expr.to_string(), *query);
-                if closed {
-                    with_closed_windows(&expr)
-                } else {
-                    expr
-                }
-            }
+        let turn = LabelSet::from_pairs([(&*question.query, &*steps.start.to_string())]);
+        let turn = place(&turn, question.others.len() + 1);
+        let asked = question.others.get(turn).unwrap_or(&own);
+        // Whoever shows the labels of partitions beside others that do not may have all of them.
+        let storage = match asked.speech.mode {
+            PartitionMode::Present if turn < question.others.len() => &self.whole,
+            PartitionMode::Present | PartitionMode::Attach => &self.parts[question.partition],
         };
-        let options = Options {
-            lookback: question.lookback + i64::from(closed),
-            // An endpoint has its own.
-            subquery_step: 7_000,
-            max_samples: usize::MAX,
-            delayed_name_removal: false,
-            use_start_timestamps: false,
-            type_and_unit_labels: false,
-        };
-        match over(&self.parts[question.partition], &expr, steps, options) {
-            Ok(output) => {
-                let notes = output.annotations.iter();
-                let notes = notes.map(|note| note.to_text(&question.query));
-                Fetched::Remarked(series_of(output.value), notes.collect())
-            }
-            Err(error) => Fetched::Refused(error),
-        }
+        answer_to(asked, storage, steps)
     }
 
     fn window(&self, window: &Window) -> Fetched {
@@ -397,6 +398,54 @@ impl Divided {
             to: window.to,
         };
         Fetched::Series(self.parts[window.partition].select(&selection))
+    }
+}
+
+/// What an endpoint with some data answers.
+fn answer_to(asked: &Version, storage: &Storage, steps: Steps) -> Fetched {
+    let dialect = asked.speech.dialect;
+    let closed = dialect == Dialect::Prometheus2;
+    let query = &asked.query;
+    let read = |text: &str| {
+        let parsed = parse(text, Features::none());
+        parsed.unwrap_or_else(|error| panic!("{query}: {error}"))
+    };
+    let expr = match dialect {
+        // No other function of windows is asked there.
+        Dialect::VictoriaMetrics => {
+            let text = query.replace("default_rollup(", "last_over_time(");
+            without_rollups(&read(&text.replace("timestamp(", "increase(")))
+        }
+        Dialect::Prometheus2
+        | Dialect::Prometheus3
+        | Dialect::Thanos
+        | Dialect::Cortex
+        | Dialect::Mimir => {
+            let expr = read(query);
+            assert_eq!(expr.to_string(), *query);
+            if closed {
+                with_closed_windows(&expr)
+            } else {
+                expr
+            }
+        }
+    };
+    let options = Options {
+        lookback: asked.lookback + i64::from(closed),
+        // An endpoint has its own.
+        subquery_step: 7_000,
+        max_samples: usize::MAX,
+        delayed_name_removal: false,
+        use_start_timestamps: false,
+        type_and_unit_labels: false,
+    };
+    match over(storage, &expr, steps, options) {
+        Ok(output) => {
+            let notes = output.annotations.iter();
+            let notes = notes.map(|note| note.to_text(query));
+            Fetched::Remarked(series_of(output.value), notes.collect())
+        }
+        Err(error) => Fetched::Refused(error),
     }
 }
 

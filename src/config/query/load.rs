@@ -504,9 +504,7 @@ fn problems_of_replicas(a: &EndpointConfig, b: &EndpointConfig, names: &str) -> 
         ));
     }
     let same = [
-        ("partition_label_mode", a.label_mode == b.label_mode),
         ("lookback", a.lookback == b.lookback),
-        ("pushdown", a.pushdown == b.pushdown),
         ("optional", a.optional == b.optional),
         ("overlap", a.overlap == b.overlap),
     ];

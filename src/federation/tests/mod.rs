@@ -1,4 +1,4 @@
 //! Plans of single queries, and what comes of their answers.
 
 mod answers;
-mod plans;
+pub(super) mod plans;

@@ -1,7 +1,9 @@
 //! What is asked of whom, and what is computed here.
 
 use crate::{
-    federation::{Dialect, Partition, PartitionMode, Plan, Pushdown, World, plan},
+    federation::{
+        Dialect, Extent, Partition, PartitionMode, Plan, Pushdown, Rates, Speech, World, plan,
+    },
     labels::LabelSet,
     promql::{
         engine::{Options, Steps},
@@ -18,12 +20,19 @@ pub(super) const OPTIONS: Options = Options {
     type_and_unit_labels: false,
 };
 
-pub(super) fn partition(cluster: &str, mode: PartitionMode, dialect: Dialect) -> Partition {
+pub(in crate::federation) fn partition(
+    cluster: &str,
+    mode: PartitionMode,
+    dialect: Dialect,
+) -> Partition {
     Partition {
         labels: LabelSet::from_pairs([("cluster", cluster)]),
         mode,
         dialect,
         pushdown: Pushdown::Aggregate,
+        others: Vec::new(),
+        extent: Extent::First,
+        rates: Rates::Never,
         optional: false,
         overlap: false,
         names: None,
@@ -336,6 +345,68 @@ fn partitions_that_nothing_keeps_apart_compute_no_groups_of_their_own() {
             ("rate(x[5m])", "<fragment 0> | 012: rate(x[5m])"),
         ],
     );
+}
+
+#[test]
+fn replicas_that_are_spoken_to_otherwise_have_questions_of_their_own() {
+    let mut world = World {
+        partitions: vec![partition("a", PartitionMode::Attach, Dialect::Prometheus3)],
+    };
+    let speech = |dialect, mode| Speech {
+        dialect,
+        mode,
+        pushdown: Pushdown::Aggregate,
+    };
+    world.partitions[0].others = vec![
+        speech(Dialect::Prometheus2, PartitionMode::Attach),
+        speech(Dialect::Thanos, PartitionMode::Present),
+        speech(Dialect::VictoriaMetrics, PartitionMode::Attach),
+    ];
+    let asked = |world: &World, query: &str| {
+        let plan = planned(world, query);
+        let questions = plan.fragments.iter().flat_map(|one| &one.questions);
+        let texts = questions.map(|question| {
+            let others = question.others.iter();
+            let others = others.map(|one| format!("{:?}: {}", one.speech.dialect, one.query));
+            let all: Vec<String> = std::iter::once(question.query.clone())
+                .chain(others)
+                .collect();
+            all.join(" | ")
+        });
+        texts.collect::<Vec<_>>().join(" || ")
+    };
+    for (query, wanted) in [
+        (
+            "sum by (cluster) (x)",
+            "sum(x) | Prometheus2: sum(x) | Thanos: sum by (cluster) (x{cluster=\"a\"}) | \
+             VictoriaMetrics: sum(default_rollup(x[5m]))",
+        ),
+        (
+            "rate(x{cluster=~\"a|b\"}[5m])",
+            "rate(x[5m]) | Thanos: rate(x{cluster=\"a\"}[5m])",
+        ),
+        (
+            "max_over_time(x[5m])",
+            "max_over_time(x[5m]) | Prometheus2: max_over_time(x[4m59s999ms]) | \
+             Thanos: max_over_time(x{cluster=\"a\"}[5m])",
+        ),
+        (
+            "x{\"a.b\"=\"c\"}",
+            "x{\"a.b\"=\"c\"} | Thanos: x{\"a.b\"=\"c\",cluster=\"a\"} | \
+             VictoriaMetrics: default_rollup(x{\"a.b\"=\"c\"}[5m])",
+        ),
+    ] {
+        assert_eq!(asked(&world, query), wanted, "{query}");
+    }
+    // What is of use for all of them.
+    world.partitions[0].extent = Extent::Common;
+    assert_eq!(asked(&world, "rate(x[5m])"), "");
+    let sums = asked(&world, "sum(x)");
+    assert_eq!(sums.matches("sum(").count(), 4, "{sums}");
+    world.partitions[0].extent = Extent::Selectors;
+    let sums = asked(&world, "sum(x)");
+    assert_eq!(sums.matches("sum(").count(), 0, "{sums}");
+    assert_eq!(sums.matches('|').count(), 3, "{sums}");
 }
 
 #[test]

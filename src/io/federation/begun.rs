@@ -105,6 +105,7 @@ impl Begun {
             explain: Explain::default(),
             locals: self.locals.clone(),
             further: Arc::clone(&self.further),
+            unguarded: false,
         }
     }
 
@@ -126,6 +127,7 @@ impl Round {
         asking: Asking,
         outcomes: Vec<Outcome>,
     ) -> Result<Reply, QueryError> {
+        let (asking, outcomes) = self.asked_otherwise(expr, asking, outcomes).await?;
         let (steps, world) = (asking.steps(), Arc::clone(asking.world()));
         let answer = match self.conclude(asking, outcomes).await {
             Err(QueryError::Refused(Refusal::Again(why))) => {
@@ -141,5 +143,37 @@ impl Round {
             answer: answer?,
             explain: self.explain,
         })
+    }
+
+    /// What a query comes to be and its answers, if replicas that are asked otherwise are to take over from others, or rates
+    /// cannot be used.
+    async fn asked_otherwise(
+        &mut self,
+        expr: &Expr,
+        asking: Asking,
+        mut outcomes: Vec<Outcome>,
+    ) -> Result<(Asking, Vec<Outcome>), QueryError> {
+        let steps = asking.steps();
+        let asks = asking.asks().iter().zip(&outcomes);
+        let failures =
+            asks.filter_map(|(ask, outcome)| Some((ask, outcome.result.as_ref().err()?)));
+        let next = match self.otherwise(asking.world(), failures) {
+            Some((world, why)) => {
+                self.explain.again = Some(why);
+                self.plan_samples(expr, steps, world)?
+            }
+            None => {
+                let Some((partition, why)) = asking.doubt(&outcomes) else {
+                    return Ok((asking, outcomes));
+                };
+                self.explain.again = Some(why);
+                let world = World::clone(asking.world());
+                self.plan_unguarded(expr, steps, (world, partition))?
+            }
+        };
+        self.note(&asking, &mut outcomes);
+        let known = asking.into_asks().into_iter().zip(outcomes).collect();
+        let outcomes = self.gather_rest(&next, known).await;
+        Ok((next, outcomes))
     }
 }

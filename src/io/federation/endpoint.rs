@@ -20,8 +20,8 @@ use super::{
     transfer::{Stored, transfer, transfer_stored},
 };
 use crate::{
-    config::{EndpointConfig, EndpointKind, LabelMode, RemoteRead},
-    federation::{Dialect, ReadFormat},
+    config::{EndpointConfig, EndpointKind, LabelMode, PushdownLevel, RemoteRead},
+    federation::{Dialect, PartitionMode, Pushdown, Rates, ReadFormat, Speech},
     io::{HttpClients, http::Straight},
     promql::engine::Stop,
     time::Timestamp,
@@ -47,6 +47,10 @@ const LIGHT_ANSWERS: i8 = 2;
 
 /// How often it must be so again after it could not be answered together with others.
 const DOUBT: i8 = 100;
+
+/// How often samples are asked for after rates over them could not be used: what is in the way is so for as long as a window
+/// lasts.
+const IN_VAIN: u8 = 10;
 
 /// Questions of which it is remembered that native histograms were among the answers.
 const MOST_REMEMBERED: usize = 1_000;
@@ -89,9 +93,20 @@ struct State {
     histograms: BTreeSet<String>,
     /// How often the answers to questions were light, by a hash of the question.
     light: HashMap<u64, i8>,
+    /// What is known of windows of samples, by a hash of the question.
+    windows: HashMap<u64, Weight>,
     /// When it was asked a question last.
     used: Option<Instant>,
     last: Last,
+}
+
+/// What is known of a window of samples.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    /// Whether its samples were many.
+    pub(super) is_large: bool,
+    /// How often its samples are to be asked for all the same.
+    pub(super) in_vain: u8,
 }
 
 /// What came of the last questions.
@@ -145,6 +160,30 @@ impl Endpoint {
             "" => "what it is, is not known yet".to_owned(),
             why => format!("what it is, is not known: {why}"),
         })
+    }
+
+    /// How it is spoken to, or why that is not known.
+    pub(super) fn speech(&self) -> Result<Speech, String> {
+        let identity = self.identity()?;
+        let pushdown = match self.config.pushdown {
+            PushdownLevel::Aggregate if identity.mistakes_histograms => Pushdown::Selector,
+            PushdownLevel::Selector => Pushdown::Selector,
+            PushdownLevel::Aggregate => Pushdown::Aggregate,
+            PushdownLevel::Full => Pushdown::Full,
+        };
+        Ok(Speech {
+            dialect: identity.dialect,
+            mode: self.label_mode(),
+            pushdown,
+        })
+    }
+
+    /// Where the labels of its partition are.
+    pub(super) fn label_mode(&self) -> PartitionMode {
+        match self.config.label_mode {
+            LabelMode::Attach => PartitionMode::Attach,
+            LabelMode::Present => PartitionMode::Present,
+        }
     }
 
     /// The server, if it is reached straight.
@@ -402,6 +441,8 @@ impl Endpoint {
             selects: false,
             marks: false,
             further: Arc::default(),
+            speech: None,
+            others: Vec::new(),
         };
         let answered = self.exchange(context, &ask, deadline).await;
         let answered = answered.map_err(|failure| Failure {
@@ -410,6 +451,7 @@ impl Endpoint {
                 Cause::Endpoint
                 | Cause::Ability
                 | Cause::Times
+                | Cause::Plan(_)
                 | Cause::Query
                 | Cause::Histograms => Cause::Endpoint,
             },
@@ -530,6 +572,39 @@ impl Endpoint {
                 }
                 state.light.insert(hash(&ask.query), i8::from(light));
             }
+        }
+    }
+
+    /// What is known of a window of which it may be asked for the rates instead of the samples; nothing if it may not.
+    pub(super) fn weight_of(&self, window: &Ask) -> Weight {
+        let rates = self.identity().map_or(Rates::Never, |one| one.rates());
+        if rates == Rates::Never {
+            return Weight::default();
+        }
+        let mut state = self.state();
+        let Some(known) = state.windows.get_mut(&hash(&window.query)) else {
+            return Weight::default();
+        };
+        let weight = *known;
+        known.in_vain = known.in_vain.saturating_sub(1);
+        weight
+    }
+
+    /// Takes in how many bytes the samples of a window had.
+    pub(super) fn weigh_window(&self, query: &str, bytes: usize) {
+        let mut state = self.state();
+        if state.windows.len() >= MOST_WEIGHED {
+            state.windows.clear();
+        }
+        let known = state.windows.entry(hash(query)).or_default();
+        known.is_large = bytes > LARGE;
+    }
+
+    /// Remembers that rates over a window could not be used.
+    pub(super) fn doubt_window(&self, window: &Ask) {
+        let mut state = self.state();
+        if let Some(known) = state.windows.get_mut(&hash(&window.query)) {
+            known.in_vain = IN_VAIN;
         }
     }
 

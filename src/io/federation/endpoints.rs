@@ -18,8 +18,8 @@ use super::{
     stats::RequestStats,
 };
 use crate::{
-    config::{EndpointConfig, LabelMode, PushdownLevel},
-    federation::{Dialect, Partition, PartitionMode, Pushdown, World},
+    config::EndpointConfig,
+    federation::{Dialect, Extent, Partition, Pushdown, Rates, Speech, World},
     labels::LabelSet,
 };
 
@@ -141,36 +141,59 @@ impl Endpoints {
 }
 
 impl Replicas {
-    fn partition(&self) -> Option<Partition> {
+    /// The partition as the planner sees it.
+    pub(super) fn partition(&self) -> Option<Partition> {
         let first = self.first()?;
-        let known = first.identity();
         let config = &first.config;
-        let pushdown = match config.pushdown {
-            // What is not known is not asked for more; it will be missing anyway.
-            _ if known.is_err() => Pushdown::Selector,
-            PushdownLevel::Aggregate
-                if known.as_ref().is_ok_and(|known| known.mistakes_histograms) =>
-            {
-                Pushdown::Selector
-            }
-            PushdownLevel::Selector => Pushdown::Selector,
-            PushdownLevel::Aggregate => Pushdown::Aggregate,
-            PushdownLevel::Full => Pushdown::Full,
-        };
+        // What is not known is not asked for more; it will be missing anyway.
+        let speech = first.speech().unwrap_or(Speech {
+            dialect: Dialect::Prometheus3,
+            mode: first.label_mode(),
+            pushdown: Pushdown::Selector,
+        });
         Some(Partition {
             labels: self.labels.clone(),
-            mode: match config.label_mode {
-                LabelMode::Attach => PartitionMode::Attach,
-                LabelMode::Present => PartitionMode::Present,
-            },
-            dialect: known.map_or(Dialect::Prometheus3, |identity| identity.dialect),
-            pushdown,
+            mode: speech.mode,
+            dialect: speech.dialect,
+            pushdown: speech.pushdown,
+            others: self.others(speech),
+            extent: Extent::First,
+            rates: Rates::Never,
             optional: config.optional,
             overlap: config.overlap,
             names: None,
             claim: None,
             copied: LabelSet::empty(),
         })
+    }
+
+    /// How replicas are spoken to, where it is not as the first; each way once.
+    fn others(&self, first: Speech) -> Vec<Speech> {
+        if self.endpoints.len() < 2 {
+            return Vec::new();
+        }
+        let all = self.endpoints.iter();
+        let mut others: Vec<Speech> = all
+            .filter_map(|endpoint| endpoint.speech().ok())
+            .filter(|speech| *speech != first)
+            .collect();
+        others.sort_unstable();
+        others.dedup();
+        others
+    }
+
+    /// Whether replicas hold different times, or are to be asked differently: then it is found out before a query is asked
+    /// whether they can be asked as it was planned.
+    pub(super) fn is_mixed(&self) -> bool {
+        let [first, rest @ ..] = self.endpoints.as_slice() else {
+            return false;
+        };
+        let way = |endpoint: &Arc<Endpoint>| {
+            let age = endpoint.config.time_range.max_age;
+            (age, endpoint.speech().ok())
+        };
+        let first = way(first);
+        rest.iter().any(|endpoint| way(endpoint) != first)
     }
 
     /// The endpoints in the order in which they are asked: those that are known to speak before those that are not, those

@@ -163,6 +163,8 @@ async fn look(endpoint: &Arc<Endpoint>, context: &Context, now: i64) -> Seen {
         selects: false,
         marks: false,
         further: Arc::default(),
+        speech: None,
+        others: Vec::new(),
     };
     let deadline = Instant::now() + PATIENCE;
     match endpoint.ask(context, &ask, deadline).await {

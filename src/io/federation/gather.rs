@@ -1,6 +1,6 @@
 //! Asks all questions of a query at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use super::{
     question::{Ask, Cause, Failure, Times, Values, seconds},
 };
 use crate::{
-    federation::{fill_gaps, has_gaps},
+    federation::{Dialect, Extent, fill_gaps, has_gaps},
     promql::{
         engine::{Options, Steps, prepare},
         parse::{Features, parse},
@@ -28,6 +28,8 @@ const LEAST: Duration = Duration::from_secs(1);
 pub(super) struct Outcome {
     pub(super) result: Result<Values, Failure>,
     pub(super) attempts: Vec<Attempt>,
+    /// Who was asked last.
+    pub(super) by: Option<Arc<Endpoint>>,
 }
 
 /// One request.
@@ -82,17 +84,19 @@ pub(super) async fn answer(
     let mut outcome = Outcome {
         result: Err(Failure::new("there is no such partition any more")),
         attempts: Vec::new(),
+        by: None,
     };
     let Some(replicas) = endpoints.partitions.get(ask.partition) else {
         return outcome;
     };
-    let order = match candidates(context, replicas, ask) {
-        Ok(order) => order,
+    let fit = match candidates(context, replicas, ask) {
+        Ok(fit) => fit,
         Err(failure) => {
             outcome.result = Err(failure);
             return outcome;
         }
     };
+    let order = &fit.order;
     for (number, endpoint) in order.iter().take(2).enumerate() {
         let now = Instant::now();
         // What is left is for the other replica as well.
@@ -100,7 +104,16 @@ pub(super) async fn answer(
             0 if order.len() > 1 => now + deadline.saturating_duration_since(now) / 2,
             _ => deadline,
         };
-        let (result, joined) = endpoint.ask(context, ask, until).await;
+        let Some(ask) = said(endpoint, ask) else {
+            outcome.result = Err(unplanned(endpoint, &outcome));
+            // When it is asked otherwise, the one that failed must not take up the time again.
+            if number > 0 && endpoint.is_well() {
+                replicas.prefer(endpoint);
+            }
+            break;
+        };
+        let (result, joined) = endpoint.ask(context, &ask, until).await;
+        outcome.by = Some(Arc::clone(endpoint));
         let attempt = Attempt::new(endpoint, now.elapsed(), &result);
         outcome.attempts.push(Attempt {
             joined,
@@ -111,7 +124,7 @@ pub(super) async fn answer(
         let over = failure
             .is_none_or(|failure| !matches!(failure.cause, Cause::Endpoint | Cause::Ability));
         // Whatever takes the place of one that failed or is behind stays there.
-        if result.is_ok() && (number > 0 || replicas.is_uneven()) {
+        if result.is_ok() && (number > 0 || replicas.is_uneven() && fit.is_all) {
             replicas.prefer(endpoint);
         }
         let took = now.elapsed();
@@ -125,12 +138,56 @@ pub(super) async fn answer(
             let others = order.iter().filter(|other| !Arc::ptr_eq(other, endpoint));
             if let Some(other) = others.clone().find(|other| other.is_well()) {
                 let until = deadline.min(Instant::now() + (took * 2).max(LEAST));
-                fill(&mut outcome, context, (other, ask), until).await;
+                fill(&mut outcome, context, (other, &ask), until).await;
             }
             break;
         }
     }
     outcome
+}
+
+/// A question as an endpoint is asked it.
+fn said<'a>(endpoint: &Endpoint, ask: &'a Ask) -> Option<Cow<'a, Ask>> {
+    match ask.speech {
+        None => Some(Cow::Borrowed(ask)),
+        Some(_) => ask.said(endpoint.speech().ok()?),
+    }
+}
+
+/// Says that an endpoint would have to be asked otherwise than it was planned.
+fn unplanned(endpoint: &Endpoint, outcome: &Outcome) -> Failure {
+    let name = &endpoint.config.name;
+    let kind = endpoint
+        .identity()
+        .map_or(endpoint.config.kind, |one| one.kind);
+    let reason = format!(
+        "{name}: it is a {}, which is asked otherwise",
+        kind.as_str()
+    );
+    let failed = outcome.attempts.last();
+    Failure {
+        reason: match failed.and_then(|attempt| Some((attempt, attempt.error.as_ref()?))) {
+            Some((first, error)) => format!("{}: {error}; {reason}", first.endpoint.config.name),
+            None => reason,
+        },
+        cause: Cause::Plan(Extent::Common),
+    }
+}
+
+/// Whether a question can be asked as it was planned of the replica that would be asked first.
+pub(super) fn is_planned(
+    context: &Context,
+    endpoints: &Endpoints,
+    ask: &Ask,
+) -> Result<(), Failure> {
+    let Some(replicas) = endpoints.partitions.get(ask.partition) else {
+        return Ok(());
+    };
+    let fit = candidates(context, replicas, ask)?;
+    match fit.order.first() {
+        Some(first) if said(first, ask).is_none() => Err(unplanned(first, &Outcome::lost())),
+        _ => Ok(()),
+    }
 }
 
 /// Fills gaps of a window with the samples of another replica, if that answers soon.
@@ -146,8 +203,11 @@ async fn fill(
     if !matches!(ask.times, Times::Window { .. }) || !has_gaps(&values.series) {
         return;
     }
+    let Some(ask) = said(other, ask) else {
+        return;
+    };
     let now = Instant::now();
-    let (result, joined) = other.ask(context, ask, until).await;
+    let (result, joined) = other.ask(context, &ask, until).await;
     let mut attempt = Attempt {
         joined,
         query: ask.query.clone(),
@@ -166,67 +226,86 @@ impl Outcome {
         Self {
             result: Err(Failure::new("asking it failed: this is a bug")),
             attempts: Vec::new(),
+            by: None,
         }
     }
 }
 
-/// The first endpoint and more of the same dialect, of those that hold the times that the question is about.
-fn candidates(
-    context: &Context,
-    replicas: &Replicas,
-    ask: &Ask,
-) -> Result<Vec<Arc<Endpoint>>, Failure> {
-    let order = replicas.order();
-    let Some(first) = order.first() else {
+/// Replicas that may be asked a question, in the order in which they are asked.
+struct Fit {
+    order: Vec<Arc<Endpoint>>,
+    /// Whether it is all of them, and none is left out for the times that it does not hold.
+    is_all: bool,
+}
+
+/// Those of which it is known how they are spoken to, and that hold the times that the question is about.
+fn candidates(context: &Context, replicas: &Replicas, ask: &Ask) -> Result<Fit, Failure> {
+    let mut order = replicas.order();
+    let Some(first) = order.first().map(Arc::clone) else {
         return Err(Failure::new("it has no endpoint"));
     };
-    let dialect = first
-        .identity()
-        .map_err(|reason| Failure::new(format!("{}: {reason}", first.config.name)))?
-        .dialect;
-    let speaks = |endpoint: &&Arc<Endpoint>| {
-        endpoint
-            .identity()
-            .is_ok_and(|identity| identity.dialect == dialect)
+    if let Err(reason) = first.identity() {
+        return Err(Failure::new(format!("{}: {reason}", first.config.name)));
+    }
+    order.retain(|endpoint| endpoint.identity().is_ok());
+    let age = |endpoint: &Arc<Endpoint>| endpoint.config.time_range.max_age;
+    let bounded = order.iter().any(|one| !age(one).is_zero());
+    if !bounded && !replicas.is_uneven() {
+        let is_all = true;
+        return Ok(Fit { order, is_all });
+    }
+    let (oldest, newest) = reach(ask);
+    let now = context.clock.now().wall.unix_millis();
+    let holds = |endpoint: &Arc<Endpoint>| {
+        let age = i64::try_from(age(endpoint).as_millis()).unwrap_or(i64::MAX);
+        age == 0 || oldest >= now.saturating_sub(age)
     };
-    let bounded = order
-        .iter()
-        .any(|one| !one.config.time_range.max_age.is_zero());
-    let oldest = if bounded { oldest(ask) } else { i64::MAX };
-    let now = || context.clock.now().wall.unix_millis();
-    let holds = |endpoint: &&Arc<Endpoint>| {
-        let age = endpoint.config.time_range.max_age;
-        let age = i64::try_from(age.as_millis()).unwrap_or(i64::MAX);
-        age == 0 || oldest >= now().saturating_sub(age)
-    };
-    let newest = ask.times.last();
-    let fit: Vec<_> = order
-        .iter()
-        .filter(speaks)
-        .filter(holds)
-        .enumerate()
-        .filter(|(number, endpoint)| *number == 0 || replicas.reaches(endpoint, newest))
-        .map(|(_, endpoint)| endpoint)
-        .map(Arc::clone)
-        .collect();
-    if fit.is_empty() {
+    let all = order.len();
+    let (holding, young): (Vec<_>, Vec<_>) = order.into_iter().partition(holds);
+    let is_all = holding.len() == all;
+    let Some(oldest_known) = holding.first().map(Arc::clone) else {
+        let name = &first.config.name;
+        let since = seconds(oldest);
         let reason = format!(
-            "{}: the query needs samples since {}, which are older than its max_age",
-            first.config.name,
-            seconds(oldest)
+            "{name}: the query needs samples since {since}, which are older than its max_age"
         );
         return Err(Failure {
             reason,
             cause: Cause::Times,
         });
+    };
+    let reaches = |endpoint: &Arc<Endpoint>| replicas.reaches(endpoint, newest);
+    if !holding.iter().any(&reaches)
+        && let Some(young) = young.iter().find(|one| reaches(one))
+    {
+        return Err(spread(&oldest_known, young, ask));
     }
-    Ok(fit)
+    let fit = holding.into_iter().enumerate();
+    let fit = fit.filter(|(number, endpoint)| *number == 0 || reaches(endpoint));
+    Ok(Fit {
+        order: fit.map(|(_, endpoint)| endpoint).collect(),
+        is_all,
+    })
 }
 
-/// The time after which the samples are that a question is about.
-fn oldest(ask: &Ask) -> i64 {
+/// Says that one replica has only the older part of what a question is about, and another one only the younger part.
+fn spread(old: &Endpoint, young: &Endpoint, ask: &Ask) -> Failure {
+    let (old, young) = (&old.config.name, &young.config.name);
+    let reason = format!("{old} is behind, and {young} does not hold samples that are as old");
+    let single = ask.selects || matches!(ask.times, Times::Window { .. });
+    Failure {
+        reason,
+        cause: match single {
+            true => Cause::Times,
+            false => Cause::Plan(Extent::Selectors),
+        },
+    }
+}
+
+/// The times between which the samples are that a question is about: after the first, up to the second.
+fn reach(ask: &Ask) -> (i64, i64) {
     let steps = match ask.times {
-        Times::Window { from, .. } => return from,
+        Times::Window { from, to } => return (from, to),
         Times::At(at) => Steps::instant(at),
         Times::Grid { start, end, step } => Steps { start, end, step },
     };
@@ -238,16 +317,31 @@ fn oldest(ask: &Ask) -> i64 {
         use_start_timestamps: false,
         type_and_unit_labels: false,
     };
-    let parsed = parse(&ask.query, Features::all()).ok();
-    let prepared = parsed.and_then(|expr| prepare(&expr, steps, options).ok());
-    let Some(prepared) = prepared else {
-        return i64::MIN;
+    let unknown = (i64::MIN, ask.times.last());
+    let metrics_ql = ask
+        .speech
+        .is_some_and(|speech| speech.dialect == Dialect::VictoriaMetrics);
+    let expr = match metrics_ql {
+        // As it is asked for selectors, in words that are known here.
+        true => {
+            let text = ask.query.replace("default_rollup(", "last_over_time(");
+            parse(
+                &text.replace("timestamp(", "last_over_time("),
+                Features::all(),
+            )
+        }
+        false => parse(&ask.query, Features::all()),
     };
-    let selections = prepared.selections().iter();
-    selections
-        .map(|selection| selection.from)
-        .min()
-        .unwrap_or(i64::MAX)
+    let prepared = expr
+        .ok()
+        .and_then(|expr| prepare(&expr, steps, options).ok());
+    let Some(prepared) = prepared else {
+        return unknown;
+    };
+    let selections = prepared.selections();
+    let oldest = selections.iter().map(|selection| selection.from).min();
+    let newest = selections.iter().map(|selection| selection.to).max();
+    (oldest.unwrap_or(i64::MAX), newest.unwrap_or(i64::MIN))
 }
 
 impl Attempt {

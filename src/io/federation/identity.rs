@@ -4,7 +4,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::{config::EndpointKind, federation::Dialect, labels::LabelSet};
+use crate::{
+    config::EndpointKind,
+    federation::{Dialect, Rates},
+    labels::LabelSet,
+};
 
 /// What an endpoint is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +20,21 @@ pub(super) struct Identity {
     pub(super) mistakes_histograms: bool,
     /// Whether it said that it has none.
     pub(super) lacks_histograms: bool,
+}
+
+impl Identity {
+    /// How it may be asked for rates: what is known of the code of Prometheus that knows of no native histograms.
+    pub(super) fn rates(&self) -> Rates {
+        let prometheus = matches!(self.kind, EndpointKind::Prometheus | EndpointKind::Auto);
+        if !prometheus || self.dialect != Dialect::Prometheus2 || !self.lacks_histograms {
+            return Rates::Never;
+        }
+        match number(&self.version) {
+            Some(version) if version >= (2, 51) => Rates::OffStart,
+            Some(_) => Rates::OffStartAndZero,
+            None => Rates::Never,
+        }
+    }
 }
 
 /// `/api/v1/status/buildinfo`

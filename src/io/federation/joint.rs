@@ -75,6 +75,12 @@ async fn single(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: I
             attempt.endpoint.weigh(ask, light && !remarks);
         }
     }
+    if matches!(ask.times, Times::Window { .. }) {
+        let answered = outcome.attempts.iter().filter(|one| one.error.is_none());
+        for attempt in answered {
+            attempt.endpoint.weigh_window(&attempt.query, attempt.bytes);
+        }
+    }
     outcome
 }
 
@@ -110,6 +116,8 @@ async fn answer(
     let whole = Ask {
         query: joined(&queries),
         selects: false,
+        // Another replica that is asked otherwise is asked one by one.
+        others: Vec::new(),
         ..Ask::clone(first)
     };
     let mut outcome = gather::answer(context, endpoints, &whole, deadline).await;
@@ -117,7 +125,14 @@ async fn answer(
         // Nobody could say whose remarks they are.
         Ok(values) if values.remarks.is_empty() => parted(values.series, asks.len()),
         Ok(_) => None,
-        Err(failure) if matches!(failure.cause, Cause::Query | Cause::Histograms) => None,
+        Err(failure)
+            if matches!(
+                failure.cause,
+                Cause::Query | Cause::Histograms | Cause::Plan(_)
+            ) =>
+        {
+            None
+        }
         // One of them may be what it hangs at or is too large, and must not take the others with it for ever.
         Err(_) if Instant::now() + TO_ASK_AGAIN < deadline => None,
         Err(failure) => {
@@ -128,6 +143,7 @@ async fn answer(
             let failed = || Outcome {
                 result: Err(failure.clone()),
                 attempts: Vec::new(),
+                by: None,
             };
             let others: Vec<Outcome> = (0..rest).map(|_| failed()).collect();
             return std::iter::once(outcome).chain(others).collect();
@@ -157,6 +173,7 @@ async fn answer(
             remarks: Vec::new(),
         }),
         attempts: std::mem::take(&mut attempts),
+        by: outcome.by.clone(),
     };
     parts.into_iter().map(answered).collect()
 }

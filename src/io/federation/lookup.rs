@@ -23,6 +23,9 @@ use crate::{
 /// The path of exemplars.
 const EXEMPLARS: &str = "query_exemplars";
 
+/// The path of what metrics mean, which takes no selectors.
+const METADATA: &str = "metadata";
+
 /// Samples do not count here.
 const NO_SAMPLES: usize = 0;
 
@@ -60,17 +63,17 @@ impl Federation {
             .await;
         let mut asked = JoinSet::new();
         for (at, replicas) in endpoints.partitions.iter().enumerate() {
-            let Some(form) = form(request, replicas) else {
+            if !may_know(request, replicas) {
                 continue;
-            };
+            }
             let (endpoints, context) = (Arc::clone(&endpoints), Arc::clone(&context));
-            let path = request.path.clone();
+            let request = request.clone();
             asked.spawn(async move {
                 let replicas = endpoints.partitions.get(at)?;
-                let data = ask(replicas, &context, &path, &form, deadline).await;
+                let (data, attach) = ask(replicas, &context, &request, deadline).await;
                 let answer = LookupAnswer {
                     partition: replicas.labels.clone(),
-                    attach: attaches(replicas),
+                    attach,
                     data: data.map_err(|failure| failure.reason),
                 };
                 Some((at, answer))
@@ -89,26 +92,56 @@ impl Federation {
     }
 }
 
-fn attaches(replicas: &Replicas) -> bool {
-    let first = replicas.endpoints.first();
-    first.is_some_and(|endpoint| endpoint.config.label_mode == LabelMode::Attach)
+fn attaches(endpoint: &Arc<Endpoint>) -> bool {
+    endpoint.config.label_mode == LabelMode::Attach
 }
 
-/// The parameters for a partition; none if its labels match no selector.
-fn form(request: &LookupRequest, replicas: &Replicas) -> Option<String> {
+/// What an endpoint is told of the labels of its partition.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// Nothing: it does not know them.
+    Nothing,
+    /// What the selector says of them.
+    Selector,
+    /// All of them: beside replicas that have the partition alone, it may have others.
+    All,
+}
+
+fn told(endpoint: &Arc<Endpoint>, replicas: &Replicas) -> Told {
+    match attaches(endpoint) {
+        true => Told::Nothing,
+        false if replicas.endpoints.iter().any(attaches) => Told::All,
+        false => Told::Selector,
+    }
+}
+
+/// Whether replicas may have what any of the selectors matches.
+fn may_know(request: &LookupRequest, replicas: &Replicas) -> bool {
+    let all = request.selectors.iter();
+    let mut selectors = all.map(|selector| {
+        let mut told = replicas.endpoints.iter().map(|one| told(one, replicas));
+        told.any(|told| selector_for(selector, &replicas.labels, told).is_some())
+    });
+    request.selectors.is_empty() || selectors.any(|may| may)
+}
+
+/// The parameters for an endpoint.
+fn form(request: &LookupRequest, replicas: &Replicas, told: Told) -> String {
     let mut form = Serializer::new(String::new());
     for (name, value) in &request.params {
         form.append_pair(name, value);
     }
-    if request.selectors.is_empty() {
-        return Some(form.finish());
-    }
-    let selectors = request.selectors.iter();
+    let any = [Vec::new()];
+    let selectors = match request.selectors.as_slice() {
+        [] if told == Told::All && request.path != METADATA => any.as_slice(),
+        selectors => selectors,
+    };
+    let selectors = selectors.iter();
     let selectors: Vec<String> = selectors
-        .filter_map(|selector| selector_for(selector, &replicas.labels, attaches(replicas)))
+        .filter_map(|selector| selector_for(selector, &replicas.labels, told))
         .collect();
     if selectors.is_empty() {
-        return None;
+        return form.finish();
     }
     if request.path == EXEMPLARS {
         // An expression, of which the selectors count.
@@ -118,12 +151,13 @@ fn form(request: &LookupRequest, replicas: &Replicas) -> Option<String> {
             form.append_pair("match[]", selector);
         }
     }
-    Some(form.finish())
+    form.finish()
 }
 
 /// A selector without what the partition's labels decide; none if they do not match.
-fn selector_for(selector: &[Matcher], partition: &LabelSet, attach: bool) -> Option<String> {
-    let decided = |matcher: &&Matcher| attach && partition.get(matcher.name()).is_some();
+fn selector_for(selector: &[Matcher], partition: &LabelSet, told: Told) -> Option<String> {
+    let decided =
+        |matcher: &&Matcher| told != Told::Selector && partition.get(matcher.name()).is_some();
     if !selector
         .iter()
         .filter(decided)
@@ -136,6 +170,10 @@ fn selector_for(selector: &[Matcher], partition: &LabelSet, attach: bool) -> Opt
         .filter(|one| !decided(one))
         .cloned()
         .collect();
+    if told == Told::All {
+        let own = partition.iter();
+        matchers.extend(own.filter_map(|(name, value)| equal(name, value)));
+    }
     if matchers.iter().all(|matcher| matcher.matches_value("")) {
         let any = Matcher::new(crate::labels::MatchOp::NotEqual, "__name__", "");
         matchers.extend(any);
@@ -153,13 +191,17 @@ fn selector_for(selector: &[Matcher], partition: &LabelSet, attach: bool) -> Opt
     Some(expr.to_string())
 }
 
+fn equal(name: &str, value: &str) -> Option<Matcher> {
+    Matcher::new(crate::labels::MatchOp::Equal, name, value).ok()
+}
+
+/// Asks a partition; what it answers, and whether that lacks the labels of the partition.
 async fn ask(
     replicas: &Replicas,
     context: &Context,
-    path: &str,
-    form: &str,
+    request: &LookupRequest,
     deadline: Instant,
-) -> Result<Value, Failure> {
+) -> (Result<Value, Failure>, bool) {
     let mut last = Failure::new("it has no endpoint");
     let order = replicas.order();
     for (number, endpoint) in order.iter().take(2).enumerate() {
@@ -169,13 +211,14 @@ async fn ask(
             0 if order.len() > 1 => now + deadline.saturating_duration_since(now) / 2,
             _ => deadline,
         };
-        let asked = endpoint.fetch(context, to(endpoint, path, form), until);
+        let form = form(request, replicas, told(endpoint, replicas));
+        let asked = endpoint.fetch(context, to(endpoint, &request.path, &form), until);
         match asked.await.and_then(|body| data(&body)) {
             Ok(data) => {
                 if number > 0 {
                     replicas.prefer(endpoint);
                 }
-                return Ok(data);
+                return (Ok(data), attaches(endpoint));
             }
             Err(failure) => {
                 last = Failure {
@@ -188,7 +231,7 @@ async fn ask(
             break;
         }
     }
-    Err(last)
+    (Err(last), true)
 }
 
 /// The request as an endpoint takes it.
@@ -256,7 +299,8 @@ mod tests {
     #[test]
     fn selectors_lose_what_the_partition_decides() {
         let eu = LabelSet::from_pairs([("cluster", "eu")]);
-        let cut = |text: &str| selector_for(&parse_selector(text).unwrap(), &eu, true);
+        let of = |text: &str, told| selector_for(&parse_selector(text).unwrap(), &eu, told);
+        let cut = |text: &str| of(text, Told::Nothing);
         assert_eq!(
             cut(r#"up{cluster="eu",job="a"}"#).as_deref(),
             Some(r#"{__name__="up",job="a"}"#)
@@ -266,7 +310,10 @@ mod tests {
             cut(r#"{cluster=~"e."}"#).as_deref(),
             Some(r#"{__name__!=""}"#)
         );
-        let kept = selector_for(&parse_selector(r#"up{cluster="us"}"#).unwrap(), &eu, false);
+        let kept = of(r#"up{cluster="us"}"#, Told::Selector);
         assert_eq!(kept.as_deref(), Some(r#"{__name__="up",cluster="us"}"#));
+        let pinned = of(r#"up{cluster!="us"}"#, Told::All);
+        assert_eq!(pinned.as_deref(), Some(r#"{__name__="up",cluster="eu"}"#));
+        assert_eq!(of(r#"up{cluster="us"}"#, Told::All), None);
     }
 }

@@ -45,6 +45,8 @@ impl Federation {
                     selects: false,
                     marks: false,
                     further: Arc::default(),
+                    speech: None,
+                    others: Vec::new(),
                 };
                 // What came of it is noted by the endpoint.
                 let _ = endpoint.ask(&context, &ask, deadline).await;

@@ -1,10 +1,11 @@
 //! What an endpoint is asked and what its answer must be.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use super::decode::{Body, Found};
 use crate::{
     config::EndpointKind,
+    federation::{Extent, Speech, Version},
     labels::LabelSet,
     promql::{
         Series,
@@ -45,6 +46,10 @@ pub(super) struct Ask {
     pub(super) marks: bool,
     /// Further parameters of the request, as [`further`] writes them.
     pub(super) further: Arc<str>,
+    /// For whom this is; `None` if it is the same for all.
+    pub(super) speech: Option<Speech>,
+    /// The same for replicas that are spoken to otherwise.
+    pub(super) others: Vec<Version>,
 }
 
 /// Parameters as they are put at the end of a form.
@@ -93,6 +98,8 @@ pub(super) enum Cause {
     Ability,
     /// The times: no replica holds them.
     Times,
+    /// The plan: what is left of the replicas is to be asked otherwise.
+    Plan(Extent),
     /// The query: every replica would refuse it.
     Query,
     /// The limits of this node: no replica's answer would fit.
@@ -190,6 +197,22 @@ impl Values {
 }
 
 impl Ask {
+    /// The question as a replica is asked it that is spoken to so; none if it may not be.
+    pub(super) fn said(&self, speech: Speech) -> Option<Cow<'_, Self>> {
+        if self.speech.is_none_or(|own| own == speech) {
+            return Some(Cow::Borrowed(self));
+        }
+        let version = self.others.iter().find(|other| other.speech == speech)?;
+        Some(Cow::Owned(Self {
+            query: version.query.clone(),
+            lookback: version.lookback,
+            speech: Some(speech),
+            others: Vec::new(),
+            further: Arc::clone(&self.further),
+            ..*self
+        }))
+    }
+
     /// The same question in parts of so many times as endpoints take.
     pub(super) fn parts(&self) -> Vec<Self> {
         let of = |times| Self {
@@ -436,6 +459,8 @@ mod tests {
             selects: true,
             marks: false,
             further: Arc::default(),
+            speech: None,
+            others: Vec::new(),
         }
     }
 

@@ -11,13 +11,15 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     QueryError,
     context::Context,
-    endpoints::Endpoints,
+    endpoints::{Endpoints, Replicas},
     explain::{Explain, Request},
-    gather::{Outcome, gather},
-    question::{Ask, Cause, Times, Values},
+    gather::{Outcome, gather, is_planned},
+    question::{Ask, Cause, Failure, Times, Values},
 };
 use crate::{
-    federation::{Answer, Fetched, Inquiry, Local, Refusal, Window, World, local},
+    federation::{
+        Answer, Fetched, Guard, Inquiry, Local, Partition, Rates, Refusal, Window, World, local,
+    },
     promql::{
         ast::{Expr, ExprKind},
         engine::{EvalError, Options, Steps, Stop},
@@ -26,6 +28,9 @@ use crate::{
 
 /// Values at all nodes of an expression up to which it is evaluated at once.
 const LIGHT: usize = 5_000;
+
+/// How often a query is planned anew: for what all replicas may be asked, and for selectors.
+const REPLANNED: usize = 2;
 
 /// A query on its way.
 pub(super) struct Round {
@@ -40,6 +45,8 @@ pub(super) struct Round {
     pub(super) locals: Vec<Arc<dyn Local>>,
     /// See [`Ask::further`].
     pub(super) further: Arc<str>,
+    /// Whether rates are not to be asked for with guards.
+    pub(super) unguarded: bool,
 }
 
 /// The questions of a query, equal ones once.
@@ -55,6 +62,14 @@ struct Questions {
     uses: Vec<usize>,
     /// The fragment for which each is asked first.
     fragments: Vec<Option<usize>>,
+    guarded: Vec<Guarded>,
+}
+
+/// An answer that may be of no use, by the numbers of the questions.
+struct Guarded {
+    question: usize,
+    beside: usize,
+    guard: Guard,
 }
 
 /// Where an answer comes from.
@@ -90,6 +105,37 @@ impl Asking {
     pub(super) fn world(&self) -> &Arc<World> {
         &self.world
     }
+
+    /// Why an answer of a partition cannot be used as it is: its windows include something that they do not include here, or
+    /// who answered is not who was asked about that.
+    pub(super) fn doubt(&self, outcomes: &[Outcome]) -> Option<(usize, String)> {
+        self.questions.guarded.iter().find_map(|guarded| {
+            let answer = outcomes.get(guarded.question)?;
+            let beside = outcomes.get(guarded.beside)?;
+            let partition = self.asks().get(guarded.question)?.partition;
+            let (Ok(_), found) = (&answer.result, &beside.result) else {
+                return None;
+            };
+            match found {
+                Err(failure) if failure.cause != Cause::Query => return None,
+                Ok(values) if !guarded.guard.fires(&values.series) => {}
+                Ok(_) | Err(_) => {
+                    let query = &guarded.guard.query;
+                    let why = format!("windows of Prometheus 2 make a difference: {query}");
+                    return Some((partition, why));
+                }
+            }
+            let both = answer.by.as_ref().zip(beside.by.as_ref());
+            let same = both.is_some_and(|(one, other)| Arc::ptr_eq(one, other));
+            let why = "two replicas answered parts of a question";
+            (!same).then(|| (partition, why.to_owned()))
+        })
+    }
+
+    /// What was asked.
+    pub(super) fn into_asks(self) -> Vec<Ask> {
+        self.questions.asks
+    }
 }
 
 /// Whether an evaluation over so many values takes a fraction of a millisecond.
@@ -108,8 +154,120 @@ fn is_light(expr: &Expr, values: usize) -> bool {
 }
 
 impl Round {
-    /// Finds out what is to be asked.
+    /// Finds out what is to be asked, so that the replicas that hold the times can be asked for it.
     pub(super) fn plan(
+        &mut self,
+        expr: &Expr,
+        steps: Steps,
+        world: Arc<World>,
+    ) -> Result<Asking, QueryError> {
+        let mut asking = self.plan_once(expr, steps, world)?;
+        if let Some(world) = self.guarded(&asking) {
+            asking = self.plan_once(expr, steps, Arc::new(world))?;
+        }
+        let mixed = self.endpoints.partitions.iter().map(Replicas::is_mixed);
+        let mixed: Vec<bool> = mixed.collect();
+        if !mixed.contains(&true) {
+            return Ok(asking);
+        }
+        for _ in 0..REPLANNED {
+            let asks = asking.asks().iter();
+            let asks = asks.filter(|ask| mixed.get(ask.partition) == Some(&true));
+            let unplanned = asks.filter_map(|ask| {
+                let planned = is_planned(&self.context, &self.endpoints, ask);
+                Some((ask, planned.err()?))
+            });
+            let unplanned: Vec<_> = unplanned.collect();
+            let failures = unplanned.iter().map(|(ask, failure)| (*ask, failure));
+            let Some((world, _)) = self.otherwise(asking.world(), failures) else {
+                break;
+            };
+            asking = self.plan_once(expr, steps, Arc::new(world))?;
+        }
+        Ok(asking)
+    }
+
+    /// The world in which rates are asked for with guards, if the samples of their windows are many.
+    fn guarded(&self, asking: &Asking) -> Option<World> {
+        let (mut large, mut doubted) = (false, false);
+        for ask in asking.asks() {
+            if self.unguarded || !matches!(ask.times, Times::Window { .. }) || ask.marks {
+                continue;
+            }
+            let first = self.endpoints.partitions.get(ask.partition)?.first()?;
+            let weight = first.weight_of(ask);
+            large |= weight.is_large;
+            doubted |= weight.in_vain > 0;
+        }
+        if !large || doubted {
+            return None;
+        }
+        let mut world = World::clone(asking.world());
+        for (replicas, partition) in self.endpoints.partitions.iter().zip(&mut world.partitions) {
+            let first = replicas.first().and_then(|first| first.identity().ok());
+            partition.rates = first.map_or(Rates::Never, |identity| identity.rates());
+        }
+        Some(world)
+    }
+
+    /// Has the samples of windows asked for, and remembers that rates over those of a partition were of no use.
+    pub(super) fn plan_unguarded(
+        &mut self,
+        expr: &Expr,
+        steps: Steps,
+        (world, partition): (World, usize),
+    ) -> Result<Asking, QueryError> {
+        let next = self.plan_samples(expr, steps, world)?;
+        let replicas = self.endpoints.partitions.get(partition);
+        if let Some(first) = replicas.and_then(Replicas::first) {
+            let asks = next.asks().iter().filter(|ask| ask.partition == partition);
+            asks.for_each(|ask| first.doubt_window(ask));
+        }
+        Ok(next)
+    }
+
+    /// Has the samples of windows asked for.
+    pub(super) fn plan_samples(
+        &mut self,
+        expr: &Expr,
+        steps: Steps,
+        mut world: World,
+    ) -> Result<Asking, QueryError> {
+        self.unguarded = true;
+        for partition in &mut world.partitions {
+            partition.rates = Rates::Never;
+        }
+        self.plan(expr, steps, Arc::new(world))
+    }
+
+    /// The world in which what these questions failed for can be asked, and why; none if none of them failed for the plan,
+    /// or there is no other.
+    pub(super) fn otherwise<'a>(
+        &self,
+        world: &World,
+        failures: impl Iterator<Item = (&'a Ask, &'a Failure)>,
+    ) -> Option<(World, String)> {
+        let mut changed: Option<(World, String)> = None;
+        for (ask, failure) in failures {
+            let Cause::Plan(extent) = failure.cause else {
+                continue;
+            };
+            let before = world.partitions.get(ask.partition)?.extent;
+            // What others are known to be now may not have been known.
+            let replicas = self.endpoints.partitions.get(ask.partition)?;
+            let now = replicas.partition()?;
+            let (changed, _) =
+                changed.get_or_insert_with(|| (world.clone(), failure.reason.clone()));
+            let partition = changed.partitions.get_mut(ask.partition)?;
+            *partition = Partition {
+                extent: extent.max(before).max(partition.extent),
+                ..now
+            };
+        }
+        changed.filter(|(changed, _)| changed != world)
+    }
+
+    fn plan_once(
         &mut self,
         expr: &Expr,
         steps: Steps,
@@ -126,6 +284,7 @@ impl Round {
             numbers: BTreeMap::new(),
             uses: Vec::new(),
             fragments: Vec::new(),
+            guarded: Vec::new(),
         };
         let fragments = questions.of_fragments(&inquiry);
         let windows = inquiry.windows().iter();
@@ -139,6 +298,27 @@ impl Round {
             fragments,
             windows,
         })
+    }
+
+    /// Asks the questions of a query for which another plan was made, but for those of which the answers are known.
+    pub(super) async fn gather_rest(
+        &self,
+        asking: &Asking,
+        known: Vec<(Ask, Outcome)>,
+    ) -> Vec<Outcome> {
+        let known = known
+            .into_iter()
+            .filter(|(_, outcome)| outcome.result.is_ok());
+        let mut known: BTreeMap<Ask, Outcome> = known.collect();
+        let asks = asking.asks().iter();
+        let rest = asks.filter(|ask| !known.contains_key(*ask)).cloned();
+        let rest: Vec<Ask> = rest.collect();
+        let until = self.answers_until;
+        let answers = gather(&self.context, &self.endpoints, &rest, until).await;
+        known.extend(rest.into_iter().zip(answers));
+        let asks = asking.asks().iter();
+        asks.map(|ask| known.remove(ask).unwrap_or_else(Outcome::lost))
+            .collect()
     }
 
     /// Asks the questions of a query.
@@ -158,6 +338,7 @@ impl Round {
         asking: Asking,
         mut outcomes: Vec<Outcome>,
     ) -> Result<Answer, QueryError> {
+        self.note(&asking, &mut outcomes);
         let Asking {
             inquiry,
             world,
@@ -166,7 +347,6 @@ impl Round {
             fragments,
             windows,
         } = asking;
-        self.note(&questions, &mut outcomes);
         self.refuse(&questions, &mut outcomes)?;
         let missing = missing(&questions, &outcomes);
         let samples = outcomes.iter().filter_map(|one| one.result.as_ref().ok());
@@ -240,7 +420,9 @@ impl Round {
         Ok(())
     }
 
-    fn note(&mut self, questions: &Questions, outcomes: &mut [Outcome]) {
+    /// Takes in how questions were answered.
+    pub(super) fn note(&mut self, asking: &Asking, outcomes: &mut [Outcome]) {
+        let questions = &asking.questions;
         for ((ask, fragment), outcome) in questions
             .asks
             .iter()
@@ -296,12 +478,35 @@ impl Questions {
                             selects: fragment.selects,
                             marks: false,
                             further: Arc::clone(&self.further),
+                            speech: Some(question.speech),
+                            others: question.others.clone(),
                         };
-                        self.ask(ask, Some(number))
+                        let guards = question.guards.iter();
+                        let guards = guards.map(|guard| (guard.clone(), beside(&ask, guard)));
+                        let guards: Vec<_> = guards.collect();
+                        let source = self.ask(ask, Some(number));
+                        self.guard(&source, guards, number);
+                        source
                     })
                     .collect()
             })
             .collect()
+    }
+
+    /// Asks what tells whether an answer is of use.
+    fn guard(&mut self, source: &Source, guards: Vec<(Guard, Ask)>, fragment: usize) {
+        let Source::Asked(question) = source else {
+            return;
+        };
+        for (guard, ask) in guards {
+            if let Source::Asked(beside) = self.ask(ask, Some(fragment)) {
+                self.guarded.push(Guarded {
+                    question: *question,
+                    beside,
+                    guard,
+                });
+            }
+        }
     }
 
     fn of_windows(&mut self, windows: &[Window]) -> Vec<Source> {
@@ -324,6 +529,8 @@ impl Questions {
                 selects: true,
                 marks: window.markers,
                 further: Arc::clone(&self.further),
+                speech: Some(window.speech),
+                others: window.others.clone(),
             };
             self.ask(ask, None)
         };
@@ -352,6 +559,17 @@ impl Questions {
             *uses += 1;
         }
         Source::Asked(number)
+    }
+}
+
+/// The question that a guard is, beside another one.
+fn beside(ask: &Ask, guard: &Guard) -> Ask {
+    Ask {
+        query: guard.query.clone(),
+        lookback: guard.lookback,
+        selects: false,
+        others: Vec::new(),
+        ..ask.clone()
     }
 }
 

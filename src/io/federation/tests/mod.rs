@@ -6,6 +6,7 @@ mod discovery;
 mod faults;
 mod learning;
 mod lookups;
+mod mixed;
 mod ranges;
 mod server;
 mod shared;

@@ -14,6 +14,7 @@ use crate::{
     labels::{LabelSet, Matcher},
     promql::{
         FloatHistogram, Point, Samples, Series, Value,
+        ast::Expr,
         engine::{Options, Selection, Steps, prepare},
         parse::{Features, parse},
     },
@@ -299,7 +300,16 @@ fn within<T: Clone>(samples: &Samples<T>, selection: &Selection) -> Samples<T> {
 /// The value of a query over series.
 pub(super) fn value(query: &str, steps: Steps, series: &[Series]) -> Result<Value, String> {
     let expr = parse(query, Features::all()).map_err(|error| error.to_string())?;
-    let prepared = prepare(&expr, steps, OPTIONS).map_err(|error| error.to_string())?;
+    value_of(&expr, steps, OPTIONS, series)
+}
+
+fn value_of(
+    expr: &Expr,
+    steps: Steps,
+    options: Options,
+    series: &[Series],
+) -> Result<Value, String> {
+    let prepared = prepare(expr, steps, options).map_err(|error| error.to_string())?;
     let data = prepared.selections().iter();
     let data: Vec<_> = data.map(|selection| select(series, selection)).collect();
     let output = prepared
@@ -313,22 +323,37 @@ pub(super) fn evaluate(asked: &Asked, series: &[Series]) -> Reply {
     if asked.path == "/api/v1/status/buildinfo" {
         return Reply::Json(build_info("3.14.0"));
     }
+    answered(value(&asked.form["query"], steps_of(asked), series))
+}
+
+/// What a server answers that reads a query so.
+pub(super) fn evaluate_expr(asked: &Asked, expr: &Expr, lookback: i64, series: &[Series]) -> Reply {
+    let options = Options {
+        lookback,
+        ..OPTIONS
+    };
+    answered(value_of(expr, steps_of(asked), options, series))
+}
+
+fn steps_of(asked: &Asked) -> Steps {
     let millis = |name: &str| {
         let seconds: f64 = asked.form[name].parse().unwrap();
         #[expect(clippy::cast_possible_truncation, reason = "times of tests are small")]
         let millis = (seconds * 1000.0).round() as i64;
         millis
     };
-    let steps = if asked.path == "/api/v1/query" {
-        Steps::instant(millis("time"))
-    } else {
-        Steps {
-            start: millis("start"),
-            end: millis("end"),
-            step: millis("step"),
-        }
-    };
-    match value(&asked.form["query"], steps, series) {
+    if asked.path == "/api/v1/query" {
+        return Steps::instant(millis("time"));
+    }
+    Steps {
+        start: millis("start"),
+        end: millis("end"),
+        step: millis("step"),
+    }
+}
+
+fn answered(value: Result<Value, String>) -> Reply {
+    match value {
         Ok(value) => Reply::Json(json(&value)),
         Err(error) => {
             let mut body = r#"{"status":"error","errorType":"execution","error":"#.to_owned();
