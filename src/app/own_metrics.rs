@@ -27,10 +27,10 @@ pub(super) async fn measure(state: ApiState, federation: Weak<Federation>, clock
             return;
         };
         // A node that does not answer has other troubles; the series end by themselves.
-        if let Some(samples) = own_samples(&state).await {
+        if let Some((samples, meanings)) = own_samples(&state).await {
             own.take(samples, clock.now().wall.unix_millis());
             let up = PartitionsUp::of(&own);
-            federation.set_own(vec![Arc::new(own.clone()), Arc::new(up)]);
+            federation.set_own(vec![Arc::new(own.clone()), Arc::new(up)], meanings);
         }
     }
 }

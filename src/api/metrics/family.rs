@@ -7,7 +7,10 @@ use prometheus::{
     },
 };
 
-use crate::{io, labels::LabelSet};
+use crate::{
+    io::{self, federation::Meaning},
+    labels::LabelSet,
+};
 
 /// The labels of a series, sorted by name as upstream prints them.
 pub(super) type Labels<'l> = &'l [(&'l str, &'l str)];
@@ -83,6 +86,26 @@ impl Page {
             }
         }
         samples
+    }
+}
+
+impl Page {
+    /// What its metrics mean.
+    pub(super) fn meanings(&self) -> Vec<Meaning> {
+        let families = self.families.iter();
+        families
+            .map(|family| Meaning {
+                name: family.name().to_owned(),
+                kind: match family.get_field_type() {
+                    MetricType::COUNTER => "counter",
+                    MetricType::GAUGE => "gauge",
+                    MetricType::HISTOGRAM => "histogram",
+                    MetricType::SUMMARY => "summary",
+                    MetricType::UNTYPED => "unknown",
+                },
+                help: family.help().to_owned(),
+            })
+            .collect()
     }
 }
 

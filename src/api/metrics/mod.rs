@@ -34,7 +34,8 @@ use self::{alerts::AlertCounter, family::Page};
 use super::{error::ApiError, state::ApiState};
 use crate::{
     io::{
-        alertmanagers::AlertmanagersStats, federation::FederationStatus,
+        alertmanagers::AlertmanagersStats,
+        federation::{FederationStatus, Meaning},
         remote_write::RemoteWriteStats,
     },
     labels::LabelSet,
@@ -121,10 +122,10 @@ async fn page(state: &ApiState) -> Result<String, ApiError> {
 }
 
 /// What the node measures of itself, as `/metrics` shows it but for rules: rules about the mesh and about partitions read it
-/// without an endpoint. `None` if the node does not answer.
-pub async fn own_samples(state: &ApiState) -> Option<Vec<(LabelSet, f64)>> {
-    let samples = render(state, None, |page| page.samples()).await;
-    samples.ok()
+/// without an endpoint; and what it means. `None` if the node does not answer.
+pub async fn own_samples(state: &ApiState) -> Option<(Vec<(LabelSet, f64)>, Vec<Meaning>)> {
+    let own = render(state, None, |page| (page.samples(), page.meanings())).await;
+    own.ok()
 }
 
 async fn render<T: Send + 'static>(

@@ -12,6 +12,7 @@ use super::{
     endpoints::Endpoints,
     explain::Explain,
     limits::Limits,
+    own::Meaning,
     ranges::Ranges,
     stats::{QueryKind, QueryStats},
 };
@@ -40,7 +41,14 @@ pub struct Federation {
     pub(super) discovery: Discovery,
     endpoints: Mutex<Arc<Endpoints>>,
     /// What the node measures of itself.
-    own: Mutex<Vec<Arc<dyn Local>>>,
+    own: Mutex<Own>,
+}
+
+/// What the node measures of itself, and what it means.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Own {
+    pub(super) series: Vec<Arc<dyn Local>>,
+    pub(super) meanings: Arc<[Meaning]>,
 }
 
 /// An answer and how it came about.
@@ -122,9 +130,16 @@ impl Federation {
         }
     }
 
-    /// Series about the node itself, each of which answers the selectors that it claims, from now on.
-    pub fn set_own(&self, own: Vec<Arc<dyn Local>>) {
-        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = own;
+    /// Series about the node itself, each of which answers the selectors that it claims, from now on, and what they mean.
+    pub fn set_own(&self, series: Vec<Arc<dyn Local>>, meanings: Vec<Meaning>) {
+        let meanings = meanings.into();
+        *self.own.lock().unwrap_or_else(PoisonError::into_inner) = Own { series, meanings };
+    }
+
+    /// What the node measures of itself.
+    pub(super) fn own(&self) -> Own {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        own.clone()
     }
 
     /// Those of which an expression reads.
@@ -134,7 +149,7 @@ impl Federation {
             let claim = own.claim();
             claim.is_some_and(|claim| local::is_claimed(claim, expr))
         };
-        own.iter().filter(reads).map(Arc::clone).collect()
+        own.series.iter().filter(reads).map(Arc::clone).collect()
     }
 
     /// Takes another configuration. Queries that run end with the endpoints with which they began, and nothing is known

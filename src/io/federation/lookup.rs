@@ -21,10 +21,10 @@ use crate::{
 };
 
 /// The path of exemplars.
-const EXEMPLARS: &str = "query_exemplars";
+pub(super) const EXEMPLARS: &str = "query_exemplars";
 
 /// The path of what metrics mean, which takes no selectors.
-const METADATA: &str = "metadata";
+pub(super) const METADATA: &str = "metadata";
 
 /// Samples do not count here.
 const NO_SAMPLES: usize = 0;
@@ -52,9 +52,28 @@ pub struct LookupAnswer {
 }
 
 impl Federation {
-    /// Asks all partitions that may know; replicas that fail are followed by others.
+    /// Asks all partitions that may know, and looks among what the node measures of itself; replicas that fail are
+    /// followed by others.
     pub async fn look_up(&self, request: &LookupRequest, timeout: Duration) -> Vec<LookupAnswer> {
         let now = Instant::now();
+        let (own, rest) = self.own().look_up(request);
+        let mut answers = match &rest {
+            Some(rest) => self.look_up_elsewhere(rest, now, timeout).await,
+            None => Vec::new(),
+        };
+        self.stats.took(QueryKind::Lookup, now.elapsed());
+        let is_partial = answers.iter().any(|answer| answer.data.is_err());
+        self.stats.answered(is_partial, 0);
+        answers.extend(own);
+        answers
+    }
+
+    async fn look_up_elsewhere(
+        &self,
+        request: &LookupRequest,
+        now: Instant,
+        timeout: Duration,
+    ) -> Vec<LookupAnswer> {
         let deadline = now + timeout;
         let context = self.context(NO_SAMPLES, self.limits.budget());
         let endpoints = self.endpoints();
@@ -84,11 +103,7 @@ impl Federation {
             answers.extend(answer.ok().flatten());
         }
         answers.sort_by_key(|(at, _)| *at);
-        let answers: Vec<_> = answers.into_iter().map(|(_, answer)| answer).collect();
-        self.stats.took(QueryKind::Lookup, now.elapsed());
-        let is_partial = answers.iter().any(|answer| answer.data.is_err());
-        self.stats.answered(is_partial, 0);
-        answers
+        answers.into_iter().map(|(_, answer)| answer).collect()
     }
 }
 

@@ -10,7 +10,9 @@ use super::{
     server::{Asked, Handler, Reply, Server, build_info, response},
 };
 use crate::{
-    io::federation::{LookupAnswer, LookupRequest},
+    federation::{OwnMetrics, PartitionsUp},
+    io::federation::{LookupAnswer, LookupRequest, Meaning},
+    labels::LabelSet,
     promql::parse::parse_selector,
 };
 
@@ -32,6 +34,86 @@ fn answering(body: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Handler 
 
 fn reason(answer: &LookupAnswer) -> &str {
     answer.data.as_ref().unwrap_err()
+}
+
+#[tokio::test]
+async fn what_the_node_measures_of_itself_is_found_by_its_label() {
+    let server = Server::start(answering(|asked| {
+        Reply::Json(match &*asked.path {
+            "/api/v1/metadata" => {
+                r#"{"status":"success","data":{"up":[{"type":"gauge"}]}}"#.to_owned()
+            }
+            _ => r#"{"status":"success","data":["up"]}"#.to_owned(),
+        })
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "")]));
+    let mut own = OwnMetrics::default();
+    let metric = |pairs: &[(&str, &str)]| (LabelSet::from_pairs(pairs.iter().copied()), 1.0);
+    let measured = vec![
+        metric(&[("__name__", "watchfire_alerts"), ("state", "active")]),
+        metric(&[("__name__", "watchfire_alerts"), ("state", "suppressed")]),
+        metric(&[("__name__", "watchfire_partition_up"), ("cluster", "eu")]),
+    ];
+    own.take(measured, 1_000_000);
+    let up = PartitionsUp::of(&own);
+    let meaning = Meaning {
+        name: "watchfire_alerts".to_owned(),
+        kind: "gauge",
+        help: "How many.".to_owned(),
+    };
+    federation.set_own(vec![Arc::new(own), Arc::new(up)], vec![meaning]);
+    let look = async |request: LookupRequest| {
+        let before = server.asked_of("/api/v1/").len();
+        let answers = federation.look_up(&request, LONG).await;
+        let data: Vec<_> = answers.into_iter().map(|one| one.data.unwrap()).collect();
+        (data, server.asked_of("/api/v1/").len() - before)
+    };
+    // What it is, is asked once.
+    look(request("labels", &["up"])).await;
+
+    let own = r#"{watchfire="self", state!="active"}"#;
+    let suppressed = json!([{"__name__": "watchfire_alerts", "state": "suppressed"}]);
+    let of_up = json!([{"__name__": "watchfire_partition_up", "cluster": "eu"}]);
+    let without = r#"{__name__="watchfire_alerts",watchfire="self",state!="active"}"#;
+    assert_eq!(
+        look(request("series", &[without])).await,
+        (vec![suppressed], 0)
+    );
+    let found = look(request("series", &["watchfire_partition_up"])).await;
+    assert_eq!(found, (vec![of_up], 0));
+    let names = json!(["__name__", "cluster", "state"]);
+    assert_eq!(
+        look(request("labels", &[own])).await,
+        (vec![names.clone()], 0)
+    );
+    let values = look(request("label/state/values", &[r#"{watchfire="self"}"#])).await;
+    assert_eq!(values, (vec![json!(["active", "suppressed"])], 0));
+    // Without it, and beside it, what endpoints have.
+    assert_eq!(
+        look(request("series", &["watchfire_alerts"])).await,
+        (vec![json!(["up"])], 1)
+    );
+    let both = look(request("label/state/values", &["up", own])).await;
+    assert_eq!(both, (vec![json!(["up"]), json!(["suppressed"])], 1));
+    let all = look(request("labels", &[])).await;
+    let of_partitions = json!(["__name__", "cluster"]);
+    assert_eq!(all, (vec![json!(["up"]), names, of_partitions], 1));
+    let nothing = look(request("series", &[r#"none{watchfire="self"}"#])).await;
+    assert_eq!(nothing, (Vec::new(), 0));
+
+    let mut past = request("series", &[own]);
+    past.params = vec![("end", "999.999".to_owned())];
+    assert_eq!(look(past).await, (Vec::new(), 0));
+    let mut described = request("metadata", &[]);
+    let means = json!({"watchfire_alerts": [{"type": "gauge", "unit": "", "help": "How many."}]});
+    let elsewhere = json!({"up": [{"type": "gauge"}]});
+    assert_eq!(
+        look(described.clone()).await,
+        (vec![elsewhere.clone(), means], 1)
+    );
+    described.params = vec![("metric", "up".to_owned())];
+    assert_eq!(look(described).await, (vec![elsewhere], 1));
 }
 
 #[tokio::test]
