@@ -133,7 +133,7 @@ impl Straight {
     ) -> Result<Answer, String> {
         let request = self.request(method, path, headers, body);
         // One that the server closed meanwhile is none.
-        if let Some(known) = self.take_idle()
+        if let Some(known) = self.take_idle(Instant::now())
             && let Ok(answer) = self.exchange(known, &request).await
         {
             return Ok(answer);
@@ -168,19 +168,17 @@ impl Straight {
     }
 
     /// The connection that was used last, and none that the server may have closed meanwhile.
-    fn take_idle(&self) -> Option<Connection> {
-        let connection = {
+    fn take_idle(&self, now: Instant) -> Option<Connection> {
+        let last = {
             let mut idle = self.idle();
-            let connection = idle.pop()?;
-            if connection.since.elapsed() >= IDLE_TIMEOUT {
-                // Those below were used before it.
-                idle.clear();
-                return None;
-            }
-            connection
+            // Whatever was used later stands behind; a burst must not leave connections that are never looked at again.
+            let is_old = |one: &Connection| now.saturating_duration_since(one.since) >= IDLE_TIMEOUT;
+            let old = idle.partition_point(is_old);
+            idle.drain(..old);
+            idle.pop()
         };
         // It asks the system, which nobody else need wait for.
-        connection.is_quiet().then_some(connection)
+        last.filter(Connection::is_quiet)
     }
 
     async fn exchange(
@@ -358,5 +356,40 @@ impl Answer {
 fn push_line(lines: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
     for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
         lines.extend_from_slice(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn all_connections_that_nobody_uses_grow_old() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = Straight {
+            host: address.ip().to_string(),
+            port: address.port(),
+            path: String::new(),
+            lines: Vec::new(),
+            idle: Mutex::default(),
+        };
+        let mut accepted = Vec::new();
+        let now = Instant::now();
+        let moment = Duration::from_millis(1);
+        for age in [IDLE_TIMEOUT, IDLE_TIMEOUT, moment * 2, moment] {
+            let mut connection = server.connect().await.unwrap();
+            connection.since = now + IDLE_TIMEOUT - age;
+            server.idle().push(connection);
+            accepted.push(listener.accept().await.unwrap());
+        }
+        // The one that was used last, while those below it that are old go.
+        let last = server.take_idle(now + IDLE_TIMEOUT).unwrap();
+        assert_eq!(last.since, now + IDLE_TIMEOUT - moment);
+        assert_eq!(server.idle().len(), 1);
+        assert!(server.take_idle(now + IDLE_TIMEOUT * 2).is_none());
+        assert_eq!(server.idle().len(), 0);
     }
 }
