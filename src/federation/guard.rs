@@ -16,7 +16,8 @@ use crate::promql::{
     },
 };
 
-/// How `rate`, `increase` and `delta` of an endpoint whose windows include their start may be asked.
+/// How `rate`, `increase` and `delta` of an endpoint whose windows include their start may be asked; those that need more care
+/// are greater.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Rates {
     /// Not at all.
@@ -59,8 +60,7 @@ impl Guard {
             let samples = series.floats.times.iter().zip(&series.floats.values);
             let mut late = samples.map(|(time, value)| {
                 let start = at.unwrap_or(*time).saturating_sub(before);
-                // What is no number is none either.
-                !(millis(*value) < start)
+                millis(*value) >= start
             });
             late.any(|late| late) || !series.histograms.times.is_empty()
         };
@@ -74,6 +74,7 @@ impl Guard {
 )]
 fn millis(seconds: f64) -> i64 {
     match seconds.is_nan() {
+        // No time at all must not pass for an early one.
         true => i64::MAX,
         false => (seconds * 1000.0).round() as i64,
     }
@@ -110,6 +111,9 @@ fn before(matrix: &MatrixSelector) -> Option<(Option<i64>, i64)> {
 
 /// Whether an expression has calls that may be asked with guards.
 pub(super) fn has_guarded(partition: &Partition, expr: &Expr) -> bool {
+    if partition.rates == Rates::Never {
+        return false;
+    }
     let here = matches!(&expr.kind, ExprKind::Call(call) if guarded(partition, call).is_some());
     let mut below = expr.children().into_iter();
     here || below.any(|child| has_guarded(partition, child))

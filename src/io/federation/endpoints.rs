@@ -3,9 +3,10 @@
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 use futures_util::future::join_all;
@@ -22,6 +23,9 @@ use crate::{
     federation::{Dialect, Extent, Partition, Pushdown, Rates, Speech, World},
     labels::LabelSet,
 };
+
+/// How long a store stands in for an endpoint that has only what is young, after that failed.
+const STANDING_IN: Duration = Duration::from_mins(5);
 
 /// The endpoints of a configuration.
 #[derive(Debug, Default)]
@@ -44,6 +48,8 @@ pub(super) struct Replicas {
     pub(super) endpoints: Vec<Arc<Endpoint>>,
     /// The one that is asked first: the one that answered last.
     current: AtomicUsize,
+    /// Since when.
+    since: Mutex<Option<Instant>>,
     freshness: Arc<Freshness>,
 }
 
@@ -66,6 +72,7 @@ impl Endpoints {
                 labels: LabelSet::from_pairs(&labels),
                 endpoints: vec![endpoint],
                 current: AtomicUsize::default(),
+                since: Mutex::default(),
                 freshness: Arc::default(),
             };
             partitions.push((labels, replicas));
@@ -146,7 +153,7 @@ impl Replicas {
         let first = self.first()?;
         let config = &first.config;
         // What is not known is not asked for more; it will be missing anyway.
-        let speech = first.speech().unwrap_or(Speech {
+        let speech = first.speech().unwrap_or_else(|_unknown| Speech {
             dialect: Dialect::Prometheus3,
             mode: first.label_mode(),
             pushdown: Pushdown::Selector,
@@ -199,10 +206,14 @@ impl Replicas {
     /// The endpoints in the order in which they are asked: those that are known to speak before those that are not, those
     /// that are not behind before those that are, and among them the one that answered last.
     pub(super) fn order(&self) -> Vec<Arc<Endpoint>> {
+        self.order_at(Instant::now())
+    }
+
+    fn order_at(&self, now: Instant) -> Vec<Arc<Endpoint>> {
         if let [only] = self.endpoints.as_slice() {
             return vec![Arc::clone(only)];
         }
-        let current = self.current.load(Relaxed);
+        let current = self.current_at(now);
         let behind = |at: usize| self.freshness.newest_if_behind(at).is_some();
         let rank = |(at, endpoint): &(usize, &Arc<Endpoint>)| {
             (
@@ -220,6 +231,26 @@ impl Replicas {
             .collect()
     }
 
+    /// The place of the endpoint that is to be asked first. One that stands before a store for what is young gets its questions
+    /// back when it has been well for a while.
+    fn current_at(&self, now: Instant) -> usize {
+        let current = self.current.load(Relaxed);
+        let (Some(first), Some(store)) = (self.endpoints.first(), self.endpoints.get(current))
+        else {
+            return current;
+        };
+        let age = |endpoint: &Endpoint| endpoint.config.time_range.max_age;
+        let is_store = !age(first).is_zero() && age(store).is_zero();
+        if !is_store || !first.is_well() {
+            return current;
+        }
+        let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
+        match since.is_some_and(|since| now.saturating_duration_since(since) < STANDING_IN) {
+            true => current,
+            false => 0,
+        }
+    }
+
     /// The endpoint that is asked first.
     pub(super) fn first(&self) -> Option<Arc<Endpoint>> {
         match self.endpoints.as_slice() {
@@ -232,6 +263,8 @@ impl Replicas {
     pub(super) fn prefer(&self, endpoint: &Arc<Endpoint>) {
         if let Some(place) = self.place(endpoint) {
             self.current.store(place, Relaxed);
+            let now = Some(Instant::now());
+            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = now;
         }
     }
 
@@ -251,5 +284,35 @@ impl Replicas {
     fn place(&self, endpoint: &Arc<Endpoint>) -> Option<usize> {
         let mut endpoints = self.endpoints.iter();
         endpoints.position(|one| Arc::ptr_eq(one, endpoint))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{LoadEnv, load_query};
+
+    #[test]
+    fn a_store_stands_in_for_a_while() {
+        let text = "endpoints:\n\
+             - {name: a, url: 'http://a.example', replica: a, kind: prometheus, time_range: {max_age: 1d}}\n\
+             - {name: b, url: 'http://b.example', replica: b, kind: thanos}\n\
+             - {name: c, url: 'http://c.example', replica: c, kind: prometheus, time_range: {max_age: 1d}}\n";
+        let config = load_query(text.as_bytes(), &LoadEnv::for_file("query.yml")).unwrap();
+        let declared = config.endpoints.into_iter().map(|config| Declared {
+            config,
+            absent: None,
+        });
+        let endpoints = Endpoints::new(declared.collect(), &Endpoints::default());
+        let replicas = &endpoints.partitions[0];
+        let first = |now: Instant| replicas.order_at(now)[0].config.name.clone();
+        let now = Instant::now();
+        assert_eq!(first(now), "a");
+        replicas.prefer(&replicas.endpoints[1]);
+        assert_eq!(first(now), "b");
+        assert_eq!(first(now + STANDING_IN * 2), "a");
+        // Whoever has no more than it keeps its place.
+        replicas.prefer(&replicas.endpoints[2]);
+        assert_eq!(first(now + STANDING_IN * 2), "c");
     }
 }

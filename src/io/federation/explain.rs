@@ -9,7 +9,7 @@ use crate::labels::LabelSet;
 pub struct Explain {
     /// What is computed here; `<fragment N>` stands for what endpoints compute.
     pub local: String,
-    /// Why the query was asked again for selectors only, if it was.
+    /// Why the query was asked again, if it was: for selectors only, for samples, or otherwise of other replicas.
     pub again: Option<String>,
     /// Every request in the order of the plan; retries follow what they repeat.
     pub requests: Vec<Request>,

@@ -126,9 +126,13 @@ impl Asking {
                 }
             }
             let both = answer.by.as_ref().zip(beside.by.as_ref());
-            let same = both.is_some_and(|(one, other)| Arc::ptr_eq(one, other));
-            let why = "two replicas answered parts of a question";
-            (!same).then(|| (partition, why.to_owned()))
+            let planned = self.world.partitions.get(partition)?.rates;
+            let fit = both.is_some_and(|(one, other)| {
+                let rates = one.identity().map_or(Rates::Never, |one| one.rates());
+                Arc::ptr_eq(one, other) && rates != Rates::Never && rates <= planned
+            });
+            let why = "another replica than the one that was to be asked answered parts of it";
+            (!fit).then(|| (partition, why.to_owned()))
         })
     }
 
@@ -165,14 +169,17 @@ impl Round {
         if let Some(world) = self.guarded(&asking) {
             asking = self.plan_once(expr, steps, Arc::new(world))?;
         }
-        let mixed = self.endpoints.partitions.iter().map(Replicas::is_mixed);
-        let mixed: Vec<bool> = mixed.collect();
-        if !mixed.contains(&true) {
+        let endpoints = Arc::clone(&self.endpoints);
+        let partitions = &endpoints.partitions;
+        if !partitions.iter().any(Replicas::is_mixed) {
             return Ok(asking);
         }
+        let is_mixed = |ask: &&Ask| {
+            let replicas = partitions.get(ask.partition);
+            replicas.is_some_and(Replicas::is_mixed)
+        };
         for _ in 0..REPLANNED {
-            let asks = asking.asks().iter();
-            let asks = asks.filter(|ask| mixed.get(ask.partition) == Some(&true));
+            let asks = asking.asks().iter().filter(is_mixed);
             let unplanned = asks.filter_map(|ask| {
                 let planned = is_planned(&self.context, &self.endpoints, ask);
                 Some((ask, planned.err()?))
