@@ -64,4 +64,12 @@ pub(super) fn add(page: &mut Page, stats: &AlertmanagersStats) {
         family = family.durations(&[("alertmanager", &one.url)], &one.duration);
     }
     family.end();
+    let help =
+        "How long requests to an Alertmanager took; the quantiles are of the last ten minutes.";
+    let mut family = page.summary(&name("latency_seconds"), help);
+    for one in &all {
+        let labels = [("alertmanager", &*one.url)];
+        family = family.durations_of_late(&labels, &one.duration, one.quantiles());
+    }
+    family.end();
 }

@@ -1,9 +1,12 @@
 //! Builds metric families; what the text format needs and nothing of a registry.
 
+use std::time::Duration;
+
 use prometheus::{
     TextEncoder,
     proto::{
-        Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType, Summary,
+        Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType, Quantile,
+        Summary,
     },
 };
 
@@ -52,7 +55,7 @@ impl Page {
         self.family(name, help, MetricType::HISTOGRAM)
     }
 
-    /// Begins a summary without quantiles.
+    /// Begins a summary.
     pub(super) fn summary(&mut self, name: &str, help: &str) -> Family<'_> {
         self.family(name, help, MetricType::SUMMARY)
     }
@@ -135,6 +138,14 @@ fn add_samples(samples: &mut Vec<(LabelSet, f64)>, family: &MetricFamily, metric
         }
         MetricType::SUMMARY => {
             let summary = metric.get_summary();
+            for quantile in summary.get_quantile() {
+                let pair = ("quantile".to_owned(), quantile.quantile().to_string());
+                let series = labels("", None);
+                let pairs = series.iter();
+                let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+                let series = LabelSet::from_pairs(pairs.chain([pair]));
+                samples.push((series, quantile.value()));
+            }
             samples.push((labels("_sum", None), summary.sample_sum()));
             samples.push((labels("_count", None), as_f64(summary.sample_count())));
         }
@@ -215,12 +226,40 @@ impl Family<'_> {
         self.observed(labels, observed)
     }
 
-    /// Adds a series of a summary.
-    pub(super) fn summed(mut self, count: u64, sum: f64) -> Self {
+    /// Adds a series of a summary without quantiles.
+    pub(super) fn summed(self, count: u64, sum: f64) -> Self {
+        self.summary(&[], (count, sum), Vec::new())
+    }
+
+    /// Adds a series of a summary of durations, with its quantiles; one that nothing is known of is no number.
+    pub(super) fn durations_of_late(
+        self,
+        labels: Labels<'_>,
+        histogram: &io::Histogram,
+        quantiles: Vec<(f64, Option<Duration>)>,
+    ) -> Self {
+        let quantile = |(at, value): (f64, Option<Duration>)| {
+            let mut quantile = Quantile::default();
+            quantile.set_quantile(at);
+            quantile.set_value(value.map_or(f64::NAN, |value| value.as_secs_f64()));
+            quantile
+        };
+        let quantiles = quantiles.into_iter().map(quantile).collect();
+        let whole = (histogram.count(), histogram.sum().as_secs_f64());
+        self.summary(labels, whole, quantiles)
+    }
+
+    fn summary(
+        mut self,
+        labels: Labels<'_>,
+        (count, sum): (u64, f64),
+        quantiles: Vec<Quantile>,
+    ) -> Self {
         let mut summary = Summary::default();
         summary.set_sample_count(count);
         summary.set_sample_sum(sum);
-        let mut metric = metric(&[]);
+        summary.set_quantile(quantiles);
+        let mut metric = metric(labels);
         metric.set_summary(summary);
         self.metrics.push(metric);
         self

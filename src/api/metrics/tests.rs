@@ -188,6 +188,7 @@ async fn what_other_alertmanagers_are_told_has_prometheus_names() {
         ("dropped_total", "counter"),
         ("queue_length", "gauge"),
         ("latency_histogram_seconds", "histogram"),
+        ("latency_seconds", "summary"),
     ] {
         let name = format!("prometheus_notifications_{name}");
         assert_eq!(names[&name].0, kind, "{name}");
@@ -195,6 +196,8 @@ async fn what_other_alertmanagers_are_told_has_prometheus_names() {
     for line in [
         "prometheus_notifications_alertmanagers_discovered 1",
         "prometheus_notifications_queue_capacity 10000",
+        "prometheus_notifications_latency_seconds{alertmanager=\"http://user@127.0.0.1:9/api/v2/alerts\",quantile=\"0.9\"} NaN",
+        "prometheus_notifications_latency_seconds_count{alertmanager=\"http://user@127.0.0.1:9/api/v2/alerts\"} 0",
     ] {
         assert!(page.lines().any(|other| other == line), "{line} in {page}");
     }

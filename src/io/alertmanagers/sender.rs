@@ -142,7 +142,7 @@ impl Sender {
         self.stats.sent.fetch_add(count, Relaxed);
         let begun = Instant::now();
         let answer = self.http.send(&request, self.config.timeout).await;
-        self.stats.duration.observe(begun.elapsed());
+        self.stats.took(begun.elapsed());
         match answer {
             Ok(answer) => judge(&answer),
             Err(error) => Verdict::Later(None, error.message),
