@@ -257,6 +257,7 @@ pub(super) fn endpoint_status() -> FederationStatus {
             error: Some("a.yml: it is gone".to_owned()),
             failures: 3,
         }],
+        remarks: vec!["it counts twice".to_owned()],
         ..FederationStatus::default()
     }
 }

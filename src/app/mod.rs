@@ -28,4 +28,5 @@ pub use queries::options as query_options;
 pub use rule_files::{
     RuleFileError, expand_patterns, read_rule_file, read_rule_tests, read_ruler_file,
 };
+pub use ruler::may_count_twice;
 pub use run::{AppError, run};

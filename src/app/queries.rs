@@ -47,11 +47,16 @@ const SUBQUERY_STEP: i64 = 60_000;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The endpoints of the file.
+#[derive(Debug)]
 pub(super) struct Queries {
     file: PathBuf,
     federation: Arc<Federation>,
     /// The partitions of which the log says that they are missing.
     missing: Mutex<Vec<LabelSet>>,
+    /// What the file says.
+    config: Mutex<Arc<QueryConfig>>,
+    /// What else is wrong.
+    remarks: Mutex<Vec<String>>,
 }
 
 impl Queries {
@@ -76,6 +81,8 @@ impl Queries {
         }
         let http = Arc::new(HttpClients::new(clock));
         Ok(Some(Arc::new(Self {
+            config: Mutex::new(Arc::new(config.clone())),
+            remarks: Mutex::default(),
             file: file.to_owned(),
             federation: Arc::new(Federation::new(http, clock, config)),
             missing: Mutex::default(),
@@ -96,7 +103,18 @@ impl Queries {
 
     /// Puts endpoints into force; queries that run end as they began.
     pub(super) fn take(&self, config: QueryConfig) {
+        *self.config.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(config.clone());
         self.federation.reload(config);
+    }
+
+    /// What the file says.
+    pub(super) fn config(&self) -> Arc<QueryConfig> {
+        Arc::clone(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Shows remarks among the problems of endpoints, in place of those before.
+    pub(super) fn remark(&self, remarks: Vec<String>) {
+        *self.remarks.lock().unwrap_or_else(PoisonError::into_inner) = remarks;
     }
 
     /// Looks after the endpoints for as long as this is in use.
@@ -235,7 +253,11 @@ impl Querier for Queries {
     }
 
     fn status(&self) -> FederationStatus {
-        self.federation.status()
+        let remarks = self.remarks.lock().unwrap_or_else(PoisonError::into_inner);
+        FederationStatus {
+            remarks: remarks.clone(),
+            ..self.federation.status()
+        }
     }
 }
 

@@ -220,7 +220,7 @@ impl<'o> Starting<'o> {
         let (node, looping) = self.start_node(config, opened, mesh, &url, (senders, tell))?;
         let rules = match (rules, &queries) {
             (Some((loaded, line)), Some(queries)) => Some(Rules::start(
-                options,
+                &options.storage_path,
                 &url.text,
                 (&loaded, line),
                 node.clone(),

@@ -13,7 +13,7 @@ use super::{
     run::{Failure, say},
 };
 use crate::{
-    app::{RuleFileError, expand_patterns, read_rule_file, read_ruler_file},
+    app::{RuleFileError, expand_patterns, may_count_twice, read_rule_file, read_ruler_file},
     config::{RuleFile, RuleOptions, Warning, load_rules},
     promql::parse::Features,
 };
@@ -146,9 +146,15 @@ pub(super) fn ruler_config(args: &[String]) -> Result<(), Failure> {
             warn(&format!("{file}: no file matches {pattern:?}"));
         }
         say("\n")?;
+        let mut sound = Vec::new();
         for file in files {
             say(&format!("Checking {file}\n"))?;
-            one_file(read_rule_file(&file, &options), &lint, &mut found)?;
+            let loaded = read_rule_file(&file, &options);
+            sound.extend(loaded.as_ref().ok().cloned());
+            one_file(loaded, &lint, &mut found)?;
+        }
+        if let Some(twice) = may_count_twice(&config, sound) {
+            warn(&format!("{file}: {twice}"));
         }
     }
     found.end(&lint)

@@ -31,6 +31,11 @@ pub trait Local: Debug + Send + Sync {
         None
     }
 
+    /// Whether nothing is missing of `from < time <= to` in Unix milliseconds, and what was there at `from` is known.
+    fn knows(&self, _from: i64, _to: i64) -> bool {
+        true
+    }
+
     /// The labels that its series got where they were written to servers, which may be endpoints as well.
     fn copied(&self) -> LabelSet {
         LabelSet::empty()

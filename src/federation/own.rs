@@ -5,7 +5,7 @@
 //! `watchfire="self"`, and then no endpoint is asked. The metric that tells which partitions answer is always meant as it is
 //! here: where it would have to be asked for, it could not be read when it matters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use super::{Claim, Local, recent::Recent};
 use crate::{
@@ -15,6 +15,9 @@ use crate::{
 
 /// How long samples are kept; milliseconds.
 const KEPT: i64 = 15 * 60 * 1000;
+
+/// A node that measured nothing for longer did not run; milliseconds. It measures every 15 s.
+const LONGEST_PAUSE: i64 = 35_000;
 
 /// The label by which selectors mean what is here, and its value.
 const SELF: (&str, &str) = ("watchfire", "self");
@@ -27,16 +30,24 @@ const UP: &str = "watchfire_partition_up";
 pub struct OwnMetrics {
     recent: Recent,
     alive: BTreeSet<LabelSet>,
+    /// When it was measured; Unix milliseconds.
+    times: VecDeque<i64>,
 }
 
 /// Of these series, those that tell which partitions answer, with the labels of each partition and no other.
 #[derive(Clone, Debug)]
-pub struct PartitionsUp(Recent);
+pub struct PartitionsUp {
+    recent: Recent,
+    times: VecDeque<i64>,
+}
 
 impl OwnMetrics {
     /// Takes what was measured at a time in Unix milliseconds; a series that is not there any more ends.
     pub fn take(&mut self, measured: Vec<(LabelSet, f64)>, time: i64) {
         let from = time.saturating_sub(KEPT);
+        // The clock may have been set back.
+        self.times.retain(|one| from < *one && *one < time);
+        self.times.push_back(time);
         let mut alive = BTreeSet::new();
         for (labels, value) in measured {
             self.recent.push(&labels, time, &Point::Float(value), from);
@@ -63,9 +74,29 @@ impl Local for OwnMetrics {
         Some(Claim { label, value })
     }
 
+    fn knows(&self, from: i64, to: i64) -> bool {
+        without_pause(&self.times, from, to)
+    }
+
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Vec<Series> {
         self.recent.select(matchers, from, to)
     }
+}
+
+/// Whether it was measured all the time.
+fn without_pause(times: &VecDeque<i64>, from: i64, to: i64) -> bool {
+    let before = times.iter().rev().find(|time| **time <= from);
+    let within = times.iter().filter(|time| from < **time && **time <= to);
+    let Some(mut last) = before.copied() else {
+        return false;
+    };
+    for time in within.copied().chain([to]) {
+        if time.saturating_sub(last) > LONGEST_PAUSE {
+            return false;
+        }
+        last = time;
+    }
+    true
 }
 
 impl PartitionsUp {
@@ -74,7 +105,10 @@ impl PartitionsUp {
     pub fn of(own: &OwnMetrics) -> Self {
         let mut recent = own.recent.clone();
         recent.retain(|name| name == UP);
-        Self(recent)
+        Self {
+            recent,
+            times: own.times.clone(),
+        }
     }
 }
 
@@ -86,8 +120,12 @@ impl Local for PartitionsUp {
         })
     }
 
+    fn knows(&self, from: i64, to: i64) -> bool {
+        without_pause(&self.times, from, to)
+    }
+
     fn select(&self, matchers: &[Matcher], from: i64, to: i64) -> Vec<Series> {
-        self.0.select(matchers, from, to)
+        self.recent.select(matchers, from, to)
     }
 }
 
@@ -130,6 +168,33 @@ mod tests {
         assert_eq!(count_at(&own, 45_000), 0);
         own.take(Vec::new(), 45_001 + KEPT);
         assert_eq!(own.recent.names().count(), 0);
+    }
+
+    #[test]
+    fn what_was_measured_is_known_while_the_node_ran() {
+        let mut own = OwnMetrics::default();
+        for second in [15, 30, 45, 300, 315] {
+            own.take(vec![up("eu", 1.0)], second * 1000);
+        }
+        let up = PartitionsUp::of(&own);
+        for (from, to, known) in [
+            (20, 45, true),
+            (45, 60, true),
+            (60, 60, true),
+            (14, 14, false),
+            (5, 30, false),
+            (45, 90, false),
+            (90, 90, false),
+            (30, 310, false),
+            (310, 330, true),
+        ] {
+            assert_eq!(own.knows(from * 1000, to * 1000), known, "{from} {to}");
+            assert_eq!(up.knows(from * 1000, to * 1000), known, "{from} {to}");
+        }
+        own.take(vec![], 310_000);
+        assert!(!own.knows(315_000, 360_000), "the clock was set back");
+        own.take(vec![], 310_000 + KEPT);
+        assert!(!own.knows(310_000, 310_000));
     }
 
     #[test]

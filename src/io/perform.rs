@@ -47,6 +47,11 @@ impl TellRuler {
     pub fn new(tell: impl Fn(RulerNews) + Send + 'static) -> Self {
         Self(Box::new(tell))
     }
+
+    /// Tells it.
+    pub fn tell(&self, news: RulerNews) {
+        (self.0)(news);
+    }
 }
 
 impl fmt::Debug for TellRuler {

@@ -254,7 +254,14 @@ impl Alerts {
     pub(super) fn collect(&mut self, now: i64) {
         self.instances.retain(|_, instance| !instance.is_over(now));
         self.forgotten
-            .retain(|_, version| now.saturating_sub(version.slot) < 2 * WRITTEN_AGAIN);
+            .retain(|_, version| !version.is_forgotten(now));
+    }
+
+    /// Whether there is something to [`collect`](Self::collect).
+    pub(super) fn has_what_is_over(&self, now: i64) -> bool {
+        let mut forgotten = self.forgotten.values();
+        forgotten.any(|version| version.is_forgotten(now))
+            || self.instances.values().any(|one| one.is_over(now))
     }
 
     /// Puts all times so many milliseconds earlier, as a clock that was set back needs it: what holds for five minutes goes
@@ -293,6 +300,13 @@ impl Alerts {
         for instance in self.instances.values_mut() {
             instance.resolve(at);
         }
+    }
+}
+
+impl Version {
+    /// Whether nobody says any more what is older.
+    fn is_forgotten(self, now: i64) -> bool {
+        now.saturating_sub(self.slot) >= 2 * WRITTEN_AGAIN
     }
 }
 

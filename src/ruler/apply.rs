@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     alerting::{Alerts, Element, Phase, Progress, Version},
+    cadence::Cadence,
     effect::{Answered, Effect, Told, Word},
     holes::depends,
     machine::Ruler,
@@ -38,7 +39,7 @@ pub(super) struct Spot {
     group: usize,
     pub(super) slot: i64,
     query_offset: i64,
-    interval: i64,
+    pub(super) cadence: Cadence,
 }
 
 impl Ruler {
@@ -60,10 +61,12 @@ impl Ruler {
             state.evaluations += 1;
             let mut changed = Vec::new();
             let result = ruler.apply_to(state, rule, spot, outcome, &mut changed);
+            // Whatever came of it: nothing else was written.
+            state.known.note(slot, spot.cadence);
             ruler.note(state, rule, spot, result);
             // Whatever came of it, the rule was looked at: what fires goes on.
             if rule.key.alerting {
-                ruler.tell_of(state, slot, spot.interval, &rule.definition.text);
+                ruler.tell_of(state, slot, spot.cadence.interval(), &rule.definition.text);
             }
             ruler.keep(state, rule, spot, changed);
         });
@@ -75,7 +78,7 @@ impl Ruler {
             group,
             slot,
             query_offset: of.query_offset,
-            interval: of.cadence.interval(),
+            cadence: of.cadence,
         })
     }
 
@@ -90,8 +93,8 @@ impl Ruler {
         let Some(place) = groups.and_then(|group| group.rules.get_mut(at)) else {
             return;
         };
-        let mut state = std::mem::take(place);
-        what(self, &mut state);
+        let mut state = std::mem::replace(place, Arc::clone(&self.nothing));
+        what(self, Arc::make_mut(&mut state));
         let groups = self.states.groups.get_mut(group);
         if let Some(place) = groups.and_then(|group| group.rules.get_mut(at)) {
             *place = state;

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    federation::{Claim, Local as _, OwnMetrics},
+    federation::{Local as _, OwnMetrics, PartitionsUp},
     labels::{LabelSet, MatchOp, Matcher},
     promql::{
-        ast::Expr,
+        ast::{Duration, Expr, ExprKind},
         engine::{Options, Steps, prepare},
     },
 };
@@ -49,6 +49,8 @@ pub struct Component {
     pub needs: Vec<Vec<usize>>,
     /// The same from the other side: for each of `rules` those that come after it.
     pub followers: Vec<Vec<usize>>,
+    /// For each of `rules` those of `rules` that may write what it reads, whether they come before it or not.
+    pub reads: Vec<Vec<usize>>,
 }
 
 /// What an expression reads at an instant.
@@ -56,16 +58,36 @@ pub(super) fn reads(expr: &Expr, options: Options) -> Vec<Read> {
     let Ok(prepared) = prepare(expr, Steps::instant(0), options) else {
         return Vec::new();
     };
+    let steps = steps_of_subqueries(expr, options);
     let selections = prepared.selections().iter();
     selections
-        .map(|selection| Read {
-            matchers: selection.matchers.clone(),
-            reach: selection.from.saturating_neg().max(0),
+        .map(|selection| {
+            let reach = selection.from.saturating_neg().max(0);
+            Read::new(selection.matchers.clone(), reach.saturating_add(steps))
         })
         .collect()
 }
 
+/// By how much the first step of a subquery may lie further back than at another time: its steps are multiples.
+fn steps_of_subqueries(expr: &Expr, options: Options) -> i64 {
+    let (mut all, mut left) = (0_i64, vec![expr]);
+    while let Some(expr) = left.pop() {
+        if let ExprKind::Subquery(subquery) = &expr.kind {
+            all = all.saturating_add(match subquery.step {
+                Some(Duration::Fixed(step)) => step,
+                Some(Duration::Expr(_)) | None => options.subquery_step,
+            });
+        }
+        left.extend(expr.children());
+    }
+    all
+}
+
 impl Read {
+    pub(super) fn new(matchers: Vec<Matcher>, reach: i64) -> Self {
+        Self { matchers, reach }
+    }
+
     /// Whether it names the metric that it reads.
     #[must_use]
     pub fn is_named(&self) -> bool {
@@ -77,25 +99,13 @@ impl Read {
     #[must_use]
     pub fn is_of_node(&self) -> bool {
         let own = OwnMetrics::default().claim();
-        self.matchers.iter().any(|matcher| {
-            let named =
-                |claim: &Claim| matcher.name() == claim.label && matcher.value() == claim.value;
-            matcher.op() == MatchOp::Equal && own.as_ref().is_some_and(named)
-        })
+        own.is_some_and(|claim| claim.takes(&self.matchers))
     }
 
-    /// Whether it reads what is nowhere but at the node that evaluates: what this measures, alerts of rules.
-    pub(super) fn is_here(&self) -> bool {
-        let names = ["ALERTS", "ALERTS_FOR_STATE", "watchfire_partition_up"];
-        let named = |matcher: &Matcher| {
-            matcher.name() == "__name__" && names.iter().any(|name| matcher.matches_value(name))
-        };
-        let mut of_name = self
-            .matchers
-            .iter()
-            .filter(|one| one.name() == "__name__")
-            .peekable();
-        of_name.peek().is_none() || of_name.any(named) || self.is_of_node()
+    /// Whether it reads what the node that evaluates measures, of itself or of partitions.
+    pub(super) fn is_measured(&self) -> bool {
+        let up = PartitionsUp::of(&OwnMetrics::default()).claim();
+        self.is_of_node() || up.is_some_and(|claim| claim.takes(&self.matchers))
     }
 
     /// Whether series of an output may be among those that it reads.
@@ -149,8 +159,16 @@ pub(super) fn components(groups: &[Vec<Ties>]) -> Vec<Component> {
     for group in 0..groups.len() {
         members.entry(root(&roots, group)).or_default().push(group);
     }
-    let component = |of: Vec<usize>| Component::new(of, groups, &edges);
-    members.into_values().map(component).collect()
+    let mut within: BTreeMap<usize, Vec<(Place, Place)>> = BTreeMap::new();
+    for (reader, writer) in edges {
+        let edges = within.entry(root(&roots, reader.0)).or_default();
+        edges.push((reader, writer));
+    }
+    let component = |(root, of): (usize, Vec<usize>)| {
+        let edges = within.get(&root).map_or(&[][..], Vec::as_slice);
+        Component::new(of, groups, edges)
+    };
+    members.into_iter().map(component).collect()
 }
 
 type Place = (usize, usize);
@@ -235,8 +253,16 @@ impl Component {
             groups: members,
             needs: vec![Vec::new(); rules.len()],
             followers: vec![Vec::new(); rules.len()],
+            reads: vec![Vec::new(); rules.len()],
             rules,
         };
+        for (reader, writer) in edges {
+            if let (Some(reader), Some(writer)) = (numbers.get(reader), numbers.get(writer))
+                && let Some(reads) = component.reads.get_mut(*reader)
+            {
+                reads.push(*writer);
+            }
+        }
         // A rule that reads itself or a later one of its group reads what that wrote in the slot before, as in Prometheus.
         let within = edges
             .iter()

@@ -46,6 +46,8 @@ pub struct Evaluation {
     pub params: Arc<[(String, String)]>,
     /// How long it may take; milliseconds.
     pub within: i64,
+    /// Since when what the node measures of itself must be known up to `at`, or there is no result; Unix milliseconds.
+    pub measured_since: Option<i64>,
 }
 
 /// The result of an evaluation.
@@ -131,6 +133,17 @@ pub enum Word {
         group: String,
         /// How many.
         slots: u64,
+    },
+    /// Recording rules were not evaluated at slots that passed, and will not be.
+    Lost {
+        /// The group.
+        group: String,
+        /// How many evaluations.
+        evaluations: u64,
+        /// The first rule that could not be evaluated; empty if none was tried.
+        rule: String,
+        /// Why.
+        reason: String,
     },
     /// What was unknown for too long counts as decided.
     GaveUp {

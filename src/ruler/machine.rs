@@ -11,11 +11,12 @@ use super::{
     apply::Outcome,
     effect::{Answered, Effect, Evaluation, EvaluationId, Word},
     expand::{Expanding, Step},
+    known::measured_since,
     overlay::Overlay,
     owner::Members,
-    past::Past,
+    past::{Past, lost_word},
     set::{GroupKey, Rule, RuleSet},
-    state::{Gone, States},
+    state::{Gone, RuleState, States},
     wave::Wave,
 };
 use crate::{cluster::NodeName, promql::ast::Expr, time::Now};
@@ -46,6 +47,8 @@ pub struct Ruler {
     pub(super) running: BTreeMap<EvaluationId, Running>,
     /// Components that wait for their next slot.
     agenda: Agenda,
+    /// Stands where the state of a rule is that is being changed.
+    pub(super) nothing: Arc<RuleState>,
     collect_due: i64,
     /// When series that nobody can read any more were last dropped; Unix milliseconds.
     forgot: i64,
@@ -97,6 +100,7 @@ impl Ruler {
             past: Vec::new(),
             running: BTreeMap::new(),
             agenda: Agenda::default(),
+            nothing: Arc::default(),
             collect_due: 0,
             forgot: 0,
             next: 0,
@@ -118,6 +122,11 @@ impl Ruler {
         ruler
     }
 
+    /// Says how many rulers of this process ended by a bug.
+    pub fn ended_by_bugs(&mut self, count: u64) {
+        self.states.ended_by_bugs = count;
+    }
+
     /// Puts other rules into force. Rules that stay keep their state, whatever else changed; alerts of rules that are gone
     /// end, unless another node has these rules still. Evaluations under way count no more.
     pub fn load(&mut self, set: Arc<RuleSet>, now: Now) {
@@ -126,6 +135,7 @@ impl Ruler {
         let states = std::mem::take(&mut self.states);
         let (states, gone) = states.carried_over(&old, &self.set);
         self.states = states;
+        self.forget_what_is_read_further(&old);
         self.since = now.wall.unix_millis();
         self.begin_anew();
         self.end(gone, &ends, now);
@@ -258,12 +268,14 @@ impl Ruler {
         }
         if at.abs_diff(self.forgot) >= FORGOTTEN_EVERY {
             self.forgot = at;
-            self.overlay.forget(at);
+            self.overlay.forget(self.needed_from(at));
         }
         if self.collect_due <= at {
             self.collect_due = at.saturating_add(COLLECTED_EVERY);
             let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
-            rules.for_each(|rule| rule.alerts.collect(at));
+            for rule in rules.filter(|rule| rule.alerts.has_what_is_over(at)) {
+                Arc::make_mut(rule).alerts.collect(at);
+            }
             self.settle_owners(now);
         }
     }
@@ -309,25 +321,40 @@ impl Ruler {
         else {
             return;
         };
+        let quick = state.is_quick(group.cadence.interval());
         // What passed while nobody was there is not for want of time.
         let first = std::mem::take(&mut state.first_of_epoch);
-        let last = state.last_slot.filter(|_| !first);
-        let missed = last.map_or(0, |last| group.cadence.between(last, slot));
+        let last = state.last_slot;
+        let passed = last.map_or(0, |last| group.cadence.between(last, slot));
+        let missed = if first { 0 } else { passed };
         state.last_slot = Some(slot);
+        state.made_up = None;
         state.fresh = false;
         state.samples = 0;
         state.endpoints.clear();
         state.missed += missed;
-        for rule in &mut state.rules {
-            let caught_up = std::mem::take(&mut rule.caught_up);
-            rule.missed += missed.saturating_sub(caught_up);
+        let mut lost = 0;
+        for (rule, of) in group.rules.iter().zip(&mut state.rules) {
+            if passed == 0 && of.caught_up == 0 {
+                continue;
+            }
+            let of = Arc::make_mut(of);
+            let caught_up = std::mem::take(&mut of.caught_up);
+            let left = passed.saturating_sub(caught_up);
+            of.missed += left;
             state.caught_up += caught_up;
+            lost += if rule.key.alerting { 0 } else { left };
         }
+        let lapse = state.lapse.take();
         if missed > 0 {
             self.effects.push_back(Effect::Say(Word::Missed {
                 group: group.key.joined(),
                 slots: missed,
             }));
+        }
+        if lost > 0 {
+            let word = lost_word(group, lost, (passed, quick), lapse);
+            self.effects.push_back(Effect::Say(word));
         }
     }
 
@@ -352,10 +379,16 @@ impl Ruler {
                 }
                 return;
             };
-            let slot = wave.slot;
+            let (slot, past) = (wave.slot, wave.past);
             let Some((group, rule_at)) = component.rules.get(rule).copied() else {
                 return;
             };
+            if past && self.passes_over((number, component), rule, slot, now) {
+                if let Some(Some(wave)) = self.waves.get_mut(number) {
+                    wave.finish(component, rule);
+                }
+                continue;
+            }
             self.start(Running {
                 component: number,
                 number: rule,
@@ -404,16 +437,22 @@ impl Ruler {
         let reads_own = rule.reads_own || matches!(running.stage, Stage::Template(_));
         let interval = group.cadence.interval();
         let wave = self.waves.get(running.component).and_then(Option::as_ref);
-        let within = match wave.is_some_and(|wave| wave.past) {
+        let past = wave.is_some_and(|wave| wave.past);
+        let within = match past {
             // What is due now waits for it.
             true => interval / 8,
             false => interval,
         };
+        let at = running.slot.saturating_sub(group.query_offset);
+        let options = self.set.settings.options;
+        let looks_back = past && matches!(running.stage, Stage::Expression);
+        let since = looks_back.then(|| measured_since(&expr, at, options));
         let evaluation = Evaluation {
             id,
             expr,
-            at: running.slot.saturating_sub(group.query_offset),
-            options: self.set.settings.options,
+            at,
+            options,
+            measured_since: since.flatten(),
             own: reads_own.then(|| self.overlay.clone()),
             params: group.definition.params.clone().into(),
             within,

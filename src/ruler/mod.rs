@@ -23,6 +23,8 @@ mod words;
 
 mod record;
 
+mod known;
+
 mod apply;
 mod machine;
 mod owner;

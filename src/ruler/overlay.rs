@@ -48,10 +48,10 @@ impl Overlay {
         }
     }
 
-    /// Drops series that nobody can see any more at `now`.
-    pub fn forget(&mut self, now: i64) {
+    /// Drops series that nobody can see any more who looks at `earliest` or later.
+    pub fn forget(&mut self, earliest: i64) {
         for (name, reach) in &*self.reach {
-            self.recent.forget(name, now.saturating_sub(*reach));
+            self.recent.forget(name, earliest.saturating_sub(*reach));
         }
     }
 }

@@ -138,7 +138,8 @@ impl Ruler {
         };
         let state = self.states.groups.get_mut(group);
         if let Some(state) = state.and_then(|state| state.rules.get_mut(place)) {
-            state.alerts.learn(labels, version, instance, at);
+            let alerts = &mut Arc::make_mut(state).alerts;
+            alerts.learn(labels, version, instance, at);
         }
     }
 
@@ -312,6 +313,8 @@ impl Ruler {
         let last = state.last_slot;
         let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);
         state.owned = Some(epoch);
+        state.made_up = None;
+        state.lapse = None;
         state.claim = Some(Claim {
             epoch,
             owner: Arc::clone(&me),
@@ -319,6 +322,7 @@ impl Ruler {
         state.first_of_epoch = true;
         state.owned_since = now;
         for (rule, of) in group.rules.iter().zip(&mut state.rules) {
+            let of = Arc::make_mut(of);
             of.alerts.collect(now);
             let mut labels: Vec<LabelSet> = match long_ago {
                 true => of.alerts.drop_pending(),
@@ -362,7 +366,7 @@ impl Ruler {
             if let Some(state) = self.states.groups.get_mut(*group) {
                 state.owned = None;
                 for rule in &mut state.rules {
-                    rule.alive = Default::default();
+                    Arc::make_mut(rule).alive = Default::default();
                 }
             }
             count += 1;
@@ -464,6 +468,7 @@ impl GroupState {
         };
         self.last_slot = Some(slot);
         for rule in &mut self.rules {
+            let rule = Arc::make_mut(rule);
             rule.alerts.shift(last.saturating_sub(slot));
             rule.holes = Default::default();
         }
@@ -481,6 +486,7 @@ impl GroupState {
         self.missed_elsewhere = summary.missed;
         self.endpoints = summary.endpoints.iter().cloned().collect();
         for (at, rule) in (0_u32..).zip(&mut self.rules) {
+            let rule = Arc::make_mut(rule);
             let ailing = summary.ailing.iter().find(|ailing| ailing.rule == at);
             rule.last_evaluation = Some(slot);
             rule.last_error = ailing.map(|one| one.error.clone()).unwrap_or_default();

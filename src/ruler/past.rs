@@ -2,7 +2,8 @@
 //!
 //! Other rulers skip what they missed (Prometheus's `DefaultEvalIterationFunc`). Here recording rules write it afterwards,
 //! an owner that begins sees what rules wrote before it, and an alert that nobody knows anything of is given the past that
-//! its condition has. All of it within bounds: what is due now is worth more.
+//! its condition has. All of it within bounds: what is due now is worth more. What a rule reads of others must be known
+//! as it was then ([`super::known`]).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -11,10 +12,12 @@ use std::{
 
 use super::{
     apply::{Outcome, Spot},
-    depend::{Component, Read},
+    depend::Component,
     effect::{Effect, Word},
+    known::Known,
     machine::Ruler,
-    set::{Group, Rule},
+    recording::Written,
+    set::{Group, Rule, RuleSet},
     state::{GroupState, RuleState},
     wave::Wave,
 };
@@ -25,6 +28,9 @@ use crate::{
 
 /// The most slots of a group that are made up for at once.
 const MOST: i64 = 10;
+
+/// Why something was not made up for that could have been.
+const NO_TIME: &str = "there was no time for it before the slot that was due";
 
 /// Functions that have a value where there are no data.
 const WITHOUT_DATA: [&str; 4] = ["absent", "absent_over_time", "vector", "scalar"];
@@ -64,6 +70,7 @@ impl Ruler {
             && now <= past.until
             && let Some((slot, groups)) = past.slots.pop_first()
         {
+            self.goes_through(&groups, slot);
             let takes = |group: usize, rule: usize| self.part(group, rule, slot, past.at).is_some();
             let begun = Wave::past(component, slot, groups, takes);
             wave = (!begun.is_over()).then_some(begun);
@@ -111,9 +118,8 @@ impl Ruler {
             return slots.collect::<BTreeSet<i64>>().into_iter().collect();
         };
         let records = rules.any(|rule| !rule.key.alerting);
-        let quick = state.first_of_epoch || state.took.min(state.took_before) < interval / 2;
         let behind = state.first_of_epoch || last.saturating_add(interval) < latest;
-        if !records || !quick || !behind {
+        if !records || !state.is_quick(interval) || !behind {
             return Vec::new();
         }
         let reach = group.rules.iter().filter_map(|rule| self.reach_of(rule));
@@ -121,8 +127,87 @@ impl Ruler {
             true => last.min(latest.saturating_sub(reach.max().unwrap_or(0))),
             false => last.saturating_add(interval),
         };
+        // Another group may have had a slot in between.
+        let is_open = |slot: &i64| *slot >= first && state.made_up.is_none_or(|done| *slot > done);
         let steps = (1..=MOST).rev().map(back);
-        steps.filter(|slot| *slot >= first).collect()
+        steps.filter(is_open).collect()
+    }
+
+    fn goes_through(&mut self, groups: &[usize], slot: i64) {
+        for group in groups {
+            if let Some(state) = self.states.groups.get_mut(*group) {
+                state.made_up = Some(slot);
+            }
+        }
+    }
+
+    /// The time since which what rules wrote may be read, now or at slots that will be made up for; Unix milliseconds.
+    pub(super) fn needed_from(&self, now: i64) -> i64 {
+        let groups = self.set.groups.iter().zip(&self.states.groups);
+        let owned = groups.filter(|(_, state)| state.owned.is_some());
+        let behind = owned.filter_map(|(group, state)| {
+            let next = group.cadence.after(state.last_slot?);
+            let most = group.cadence.interval().saturating_mul(MOST);
+            (next <= now).then(|| next.max(group.cadence.slot(now).saturating_sub(most)))
+        });
+        behind.min().unwrap_or(now)
+    }
+
+    /// Whether a rule is not evaluated at a slot that is past, though it would be its turn.
+    pub(super) fn passes_over(
+        &mut self,
+        (number, component): (usize, &Component),
+        rule: usize,
+        slot: i64,
+        now: i64,
+    ) -> bool {
+        let Some(Some(past)) = self.past.get(number) else {
+            return false;
+        };
+        let (at, until) = (past.at, past.until);
+        let Some((group, rule_at)) = component.rules.get(rule).copied() else {
+            return false;
+        };
+        let reason = match self.part(group, rule_at, slot, at) {
+            Some(Part::Write | Part::See) if now > until => Some(NO_TIME.to_owned()),
+            Some(Part::Write | Part::See) => self.unknown(component, rule, slot),
+            Some(Part::Pend) | None => None,
+        };
+        let passes = reason.is_some();
+        if let Some(reason) = reason
+            && slot > self.last_slot(group)
+        {
+            self.lapsed(group, rule_at, reason);
+        }
+        passes
+    }
+
+    fn last_slot(&self, group: usize) -> i64 {
+        let state = self.states.groups.get(group);
+        state.and_then(|state| state.last_slot).unwrap_or(i64::MAX)
+    }
+
+    /// Notes why a rule does not write a slot that was missed. The first reason is what others follow from.
+    fn lapsed(&mut self, group: usize, rule: usize, reason: String) {
+        let name = self
+            .rule(group, rule)
+            .map(|rule| Arc::clone(&rule.key.name));
+        if let (Some(name), Some(state)) = (name, self.states.groups.get_mut(group)) {
+            state.lapse.get_or_insert((name, reason));
+        }
+    }
+
+    /// What is here of a metric that is read further back than before does not go back that far.
+    pub(super) fn forget_what_is_read_further(&mut self, old: &RuleSet) {
+        let set = Arc::clone(&self.set);
+        for (group, state) in set.groups.iter().zip(&mut self.states.groups) {
+            for (rule, state) in group.rules.iter().zip(&mut state.rules) {
+                let mut names = rule.ties.outputs.iter().map(|output| &output.name);
+                if names.any(|name| old.reach.get(name) < set.reach.get(name)) {
+                    Arc::make_mut(state).known = Known::default();
+                }
+            }
+        }
     }
 
     /// How far back rules read what a recording rule writes.
@@ -139,10 +224,6 @@ impl Ruler {
             let steps = of.cadence.slot(now).saturating_sub(slot) / interval;
             let looks = looked_at(rule, interval).any(|step| step == steps);
             return (state.last_slot.is_none() && looks).then_some(Part::Pend);
-        }
-        // What is here only, of alerts, of the node, of other rules, is gone with the past.
-        if rule.reads_own || rule.ties.reads.iter().any(Read::is_here) {
-            return None;
         }
         let last = state.last_slot?;
         if slot > last {
@@ -168,26 +249,53 @@ impl Ruler {
         else {
             return;
         };
-        self.with_rule(group, at, |ruler, state| match (part, outcome) {
-            (Part::Pend, outcome) => ruler.pend(state, rule, spot, outcome),
-            (Part::Write | Part::See, Outcome::Series { answered, recorded }) => {
-                let accepts = rule.on_partial == OnPartial::Accept;
-                let sure = |labels: &_| accepts || answered.certainty.is_certain(labels);
-                if rule.on_partial == OnPartial::Abort && !answered.certainty.is_complete() {
-                    return;
-                }
-                match ruler.recorded(state, rule, spot, recorded, &sure) {
+        let mut lapse = None;
+        self.with_rule(group, at, |ruler, state| match part {
+            Part::Pend => ruler.pend(state, rule, spot, outcome),
+            Part::Write | Part::See => {
+                let written = ruler.written_then(state, rule, spot, outcome);
+                match written {
                     Ok(written) if part == Part::Write => {
                         state.caught_up += 1;
                         ruler.write(written);
                     }
                     Ok(written) => ruler.overlay.write(&written),
-                    // The slot that is due now will say so.
-                    Err(_) => {}
+                    Err(reason) => lapse = Some(reason),
                 }
             }
-            (Part::Write | Part::See, Outcome::Failed(_) | Outcome::Alerts { .. }) => {}
         });
+        if let (Some(reason), Part::Write) = (lapse, part) {
+            self.lapsed(group, at, reason);
+        }
+    }
+
+    /// What a recording rule wrote, or would have written, at a slot that is past.
+    fn written_then(
+        &mut self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        outcome: Outcome,
+    ) -> Result<Vec<Written>, String> {
+        let (answered, recorded) = match outcome {
+            Outcome::Series { answered, recorded } => (answered, recorded),
+            Outcome::Failed(reason) => return Err(reason),
+            Outcome::Alerts { .. } => return Ok(Vec::new()),
+        };
+        let whole = answered.certainty.is_complete();
+        if rule.on_partial == OnPartial::Abort && !whole {
+            return Err(format!(
+                "partitions are missing, and on_partial is abort: {}",
+                answered.missing.join("; ")
+            ));
+        }
+        let accepts = rule.on_partial == OnPartial::Accept;
+        let sure = |labels: &_| accepts || answered.certainty.is_certain(labels);
+        let written = self.recorded(state, rule, spot, recorded, &sure)?;
+        if whole || accepts {
+            state.known.note(spot.slot, spot.cadence);
+        }
+        Ok(written)
     }
 
     /// An alert is pending since the earliest slot from which on its condition held for certain.
@@ -218,6 +326,8 @@ impl Ruler {
     pub(super) fn turn_back(&mut self, now: crate::time::Now) {
         let at = now.wall.unix_millis();
         self.overlay = Default::default();
+        let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
+        rules.for_each(|rule| Arc::make_mut(rule).known = Known::default());
         self.keep_read();
         let set = Arc::clone(&self.set);
         let mut components = 0;
@@ -237,6 +347,37 @@ impl Ruler {
             self.effects.push_back(Effect::Say(word));
         }
         self.expect_all();
+    }
+}
+
+impl GroupState {
+    /// Whether its slots leave time for others.
+    pub(super) fn is_quick(&self, interval: i64) -> bool {
+        self.first_of_epoch || self.took.min(self.took_before) < interval / 2
+    }
+}
+
+/// What is said of recording rules that were not evaluated at some of the slots that passed, which were so many.
+pub(super) fn lost_word(
+    group: &Group,
+    evaluations: u64,
+    (passed, quick): (u64, bool),
+    lapse: Option<(Arc<str>, String)>,
+) -> Word {
+    let (rule, reason) = lapse.unwrap_or_else(|| {
+        let too_many = i64::try_from(passed).is_ok_and(|passed| passed > MOST);
+        let reason = match (quick, too_many) {
+            (false, _) => "the slots before took more than half of the interval".to_owned(),
+            (true, true) => format!("only the last {MOST} slots are made up for"),
+            (true, false) => NO_TIME.to_owned(),
+        };
+        (Arc::default(), reason)
+    });
+    Word::Lost {
+        group: group.key.joined(),
+        evaluations,
+        rule: rule.to_string(),
+        reason,
     }
 }
 

@@ -268,8 +268,16 @@ impl Group {
         self.cadence = Cadence::new(self.cadence.interval(), offset);
     }
 
+    /// What its rules read and write, as seen from their slots.
     fn ties(&self) -> Vec<Ties> {
-        self.rules.iter().map(|rule| rule.ties.clone()).collect()
+        let ties = self.rules.iter().map(|rule| {
+            let mut ties = rule.ties.clone();
+            for read in &mut ties.reads {
+                read.reach = read.reach.saturating_add(self.query_offset);
+            }
+            ties
+        });
+        ties.collect()
     }
 }
 

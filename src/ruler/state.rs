@@ -8,6 +8,7 @@ use std::{
 use super::{
     alerting::Alerts,
     holes::Holes,
+    known::Known,
     recording::Alive,
     set::{GroupKey, RuleKey, RuleSet},
 };
@@ -57,10 +58,12 @@ pub struct RuleState {
     pub held: usize,
     /// Since when each of them is missing, by the labels of what depends on it.
     pub(super) holes: Holes,
-    /// How many slots passed without an evaluation.
+    /// How many slots passed without an evaluation, and were not made up for.
     pub missed: u64,
     /// How many of those since its last slot were made up for.
     pub(super) caught_up: u64,
+    /// The slots whose results are here, where other rules read them.
+    pub(super) known: Known,
     /// Evaluations.
     pub evaluations: u64,
     /// Those that failed.
@@ -91,6 +94,10 @@ pub struct GroupState {
     pub(super) fresh: bool,
     /// Its last slot.
     pub last_slot: Option<i64>,
+    /// The last slot since that was gone through though it was missed.
+    pub(super) made_up: Option<i64>,
+    /// Why the first rule that could not be evaluated at a missed slot could not: its name, and the reason.
+    pub(super) lapse: Option<(Arc<str>, String)>,
     /// How long that took, from its first rule to its last; milliseconds.
     pub took: i64,
     /// How long the slot before took; milliseconds.
@@ -107,8 +114,8 @@ pub struct GroupState {
     pub samples: usize,
     /// The endpoints that answered in it, by name: of replicas those that were used.
     pub endpoints: BTreeSet<Arc<str>>,
-    /// Its rules, in order.
-    pub rules: Vec<RuleState>,
+    /// Its rules, in order. Whoever looks at them shares them; what changes meanwhile is copied first.
+    pub rules: Vec<Arc<RuleState>>,
 }
 
 /// The states of groups in the order of a [`RuleSet`].
@@ -118,6 +125,8 @@ pub struct States {
     pub groups: Vec<GroupState>,
     /// How often this node took over what another one evaluated, in components of groups.
     pub takeovers: u64,
+    /// How many rulers of this process ended by a bug.
+    pub ended_by_bugs: u64,
 }
 
 /// States of rules that are no more.
@@ -127,12 +136,14 @@ pub(super) struct Gone {
     pub(super) rules: Vec<(GroupKey, RuleKey, i64, RuleState)>,
 }
 
+/// The states of rules by what keeps them over reloads.
+type Rules = BTreeMap<RuleKey, Arc<RuleState>>;
+
 impl States {
     /// The states for a new set of rules: those of rules that stay are kept, whatever else changed.
     pub(super) fn carried_over(self, old: &RuleSet, new: &RuleSet) -> (Self, Gone) {
-        let takeovers = self.takeovers;
-        let mut known: BTreeMap<GroupKey, (GroupState, BTreeMap<RuleKey, RuleState>, i64)> =
-            BTreeMap::new();
+        let (takeovers, ended_by_bugs) = (self.takeovers, self.ended_by_bugs);
+        let mut known: BTreeMap<GroupKey, (GroupState, Rules, i64)> = BTreeMap::new();
         for (group, mut state) in old.groups.iter().zip(self.groups) {
             let states = std::mem::take(&mut state.rules);
             let keys = group.rules.iter().map(|rule| rule.key.clone());
@@ -145,7 +156,7 @@ impl States {
             let mut before = known.get_mut(&group.key);
             let mut take = |key: &RuleKey| match &mut before {
                 Some((_, rules, _)) => rules.remove(key).unwrap_or_default(),
-                None => RuleState::default(),
+                None => Arc::default(),
             };
             let rules = group.rules.iter().map(|rule| take(&rule.key)).collect();
             let state = before.map(|(state, _, _)| state.clone());
@@ -156,11 +167,19 @@ impl States {
         }
         let gone = known.into_iter().flat_map(|(group, (_, rules, interval))| {
             let rules = rules.into_iter();
-            rules.map(move |(rule, state)| (group.clone(), rule, interval, state))
+            rules.map(move |(rule, state)| {
+                let state = Arc::unwrap_or_clone(state);
+                (group.clone(), rule, interval, state)
+            })
         });
         let gone = Gone {
             rules: gone.collect(),
         };
-        (Self { groups, takeovers }, gone)
+        let states = Self {
+            groups,
+            takeovers,
+            ended_by_bugs,
+        };
+        (states, gone)
     }
 }

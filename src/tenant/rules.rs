@@ -116,6 +116,11 @@ impl RuleStates {
         ]
     }
 
+    /// Whether there is a ruler that has rules: others need no news.
+    fn is_asked(&self) -> bool {
+        self.own.as_ref().is_some_and(|own| !own.is_empty())
+    }
+
     /// Takes a record in if it is greater than what is there.
     fn merge(&mut self, record: &Arc<RuleRecord>, now: i64) -> bool {
         if record.is_over(now) {
@@ -161,12 +166,16 @@ impl RuleStates {
 }
 
 impl Tenant {
-    /// Takes in what rules this node's ruler has; it is then told all that is known, and who is there.
+    /// Takes in what rules this node's ruler has; it is then told all that is known, and who is there. One that has none,
+    /// as after it ended by a bug, is told nothing.
     pub fn describe_rules(&mut self, hashes: RuleHashes) {
         self.rules.own = Some(hashes);
         let records = self.rules.records.values();
         let records = records.filter(|record| self.concerns(record));
-        self.rules.news = records.map(Arc::clone).collect();
+        self.rules.news = match self.rules.is_asked() {
+            true => records.map(Arc::clone).collect(),
+            false => Vec::new(),
+        };
         self.rules.told = None;
         self.rules.members_change();
         self.tell_facts();
@@ -190,7 +199,7 @@ impl Tenant {
             return false;
         }
         self.persistence.changed(now);
-        if self.rules.own.is_some() && self.concerns(&record) {
+        if self.rules.is_asked() && self.concerns(&record) {
             self.rules.news.push(record);
         }
         true
@@ -241,7 +250,9 @@ impl Tenant {
 
     /// What the ruler is to be told next.
     pub(super) fn ruler_news(&mut self) -> Option<RulerNews> {
-        self.rules.own.as_ref()?;
+        if !self.rules.is_asked() {
+            return None;
+        }
         if !self.rules.news.is_empty() {
             return Some(RulerNews::Records(std::mem::take(&mut self.rules.news)));
         }

@@ -2,6 +2,8 @@
 //!
 //! Series are as many as the files have groups; `rule_group` is `file;name`, as there.
 
+use std::sync::Arc;
+
 use super::family::Page;
 use crate::ruler::{GroupState, RuleSet, RuleState, States};
 
@@ -9,7 +11,7 @@ use crate::ruler::{GroupState, RuleSet, RuleState, States};
 type Family = (&'static str, &'static str, fn(&GroupState) -> f64);
 
 /// What is counted.
-const COUNTERS: [Family; 5] = [
+const COUNTERS: [Family; 6] = [
     (
         "prometheus_rule_group_iterations_total",
         "Slots of a group that began, those that were missed among them.",
@@ -34,6 +36,11 @@ const COUNTERS: [Family; 5] = [
         "watchfire_rule_group_evaluations_caught_up_total",
         "Evaluations of recording rules of a group that made up for slots that were missed.",
         |group| number(group.caught_up),
+    ),
+    (
+        "watchfire_rule_group_evaluations_missed_total",
+        "Evaluations of rules of a group that did not take place in their slot, nor were made up for.",
+        |group| number(group.rules.iter().map(|rule| rule.missed).sum()),
     ),
 ];
 
@@ -116,9 +123,15 @@ pub(super) fn add(page: &mut Page, set: &RuleSet, states: &States) {
     )
     .value(&[], number(states.takeovers))
     .end();
+    page.counter(
+        "watchfire_ruler_bugs_total",
+        "Times that the ruler of this node ended by a bug and began anew.",
+    )
+    .value(&[], number(states.ended_by_bugs))
+    .end();
 }
 
-fn held(rules: &[RuleState]) -> u64 {
+fn held(rules: &[Arc<RuleState>]) -> u64 {
     let held = rules.iter().map(|rule| rule.held).sum::<usize>();
     u64::try_from(held).unwrap_or(u64::MAX)
 }

@@ -371,7 +371,7 @@ async fn rules_shown(State(state): State<ApiState>, RawQuery(address): RawQuery)
         let data = match state.rule_reader() {
             Some(reader) => {
                 let (set, states) = reader.show().await.ok_or_else(no_ruler)?;
-                rules::rules(&set, &states, &wanted)?
+                rendered(move || rules::rules(&set, &states, &wanted)).await??
             }
             None => serde_json::json!({"groups": []}),
         };
@@ -385,13 +385,21 @@ async fn alerts_shown(State(state): State<ApiState>) -> Response<Body> {
         let data = match state.rule_reader() {
             Some(reader) => {
                 let (_, states) = reader.show().await.ok_or_else(no_ruler)?;
-                rules::alerts(&states)
+                rendered(move || rules::alerts(&states)).await?
             }
             None => serde_json::json!({"alerts": []}),
         };
         Ok(success(|out| push_value(out, &data), &Remarks::default()))
     };
     respond(answer.await)
+}
+
+/// Makes what may be large where nothing waits for it.
+async fn rendered<T: Send + 'static>(
+    make: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ApiFailure> {
+    let made = tokio::task::spawn_blocking(make).await;
+    made.map_err(|error| ApiFailure::new(ErrorType::Execution, error.to_string()))
 }
 
 fn no_ruler() -> ApiFailure {

@@ -156,7 +156,7 @@ pub(super) fn rules(set: &RuleSet, states: &States, wanted: &Wanted) -> Result<V
         let rules = group.rules.iter().zip(&state.rules);
         let rules = rules.filter(|(rule, _)| wanted.wants(rule));
         let rules: Vec<Value> = rules
-            .map(|(rule, state)| one_rule(rule, state, wanted))
+            .map(|(rule, of)| one_rule(rule, of, wanted, state.owned.is_some()))
             .collect();
         if rules.is_empty() {
             continue;
@@ -206,7 +206,7 @@ fn one_group(group: &Group, state: &GroupState, rules: Vec<Value>) -> Value {
     })
 }
 
-fn one_rule(rule: &Rule, state: &RuleState, wanted: &Wanted) -> Value {
+fn one_rule(rule: &Rule, state: &RuleState, wanted: &Wanted, owned: bool) -> Value {
     let definition = &rule.definition;
     let mut value = json!({
         "name": rule.name(),
@@ -223,6 +223,10 @@ fn one_rule(rule: &Rule, state: &RuleState, wanted: &Wanted) -> Value {
         return value;
     };
     let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    if owned {
+        // Others are told of the group alone.
+        set("missedSlots", json!(state.missed));
+    }
     match &definition.kind {
         RuleKind::Recording { .. } => {
             set("type", json!("recording"));

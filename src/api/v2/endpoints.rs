@@ -133,6 +133,7 @@ fn problems(status: &FederationStatus) -> Vec<String> {
             ));
         }
     }
+    problems.extend(status.remarks.iter().cloned());
     problems
 }
 
@@ -161,6 +162,7 @@ mod tests {
                 String("a replica of partition {cluster=\"eu\"} does not answer: eu-b: it answers 500"),
                 String("optional partition {cluster=\"old\"} is missing in answers: old: it answers 500"),
                 String("the endpoints of thanos cannot be found, 2 that were known stay: a.yml: it is gone"),
+                String("it counts twice"),
             ]
         "#]]
         .assert_debug_eq(&answer["problems"]);

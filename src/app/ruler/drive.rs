@@ -1,12 +1,16 @@
 //! The ruler's thread: rules wait for nothing but their own answers, and nothing waits for them.
+//!
+//! A bug that ends the ruler ends neither the thread nor the node, which goes on to notify of what others post: other nodes
+//! take over its groups, and it begins anew with what the node keeps, as after a restart.
 
 use std::{
     collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -20,8 +24,8 @@ use crate::{
     io::{Clock, Handle, remote_write::RemoteWriter},
     promql::Sample,
     ruler::{
-        Answered, Effect, Evaluation, EvaluationId, RuleSet, Ruler, RulerNews, States, Word,
-        Written,
+        Answered, Effect, Evaluation, EvaluationId, RuleHashes, RuleSet, Ruler, RulerNews, States,
+        Word, Written,
     },
 };
 
@@ -37,16 +41,25 @@ const MESSAGES: usize = 64;
 /// How long the thread sleeps at most.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// How long a ruler that ended by a bug is away, at least and at most: longer each time, until it ran for a while.
+const AWAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// A ruler that ran for so long ended for another reason than the one before.
+const A_WHILE: Duration = Duration::from_mins(10);
+
 /// What the thread is told.
 pub(super) enum Message {
     /// Other rules.
     Load(Arc<RuleSet>),
-    /// Evaluations ended.
-    Evaluated(Vec<(EvaluationId, Result<Answered, String>)>),
+    /// Evaluations ended that the ruler of this number began.
+    Evaluated(u64, Vec<(EvaluationId, Result<Answered, String>)>),
     /// What the node knows of rules, or who is there.
     News(RulerNews),
     /// Somebody wants to see everything.
     Show(oneshot::Sender<Shown>),
+    /// A bug.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Everything, at one moment.
@@ -64,6 +77,11 @@ pub(super) struct Driver {
     pub(super) messages: Receiver<Message>,
     pub(super) sender: Sender<Message>,
     places: Arc<Semaphore>,
+    /// The rules that are in force, or were to be.
+    set: Arc<RuleSet>,
+    /// Counts the rulers that ended by a bug.
+    ended: u64,
+    away: Duration,
 }
 
 impl Driver {
@@ -76,6 +94,9 @@ impl Driver {
         (sender, messages): (Sender<Message>, Receiver<Message>),
     ) -> Self {
         Self {
+            set: Arc::clone(ruler.set()),
+            ended: 0,
+            away: AWAY.0,
             ruler,
             clock,
             queries,
@@ -91,6 +112,28 @@ impl Driver {
 
     /// Runs as long as the process.
     pub(super) fn run(mut self) {
+        loop {
+            let began = Instant::now();
+            let rules = AssertUnwindSafe(|| self.rule());
+            if catch_unwind(rules).is_ok() {
+                return;
+            }
+            if began.elapsed() >= A_WHILE {
+                self.away = AWAY.0;
+            }
+            if !self.stand_back() {
+                return;
+            }
+            self.away = self.away.saturating_mul(2).min(AWAY.1);
+            self.ended += 1;
+            self.ruler = Ruler::new(Arc::clone(&self.set), self.clock.now());
+            self.ruler.ended_by_bugs(self.ended);
+        }
+    }
+
+    /// Evaluates rules as long as somebody may have something to say.
+    fn rule(&mut self) {
+        // It is told what is known of them, and who is there.
         self.node.describe_rules(self.ruler.set().hashes());
         loop {
             self.perform();
@@ -100,6 +143,30 @@ impl Driver {
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             self.ruler.handle_timeout(self.clock.now());
+        }
+    }
+
+    /// Has others evaluate what was evaluated here, for a while; false if the process ends.
+    fn stand_back(&mut self) -> bool {
+        tracing::error!(
+            again_in = ?self.away,
+            "this is a bug: the ruler ended; other nodes take over its groups, and it begins anew with what is kept of alerts"
+        );
+        self.node.describe_rules(RuleHashes::default());
+        let until = Instant::now() + self.away;
+        // After that nothing comes that was meant for the ruler before.
+        if !self.runtime.block_on(self.node.ping()) {
+            return false;
+        }
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.messages.recv_timeout(left) {
+                Ok(Message::Load(set)) => self.set = set,
+                // Whoever wants to see something is told by the end of it that there is no ruler.
+                Ok(_) => {}
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
         }
     }
 
@@ -121,6 +188,7 @@ impl Driver {
     fn take(&mut self, message: Message) {
         match message {
             Message::Load(set) => {
+                self.set = Arc::clone(&set);
                 self.ruler.load(set, self.clock.now());
                 // What is known of rules that are new here is told again.
                 self.node.describe_rules(self.ruler.set().hashes());
@@ -131,7 +199,11 @@ impl Driver {
             Message::News(RulerNews::Members(members)) => {
                 self.ruler.members(members, self.clock.now());
             }
-            Message::Evaluated(results) => {
+            Message::Evaluated(ended, _) if ended != self.ended => {}
+            #[cfg(test)]
+            #[expect(clippy::panic, reason = "that is what is tested")]
+            Message::Panic => panic!("as the test wants it"),
+            Message::Evaluated(_, results) => {
                 let now = self.clock.now();
                 for (id, result) in results {
                     self.ruler.evaluated(id, result, now);
@@ -189,6 +261,7 @@ impl Driver {
             queries: Arc::clone(&self.queries),
             sender: self.sender.clone(),
             places: Arc::clone(&self.places),
+            ended: self.ended,
         };
         work.begin(evaluations);
     }
@@ -221,7 +294,19 @@ fn say(word: &Word) {
         Word::Missed { group, slots } => tracing::warn!(
             group,
             slots,
-            "evaluations were missed: the rules of the group take longer than its interval"
+            "evaluations were missed: the rules of the group take longer than its interval, or the process did not run"
+        ),
+        Word::Lost {
+            group,
+            evaluations,
+            rule,
+            reason,
+        } => tracing::warn!(
+            group,
+            evaluations,
+            rule,
+            reason,
+            "recording rules were not evaluated at slots that were missed: what they record has gaps there"
         ),
         Word::SetBack { components } => tracing::warn!(
             components,

@@ -8,7 +8,10 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use tokio::{runtime, sync::Semaphore};
+use tokio::{
+    runtime,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 use super::drive::Message;
 use crate::{
@@ -36,12 +39,17 @@ pub(super) struct Work {
     pub(super) queries: Arc<Queries>,
     pub(super) sender: Sender<Message>,
     pub(super) places: Arc<Semaphore>,
+    /// Which ruler asks: how many ended before.
+    pub(super) ended: u64,
 }
 
 /// Tells what came of evaluations.
 struct Teller {
     sender: Sender<Message>,
+    ended: u64,
     left: BTreeSet<EvaluationId>,
+    /// A place for each that is left: one that hangs keeps no other's.
+    places: OwnedSemaphorePermit,
 }
 
 impl Work {
@@ -50,11 +58,11 @@ impl Work {
         let runtime = self.runtime.clone();
         spawn(&runtime, "rule", async move {
             let places = u32::try_from(evaluations.len()).unwrap_or(u32::MAX);
-            let Ok(_places) = Arc::clone(&self.places).acquire_many_owned(places).await else {
+            let Ok(places) = Arc::clone(&self.places).acquire_many_owned(places).await else {
                 return;
             };
             // One that panics must not be waited for.
-            let mut teller = Teller::new(&self.sender, &evaluations);
+            let mut teller = Teller::new(&self, &evaluations, places);
             let evaluated = AssertUnwindSafe(self.evaluate(evaluations, &mut teller));
             // What it did not tell is told below.
             let _ = evaluated.catch_unwind().await;
@@ -79,7 +87,7 @@ impl Work {
         let together = together.await;
         for alone in together.alone() {
             if let Some(evaluation) = evaluations.get(*alone) {
-                teller.left.remove(&evaluation.id);
+                teller.done(&evaluation.id);
                 self.clone().begin(vec![evaluation.clone()]);
             }
         }
@@ -94,9 +102,15 @@ impl Work {
     }
 
     async fn evaluate_one(&self, evaluation: Evaluation) -> Result<Answered, String> {
+        let federation = self.queries.federation();
+        if let Some(since) = evaluation.measured_since
+            && !federation.has_measured(&evaluation.expr, since, evaluation.at)
+        {
+            return Err("what this node measured of itself then is not known".to_owned());
+        }
         let own = evaluation.own.as_ref();
         let own = own.map(|own| Arc::new(own.clone()) as Arc<dyn Local>);
-        let asked = self.queries.federation().query_beside(
+        let asked = federation.query_beside(
             &evaluation.expr,
             Steps::instant(evaluation.at),
             evaluation.options,
@@ -131,19 +145,28 @@ fn within(evaluation: &Evaluation) -> Duration {
 }
 
 impl Teller {
-    fn new(sender: &Sender<Message>, evaluations: &[Evaluation]) -> Self {
+    fn new(work: &Work, evaluations: &[Evaluation], places: OwnedSemaphorePermit) -> Self {
         Self {
-            sender: sender.clone(),
+            sender: work.sender.clone(),
+            ended: work.ended,
             left: evaluations.iter().map(|one| one.id).collect(),
+            places,
+        }
+    }
+
+    /// It needs its place no more.
+    fn done(&mut self, id: &EvaluationId) {
+        if self.left.remove(id) {
+            drop(self.places.split(1));
         }
     }
 
     fn tell(&mut self, results: Vec<(EvaluationId, Result<Answered, String>)>) {
         for (id, _) in &results {
-            self.left.remove(id);
+            self.done(id);
         }
         // The thread may have ended.
-        let _ = self.sender.send(Message::Evaluated(results));
+        let _ = self.sender.send(Message::Evaluated(self.ended, results));
     }
 
     /// Tells of those of which nothing was told that it was a bug.
@@ -154,5 +177,40 @@ impl Teller {
         if !left.is_empty() {
             self.tell(left);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn a_place_is_free_as_soon_as_its_evaluation_ends_whatever_others_do() {
+        let places = Arc::new(Semaphore::new(3));
+        let taken = Arc::clone(&places).try_acquire_many_owned(3).unwrap();
+        let (sender, messages) = mpsc::channel();
+        let mut teller = Teller {
+            sender,
+            ended: 7,
+            left: BTreeSet::from([1, 2, 3].map(EvaluationId)),
+            places: taken,
+        };
+        teller.tell(vec![(EvaluationId(2), Err("no".to_owned()))]);
+        assert_eq!(places.available_permits(), 1);
+        // It is asked by itself, and takes a place of its own.
+        teller.done(&EvaluationId(1));
+        teller.done(&EvaluationId(1));
+        assert_eq!(places.available_permits(), 2);
+        teller.tell_rest();
+        assert_eq!(places.available_permits(), 3);
+        let mut told = Vec::new();
+        for message in messages.try_iter() {
+            if let Message::Evaluated(7, results) = message {
+                told.extend(results.into_iter().map(|(id, _)| id.0));
+            }
+        }
+        assert_eq!(told, [2, 3]);
     }
 }

@@ -6,6 +6,11 @@ mod deliver;
 mod drive;
 mod evaluate;
 mod start;
+mod twice;
+
+#[cfg(test)]
+mod tests;
 
 pub(super) use files::settings_of;
 pub(super) use start::{Rules, RulesLine};
+pub use twice::may_count_twice;

@@ -1,7 +1,6 @@
 //! Starts the ruler, gives it other rules, and shows it.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, mpsc},
     time::Duration,
@@ -13,11 +12,11 @@ use super::{
     deliver::Delivery,
     drive::{Driver, Message},
     files::LoadedRules,
+    twice::counted_twice,
 };
 use crate::{
     api::prometheus::{RuleReader, Showing},
     app::{
-        Options,
         config_file::ConfigError,
         queries::{self, Queries},
         run::AppError,
@@ -26,7 +25,7 @@ use crate::{
         Clock, Handle, HttpClients, TellRuler, alertmanagers::Alertmanagers,
         remote_write::RemoteWriter, spawn, spawn_thread,
     },
-    ruler::{RuleHashes, Ruler},
+    ruler::Ruler,
 };
 
 /// How long a reader waits for the thread.
@@ -63,6 +62,7 @@ pub(in crate::app) struct Rules {
     delivery: Delivery,
     writer: Arc<RemoteWriter>,
     others: Arc<Alertmanagers>,
+    queries: Arc<Queries>,
     runtime: runtime::Handle,
     thread: Mutex<mpsc::Sender<Message>>,
 }
@@ -81,7 +81,7 @@ impl Rules {
 
     /// Starts evaluating.
     pub(in crate::app) fn start(
-        options: &Options,
+        storage_path: &Path,
         external_url: &str,
         (loaded, line): (&LoadedRules, RulesLine),
         node: Handle,
@@ -92,7 +92,7 @@ impl Rules {
         let writer = Arc::new(RemoteWriter::open(
             &loaded.config.remote_write,
             &loaded.config.external_labels,
-            &options.storage_path.join("remote-write"),
+            &storage_path.join("remote-write"),
             Arc::new(HttpClients::new(clock)),
             clock,
             runtime.clone(),
@@ -109,11 +109,12 @@ impl Rules {
             delivery: delivery.clone(),
             writer: Arc::clone(&writer),
             others,
+            queries: Arc::clone(&queries),
             runtime: runtime.clone(),
             thread: Mutex::new(sender.clone()),
         });
         delivery.relabel_by(&loaded.config.alert_relabel_configs);
-        tell(loaded);
+        rules.tell(loaded);
         let ruler = Ruler::new(Arc::clone(&loaded.set), clock.now());
         let driver = Driver::new(
             ruler,
@@ -123,17 +124,7 @@ impl Rules {
             (delivery, node, writer),
             (sender, messages),
         );
-        let node = driver.node.clone();
-        spawn_thread("ruler", move || {
-            // The node goes on to notify of what others post.
-            if catch_unwind(AssertUnwindSafe(|| driver.run())).is_err() {
-                // Other nodes take over what was evaluated here.
-                node.describe_rules(RuleHashes::default());
-                tracing::error!(
-                    "the ruler ended by a bug: no rule is evaluated here until Watchfire is started again"
-                );
-            }
-        })?;
+        spawn_thread("ruler", move || driver.run())?;
         Ok(rules)
     }
 
@@ -147,7 +138,7 @@ impl Rules {
 
     /// Puts rules into force.
     pub(in crate::app) fn take(&self, loaded: &LoadedRules) {
-        tell(loaded);
+        self.tell(loaded);
         self.delivery
             .relabel_by(&loaded.config.alert_relabel_configs);
         self.others.take(&loaded.config.alertmanagers);
@@ -171,20 +162,26 @@ impl Rules {
         &self.others
     }
 
-    fn send(&self, message: Message) {
+    /// Says what is in force, and what may be wrong with it.
+    fn tell(&self, loaded: &LoadedRules) {
+        let groups = &loaded.set.groups;
+        tracing::info!(
+            groups = groups.len(),
+            rules = groups.iter().map(|group| group.rules.len()).sum::<usize>(),
+            "rules are in force"
+        );
+        let remark = counted_twice(&loaded.set, &loaded.config, Some(&*self.queries.config()));
+        if let Some(remark) = &remark {
+            tracing::warn!(file = %self.file.display(), "{remark}");
+        }
+        self.queries.remark(remark.into_iter().collect());
+    }
+
+    pub(super) fn send(&self, message: Message) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
         // The thread ends with the process.
         let _ = thread.send(message);
     }
-}
-
-fn tell(loaded: &LoadedRules) {
-    let groups = &loaded.set.groups;
-    tracing::info!(
-        groups = groups.len(),
-        rules = groups.iter().map(|group| group.rules.len()).sum::<usize>(),
-        "rules are in force"
-    );
 }
 
 impl RuleReader for Rules {

@@ -142,6 +142,14 @@ impl Federation {
         own.clone()
     }
 
+    /// Whether what the node measures of itself is known, as far as an expression reads it, from one time to another in
+    /// Unix milliseconds.
+    #[must_use]
+    pub fn has_measured(&self, expr: &Expr, from: i64, to: i64) -> bool {
+        let own = self.own_of(expr);
+        !own.is_empty() && own.iter().all(|own| own.knows(from, to))
+    }
+
     /// Those of which an expression reads.
     pub(super) fn own_of(&self, expr: &Expr) -> Vec<Arc<dyn Local>> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);

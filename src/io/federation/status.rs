@@ -25,6 +25,8 @@ pub struct FederationStatus {
     pub load: Load,
     /// How endpoints are being found.
     pub discoveries: Vec<DiscoveryStatus>,
+    /// What else an operator should look at.
+    pub remarks: Vec<String>,
 }
 
 /// How a partition does.
@@ -76,6 +78,7 @@ impl Federation {
             cache: self.ranges.counts(),
             load: self.limits.load(),
             discoveries: self.discovery.status(),
+            remarks: Vec::new(),
         }
     }
 }

@@ -1,7 +1,13 @@
 //! Rules that read what others wrote, in the same slot.
 
-use super::harness::{Harness, of, over_own, rules};
-use crate::{promql::Point, ruler::Phase};
+use super::harness::{Harness, of, over_own, rules, settings};
+use crate::{
+    promql::{
+        Point,
+        engine::{Steps, prepare},
+    },
+    ruler::Phase,
+};
 
 const CHAIN: &str = "
 groups:
@@ -104,4 +110,43 @@ fn independent_rules_begin_at_once_up_to_the_concurrency() {
         world.ruler.poll_effect(),
         Some(crate::ruler::Effect::Evaluate(_))
     ));
+}
+
+#[test]
+fn what_is_kept_reaches_as_far_as_any_slot_looks() {
+    for expr in [
+        "r",
+        "sum_over_time(r[2m])",
+        "max_over_time(r[10m:7m])",
+        "min_over_time(max_over_time(r[3m:40s])[11m:5m] offset 1m)",
+        "max_over_time(r[5m:])",
+    ] {
+        let text = format!(
+            "groups: [{{name: g, rules: [{{record: r, expr: x}}, {{record: s, expr: '{expr}'}}]}}]"
+        );
+        let set = rules(&text);
+        let reach = set.reach["r"];
+        let expr = &set.groups[0].rules[1].definition.expr;
+        let mut furthest = 0;
+        for at in (1_700_000_000_000..).step_by(997).take(5000) {
+            let prepared = prepare(expr, Steps::instant(at), settings().options).unwrap();
+            let from = prepared.selections()[0].from;
+            furthest = furthest.max(at - from);
+        }
+        assert!(furthest <= reach, "{expr}: {furthest} > {reach}");
+        assert!(reach <= furthest + 400_000, "{expr}: {reach}");
+    }
+}
+
+#[test]
+fn a_group_that_looks_at_the_past_finds_what_rules_wrote_then() {
+    let mut world = Harness::new(
+        "groups: [
+            {name: a, interval: 30s, eval_offset: 0s, rules: [{record: r, expr: vector(1)}]},
+            {name: b, interval: 30s, eval_offset: 0s, query_offset: 10m, rules: [{record: s, expr: 'count_over_time(r[2m])'}]}]",
+    );
+    world.run(1500, over_own);
+    let of_s = |one: &&crate::ruler::Written| one.labels.value("__name__") == "s";
+    let last = world.written.iter().rfind(of_s);
+    assert_eq!(last.map(|one| one.point.clone()), Some(Point::Float(4.0)));
 }

@@ -153,6 +153,23 @@ impl Harness {
         alerts.into_values().next().map(|instance| instance.phase)
     }
 
+    /// What is said of evaluations that were not made up for: how many, the first rule, and why.
+    pub(super) fn lost(&self) -> Vec<(u64, &str, &str)> {
+        let mut all = Vec::new();
+        for word in &self.said {
+            if let Word::Lost {
+                evaluations,
+                rule,
+                reason,
+                ..
+            } = word
+            {
+                all.push((*evaluations, rule.as_str(), reason.as_str()));
+            }
+        }
+        all
+    }
+
     /// The last error of the only rule.
     pub(super) fn error(&self) -> String {
         let groups = &self.ruler.states().groups;

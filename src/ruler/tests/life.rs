@@ -1,5 +1,7 @@
 //! From pending over firing to resolved, as Prometheus has it.
 
+use std::sync::Arc;
+
 use super::harness::{Harness, of};
 use crate::ruler::{Phase, Word};
 
@@ -154,4 +156,30 @@ fn late_slots_are_counted_not_caught_up() {
     let group = &world.ruler.states().groups[0];
     assert_eq!(group.missed, 4);
     assert_eq!(group.last_slot, Some(slot + 5 * 30_000));
+}
+
+#[test]
+fn whoever_looks_at_rules_shares_them_until_they_change() {
+    let rule = |name: &str, interval: &str| {
+        format!(
+            "{{name: g{name}, interval: {interval}, eval_offset: 0s, rules: [{{alert: {name}, expr: x{name} > 0}}]}}"
+        )
+    };
+    let mut world = Harness::new(&format!(
+        "groups: [{}, {}]",
+        rule("A", "30s"),
+        rule("B", "1h")
+    ));
+    world.run(30, |_| of(X));
+    let shown = world.ruler.states().clone();
+    let same = |world: &Harness| -> Vec<bool> {
+        let now = world.ruler.states().groups.iter().zip(&shown.groups);
+        now.map(|(now, then)| Arc::ptr_eq(&now.rules[0], &then.rules[0]))
+            .collect()
+    };
+    assert_eq!(same(&world), [true, true]);
+    world.run(90, |_| of(&[]));
+    assert_eq!(same(&world), [false, true], "only what changed is copied");
+    let active = |of: &crate::ruler::States| of.groups[0].rules[0].alerts.active().count();
+    assert_eq!((active(&shown), active(world.ruler.states())), (1, 0));
 }

@@ -2,6 +2,7 @@
 
 mod harness;
 
+mod chains;
 mod cycle;
 mod dependencies;
 mod life;

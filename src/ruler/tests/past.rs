@@ -96,6 +96,108 @@ fn a_failed_evaluation_of_a_past_slot_is_a_missed_one() {
     let group = &harness.ruler.states().groups[0];
     assert_eq!((group.missed, group.rules[0].missed), (2, 1));
     assert_eq!(group.rules[0].failures, 0);
+    assert_eq!(harness.lost(), [(1, "r", "down")]);
+}
+
+#[test]
+fn what_was_missed_for_good_is_said_once_with_the_reason() {
+    let mut harness = Harness::new(RECORDS);
+    harness.run(60, minute);
+    jump(&mut harness, 200);
+    harness.run(300, minute);
+    assert!(harness.lost().is_empty(), "all was made up for");
+    jump(&mut harness, 3600);
+    harness.run(3700, minute);
+    assert_eq!(
+        harness.lost(),
+        [(99, "", "only the last 10 slots are made up for")]
+    );
+    assert_eq!(harness.ruler.states().groups[0].rules[0].missed, 99);
+    harness.said.clear();
+    // Both slots before took longer than half of the interval.
+    for slot in [3720, 3750] {
+        let ruler = &mut harness.ruler;
+        ruler.handle_timeout(now(slot * 1000));
+        while let Some(effect) = ruler.poll_effect() {
+            if let Effect::Evaluate(evaluation) = effect {
+                let answer = minute(&evaluation);
+                ruler.evaluated(evaluation.id, answer, now(slot * 1000 + 20_000));
+            }
+        }
+    }
+    jump(&mut harness, 3840);
+    harness.run(3840, minute);
+    let reason = "the slots before took more than half of the interval";
+    assert_eq!(harness.lost(), [(2, "", reason)]);
+}
+
+#[test]
+fn what_passed_before_a_restart_is_counted_for_each_rule() {
+    let mut first = Harness::new(RECORDS);
+    first.run(300, minute);
+    let records: Vec<_> = first.kept.drain(..).map(Arc::new).collect();
+    let mut second = Harness::of(Arc::clone(first.ruler.set()), 1000, &records);
+    second.run(1020, minute);
+    // From 330 to 960.
+    let group = &second.ruler.states().groups[0];
+    let missed: Vec<u64> = group.rules.iter().map(|rule| rule.missed).collect();
+    assert_eq!(
+        (group.missed, group.caught_up, missed),
+        (0, 10, vec![12, 22])
+    );
+    assert_eq!(second.lost().len(), 1);
+}
+
+#[test]
+fn past_slots_that_hang_do_not_hold_up_the_slot_that_is_due() {
+    let rules: Vec<String> = (0..20)
+        .map(|n| format!("{{record: r{n}, expr: x{n}}}"))
+        .collect();
+    let text = format!(
+        "groups: [{{name: g, interval: 80s, eval_offset: 0s, rules: [{}]}}]",
+        rules.join(", ")
+    );
+    let mut harness = Harness::new(&text);
+    harness.run(80, minute);
+    let ruler = &mut harness.ruler;
+    let mut at = 240_000;
+    ruler.handle_timeout(now(at));
+    let mut waiting = Vec::new();
+    let mut due = None;
+    while due.is_none() {
+        while let Some(effect) = ruler.poll_effect() {
+            if let Effect::Evaluate(evaluation) = effect {
+                if due.is_none() && evaluation.at == 240_000 {
+                    due = Some(at);
+                }
+                waiting.push(evaluation);
+            }
+        }
+        // What is past may take an eighth of the interval.
+        at += waiting.iter().map(|one| one.within).max().unwrap_or(0);
+        for evaluation in waiting.drain(..) {
+            ruler.evaluated(evaluation.id, Err("it hangs".to_owned()), now(at));
+        }
+        ruler.handle_timeout(now(at));
+    }
+    // A quarter, and one round that had begun.
+    assert_eq!(due, Some(240_000 + 30_000));
+    let said = std::iter::from_fn(|| harness.ruler.poll_effect());
+    drop(said.collect::<Vec<_>>());
+}
+
+#[test]
+fn groups_with_other_offsets_are_made_up_for_once() {
+    let text = "groups: [
+        {name: a, interval: 10s, eval_offset: 0s, rules: [{record: r, expr: x}]},
+        {name: b, interval: 60s, eval_offset: 35s, rules: [{record: s, expr: sum(r)}]}]";
+    let mut harness = Harness::new(text);
+    harness.run(60, minute);
+    jump(&mut harness, 125);
+    harness.run(200, minute);
+    let expected: Vec<i64> = (0..=200).step_by(10).collect();
+    assert_eq!(times(&harness), expected);
+    assert_eq!(harness.ruler.states().groups[0].caught_up, 5);
 }
 
 const READS: &str = "groups: [{name: g, interval: 30s, eval_offset: 0s, rules: [{record: r, expr: x}, {record: s, expr: 'sum_over_time(r[2m])'}]}]";
@@ -198,29 +300,6 @@ fn what_holds_for_want_of_data_has_no_past() {
         };
         pending("A", 3600);
         pending("B", 2520);
-    }
-}
-
-#[test]
-fn what_reads_what_is_only_here_is_not_made_up_for() {
-    for expr in [
-        "sum(ALERTS)",
-        "up{watchfire=\"self\"}",
-        "sum(r)",
-        "watchfire_partition_up == 0",
-    ] {
-        let rules = format!(
-            "groups: [{{name: g, interval: 30s, eval_offset: 0s, rules: [{{record: r, expr: x}}, {{record: s, expr: '{expr}'}}]}}]"
-        );
-        let mut harness = Harness::new(&rules);
-        harness.run(30, minute);
-        harness.asked.clear();
-        jump(&mut harness, 120);
-        harness.run(120, minute);
-        let asked = harness.asked.iter().filter(|(_, asked)| asked != "x");
-        let asked: Vec<i64> = asked.map(|(at, _)| at / 1000).collect();
-        assert_eq!(asked, [120], "{expr}");
-        assert_eq!(times(&harness), [0, 30, 60, 90, 120]);
     }
 }
 

@@ -33,6 +33,8 @@ pub(super) fn entries(of: &OrdMap<u64, Arc<RuleRecord>>, now: Now) -> Vec<IndexE
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -127,6 +129,10 @@ mod tests {
         net.settle();
         let tenant = net.tenant("a");
         tenant.describe_rules(Arc::default());
+        let effect = tenant.poll_effect();
+        let told = matches!(effect, Some(TenantEffect::Ruler(_)));
+        assert!(!told, "whoever has no rules is told nothing");
+        tenant.describe_rules(Arc::new(BTreeSet::from([1])));
         let first = tenant.poll_effect();
         let Some(TenantEffect::Ruler(RulerNews::Records(records))) = first else {
             panic!("{first:?}");
