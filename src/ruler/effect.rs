@@ -61,6 +61,8 @@ pub struct Answered {
     pub missing: Vec<String>,
     /// The endpoints that answered, by name.
     pub endpoints: Vec<Arc<str>>,
+    /// Whether endpoints were asked for it together with others.
+    pub light: bool,
 }
 
 impl Answered {
@@ -89,6 +91,7 @@ impl Answered {
             certainty,
             missing,
             endpoints: Vec::new(),
+            light: false,
         })
     }
 }

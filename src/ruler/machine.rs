@@ -1,7 +1,7 @@
 //! The ruler: what is due is evaluated, results become alerts and samples, and nothing is decided by what is unknown.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     sync::Arc,
 };
 
@@ -17,12 +17,15 @@ use super::{
     past::{Past, lost_word},
     set::{GroupKey, Rule, RuleSet},
     state::{Gone, RuleState, States},
-    wave::Wave,
+    wave::{Room, Wave},
 };
 use crate::{cluster::NodeName, promql::ast::Expr, time::Now};
 
 /// Rules of a group that are evaluated at once, if they do not read each other and the group does not say.
 const CONCURRENCY: usize = 4;
+
+/// How many light ones take the room of one that is not: they become one request.
+const LIGHT: usize = 4;
 
 /// How often what nobody needs any more is dropped; milliseconds.
 const COLLECTED_EVERY: i64 = 60_000;
@@ -45,6 +48,8 @@ pub struct Ruler {
     /// By component: what it makes up for before its next slot, once that is decided.
     pub(super) past: Vec<Option<Past>>,
     pub(super) running: BTreeMap<EvaluationId, Running>,
+    /// The rules that endpoints were last asked for together with others, by group and place in it.
+    light: Arc<BTreeSet<(usize, usize)>>,
     /// Components that wait for their next slot.
     agenda: Agenda,
     /// Stands where the state of a rule is that is being changed.
@@ -99,6 +104,7 @@ impl Ruler {
             waves: Vec::new(),
             past: Vec::new(),
             running: BTreeMap::new(),
+            light: Arc::default(),
             agenda: Agenda::default(),
             nothing: Arc::default(),
             collect_due: 0,
@@ -173,6 +179,7 @@ impl Ruler {
     fn begin_anew(&mut self) {
         self.keep_read();
         self.running.clear();
+        self.light = Arc::default();
         self.waves = self.set.components.iter().map(|_| None).collect();
         self.past = self.set.components.iter().map(|_| None).collect();
         self.agenda = Agenda::empty(self.waves.len());
@@ -364,10 +371,20 @@ impl Ruler {
         let Some(component) = set.components.get(number) else {
             return;
         };
-        let room = |group: usize, running: usize| {
-            let group = set.groups.get(group);
-            let own = group.and_then(|group| group.definition.concurrency);
-            running < own.unwrap_or(CONCURRENCY).max(1)
+        let light = Arc::clone(&self.light);
+        let room = |rule: usize| {
+            let place = component.rules.get(rule);
+            let group = place.and_then(|(group, _)| set.groups.get(*group));
+            match group.and_then(|group| group.definition.concurrency) {
+                Some(own) => Room { takes: 1, of: own },
+                None => Room {
+                    takes: match place.is_some_and(|place| light.contains(place)) {
+                        true => 1,
+                        false => LIGHT,
+                    },
+                    of: CONCURRENCY * LIGHT,
+                },
+            }
         };
         loop {
             let Some(Some(wave)) = self.waves.get_mut(number) else {
@@ -477,7 +494,10 @@ impl Ruler {
         let stage = std::mem::replace(&mut running.stage, Stage::Expression);
         let expanding = match (stage, result) {
             (Stage::Expression, Err(reason)) => Err(reason),
-            (Stage::Expression, Ok(answered)) => Ok(Expanding::new(answered)),
+            (Stage::Expression, Ok(answered)) => {
+                self.weigh((running.group, running.rule), answered.light);
+                Ok(Expanding::new(answered))
+            }
             (Stage::Template(mut expanding), result) => {
                 expanding.answer(result);
                 Ok(*expanding)
@@ -501,6 +521,16 @@ impl Ruler {
             wave.finish(component, running.number);
         }
         self.advance(running.component, at);
+    }
+
+    fn weigh(&mut self, rule: (usize, usize), light: bool) {
+        if light != self.light.contains(&rule) {
+            let all = Arc::make_mut(&mut self.light);
+            match light {
+                true => all.insert(rule),
+                false => all.remove(&rule),
+            };
+        }
     }
 
     fn settle(&mut self, rule: &Rule, running: &Running, outcome: Outcome, now: i64) {

@@ -15,9 +15,9 @@ pub(super) struct Wave {
     waits: Vec<usize>,
     /// Rules that may begin, by group; none is empty.
     ready: BTreeMap<usize, BTreeSet<usize>>,
-    /// Rules that began.
-    running: BTreeSet<usize>,
-    /// How many of them each group has.
+    /// Rules that began, and the room that each takes.
+    running: BTreeMap<usize, usize>,
+    /// The room that those of each group take.
     busy: BTreeMap<usize, usize>,
     /// How many did not finish yet.
     open: usize,
@@ -25,6 +25,13 @@ pub(super) struct Wave {
     part: Vec<bool>,
     /// Whether the slot is past, and made up for.
     pub(super) past: bool,
+}
+
+/// What a rule takes of the room that the rules of its group have at once.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    pub(super) takes: usize,
+    pub(super) of: usize,
 }
 
 impl Wave {
@@ -67,7 +74,7 @@ impl Wave {
             slot,
             groups,
             ready: BTreeMap::new(),
-            running: BTreeSet::new(),
+            running: BTreeMap::new(),
             busy: BTreeMap::new(),
             open,
             waits,
@@ -88,34 +95,35 @@ impl Wave {
         }
     }
 
-    /// The next rule that may begin, in the order of the files, of a group with room for one more.
-    pub(super) fn begin(&mut self, room: impl Fn(usize, usize) -> bool) -> Option<usize> {
+    /// The next rule that may begin, in the order of the files, of a group with room for it.
+    pub(super) fn begin(&mut self, room: impl Fn(usize) -> Room) -> Option<usize> {
         let first = |(group, rules): (&usize, &BTreeSet<usize>)| {
-            let running = self.busy.get(group).copied().unwrap_or(0);
-            let has_room = room(*group, running);
-            has_room.then(|| rules.first().map(|rule| (*rule, *group)))?
+            let rule = *rules.first()?;
+            let Room { takes, of } = room(rule);
+            let busy = self.busy.get(group).copied().unwrap_or(0);
+            (busy == 0 || busy + takes <= of).then_some((rule, *group, takes))
         };
-        let (rule, group) = self.ready.iter().filter_map(first).min()?;
+        let (rule, group, takes) = self.ready.iter().filter_map(first).min()?;
         if let Some(rules) = self.ready.get_mut(&group) {
             rules.remove(&rule);
             if rules.is_empty() {
                 self.ready.remove(&group);
             }
         }
-        self.running.insert(rule);
-        *self.busy.entry(group).or_default() += 1;
+        self.running.insert(rule, takes);
+        *self.busy.entry(group).or_default() += takes;
         Some(rule)
     }
 
     /// A rule is done; those that waited for it alone may begin.
     pub(super) fn finish(&mut self, component: &Component, rule: usize) {
-        if !self.running.remove(&rule) {
+        let Some(took) = self.running.remove(&rule) else {
             return;
-        }
+        };
         self.open = self.open.saturating_sub(1);
         let group = component.rules.get(rule).map(|(group, _)| group);
         if let Some(busy) = group.and_then(|group| self.busy.get_mut(group)) {
-            *busy = busy.saturating_sub(1);
+            *busy = busy.saturating_sub(took);
         }
         for other in component.followers.get(rule).into_iter().flatten() {
             if self.part.get(*other) != Some(&true) {

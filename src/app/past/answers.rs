@@ -103,6 +103,7 @@ impl Answers {
             certainty: ahead.certainty.clone(),
             missing: ahead.missing.clone(),
             endpoints: Vec::new(),
+            light: false,
         })
     }
 

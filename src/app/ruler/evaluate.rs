@@ -94,7 +94,11 @@ impl Work {
         let asked = together.ask(federation, |results| {
             let results = results.into_iter().filter_map(|(number, reply)| {
                 let id = evaluations.get(number)?.id;
-                Some((id, self.answered(reply)))
+                let answered = self.answered(reply).map(|answered| Answered {
+                    light: true,
+                    ..answered
+                });
+                Some((id, answered))
             });
             teller.tell(results.collect());
         });

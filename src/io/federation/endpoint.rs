@@ -105,6 +105,8 @@ struct State {
 pub(super) struct Weight {
     /// Whether its samples were many.
     pub(super) is_large: bool,
+    /// How often they were few, of late.
+    light: i8,
     /// How often its samples are to be asked for all the same.
     pub(super) in_vain: u8,
 }
@@ -590,6 +592,24 @@ impl Endpoint {
         weight
     }
 
+    /// Whether the samples of a window are few, and rates over it may be asked for instead.
+    pub(super) fn has_light_rates(&self, window: &Ask) -> bool {
+        let rates = self.identity().map_or(Rates::Never, |one| one.rates());
+        let known = self.state().windows.get(&hash(&window.query)).copied();
+        let light = known.is_some_and(|known| known.light >= LIGHT_ANSWERS && known.in_vain == 0);
+        light && rates != Rates::Never
+    }
+
+    /// Takes the answer to a question for light, unless it is known that it is not.
+    pub(super) fn assume_light(&self, ask: &Ask) -> bool {
+        let mut state = self.state();
+        if state.light.len() >= MOST_WEIGHED {
+            state.light.clear();
+        }
+        let known = state.light.entry(hash(&ask.query)).or_insert(LIGHT_ANSWERS);
+        *known >= LIGHT_ANSWERS
+    }
+
     /// Takes in how many bytes the samples of a window had.
     pub(super) fn weigh_window(&self, query: &str, bytes: usize) {
         let mut state = self.state();
@@ -598,6 +618,10 @@ impl Endpoint {
         }
         let known = state.windows.entry(hash(query)).or_default();
         known.is_large = bytes > LARGE;
+        known.light = match bytes <= LIGHT {
+            true => (known.light + 1).min(LIGHT_ANSWERS),
+            false => 0,
+        };
     }
 
     /// Remembers that rates over a window could not be used.

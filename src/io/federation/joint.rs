@@ -1,13 +1,13 @@
 //! Light questions to one partition in one request: a request costs an endpoint more than what it computes for them.
 
-use std::{collections::BTreeMap, panic::AssertUnwindSafe};
+use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
 use futures_util::{FutureExt as _, future::join_all};
 use tokio::time::{Duration, Instant};
 
 use super::{
     context::Context,
-    endpoint::LIGHT,
+    endpoint::{Endpoint, LIGHT},
     endpoints::Endpoints,
     gather::{self, Outcome},
     question::{Ask, Cause, Times, Values},
@@ -55,11 +55,15 @@ pub(super) fn light_at(endpoints: &Endpoints, ask: &Ask) -> Option<i64> {
     let Times::At(at) = ask.times else {
         return None;
     };
-    let replicas = endpoints.partitions.get(ask.partition)?;
-    let endpoint = replicas.first()?;
+    let endpoint = joins(endpoints, ask)?;
+    endpoint.is_light(ask).then_some(at)
+}
+
+/// The endpoint that is asked a question first, if it takes several in one request.
+pub(super) fn joins(endpoints: &Endpoints, ask: &Ask) -> Option<Arc<Endpoint>> {
+    let endpoint = endpoints.partitions.get(ask.partition)?.first()?;
     let identity = endpoint.identity().ok()?;
-    let may = may_be_joined(identity.dialect, identity.lacks_histograms);
-    (may && endpoint.is_light(ask)).then_some(at)
+    may_be_joined(identity.dialect, identity.lacks_histograms).then_some(endpoint)
 }
 
 /// Asks one question, and remembers of whom it was asked whether the answer was light.

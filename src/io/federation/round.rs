@@ -209,12 +209,28 @@ impl Round {
         if !large || doubted {
             return None;
         }
-        let mut world = World::clone(asking.world());
+        Some(self.with_rates(asking.world()))
+    }
+
+    fn with_rates(&self, world: &World) -> World {
+        let mut world = world.clone();
         for (replicas, partition) in self.endpoints.partitions.iter().zip(&mut world.partitions) {
             let first = replicas.first().and_then(|first| first.identity().ok());
             partition.rates = first.map_or(Rates::Never, |identity| identity.rates());
         }
-        Some(world)
+        world
+    }
+
+    /// The same query with its rates asked for, whatever the samples of their windows are.
+    pub(super) fn plan_rates(
+        &mut self,
+        expr: &Expr,
+        asking: &Asking,
+    ) -> Result<Asking, QueryError> {
+        let world = Arc::new(self.with_rates(asking.world()));
+        let mut asking = self.plan_once(expr, asking.steps(), world)?;
+        asking.questions.level();
+        Ok(asking)
     }
 
     /// Has the samples of windows asked for, and remembers that rates over those of a partition were of no use.
@@ -498,6 +514,17 @@ impl Questions {
                     .collect()
             })
             .collect()
+    }
+
+    /// Has guards look back as far as what they stand beside, which makes no difference to them: so they can be asked in one
+    /// request.
+    fn level(&mut self) {
+        for guarded in &self.guarded {
+            let lookback = self.asks.get(guarded.question).map(|ask| ask.lookback);
+            if let (Some(lookback), Some(ask)) = (lookback, self.asks.get_mut(guarded.beside)) {
+                ask.lookback = lookback;
+            }
+        }
     }
 
     /// Asks what tells whether an answer is of use.

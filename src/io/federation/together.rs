@@ -12,7 +12,7 @@ use super::{
     client::{Federation, QueryError, Reply},
     gather::Outcome,
     joint,
-    question::Ask,
+    question::{Ask, Times},
     round::{Asking, Round},
 };
 use crate::promql::{
@@ -81,7 +81,7 @@ impl Federation {
                 true => round.plan(expr, steps, Arc::clone(&begun.world)).ok(),
                 false => None,
             };
-            match asking.filter(|asking| round.is_light(asking)) {
+            match asking.and_then(|asking| round.light(expr, asking)) {
                 Some(asking) => queries.push(Query {
                     number,
                     expr: Arc::clone(expr),
@@ -103,11 +103,35 @@ impl Federation {
 }
 
 impl Round {
-    /// Whether all questions of a query may be asked together with those of others.
-    fn is_light(&self, asking: &Asking) -> bool {
-        let asks = asking.asks();
+    /// A query all of whose questions may be asked together with those of others. Few samples of a window are fetched by a
+    /// request of their own, so that rates over them are asked for with their guards, which costs less together.
+    fn light(&mut self, expr: &Expr, asking: Asking) -> Option<Asking> {
         let light = |ask: &Ask| joint::light_at(&self.endpoints, ask).is_some();
-        !asks.is_empty() && asks.iter().all(light)
+        let heavy = asking.asks().iter().filter(|ask| !light(ask));
+        let heavy: Vec<&Ask> = heavy.collect();
+        match heavy.as_slice() {
+            [] => (!asking.asks().is_empty()).then_some(asking),
+            windows => {
+                let may = windows.iter().all(|window| self.has_light_rates(window));
+                may.then(|| self.plan_light(expr, &asking))?
+            }
+        }
+    }
+
+    fn has_light_rates(&self, window: &Ask) -> bool {
+        let is_window = matches!(window.times, Times::Window { .. }) && !window.marks;
+        let endpoint = joint::joins(&self.endpoints, window);
+        is_window && endpoint.is_some_and(|endpoint| endpoint.has_light_rates(window))
+    }
+
+    fn plan_light(&mut self, expr: &Expr, asking: &Asking) -> Option<Asking> {
+        let asking = self.plan_rates(expr, asking).ok()?;
+        let light = |ask: &Ask| {
+            let endpoint = joint::joins(&self.endpoints, ask);
+            let at = matches!(ask.times, Times::At(_));
+            at && endpoint.is_some_and(|endpoint| endpoint.assume_light(ask))
+        };
+        asking.asks().iter().all(light).then_some(asking)
     }
 }
 

@@ -172,7 +172,8 @@ impl Straight {
         let last = {
             let mut idle = self.idle();
             // Whatever was used later stands behind; a burst must not leave connections that are never looked at again.
-            let is_old = |one: &Connection| now.saturating_duration_since(one.since) >= IDLE_TIMEOUT;
+            let is_old =
+                |one: &Connection| now.saturating_duration_since(one.since) >= IDLE_TIMEOUT;
             let old = idle.partition_point(is_old);
             idle.drain(..old);
             idle.pop()

@@ -112,6 +112,47 @@ fn independent_rules_begin_at_once_up_to_the_concurrency() {
     ));
 }
 
+/// How many of thirty rules begin at once in the second slot, after endpoints were asked for those of the first together
+/// or not.
+fn at_once(concurrency: &str, light: bool) -> usize {
+    let rules: Vec<String> = (0..30)
+        .map(|number| format!("{{record: r{number}, expr: vector(1)}}"))
+        .collect();
+    let text = format!(
+        "groups: [{{name: g, interval: 1m, {concurrency} rules: [{}]}}]",
+        rules.join(", ")
+    );
+    let mut world = Harness::new(&text);
+    let answer = || of(&[]).map(|answered| crate::ruler::Answered { light, ..answered });
+    let mut begun = 0;
+    for _ in 0..2 {
+        let now = super::harness::now(world.ruler.poll_timeout().unwrap());
+        world.ruler.handle_timeout(now);
+        begun = 0;
+        let mut open = Vec::new();
+        loop {
+            while let Some(effect) = world.ruler.poll_effect() {
+                if let crate::ruler::Effect::Evaluate(evaluation) = effect {
+                    open.push(evaluation.id);
+                }
+            }
+            if begun == 0 {
+                begun = open.len();
+            }
+            let Some(id) = open.pop() else { break };
+            world.ruler.evaluated(id, answer(), now);
+        }
+    }
+    begun
+}
+
+#[test]
+fn more_rules_begin_at_once_if_they_are_asked_together() {
+    assert_eq!(at_once("", false), 4);
+    assert_eq!(at_once("", true), 16);
+    assert_eq!(at_once("concurrency: 3,", true), 3);
+}
+
 #[test]
 fn what_is_kept_reaches_as_far_as_any_slot_looks() {
     for expr in [

@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     LONG, NOW, data, endpoints, expected, federation,
-    server::{OPTIONS, Reply, Server, evaluate, response},
+    server::{OPTIONS, Reply, Server, build_info, evaluate, response},
     shown,
 };
 use crate::{
@@ -97,6 +97,59 @@ async fn what_several_rules_ask_is_one_request() {
             assert_eq!(asked, requests, "{number}");
         }
     }
+}
+
+/// A Prometheus 2 whose windows of 4m55s have a sample on their start: what it makes of rates over them is wrong here.
+async fn prometheus_2(cluster: f64) -> Server {
+    Server::start(Arc::new(move |asked| {
+        if asked.path == "/api/v1/status/buildinfo" {
+            return Reply::Json(build_info("2.53.0"));
+        }
+        if asked.path == "/api/v1/status/flags" {
+            let none = r#"{"status":"success","data":{"enable-feature":""}}"#;
+            return Reply::Json(none.to_owned());
+        }
+        let mut asked = asked.clone();
+        if let Some(query) = asked.form.get_mut("query") {
+            *query = query.replace("rate(x[4m55s])", "(1000 * rate(x[4m56s]))");
+        }
+        evaluate(&asked, &data(cluster))
+    }))
+    .await
+}
+
+#[tokio::test]
+async fn rates_over_few_samples_of_a_prometheus_2_are_asked_together_with_what_tells_whether_they_are_right()
+ {
+    let (eu, us) = (prometheus_2(1.0).await, prometheus_2(2.0).await);
+    let federation = federation(endpoints(&[
+        (&eu, "partition: {cluster: eu}"),
+        (&us, "partition: {cluster: us}"),
+    ]));
+    let queries = [
+        "rate(x[5m]) > 0",
+        "sum(rate(x[5m] offset 10s))",
+        "max(x)",
+        "sum(rate(x[4m55s]))",
+    ];
+    for (number, requests, by_themselves) in [
+        (1, 4, vec![0, 1, 2, 3]),
+        (2, 4, vec![0, 1, 2, 3]),
+        // The last one is asked for its samples afterwards, and so in the next rounds.
+        (3, 1 + 1, vec![]),
+        (4, 1 + 1, vec![3]),
+        (5, 1 + 1, vec![3]),
+    ] {
+        let before = eu.asked_of("/api/v1/query").len();
+        let (found, alone) = round(&federation, &queries).await;
+        assert_eq!(found, wanted(&queries), "{number}");
+        assert_eq!(alone, by_themselves, "{number}");
+        let asked = eu.asked_of("/api/v1/query");
+        assert_eq!(asked.len() - before, requests, "{number}: {asked:#?}");
+    }
+    let joined = &eu.asked_of("/api/v1/query")[8].form["query"];
+    assert_eq!(joined.matches("rate(x").count(), 3, "{joined}");
+    assert_eq!(joined.matches("max(timestamp(x").count(), 3, "{joined}");
 }
 
 #[tokio::test]
