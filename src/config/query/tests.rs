@@ -164,6 +164,10 @@ fn endpoints_are_denied_beside_each_other() {
             "partition: {c: x}, replica: b",
         ),
         ("replica: a", "replica: b"),
+        (
+            "replica: a, pushdown: selector",
+            "replica: b, partition_label_mode: present",
+        ),
         ("overlap: true", "overlap: true, partition: {c: x}"),
     ];
     for (first, second) in fine {
@@ -254,8 +258,19 @@ fn the_example_of_endpoints_loads_as_it_is_and_with_all_that_it_shows() {
         .collect();
     let config = load(&shown.join("\n")).unwrap();
     let names: Vec<&str> = config.endpoints.iter().map(|one| &*one.name).collect();
-    assert_eq!(names, ["here", "eu1-a", "eu1-b", "us1", "archive", "sites"]);
-    let found = &config.endpoints[5].discovery;
+    assert_eq!(
+        names,
+        [
+            "here",
+            "eu1-a",
+            "eu1-b",
+            "eu1-store",
+            "us1",
+            "archive",
+            "sites"
+        ]
+    );
+    let found = &config.endpoints[6].discovery;
     assert_eq!(found.files, ["/etc/watchfire/targets/*.json"]);
 }
 
