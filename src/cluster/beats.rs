@@ -76,7 +76,7 @@ impl Mesh {
         }
     }
 
-    fn send_beat(&mut self, name: &NodeName, conn: ConnId, now: Now) {
+    pub(super) fn send_beat(&mut self, name: &NodeName, conn: ConnId, now: Now) {
         let (Some(peer), Some(stream)) = (self.peers.get_mut(name), self.streams.get_mut(&conn))
         else {
             return;

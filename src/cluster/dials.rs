@@ -21,29 +21,37 @@ const GREETING: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_secs(8);
 
 impl Mesh {
-    /// Whether an address is to be dialled: nobody is known to be there, or whoever is has no stream to us or was never
-    /// reached there in this run. The latter is what makes a refusal of that address a proof that the process is gone.
-    fn wants_dial(&self, address: &Arc<str>, target: &Target) -> bool {
+    /// When an address is to be dialled, if it is: nobody is known to be there, or whoever is has no stream to us, was never
+    /// reached there in this run, or has no lifeline to us. That it was reached there is what makes a refusal of that address
+    /// a proof that the process is gone.
+    fn dials_at(&self, address: &Arc<str>, target: &Target) -> Option<Duration> {
         if target.outcome == Outcome::Own || *address == self.settings.advertise && !target.given {
-            return false;
+            return None;
         }
         let peer = target.name.as_ref().and_then(|name| self.peers.get(name));
-        peer.is_none_or(|peer| peer.stream.is_none() || !peer.verified.contains(address))
+        match peer {
+            Some(peer) if peer.stream.is_some() && peer.verified.contains(address) => {
+                Some(target.next.max(peer.lifeline_due()?))
+            }
+            Some(_) | None => Some(target.next),
+        }
     }
 
     pub(super) fn next_dial(&self) -> Option<Duration> {
-        let wanted = self
-            .addresses
+        self.addresses
             .iter()
-            .filter(|(address, target)| self.wants_dial(address, target));
-        wanted.map(|(_, target)| target.next).min()
+            .filter_map(|(address, target)| self.dials_at(address, target))
+            .min()
     }
 
     pub(super) fn dial_due(&mut self, now: Now) {
         let due: Vec<Arc<str>> = self
             .addresses
             .iter()
-            .filter(|(address, target)| target.next <= now.mono && self.wants_dial(address, target))
+            .filter(|(address, target)| {
+                self.dials_at(address, target)
+                    .is_some_and(|at| at <= now.mono)
+            })
             .map(|(address, _)| Arc::clone(address))
             .collect();
         for address in due {
@@ -156,9 +164,8 @@ impl Mesh {
         }
     }
 
-    /// A refusal after the system of the other side closed the stream, from the very address that spoke in this run: the
-    /// process is gone. A firewall that refuses resets streams instead of closing them.
-    ///
+    /// A refusal after the system of the other side closed the stream or a lifeline, from the very address that spoke in this
+    /// run: the process is gone. A firewall that refuses resets streams instead of closing them.
     fn refused_by_host(&mut self, address: &Arc<str>, since: Duration, now: Now) {
         let Some(name) = self
             .addresses
@@ -170,9 +177,9 @@ impl Mesh {
         let is_proof = self.peers.get(&name).is_some_and(|peer| {
             peer.stream.is_none()
                 && !peer.gone
-                && peer.finished
                 && peer.run != 0
                 && since >= peer.parted
+                && (peer.finished || peer.lifelines.show_an_end(peer.parted, since))
                 && peer.verified.contains(address)
         });
         if is_proof {
@@ -235,6 +242,7 @@ impl Mesh {
             self.electorate.peer_down(&name, now);
             self.membership.declare_down(&name, now.mono);
             self.carry_out(None, now);
+            self.close_lifelines(&name);
         }
     }
 
@@ -269,9 +277,14 @@ impl Mesh {
     }
 
     /// Says that a stream ends on purpose: its end is no sign that this process ended.
-    fn say_parting(&mut self, conn: ConnId) {
-        let stream = self.streams.get(&conn);
-        if stream.is_some_and(|stream| stream.phase == Phase::Open) {
+    pub(super) fn say_parting(&mut self, conn: ConnId) {
+        let hears_it = |stream: &Stream| match stream.phase {
+            Phase::Dialling | Phase::Greeting => false,
+            // It may hold it for a lifeline already.
+            Phase::Offered => stream.dialled.is_none() && stream.knows_lifelines,
+            Phase::Open | Phase::Lifeline => true,
+        };
+        if self.streams.get(&conn).is_some_and(hears_it) {
             self.out.frame(conn, Frame::Parting);
         }
     }
@@ -289,6 +302,7 @@ impl Mesh {
                     (stream.heard + SILENCE_OF_DEAD).max(since + LAST_CALL)
                 }))
             }
+            Phase::Lifeline => self.lifeline_deadline(stream),
         }
     }
 }

@@ -24,6 +24,7 @@ const SWIM: u8 = 10;
 const VOTE: u8 = 11;
 const PARTING: u8 = 12;
 const OVER: u8 = 13;
+const LIFELINE: u8 = 14;
 
 /// Why a node does not want another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,8 @@ pub(super) enum Frame {
         /// Which run of it.
         run: u64,
     },
+    /// Whoever dialled makes this stream a lifeline: only [`Self::Parting`] is ever said on it. Since version 2.
+    Lifeline,
 }
 
 impl Frame {
@@ -155,6 +158,9 @@ impl Frame {
             Self::Over { name, run } => {
                 out.text(&name).number(run).byte(OVER);
             }
+            Self::Lifeline => {
+                out.byte(LIFELINE);
+            }
         }
         out.finish()
     }
@@ -177,6 +183,7 @@ impl Frame {
             MEMBERS => read_members(&mut from).map(Self::Members),
             PARTING => Some(Self::Parting),
             OVER => read_over(&mut from),
+            LIFELINE => Some(Self::Lifeline),
             _ => return Ok(None),
         };
         frame.map(Some).ok_or(Malformed)
@@ -262,6 +269,7 @@ mod tests {
                 name: "b".into(),
                 run: 1_700_000_000_000,
             },
+            Frame::Lifeline,
         ]
     }
 
@@ -280,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn garbage_and_mutations_never_panic(
-            which in 0_usize..14, at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
+            which in 0_usize..15, at: prop::sample::Index, byte: u8, cut: prop::sample::Index,
             garbage in proptest::collection::vec(any::<u8>(), 0..60), kind in 0_u8..20,
         ) {
             let mut bytes = frames().swap_remove(which).encode();

@@ -8,8 +8,8 @@ use super::{
     wire::{Reader, Writer},
 };
 
-/// The versions of the frames that this program understands, oldest and newest.
-pub(super) const PROTOCOL: (u64, u64) = (1, 1);
+/// The versions of the frames that this program understands, oldest and newest. Version 2 knows lifelines.
+pub(super) const PROTOCOL: (u64, u64) = (1, 2);
 
 /// A node that another one has a stream to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +70,11 @@ impl Hello {
         };
         hello.electors = read_electors(from)?.map(Arc::new);
         Some(hello)
+    }
+
+    /// Whether its sender knows what lifelines are.
+    pub(super) fn knows_lifelines(&self) -> bool {
+        self.protocol.1 >= 2
     }
 
     /// Whether both sides understand a common version.

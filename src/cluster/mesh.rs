@@ -1,6 +1,6 @@
 //! The mesh as one state machine: what it is given, what it asks for, what it knows.
 //!
-//! Streams are in `streams`, dials in `dials`, beats in `beats`, the membership
+//! Streams are in `streams`, dials in `dials`, lifelines in `lifelines`, beats in `beats`, the membership
 //! protocol in `swim`, the electorate in `votes`.
 
 use std::{
@@ -14,6 +14,7 @@ use super::{
     MeshStatus, NodeName, PeerState, PeerStatus, Settling,
     addresses::Addresses,
     frame::Frame,
+    lifelines::Lifelines,
     membership::Membership,
     outbox::Outbox,
     peer::{Peer, Phase, Stream},
@@ -320,11 +321,13 @@ impl Mesh {
         for conn in self.open_streams() {
             self.out.frame(conn, Frame::Goodbye);
         }
+        self.say_lifelines_part();
         for conn in std::mem::take(&mut self.streams).into_keys() {
             self.out.effects.push_back(MeshEffect::Close { conn });
         }
         for peer in self.peers.values_mut() {
             peer.stream = None;
+            peer.lifelines = Lifelines::default();
         }
     }
 

@@ -14,6 +14,7 @@ mod event;
 mod frame;
 mod hello;
 mod identity;
+mod lifelines;
 mod membership;
 mod mesh;
 mod outbox;

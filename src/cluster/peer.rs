@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use super::{ConnId, Electors, NodeName, beats::Told, clock::PeerClock, swim::Datagrams};
+use super::{
+    ConnId, Electors, NodeName, beats::Told, clock::PeerClock, lifelines::Lifelines,
+    swim::Datagrams,
+};
 
 /// Another node.
 #[derive(Debug, Default)]
@@ -28,6 +31,7 @@ pub(super) struct Peer {
     pub(super) parted: Duration,
     /// Its system closed that in order, and it had not said that it would.
     pub(super) finished: bool,
+    pub(super) lifelines: Lifelines,
     /// Beats sent since it joined.
     pub(super) beats: u32,
     /// When the last of them was.
@@ -64,6 +68,18 @@ pub(super) enum Phase {
     Offered,
     /// Payloads pass.
     Open,
+    /// Nothing passes; see [`super::lifelines`].
+    Lifeline,
+}
+
+impl Phase {
+    /// Whether both sides know who is there and what the stream is for.
+    pub(super) fn is_settled(self) -> bool {
+        match self {
+            Self::Dialling | Self::Greeting | Self::Offered => false,
+            Self::Open | Self::Lifeline => true,
+        }
+    }
 }
 
 /// A stream.
@@ -82,6 +98,8 @@ pub(super) struct Stream {
     pub(super) version: Arc<str>,
     /// Who votes, as it says.
     pub(super) electors: Option<Arc<Electors>>,
+    /// Whether the other side knows what lifelines are.
+    pub(super) knows_lifelines: bool,
     /// The other side's number of it.
     pub(super) theirs: u64,
     /// Where it comes from or goes to, for logs.
@@ -122,6 +140,7 @@ impl Stream {
             address: Arc::from(""),
             version: Arc::from(""),
             electors: None,
+            knows_lifelines: false,
             theirs: 0,
             remote,
             parting: false,

@@ -12,6 +12,7 @@ use super::{
     clock::PeerClock,
     frame::{Frame, Refusal},
     hello::{Hello, Member, PROTOCOL},
+    lifelines::LifelineEnd,
     peer::{Phase, Stream},
     settings::MAX_NODES,
     swim::Datagrams,
@@ -28,7 +29,7 @@ impl Mesh {
         let waiting = self
             .streams
             .values()
-            .filter(|stream| stream.dialled.is_none() && stream.phase != Phase::Open)
+            .filter(|stream| stream.dialled.is_none() && !stream.phase.is_settled())
             .count();
         if self.is_leaving() || waiting >= MAX_UNKNOWN {
             self.out.effects.push_back(MeshEffect::Close { conn });
@@ -98,11 +99,16 @@ impl Mesh {
         match (phase, frame) {
             (Phase::Greeting, Frame::Hello(hello)) => self.greeted(conn, &hello, now),
             (Phase::Offered, Frame::Adopt { seen }) => self.adopted(conn, seen, now),
-            (Phase::Greeting | Phase::Offered | Phase::Open, Frame::Refused { refusal, text }) => {
+            (Phase::Offered, Frame::Lifeline) => self.lifeline_offered(conn),
+            (
+                Phase::Greeting | Phase::Offered | Phase::Open | Phase::Lifeline,
+                Frame::Refused { refusal, text },
+            ) => {
                 self.refused(conn, refusal, &text, now);
             }
+            (Phase::Open | Phase::Lifeline, Frame::Parting) => self.is_parting(conn),
             (Phase::Open, frame) => self.spoken(conn, frame, size, now),
-            (Phase::Dialling | Phase::Greeting | Phase::Offered, _) => {
+            (Phase::Dialling | Phase::Greeting | Phase::Offered | Phase::Lifeline, _) => {
                 self.out.stats.malformed += 1;
             }
         }
@@ -131,19 +137,25 @@ impl Mesh {
             Frame::Members(members) => self.learn(&members, now),
             Frame::Beat(beat) => self.beat_heard(conn, &name, beat, now),
             Frame::Swim(bytes) => self.swim_frame(conn, &name, &bytes, now),
-            Frame::Parting => {
-                if let Some(stream) = self.streams.get_mut(&conn) {
-                    stream.parting = true;
-                }
-            }
             Frame::Over { name: other, run } => self.told_over(&other, run, &name, now),
             Frame::Vote(bytes) => {
                 self.electorate.handle(&name, &bytes, now);
                 self.carry_out_votes();
             }
-            Frame::Hello(_) | Frame::Adopt { .. } | Frame::Refused { .. } => {
+            Frame::Hello(_)
+            | Frame::Adopt { .. }
+            | Frame::Refused { .. }
+            | Frame::Parting
+            | Frame::Lifeline => {
                 self.out.stats.malformed += 1;
             }
+        }
+    }
+
+    /// The other side says that it ends this stream on purpose.
+    fn is_parting(&mut self, conn: ConnId) {
+        if let Some(stream) = self.streams.get_mut(&conn) {
+            stream.parting = true;
         }
     }
 
@@ -170,6 +182,7 @@ impl Mesh {
         stream.address = Arc::clone(&hello.advertise);
         stream.version = Arc::clone(&hello.version);
         stream.electors = hello.electors.clone();
+        stream.knows_lifelines = hello.knows_lifelines();
         stream.theirs = hello.dial;
         stream.phase = Phase::Offered;
         let dialled = stream.dialled.clone();
@@ -316,7 +329,7 @@ impl Mesh {
         self.refusals.insert((about.into(), reason))
     }
 
-    /// We dialled and know who answered: adopt the stream, or leave it at knowing.
+    /// We dialled and know who answered: adopt the stream, make it a lifeline, or leave it at knowing.
     fn decide(&mut self, conn: ConnId, address: &Arc<str>, now: Now) {
         let Some((name, run)) = self.identity_of(conn) else {
             return;
@@ -324,7 +337,11 @@ impl Mesh {
         let peer = self.peers.entry(Arc::clone(&name)).or_default();
         if peer.stream.is_some() && peer.run == run {
             peer.verified.insert(Arc::clone(address));
-            self.close(conn);
+            if peer.lifeline_due().is_some_and(|due| due <= now.mono) {
+                self.make_lifeline(conn);
+            } else {
+                self.close(conn);
+            }
             return;
         }
         let seen = if peer.run == run { peer.adopted } else { 0 };
@@ -360,7 +377,7 @@ impl Mesh {
                 }
             }
             Some(held) if raced => {
-                self.use_stream(conn, &name);
+                self.use_stream(conn, &name, now);
                 self.close(held);
             }
             Some(held) => {
@@ -375,13 +392,15 @@ impl Mesh {
         }
     }
 
-    fn use_stream(&mut self, conn: ConnId, name: &NodeName) {
-        if let Some(stream) = self.streams.get_mut(&conn) {
-            stream.phase = Phase::Open;
-        }
-        if let Some(peer) = self.peers.get_mut(name) {
-            peer.stream = Some(conn);
-        }
+    fn use_stream(&mut self, conn: ConnId, name: &NodeName, now: Now) {
+        let (Some(stream), Some(peer)) = (self.streams.get_mut(&conn), self.peers.get_mut(name))
+        else {
+            return;
+        };
+        stream.phase = Phase::Open;
+        peer.stream = Some(conn);
+        peer.lifelines
+            .begin(stream.knows_lifelines, stream.dialled.is_some(), now.mono);
     }
 
     /// A node is there: the first time, again, or as another process.
@@ -414,7 +433,7 @@ impl Mesh {
             (false, true) => self.out.stats.updated += 1,
             (false, false) => self.out.stats.reconnections += 1,
         }
-        self.use_stream(conn, &name);
+        self.use_stream(conn, &name, now);
         self.addresses.moved(&name, &address, now.mono);
         self.addresses.hurry(None, now.mono);
         tracing::info!(
@@ -528,8 +547,18 @@ impl Mesh {
             (Phase::Dialling | Phase::Greeting | Phase::Offered, _, Some(address)) => {
                 self.dial_failed(&address, stream.since, why, now);
             }
+            (Phase::Lifeline, Some(name), dialled) => {
+                let age = now.mono.saturating_sub(stream.since);
+                let ended = LifelineEnd {
+                    conn,
+                    dialled: dialled.is_some(),
+                    age,
+                    finished,
+                };
+                self.lifeline_ended(&name, ended, now);
+            }
             (Phase::Dialling | Phase::Greeting | Phase::Offered, _, None)
-            | (Phase::Open, None, _) => {}
+            | (Phase::Open | Phase::Lifeline, None, _) => {}
         }
     }
 

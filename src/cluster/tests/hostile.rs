@@ -11,7 +11,7 @@ proptest! {
     #[test]
     fn garbage_on_a_stream_never_panics(
         inputs in proptest::collection::vec(
-            (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..80), 0_u8..14, any::<prop::sample::Index>()),
+            (any::<bool>(), proptest::collection::vec(any::<u8>(), 0..80), 0_u8..16, any::<prop::sample::Index>()),
             1..40,
         ),
     ) {

@@ -1,6 +1,7 @@
 //! Several meshes in a simulated network.
 
 mod hostile;
+mod lifelines;
 mod net;
 mod random;
 mod refusals;

@@ -10,6 +10,7 @@ use std::{
 use crate::{
     cluster::{
         CloseReason, ConnId, GivenPeer, Mesh, MeshEffect, MeshEvent, MeshInput, MeshSettings,
+        peer::Phase,
     },
     rng::Rng,
     time::{Now, Timestamp},
@@ -46,6 +47,7 @@ enum Event {
 enum Carried {
     Frame(Vec<u8>),
     End,
+    Reset,
 }
 
 /// A stream: `a` dialled.
@@ -57,6 +59,8 @@ struct Pipe {
     runs: (u64, u64),
     /// When the last frame to `a` and to `b` arrives.
     last: [Duration; 2],
+    /// It was reset.
+    is_over: bool,
 }
 
 pub(super) struct Host {
@@ -71,6 +75,8 @@ pub(super) struct Host {
     /// The machine is gone, not only the process.
     pub(super) lost: bool,
     pub(super) paused: bool,
+    /// A firewall refuses whoever dials it.
+    pub(super) refuses: bool,
     /// How far its wall clock is ahead, in milliseconds.
     pub(super) skew: i64,
     pub(super) events: Vec<(Duration, MeshEvent)>,
@@ -172,12 +178,45 @@ impl Net {
     pub(super) fn kill(&mut self, index: usize) {
         self.hosts[index].mesh = None;
         for pipe in 0..self.pipes.len() {
-            let (a, b) = (self.pipes[pipe].a.0, self.pipes[pipe].b.0);
-            if a == index {
-                self.carry(pipe, false, Carried::End);
-            } else if b == index {
-                self.carry(pipe, true, Carried::End);
+            self.end(pipe, index, Carried::End);
+        }
+    }
+
+    /// Ends a process that left bytes unread on its streams: these are reset.
+    pub(super) fn kill_unread(&mut self, index: usize) {
+        self.cut_off(index, |phase| phase == Phase::Open);
+        self.kill(index);
+    }
+
+    /// A firewall resets some streams of a host, to both sides.
+    pub(super) fn reset(&mut self, index: usize, which: fn(Phase) -> bool) {
+        let conns = self.cut_off(index, which);
+        for conn in conns {
+            let why = CloseReason::Ended("connection reset".to_owned());
+            self.input(index, MeshInput::Closed { conn, why });
+        }
+    }
+
+    /// Resets some streams of a host to the other sides, and gives their names here.
+    fn cut_off(&mut self, index: usize, which: fn(Phase) -> bool) -> Vec<ConnId> {
+        let streams = self.mesh(index).streams.iter();
+        let chosen = streams.filter(|(_, stream)| which(stream.phase));
+        let conns: Vec<ConnId> = chosen.map(|(conn, _)| *conn).collect();
+        for conn in &conns {
+            if let Some(pipe) = self.by_conn.remove(&(index, *conn)) {
+                self.end(pipe, index, Carried::Reset);
+                self.pipes[pipe].is_over = true;
             }
+        }
+        conns
+    }
+
+    /// Tells the other side of a host's stream how it ended.
+    fn end(&mut self, pipe: usize, index: usize, how: Carried) {
+        let it = &self.pipes[pipe];
+        if !it.is_over && [it.a.0, it.b.0].contains(&index) {
+            let to_a = it.a.0 != index;
+            self.carry(pipe, to_a, how);
         }
     }
 
@@ -287,6 +326,7 @@ impl Net {
             b: (target, ConnId(0)),
             runs,
             last: [Duration::ZERO; 2],
+            is_over: false,
         });
         let after = self.latency();
         let pipe = self.pipes.len() - 1;
@@ -309,7 +349,7 @@ impl Net {
             return;
         }
         let after = self.latency();
-        if self.hosts[target].mesh.is_none() {
+        if self.hosts[target].mesh.is_none() || self.hosts[target].refuses {
             let why = CloseReason::Refused("connection refused".to_owned());
             let input = MeshInput::Closed { conn, why };
             self.push(after, Event::Input { host, run, input });
@@ -388,6 +428,10 @@ impl Net {
             Carried::End => MeshInput::Closed {
                 conn,
                 why: CloseReason::Finished("end of stream".to_owned()),
+            },
+            Carried::Reset => MeshInput::Closed {
+                conn,
+                why: CloseReason::Ended("connection reset".to_owned()),
             },
         };
         if self.hosts[host].run == run {
@@ -513,6 +557,13 @@ impl Net {
             .collect()
     }
 
+    /// How many streams of a host are that far.
+    pub(super) fn streams(&self, host: usize, phase: Phase) -> usize {
+        let mesh = self.hosts[host].mesh.as_ref().unwrap();
+        let streams = mesh.streams.values();
+        streams.filter(|stream| stream.phase == phase).count()
+    }
+
     /// Whether every running node has a stream to every other one.
     pub(super) fn all_connected(&self) -> bool {
         let running = self.hosts.iter().filter(|host| host.mesh.is_some()).count();
@@ -545,6 +596,7 @@ fn host(index: usize, count: usize) -> Host {
         given: (0..count).filter(|other| *other != index).collect(),
         lost: false,
         paused: false,
+        refuses: false,
         skew: 0,
         events: Vec::new(),
         packets: 0,

@@ -7,7 +7,7 @@ use super::{
     swim::all_see_all,
 };
 use crate::{
-    cluster::{MeshEvent, NodeName},
+    cluster::{MeshEvent, NodeName, peer::Phase},
     rng::Rng,
 };
 
@@ -78,8 +78,11 @@ fn in_the_end_all_see_all() {
         assert!(all_see_all(&net), "seed {seed}");
         for host in 0..4 {
             joins_and_parts_alternate(&net, host, seed);
+            assert_eq!(net.streams(host, Phase::Open), 3, "seed {seed}");
+            let lifelines = net.streams(host, Phase::Lifeline);
+            assert!((3..=6).contains(&lifelines), "seed {seed}: {lifelines}");
             let streams = net.mesh(host).streams.len();
-            assert_eq!(streams, 3, "seed {seed}");
+            assert_eq!(streams, 3 + lifelines, "seed {seed}");
         }
         // What is sent arrives everywhere.
         let at = net.now;

@@ -20,8 +20,12 @@ use crate::{cluster::CloseReason, io::server::split_host_port};
 /// An address of several is given at least this much time.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// A connection without traffic is looked at this often; three unanswered looks end it.
-const KEEPALIVE: Duration = Duration::from_secs(5);
+/// A connection without traffic is looked at this often, so that firewalls do not forget a lifeline and its loss is noticed;
+/// all others are watched by the core.
+const KEEPALIVE: Duration = Duration::from_mins(1);
+
+/// A look that is not answered is repeated after this long.
+const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Bytes that the system may hold unsent, so that what is urgent does not wait behind megabytes.
 const UNSENT: u32 = 128 << 10;
@@ -97,7 +101,7 @@ pub(super) fn prepare(tcp: &TcpStream, timeout: Duration) {
     let socket = SockRef::from(tcp);
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE)
-        .with_interval(KEEPALIVE)
+        .with_interval(LOOK_AGAIN)
         .with_retries(3);
     for result in [
         tcp.set_nodelay(true),

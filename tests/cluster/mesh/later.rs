@@ -1,10 +1,13 @@
-//! A node of a later version: what it says beyond what this one knows.
+//! Nodes of other versions: what a later one says beyond what this one knows, and one of the first version of the frames.
 
 use std::sync::Arc;
 
-use watchfire::cluster::{ConnId, MeshEffect};
+use watchfire::{
+    cluster::{ConnId, MeshEffect, MeshInput},
+    node::Input,
+};
 
-use super::world::World;
+use super::{stream::LIFELINE, world::World};
 
 /// Kinds of frames, their last byte.
 const HELLO: u8 = 1;
@@ -47,7 +50,7 @@ impl Later {
         };
         match kind {
             HELLO => {
-                assert_eq!(bytes[..2], [1, 1], "a Hello begins with the versions");
+                assert_eq!(bytes[..2], [1, 2], "a Hello begins with the versions");
                 bytes[..2].copy_from_slice(&[self.versions.0, self.versions.1]);
                 bytes.extend(b"later");
             }
@@ -70,8 +73,32 @@ impl Later {
 }
 
 impl World {
+    /// What a host hears: one of the first version does not know that there are others, and none says to it what only these
+    /// know.
+    pub(super) fn heard(&self, host: usize, input: Input) -> Input {
+        if self.setup.first == Some(host)
+            && let Input::Mesh(MeshInput::Frame { conn, bytes }) = input
+        {
+            let kind = bytes.last().copied();
+            let is_known = kind.is_none_or(|kind| kind < LIFELINE);
+            assert!(is_known, "n{} hears {kind:?}", host + 1);
+            let bytes = as_first(bytes);
+            return Input::Mesh(MeshInput::Frame { conn, bytes });
+        }
+        input
+    }
+
     /// What a host says on a stream, as its version says it.
     pub(super) fn spoken(&self, host: usize, effect: MeshEffect) -> Vec<MeshEffect> {
+        if self.setup.first == Some(host)
+            && let MeshEffect::Frame {
+                conn,
+                urgent,
+                bytes,
+            } = effect
+        {
+            return vec![frame(conn, urgent, as_first(bytes.to_vec()))];
+        }
         let later = self.setup.later.filter(|later| later.host == host);
         match (later, effect) {
             (
@@ -101,4 +128,12 @@ fn frame(conn: ConnId, urgent: bool, bytes: Vec<u8>) -> MeshEffect {
         urgent,
         bytes,
     }
+}
+
+/// A frame as one of the first version says or understands it.
+fn as_first(mut bytes: Vec<u8>) -> Vec<u8> {
+    if bytes.last() == Some(&HELLO) {
+        bytes[1] = 1;
+    }
+    bytes
 }

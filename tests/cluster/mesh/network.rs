@@ -11,7 +11,7 @@ use watchfire::cluster::{CloseReason, ConnId, GivenPeer, MeshEffect, MeshInput};
 
 use super::{
     chance::Chance,
-    stream::{End, Item, Stream},
+    stream::{End, Item, LIFELINE, Stream},
 };
 
 /// A dial ends after this long (`--cluster.tcp-timeout`).
@@ -303,6 +303,7 @@ impl Network {
         if !found.ends[side].open {
             return;
         }
+        found.lifeline |= bytes.last() == Some(&LIFELINE);
         let item = found.ends[1 - side].number(urgent, bytes);
         self.push(stream, side, item, now);
     }
@@ -563,6 +564,7 @@ impl Network {
             stream,
             Stream {
                 since: now,
+                lifeline: false,
                 ends: [End::new(from, life, conn), End::new(to, other, accepted)],
             },
         );
@@ -604,6 +606,7 @@ impl Network {
             self.close_end(stream, side, why);
             return;
         }
+        end.unread |= matches!(item, Item::Frame { .. }) && self.stations[to].paused;
         end.take(item);
         let ready = end.ready();
         let ended = end.is_ended();
@@ -653,12 +656,19 @@ impl Network {
         let steady = self
             .streams
             .values()
-            .filter(|stream| stream.since + least <= now);
+            .filter(|stream| !stream.lifeline && stream.since + least <= now);
         let steady = steady.filter(|stream| stream.ends.iter().all(|end| end.open));
         let hosts = steady.map(|stream| [&stream.ends[0], &stream.ends[1]].map(|end| end.host));
         let others = hosts.filter(|hosts| hosts.contains(&host));
         let others = others.flatten().filter(|other| *other != host);
         others.collect::<BTreeSet<_>>().len()
+    }
+
+    /// How many lifelines a host has.
+    pub(crate) fn lifelines(&self, host: usize) -> usize {
+        let streams = self.streams.values().filter(|stream| stream.lifeline);
+        let ends = streams.flat_map(|stream| &stream.ends);
+        ends.filter(|end| end.host == host && end.open).count()
     }
 
     /// A process listens.
@@ -667,7 +677,7 @@ impl Network {
         self.stations[host].next_accepted = 1;
     }
 
-    /// A process ended; its system ends its streams.
+    /// A process ended; its system ends its streams, in order those on which it had read everything.
     pub(crate) fn process_ended(&mut self, host: usize, now: Duration) {
         self.stations[host].life = None;
         self.stations[host].paused = false;
@@ -679,12 +689,39 @@ impl Network {
             .collect();
         for (key, (stream, side)) in ended {
             self.ends.remove(&key);
-            self.finish(stream, side, now);
+            let found = self.streams.get(&stream);
+            if found.is_some_and(|found| found.ends[side].unread) {
+                self.abort(stream, side, now);
+            } else {
+                self.finish(stream, side, now);
+            }
+        }
+    }
+
+    /// The system of one side resets a stream.
+    fn abort(&mut self, stream: u64, side: usize, now: Duration) {
+        let Some(found) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        found.ends[side].open = false;
+        found.ends[side].gone = true;
+        found.ends[1 - side].held.clear();
+        if found.ends[1 - side].open {
+            self.reset_other(stream, side, Item::Reset, now);
+        } else {
+            self.streams.remove(&stream);
         }
     }
 
     pub(crate) fn pause(&mut self, host: usize, paused: bool) {
         self.stations[host].paused = paused;
+        let ends = self
+            .streams
+            .values_mut()
+            .flat_map(|stream| &mut stream.ends);
+        for end in ends.filter(|end| end.host == host && !paused) {
+            end.unread = false;
+        }
     }
 
     /// The host is gone without a word.

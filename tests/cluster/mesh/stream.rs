@@ -24,6 +24,9 @@ pub(crate) enum Item {
 /// Kinds of frames with payloads, their last byte.
 const PAYLOADS: [u8; 2] = [5, 6];
 
+/// The kind of frame that makes a stream a lifeline.
+pub(crate) const LIFELINE: u8 = 14;
+
 impl Item {
     /// How many bytes of a payload it carries: claims of real groups are larger than whatever else nodes say to each other
     /// to stay connected.
@@ -55,6 +58,8 @@ pub(crate) struct End {
     pub(crate) ending: bool,
     /// Something on the way here was too large, and all that comes after it waits.
     pub(crate) clogged: bool,
+    /// Something came that the process has not read.
+    pub(crate) unread: bool,
     /// Frames sent to this end, by lane.
     pub(crate) sent: [u64; 2],
     taken: [u64; 2],
@@ -70,6 +75,8 @@ type Early = BTreeMap<u64, (u64, Arc<[u8]>)>;
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) since: Duration,
+    /// Nothing is said on it.
+    pub(crate) lifeline: bool,
     pub(crate) ends: [End; 2],
 }
 
@@ -85,6 +92,7 @@ impl End {
             held: Vec::new(),
             ending: false,
             clogged: false,
+            unread: false,
             sent: [0; 2],
             taken: [0; 2],
             early: Default::default(),

@@ -56,6 +56,8 @@ pub(crate) struct Setup {
     pub(crate) expected_size: Option<usize>,
     /// A node of a later version.
     pub(crate) later: Option<Later>,
+    /// A node of the first version of the frames.
+    pub(crate) first: Option<usize>,
     /// Without it, nodes know nothing of each other.
     pub(crate) meshed: bool,
     /// How long jobs take on their workers, at most.
@@ -85,6 +87,7 @@ impl Setup {
             evict_after: Duration::from_secs(300),
             expected_size: None,
             later: None,
+            first: None,
             meshed: true,
             job_time: Duration::from_millis(1),
             mutations: Mutations::default(),
@@ -802,6 +805,7 @@ impl World {
     }
 
     fn deliver(&mut self, host: usize, life: u64, input: Input) {
+        let input = self.heard(host, input);
         let it = &mut self.hosts[host];
         if it.life != life {
             return;

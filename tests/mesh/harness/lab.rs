@@ -1,6 +1,7 @@
 //! A network, a cluster, a receiver and a source: what a row works with.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     thread,
@@ -118,6 +119,24 @@ impl Lab {
             .insert("in flight".to_owned(), f64::from(count));
     }
 
+    /// The alerts that a node has requests for that wait for an answer.
+    pub(crate) fn held_by(&self, node: usize) -> BTreeSet<String> {
+        let place = self.cluster.place(node);
+        let requests = self.receiver.requests();
+        let waiting = requests
+            .iter()
+            .filter(|it| !it.answered && it.node == place);
+        waiting.filter_map(alert_of).collect()
+    }
+
+    /// Whether the receiver took a request for each of these alerts.
+    pub(crate) fn are_told(&self, alerts: &BTreeSet<String>) -> bool {
+        let requests = self.receiver.requests();
+        let taken = requests.iter().filter(|request| request.taken);
+        let told: BTreeSet<String> = taken.filter_map(alert_of).collect();
+        told.is_superset(alerts)
+    }
+
     /// Answers take this long from now on.
     pub(crate) fn answer_after(&self, delay: Duration) {
         self.receiver.behave(Manner {
@@ -206,4 +225,9 @@ impl Lab {
         );
         [began].into_iter().chain(lines).collect()
     }
+}
+
+fn alert_of(request: &Request) -> Option<String> {
+    let name = &request.body["alerts"][0]["labels"]["alertname"];
+    name.as_str().map(ToOwned::to_owned)
 }

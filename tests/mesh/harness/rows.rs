@@ -255,6 +255,11 @@ pub(crate) const ROWS: &[Row] = &[
     )
     .idempotent(),
     Row::new(
+        "killed-unread",
+        "owner stopped (SIGSTOP) with its requests in flight, and killed",
+        killed_unread,
+    ),
+    Row::new(
         "killed-after",
         "owner killed right after the last 200",
         |lab| {
@@ -503,6 +508,30 @@ fn in_flight(lab: &mut Lab) -> Result<()> {
     lab.note_in_flight(node);
     lab.cluster.kill(node)?;
     lab.answer_after(Duration::ZERO);
+    lab.watch();
+    Ok(())
+}
+
+/// What the others say to it waits unread when it is killed, so that its system resets their streams.
+fn killed_unread(lab: &mut Lab) -> Result<()> {
+    lab.receiver.behave(Manner {
+        delay: 5 * SECOND,
+        status: 503,
+        ..Manner::WELL
+    });
+    lab.fire();
+    let node = lab.in_flight()?;
+    lab.note_in_flight(node);
+    let held = lab.held_by(node);
+    lab.cluster.signal(node, "STOP")?;
+    lab.wait(SECOND);
+    lab.receiver.behave(Manner::WELL);
+    lab.cluster.kill(node)?;
+    let bound = 60 * SECOND;
+    let took = lab.until("what the dead node held", bound, || lab.are_told(&held))?;
+    lab.run
+        .figures
+        .insert("held told after s".to_owned(), took.as_secs_f64());
     lab.watch();
     Ok(())
 }

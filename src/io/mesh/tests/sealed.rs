@@ -298,3 +298,37 @@ async fn both_a_secret_and_tls_are_one_too_many() {
     fs::write(&whole, open.collect::<Vec<_>>().join("\n")).unwrap();
     assert!(MeshSecurity::open(none, &whole).unwrap().is_open());
 }
+
+/// A node whose sockets its system closes, as at the end of its process, has read all that a handshake brings.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_on_which_nothing_was_said_ends_in_order_with_its_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let ca = Ca::new();
+    let secret = |name| Given::secret(&keys(directory.path(), name, &[1]));
+    let tls = |name| Given::tls(&tls_file(directory.path(), name, &ca, &ca));
+    let pairs = [
+        (Given::default(), Given::default()),
+        (secret("a"), secret("b")),
+        (tls("c"), tls("d")),
+    ];
+    for (given, other) in pairs {
+        for dials in [true, false] {
+            let mut a = Node::start(given.clone()).await;
+            let process = runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .enable_all()
+                .build()
+                .unwrap();
+            let starting = process.spawn(Node::start(other.clone()));
+            let mut b = starting.await.unwrap();
+            let conn = if dials {
+                connect(&mut a, &mut b).await.0
+            } else {
+                connect(&mut b, &mut a).await.1
+            };
+            process.shutdown_background();
+            let why = a.closed(conn).await;
+            assert!(matches!(why, CloseReason::Finished(_)), "{why:?}");
+        }
+    }
+}

@@ -248,3 +248,19 @@ fn the_end_waits_for_farewells() {
         assert!(matches!(b.closed(to).await, CloseReason::Finished(_)));
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_a_process_did_not_read_have_its_stream_reset_and_others_end_in_order() {
+    let mut a = Node::start(Given::default()).await;
+    let talks = by_hand(&a.address).await;
+    let used = a.accepted().await;
+    let silent = by_hand(&a.address).await;
+    let lifeline = a.accepted().await;
+    a.send(used, true, *b"unread");
+    assert_eq!(talks.peek(&mut [0; 1]).await.unwrap(), 1);
+    drop((talks, silent));
+    let why = a.closed(used).await;
+    assert!(matches!(why, CloseReason::Ended(_)), "{why:?}");
+    let why = a.closed(lifeline).await;
+    assert!(matches!(why, CloseReason::Finished(_)), "{why:?}");
+}

@@ -102,6 +102,35 @@ fn a_process_that_dies_while_it_sends_repeats_at_most_what_was_in_flight() {
     }
 }
 
+/// It hangs while its requests wait for answers, and is killed with bytes unread, so that its system resets its streams.
+#[test]
+fn what_a_process_held_that_left_bytes_unread_is_told_at_once() {
+    for host in 0..3 {
+        for hangs in [millis(200), secs(2), secs(6)] {
+            let mut world = rehearsed(3);
+            let names = of_host(&world, host);
+            world.answer(Answer::Silent);
+            world.fire_all(&names);
+            world.run_for(secs(3));
+            world.pause(host);
+            // What the others hear they tell it.
+            world.fire("Unread");
+            world.run_for(hangs);
+            world.answer(Answer::Accept(millis(5)));
+            world.kill(host);
+            let since = world.clock;
+            world.run_for(secs(60));
+            let plain = world.score(PLAIN, &names, true, since);
+            assert!(
+                plain.twice == 0 && plain.lost == 0 && plain.latest <= millis(500),
+                "n{} after {hangs:?}: {plain:?}",
+                host + 1
+            );
+            world.assert_sound();
+        }
+    }
+}
+
 #[test]
 fn a_process_that_dies_after_the_last_answer_repeats_nothing() {
     for host in 0..3 {

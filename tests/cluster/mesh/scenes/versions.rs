@@ -29,7 +29,7 @@ fn assert_understood(world: &mut World) {
 
 #[test]
 fn a_node_of_a_later_version_is_understood() {
-    let mut world = ready_with(with((1, 2)));
+    let mut world = ready_with(with((1, 3)));
     let since = world.clock;
     world.fire_all(&names());
     world.run_for(secs(30));
@@ -51,7 +51,7 @@ fn nodes_may_be_upgraded_and_downgraded_one_by_one() {
     let since = world.clock;
     world.fire_all(&names()[..10]);
     world.run_for(secs(5));
-    for later in [Some((1, 2)), None] {
+    for later in [Some((1, 3)), None] {
         world.stop(2);
         world.run_for(secs(6));
         world.setup.later = later.map(|versions| Later { host: 2, versions });
@@ -71,7 +71,7 @@ fn nodes_may_be_upgraded_and_downgraded_one_by_one() {
 
 #[test]
 fn a_node_without_a_common_version_is_refused_and_told_why() {
-    let mut world = ready_with(with((2, 2)));
+    let mut world = ready_with(with((3, 3)));
     world.sources[0].targets = crate::mesh::source::Targets::Some(vec![0, 1]);
     let since = world.clock;
     world.fire_all(&names());
@@ -85,4 +85,31 @@ fn a_node_without_a_common_version_is_refused_and_told_why() {
         let joined = mesh.peers.values().filter(|peer| peer.connected).count();
         assert_eq!(joined, usize::from(host < 2), "n{}", host + 1);
     }
+}
+
+#[test]
+fn a_node_of_the_first_version_has_no_lifeline_and_all_else_works() {
+    let mut setup = Setup::new(3, 1, config());
+    setup.first = Some(2);
+    let mut world = ready_with(setup);
+    for (host, lifelines) in [(0, 1), (1, 1), (2, 0)] {
+        assert_eq!(world.network.lifelines(host), lifelines, "n{}", host + 1);
+    }
+    let since = world.clock;
+    world.fire_all(&names()[..10]);
+    world.run_for(secs(30));
+    world.assert_once(&names()[..10], true, since, secs(2));
+    assert_understood(&mut world);
+    for host in [2, 0] {
+        world.kill(host);
+        world.run_for(secs(1));
+        world.start(host);
+        world.run_for(secs(8));
+    }
+    let since = world.clock;
+    world.fire_all(&names()[10..]);
+    world.run_for(secs(30));
+    world.assert_once(&names()[10..], true, since, secs(2));
+    world.assert_sound();
+    assert_understood(&mut world);
 }
