@@ -53,6 +53,20 @@ impl Network {
         run(&script)
     }
 
+    /// Resets what comes to a node of others, as a firewall that refuses does.
+    pub(crate) fn refuse(&self, node: usize) -> Result<()> {
+        let inside = inside(node);
+        let others = (0..self.nodes).filter(|other| *other != node);
+        let rules = others.map(|other| {
+            let rule = "-p tcp -j REJECT --reject-with tcp-reset";
+            format!(
+                "{inside} iptables -w -A INPUT -s {} {rule}\n",
+                address(other)
+            )
+        });
+        run(&rules.collect::<String>())
+    }
+
     /// Drops what `matches` (in the words of iptables) of all traffic between nodes.
     pub(crate) fn drop_between(&self, matches: &str) -> Result<()> {
         self.between(&format!("{matches} -j DROP"))

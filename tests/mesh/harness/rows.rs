@@ -314,18 +314,15 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     Row::new(
         "refused-in-flight",
-        "a firewall refuses all to and from the owner for 10 s, its requests in flight",
+        "a firewall resets what comes to the owner, for 8 s with its requests in flight",
         |lab| {
-            lab.answer_after(5 * SECOND);
+            lab.answer_after(10 * SECOND);
             lab.fire();
             let node = lab.in_flight()?;
             lab.note_in_flight(node);
-            let place = lab.cluster.place(node);
-            let refuse = "-p tcp -j REJECT --reject-with tcp-reset";
-            lab.network.around(place, refuse)?;
-            lab.wait(10 * SECOND);
+            lab.network.refuse(lab.cluster.place(node))?;
+            lab.wait(8 * SECOND);
             lab.network.heal()?;
-            lab.answer_after(Duration::ZERO);
             lab.watch();
             Ok(())
         },
