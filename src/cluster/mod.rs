@@ -20,6 +20,7 @@ mod mesh;
 mod outbox;
 mod peer;
 mod port;
+mod room;
 mod settings;
 mod status;
 mod streams;

@@ -14,7 +14,7 @@ use super::{
     hello::{Hello, Member, PROTOCOL},
     lifelines::LifelineEnd,
     peer::{Phase, Stream},
-    settings::MAX_NODES,
+    room::{self, Room},
     swim::Datagrams,
 };
 use crate::time::Now;
@@ -212,14 +212,18 @@ impl Mesh {
             self.refuse(conn, Refusal::NameTaken, &text, now);
             return false;
         }
-        let is_full = !is_connected && self.connected().count() + 1 >= MAX_NODES
-            || known.is_none() && self.peers.len() >= MAX_PEERS;
-        if is_full {
-            let text = format!("the mesh has {MAX_NODES} nodes, which is the most it may have");
-            self.refuse(conn, Refusal::Full, &text, now);
-            return false;
+        let room = match known {
+            Some(_) if is_connected => Room::Free,
+            None if self.peers.len() >= MAX_PEERS => Room::Full,
+            Some(_) | None => self.room_for(&name, now),
+        };
+        match room {
+            Room::Free | Room::InsteadOf(_) => return true,
+            Room::Full => self.refuse(conn, Refusal::Full, &room::full(), now),
+            // The others will say so; it is not this one that is one too many.
+            Room::Outside => self.close(conn),
         }
-        true
+        false
     }
 
     /// Makes room for a node that was never met; names that were drawn anew at each start would fill it up.
@@ -271,7 +275,7 @@ impl Mesh {
     }
 
     /// Tells the other side that it is not wanted, and why.
-    fn refuse(&mut self, conn: ConnId, refusal: Refusal, text: &str, now: Now) {
+    pub(super) fn refuse(&mut self, conn: ConnId, refusal: Refusal, text: &str, now: Now) {
         let Some(stream) = self.streams.get(&conn) else {
             return;
         };
@@ -409,6 +413,9 @@ impl Mesh {
             return;
         };
         self.replace_process(&name, run, now);
+        if self.stream_to(&name).is_none() {
+            self.make_room_for(&name, now);
+        }
         let (Some(stream), Some(peer)) = (self.streams.get(&conn), self.peers.get_mut(&name))
         else {
             return;

@@ -69,6 +69,39 @@ fn one_more_than_the_most_is_refused() {
     assert!(net.with(0, |mesh, now| mesh.status(now)).stats.rejected["full"] > 0);
 }
 
+/// All start at the same moment: which one stays outside is the same for all.
+#[test]
+fn of_one_more_than_the_most_that_start_at_once_the_last_name_stays_outside() {
+    for seed in 0..10 {
+        let mut net = Net::new(MAX_NODES + 1, seed);
+        let starts_late = usize::try_from(seed).unwrap();
+        for index in 0..=MAX_NODES {
+            if index != starts_late {
+                net.start(index);
+            }
+        }
+        net.run_for(MS * 250 * u32::try_from(seed).unwrap());
+        net.start(starts_late);
+        net.run_for(30 * S);
+        // The last of n0, n1, n10 ... n16, n2 ... n9.
+        for (host, connected) in net.connections().into_iter().enumerate() {
+            let expected = if host == 9 { 0 } else { MAX_NODES - 1 };
+            assert_eq!(connected.len(), expected, "seed {seed}: n{host}");
+            assert!(!connected.contains(&"n9".to_owned()), "seed {seed}");
+        }
+        let outside = net.with(9, |mesh, now| mesh.status(now));
+        assert!(outside.stats.rejected["refused"] > 0, "seed {seed}");
+        for host in (0..=MAX_NODES).filter(|host| *host != 9) {
+            let status = net.with(host, |mesh, now| mesh.status(now));
+            let refused = status.stats.rejected.get("refused");
+            assert_eq!(
+                refused, None,
+                "seed {seed}: n{host} was told to stay outside"
+            );
+        }
+    }
+}
+
 #[test]
 fn an_address_of_its_own_is_not_dialled_again() {
     let mut net = Net::new(1, 1);
