@@ -365,7 +365,8 @@ impl World {
         forgotten.then_some(Exception::Forgotten)
     }
 
-    fn is_majority(&self, hosts: usize) -> bool {
+    /// Whether so many of all hosts are a majority.
+    pub(super) fn is_majority(&self, hosts: usize) -> bool {
         let all = self.hosts.len();
         if all == 2 {
             hosts == 2

@@ -38,10 +38,24 @@ impl Ledger {
         }
     }
 
-    /// Whether a host sees a majority, from now on.
-    pub(crate) fn majority(&mut self, host: usize, sees: bool, now: Duration) {
+    /// Whether a host sees a majority, from now on. `blind_since` says since when its process runs, if that has no streams
+    /// with a majority: ways that were open for a moment, in which nobody dialled, changed nothing for it.
+    pub(crate) fn majority(
+        &mut self,
+        host: usize,
+        sees: bool,
+        blind_since: Option<Duration>,
+        now: Duration,
+    ) {
         let page = &mut self.pages[host];
-        note(&mut page.minority_since, &mut page.minority, !sees, now);
+        let is_new = !sees && page.minority_since.is_none();
+        let goes_on = page.minority.pop_if(|(_, ended)| {
+            is_new && now <= *ended + GRACE && blind_since.is_some_and(|since| since <= *ended)
+        });
+        match goes_on {
+            Some((began, _)) => page.minority_since = Some(began),
+            None => note(&mut page.minority_since, &mut page.minority, !sees, now),
+        }
     }
 
     /// Whether a host is down, stands still or is cut off from another, from now on.
@@ -142,4 +156,27 @@ fn longest(since: Option<Duration>, spans: &[Span], span: Span) -> Duration {
         .map(|(began, ended)| ended.saturating_sub(began))
         .max()
         .unwrap_or_default()
+}
+
+#[test]
+fn ways_that_open_for_a_moment_end_no_cut_unless_somebody_dials() {
+    const fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+    let since_start = Some(Duration::ZERO);
+    // When the ways are cut again after they opened at 20, since when the process runs, and how long it is alone at 30.
+    for (again, blind_since, alone) in [
+        (21, since_start, 20),
+        (21, None, 9),
+        (21, Some(secs(20)), 20),
+        (21, Some(secs(21)), 9),
+        (26, since_start, 4),
+    ] {
+        let mut ledger = Ledger::new(1);
+        ledger.majority(0, true, None, secs(0));
+        ledger.majority(0, false, None, secs(10));
+        ledger.majority(0, true, since_start, secs(20));
+        ledger.majority(0, false, blind_since, secs(again));
+        assert_eq!(ledger.minority_at(0, secs(30)), secs(alone), "{again}");
+    }
 }

@@ -391,11 +391,7 @@ impl World {
                     && !self.is_cut(host, *other)
             };
             let seen = (0..count).filter(answers).count();
-            let sees = if count == 2 {
-                seen == 2
-            } else {
-                seen * 2 > count
-            };
+            let sees = self.is_majority(seen);
             // It may not know yet the clock of whoever is there only now.
             let compared = |other: &usize| {
                 let since = self.reach.since(host, *other);
@@ -403,7 +399,13 @@ impl World {
             };
             let ahead =
                 self.followed_clock(host, answers) > 0 || self.followed_clock(host, compared) > 0;
-            self.ledger.majority(host, sees, self.clock);
+            let streams = self
+                .network
+                .steady_streams(host, Duration::ZERO, self.clock);
+            let it = &self.hosts[host];
+            let blind = it.is_up() && !self.is_majority(streams + 1);
+            let blind_since = blind.then_some(it.started);
+            self.ledger.majority(host, sees, blind_since, self.clock);
             self.ledger.misled(host, ahead, self.clock);
             self.ledger
                 .paused(host, self.hosts[host].paused, self.clock);

@@ -1,6 +1,6 @@
 //! The network is cut.
 
-use super::score::{KEYED, PLAIN, names, ready, secs};
+use super::score::{KEYED, PLAIN, millis, names, ready, secs};
 use crate::mesh::check::Exception;
 
 #[test]
@@ -44,6 +44,32 @@ fn a_long_partition_repeats_at_most_once_per_side() {
         "{:?}",
         findings.exceptions
     );
+}
+
+/// The delay counts from when the majority was lost, and ways on which nobody dialled while they were open bring none back.
+#[test]
+fn a_cut_that_opens_for_a_moment_goes_on() {
+    let mut unnoticed = 0;
+    for tenth in 150..160 {
+        let mut world = ready(3);
+        world.cut(&[0], &[1, 2]);
+        let since = world.clock;
+        world.fire_all(&names());
+        world.run_for(millis(tenth * 100));
+        world.mend(&[0], &[1, 2]);
+        world.run_for(millis(20));
+        world.cut(&[0], &[1, 2]);
+        world.run_for(secs(60));
+        world.mend(&[0], &[1, 2]);
+        world.run_for(secs(60));
+        let alone = world.visible().filter(|sent| {
+            sent.integration == PLAIN && sent.host == 0 && sent.began <= since + secs(36)
+        });
+        unnoticed += usize::from(alone.count() == 20);
+        let findings = world.judge();
+        assert!(findings.violations.is_empty(), "{:#?}", findings.violations);
+    }
+    assert!(unnoticed > 0, "somebody dialled each time");
 }
 
 #[test]
