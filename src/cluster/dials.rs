@@ -20,6 +20,9 @@ const GREETING: Duration = Duration::from_secs(5);
 /// How long a stream may be silent; every node speaks at least every four seconds.
 const SILENCE: Duration = Duration::from_secs(8);
 
+/// A node that does so much later what is due was held up.
+const HELD_UP: Duration = Duration::from_secs(1);
+
 impl Mesh {
     /// When an address is to be dialled, if it is: nobody is known to be there, or whoever is has no stream to us, was never
     /// reached there in this run, or has no lifeline to us. That it was reached there is what makes a refusal of that address
@@ -251,6 +254,18 @@ impl Mesh {
             .values()
             .filter_map(|stream| self.deadline(stream))
             .min()
+    }
+
+    /// A node that was held up itself, by a pause or by load, heard nobody meanwhile: what waits to be read is read before a
+    /// stream counts as silent.
+    pub(super) fn forgive_silence(&mut self, now: Now) {
+        let due = self.poll_timeout().map(|(due, _)| due);
+        let late = due.map_or(Duration::ZERO, |due| now.mono.saturating_sub(due));
+        if late >= HELD_UP {
+            for stream in self.streams.values_mut() {
+                stream.heard = (stream.heard + late).min(now.mono);
+            }
+        }
     }
 
     pub(super) fn end_silent_streams(&mut self, now: Now) {

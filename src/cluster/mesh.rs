@@ -122,6 +122,7 @@ impl Mesh {
 
     /// Does what is due.
     pub fn handle_timeout(&mut self, now: Now) {
+        self.forgive_silence(now);
         self.end_silent_streams(now);
         if !self.left {
             self.swim_due(now);

@@ -200,6 +200,19 @@ impl Acceptor {
         true
     }
 
+    /// Whether this node took an attempt of its own back, and nothing was said of it since.
+    pub(super) fn is_taken_back(&self, key: &LogKey, seq: u64, attempt: u64) -> bool {
+        let promise = self.promises.get(key).filter(|it| it.seq == seq);
+        promise.is_some_and(|promise| promise.taken_back.contains(&attempt))
+    }
+
+    /// The highest attempt at a notification that is known of; 0 if none is.
+    pub(super) fn last_attempt(&self, key: &LogKey, seq: u64) -> u64 {
+        let promise = self.promises.get(key).filter(|it| it.seq == seq);
+        let own = |promise: &Promise| promise.taken_back.iter().copied().max().unwrap_or_default();
+        promise.map_or(0, |promise| promise.attempt.max(own(promise)))
+    }
+
     /// Ends a promise whose owner gives it up.
     pub(super) fn released(&mut self, key: &LogKey, owner: &str, seq: u64, attempt: u64) {
         if let Some(promise) = self.promises.get_mut(key)

@@ -25,10 +25,10 @@ impl Claims {
         own.lease_until = Duration::MAX;
         let before = self.acceptor.get(key).filter(|p| p.seq == own.seq);
         let earlier = before.map_or_else(Vec::new, |promise| promise.starts().cloned().collect());
-        own.hear_of(earlier);
+        own.promise_alone(&self.quorum.me, earlier);
         self.hear_own_word(key);
         let own = self.own.get(key);
-        let earlier = own.map_or_else(Vec::new, |own| own.may_have_sent().cloned().collect());
+        let earlier = own.map_or_else(Vec::new, |own| own.may_have_sent(own.asked_at));
         self.events.push_back(ClaimEvent::Held {
             key: key.clone(),
             earlier,
@@ -76,8 +76,8 @@ impl Claims {
         }
     }
 
-    /// Asks everybody for the promise, this node's own acceptor first. Within a round answers add up, however slow they
-    /// are; the lease counts from its beginning.
+    /// Asks everybody for the promise, this node's own acceptor first. Answers add up, however slow they are; the lease
+    /// counts from when they were asked.
     pub(super) fn ask(&mut self, key: &LogKey, nflog: &Nflog, now: Duration, anew: bool) {
         let quiet = self.own.get(key).is_some_and(|own| self.is_quiet(own, now));
         let Some(own) = self.own.get_mut(key) else {
@@ -90,13 +90,7 @@ impl Claims {
         }
         if anew {
             self.round += 1;
-            own.round = self.round;
-            own.asked_at = now;
-            own.promised.clear();
-            own.refused.clear();
-            own.earlier.clear();
-            own.words.clear();
-            own.held_elsewhere = Duration::ZERO;
+            own.begin_round(self.round, now);
         }
         let mut due = now + if own.holds(now) { RENEW } else { ASK_AGAIN };
         // Whoever may not wait longer for a majority is looked at then.
@@ -133,9 +127,18 @@ impl Claims {
             self.started(key);
             return;
         }
-        own.marked = true;
         let (seq, attempt, round) = (own.seq, own.attempt, own.start_round);
         let idempotency_key = Arc::clone(&own.terms.idempotency_key);
+        own.taken_back |= self.acceptor.is_taken_back(key, seq, attempt);
+        if own.taken_back && !self.notes_own_start(key) {
+            // The next run of this node would say of this start, too, that it was taken back.
+            self.lose(key, Some(ASK_AGAIN));
+            return;
+        }
+        let Some(own) = self.own.get_mut(key) else {
+            return;
+        };
+        own.marked = true;
         self.own.look_at_by(key, now + ASK_AGAIN);
         self.hearing.asked(&self.quorum, key, seq, now);
         self.broadcast(&ClaimMessage::Starting {
@@ -155,6 +158,14 @@ impl Claims {
         };
         self.note_starting(&me, key, seq, started);
         self.check_started(key, now);
+    }
+
+    /// Whether what this node promised itself can be noted on its disk.
+    fn notes_own_start(&self, key: &LogKey) -> bool {
+        let (me, run) = (&self.quorum.me, self.quorum.run);
+        let own = self.own.get(key).zip(self.acceptor.get(key));
+        let own = own.is_some_and(|(own, it)| it.is_for(me, run, own.seq, own.attempt));
+        own && !self.quorum.mute.contains(me)
     }
 
     /// The first byte may leave from now on.
@@ -178,12 +189,9 @@ impl Claims {
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
-        if (own.seq, own.attempt, own.round) != (seq, attempt, round) {
+        if (own.seq, own.attempt) != (seq, attempt) || !own.promise(from, round, earlier) {
             return;
         }
-        own.promised.insert(Arc::clone(from));
-        own.refused.remove(from);
-        own.hear_of(earlier);
         own.hear(from, run, word);
         self.check_held(key, now);
     }
@@ -192,21 +200,21 @@ impl Claims {
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
-        if !own.is_enough(&own.promised, &self.quorum, now) {
+        let Some((since, acks)) = own.enough_since(&self.quorum, now) else {
+            return;
+        };
+        if own.stage == Stage::Asking && own.waits_for_word(since, &self.quorum) {
             return;
         }
-        if own.stage == Stage::Asking && own.waits_for_word(&self.quorum) {
-            return;
-        }
-        own.minority = !self.quorum.is_majority(&own.promised);
-        own.lease();
+        own.minority = !self.quorum.is_majority(&acks);
+        own.lease(since);
         let renew_at = own.asked_at + RENEW;
         match own.stage {
             Stage::Asking => {
                 own.stage = Stage::Held;
                 self.events.push_back(ClaimEvent::Held {
                     key: key.clone(),
-                    earlier: own.may_have_sent().cloned().collect(),
+                    earlier: own.may_have_sent(since),
                     minority: own.minority,
                 });
             }
@@ -241,7 +249,7 @@ impl Claims {
                 remaining,
             } => self.held_by_another(from, key, remaining, now),
             Refusal::Outbid { attempt } if own.stage == Stage::Asking => {
-                own.attempt = own.attempt.max(attempt) + 1;
+                own.begin_attempt(own.attempt.max(attempt) + 1);
                 self.ask(key, nflog, now, true);
             }
             // Somebody had it since: what this node held is over.
@@ -260,8 +268,7 @@ impl Claims {
         let Some(own) = self.own.get_mut(key) else {
             return;
         };
-        own.promised.remove(from);
-        own.refused.insert(Arc::clone(from));
+        own.refuse(from);
         own.held_elsewhere = own.held_elsewhere.max(remaining);
         if own.is_hopeless(&self.quorum) {
             let again_in = own.held_elsewhere.min(LEASE);
@@ -302,17 +309,15 @@ impl Claims {
     }
 
     pub(super) fn check_started(&mut self, key: &LogKey, now: Duration) {
-        let (me, run) = (&self.quorum.me, self.quorum.run);
         let Some(own) = self.own.get(key) else {
             return;
         };
         // What this node promised itself it knows on its disk as well: its next run can say whether anything was sent.
-        let promise = self.acceptor.get(key);
-        let own_promise = promise.is_some_and(|it| it.is_for(me, run, own.seq, own.attempt));
+        let must_note = own.taken_back || self.notes_own_start(key);
         let noted = own.terms.idempotent
             || self.skips.started
             || (own.is_enough(&own.start_noted, &self.quorum, now)
-                && (!own_promise || own.start_noted.contains(me) || self.quorum.mute.contains(me)));
+                && (!must_note || own.start_noted.contains(&self.quorum.me)));
         if own.stage == Stage::Starting && own.holds(now) && noted {
             self.started(key);
         }

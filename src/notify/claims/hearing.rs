@@ -21,6 +21,9 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Whoever owes an answer for so long is probed, and then as often.
 const PROBE: Duration = Duration::from_secs(1);
 
+/// A node that does so much later what is due was held up.
+const HELD_UP: Duration = Duration::from_secs(1);
+
 /// Whoever did not count as in reach does after so many good answers in a row.
 const OFTEN: u32 = 2;
 
@@ -57,17 +60,22 @@ pub(super) enum Found {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(super) struct Hearing(BTreeMap<NodeName, Voter>);
+pub(super) struct Hearing {
+    voters: BTreeMap<NodeName, Voter>,
+    /// When it last did anything.
+    awake: Duration,
+}
 
 impl Hearing {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.voters.len()
     }
 
     /// Follows a change of who votes and who is there. What a run owed is owed no more by the next one; a stream that ended
     /// and is open again pays nothing.
     pub(super) fn follow(&mut self, quorum: &Quorum, now: Duration) {
-        self.0.retain(|name, voter| {
+        self.wake(now);
+        self.voters.retain(|name, voter| {
             let votes = quorum
                 .electors
                 .as_ref()
@@ -76,7 +84,7 @@ impl Hearing {
             let run = run.or_else(|| (*name == quorum.me).then_some(quorum.run));
             votes && run.is_none_or(|run| run == voter.run)
         });
-        for (name, voter) in &mut self.0 {
+        for (name, voter) in &mut self.voters {
             match (is_there(quorum, name), voter.absent) {
                 (false, absent) => voter.absent = Some(absent.unwrap_or(now)),
                 (true, absent) => {
@@ -94,8 +102,9 @@ impl Hearing {
 
     /// Takes note that everybody who votes and is there is asked about a notification.
     pub(super) fn asked(&mut self, quorum: &Quorum, key: &LogKey, seq: u64, now: Duration) {
+        self.wake(now);
         for (name, run) in reachable(quorum) {
-            let voter = self.0.entry(name.clone()).or_insert_with(|| Voter {
+            let voter = self.voters.entry(name.clone()).or_insert_with(|| Voter {
                 run,
                 open: None,
                 mute: None,
@@ -118,7 +127,8 @@ impl Hearing {
         seq: u64,
         now: Duration,
     ) -> Option<Found> {
-        let voter = self.0.get_mut(name)?;
+        self.wake(now);
+        let voter = self.voters.get_mut(name)?;
         let open = voter.open.as_ref()?;
         let about = open.about.as_ref()?;
         if about.0 != *key || about.1 != seq {
@@ -135,7 +145,8 @@ impl Hearing {
         sent: Duration,
         now: Duration,
     ) -> Option<Found> {
-        let voter = self.0.get_mut(name)?;
+        self.wake(now);
+        let voter = self.voters.get_mut(name)?;
         let since = voter.open.as_ref()?.since;
         if sent < since || sent > now {
             return None;
@@ -149,8 +160,9 @@ impl Hearing {
         quorum: &Quorum,
         now: Duration,
     ) -> (Vec<NodeName>, Vec<(NodeName, Found)>) {
+        self.wake(now);
         let (mut probes, mut found) = (Vec::new(), Vec::new());
-        for (name, voter) in &mut self.0 {
+        for (name, voter) in &mut self.voters {
             let Some(open) = voter.open.as_ref().filter(|_| is_there(quorum, name)) else {
                 continue;
             };
@@ -167,9 +179,25 @@ impl Hearing {
         (probes, found)
     }
 
+    /// While a question is open there is something to do every second. If that was not done this node was held up itself,
+    /// by a pause or by load: answers may wait to be heard, and that time is nobody's silence.
+    fn wake(&mut self, now: Duration) {
+        let before = std::mem::replace(&mut self.awake, now);
+        let gap = now.saturating_sub(before);
+        if gap < PROBE + HELD_UP {
+            return;
+        }
+        let there = self.voters.values_mut().filter(|it| it.absent.is_none());
+        let open = there.filter_map(|voter| voter.open.as_mut());
+        open.for_each(|open| open.since = (open.since + gap).min(now));
+    }
+
     /// When something is due.
     pub(super) fn next_due(&self, quorum: &Quorum) -> Option<Duration> {
-        let voters = self.0.iter().filter(|(name, _)| is_there(quorum, name));
+        let voters = self
+            .voters
+            .iter()
+            .filter(|(name, _)| is_there(quorum, name));
         let dues = voters.filter_map(|(_, voter)| {
             let open = voter.open.as_ref()?;
             let silent = voter.mute.is_none().then_some(open.since + PATIENCE);
@@ -180,13 +208,13 @@ impl Hearing {
 
     /// Those who do not count as in reach.
     pub(super) fn mute(&self) -> BTreeSet<NodeName> {
-        let mute = self.0.iter().filter(|(_, voter)| voter.mute.is_some());
+        let mute = self.voters.iter().filter(|(_, voter)| voter.mute.is_some());
         mute.map(|(name, _)| name.clone()).collect()
     }
 
     /// For how long each of them did not.
     pub(super) fn mute_for(&self, now: Duration) -> BTreeMap<NodeName, Duration> {
-        let mute = self.0.iter();
+        let mute = self.voters.iter();
         let mute = mute.filter_map(|(name, voter)| Some((name.clone(), voter.mute?)));
         mute.map(|(name, since)| (name, now.saturating_sub(since) + PATIENCE))
             .collect()
@@ -297,7 +325,9 @@ mod tests {
         let (probes, found) = hearing.handle_timeout(&all, secs(11));
         assert_eq!((probes, found), (vec!["b".into()], Vec::new()));
         assert_eq!(hearing.next_due(&all), Some(secs(12)));
-        hearing.handle_timeout(&all, secs(14));
+        for at in 12..15 {
+            hearing.handle_timeout(&all, secs(at));
+        }
         assert_eq!(mute(&hearing), "");
         let (_, found) = hearing.handle_timeout(&all, secs(15));
         assert_eq!(found, [("b".into(), Found::Silent(secs(10)))]);
@@ -330,7 +360,9 @@ mod tests {
     fn the_next_run_owes_nothing_and_who_votes_no_more_is_forgotten() {
         let (all, mut hearing) = (quorum(1, "b c"), Hearing::default());
         hearing.asked(&all, &key("x"), 1, secs(0));
-        hearing.handle_timeout(&all, secs(5));
+        for at in 1..=5 {
+            hearing.handle_timeout(&all, secs(at));
+        }
         assert_eq!(mute(&hearing), "abc");
         hearing.follow(&quorum(2, "b"), secs(6));
         assert_eq!(mute(&hearing), "ac");
@@ -349,6 +381,9 @@ mod tests {
             let (all, mut hearing) = (quorum(1, "b"), Hearing::default());
             hearing.asked(&all, &key("x"), 1, secs(0));
             hearing.answered(&"a".into(), &key("x"), 1, secs(0));
+            for at in 1..5 - cut.as_secs().min(4) {
+                hearing.handle_timeout(&all, secs(at));
+            }
             hearing.follow(&quorum(1, ""), secs(5) - cut.min(secs(5)));
             let back = secs(5) - cut.min(secs(5)) + cut;
             hearing.follow(&all, back);
@@ -364,14 +399,46 @@ mod tests {
         let (all, mut hearing) = (quorum(1, "b"), Hearing::default());
         hearing.asked(&all, &key("x"), 1, secs(0));
         hearing.answered(&"a".into(), &key("x"), 1, secs(0));
-        let mut sent = secs(0);
-        hearing.handle_timeout(&all, secs(5));
+        let mut sent = secs(5);
+        for at in 1..=5 {
+            hearing.handle_timeout(&all, secs(at));
+        }
         for takes in [7, 1, 7, 4, 2, 3, 2] {
             hearing.handle_timeout(&all, sent);
+            for later in 1..takes {
+                hearing.handle_timeout(&all, sent + secs(later));
+            }
             let noted = sent + secs(takes);
             assert_eq!(hearing.probed(&"b".into(), sent, noted), None);
             assert_eq!(mute(&hearing), "b", "{takes}");
             sent = noted;
+        }
+    }
+
+    #[test]
+    fn a_node_that_was_held_up_itself_calls_nobody_silent() {
+        type Act = fn(&mut Hearing, &Quorum, Duration);
+        let acts: [Act; 4] = [
+            |hearing, all, now| drop(hearing.handle_timeout(all, now)),
+            |hearing, all, now| hearing.asked(all, &key("y"), 1, now),
+            |hearing, all, now| hearing.follow(all, now),
+            |hearing, _, now| drop(hearing.answered(&"c".into(), &key("x"), 1, now)),
+        ];
+        for act in acts {
+            let (all, mut hearing) = (quorum(1, "b c"), Hearing::default());
+            hearing.handle_timeout(&all, secs(90));
+            hearing.asked(&all, &key("x"), 1, secs(100));
+            hearing.handle_timeout(&all, secs(101));
+            // Nothing is done for eight seconds, and then what comes first.
+            act(&mut hearing, &all, secs(109));
+            hearing.handle_timeout(&all, secs(109));
+            assert_eq!(mute(&hearing), "");
+            for at in 110..=112 {
+                hearing.handle_timeout(&all, secs(at));
+            }
+            assert_eq!(mute(&hearing), "", "they have the rest of their time");
+            hearing.handle_timeout(&all, secs(113));
+            assert!(mute(&hearing).contains('b'), "{}", mute(&hearing));
         }
     }
 }

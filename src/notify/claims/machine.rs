@@ -161,11 +161,7 @@ impl Claims {
 
     /// Claims a notification; ends in [`ClaimEvent::Held`] or [`ClaimEvent::Lost`].
     pub fn claim(&mut self, key: &LogKey, seq: u64, terms: Terms, nflog: &Nflog, now: Duration) {
-        let attempt = self
-            .acceptor
-            .get(key)
-            .filter(|promise| promise.seq == seq)
-            .map_or(1, |promise| promise.attempt + 1);
+        let attempt = self.acceptor.last_attempt(key, seq) + 1;
         // What was logged since the decision is not known to it.
         let last = nflog.get(key).map(|entry| entry.seq);
         let last = last

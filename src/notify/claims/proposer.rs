@@ -82,6 +82,15 @@ pub(super) enum Stage {
     Finishing(Duration),
 }
 
+/// What a voter answered.
+#[derive(Debug)]
+struct Promised {
+    /// When it was asked.
+    asked: Duration,
+    /// Who may have sent it before, as it says.
+    earlier: Vec<Earlier>,
+}
+
 /// A claim of this node.
 #[derive(Debug)]
 pub(super) struct Own {
@@ -96,7 +105,9 @@ pub(super) struct Own {
     /// Number of the question under way.
     pub(super) round: u64,
     pub(super) asked_at: Duration,
-    pub(super) promised: BTreeSet<NodeName>,
+    /// The questions whose answers count, and when they were asked.
+    rounds: Vec<(u64, Duration)>,
+    promised: BTreeMap<NodeName, Promised>,
     pub(super) refused: BTreeSet<NodeName>,
     /// For how long others hold it, at least.
     pub(super) held_elsewhere: Duration,
@@ -104,12 +115,12 @@ pub(super) struct Own {
     pub(super) start_noted: BTreeSet<NodeName>,
     pub(super) done_noted: BTreeSet<NodeName>,
     pub(super) lease_until: Duration,
-    /// Who may have sent it before, as those say who answered this question.
-    pub(super) earlier: Vec<Earlier>,
     /// What those who answered know of their own requests, with the run in which they said so.
     pub(super) words: BTreeMap<NodeName, (u64, Word)>,
     /// Whether others were told that it starts, and nothing definite since.
     pub(super) marked: bool,
+    /// Whether it started before and that was taken back, as this node's disk may know.
+    pub(super) taken_back: bool,
     pub(super) minority: bool,
 }
 
@@ -124,27 +135,84 @@ impl Own {
             began: now,
             round: 0,
             asked_at: now,
-            promised: BTreeSet::new(),
+            rounds: Vec::new(),
+            promised: BTreeMap::new(),
             refused: BTreeSet::new(),
             held_elsewhere: Duration::ZERO,
             start_round: 0,
             start_noted: BTreeSet::new(),
             done_noted: BTreeSet::new(),
             lease_until: Duration::ZERO,
-            earlier: Vec::new(),
             words: BTreeMap::new(),
             marked: false,
+            taken_back: false,
             minority: false,
         }
     }
 
-    /// Takes in who may have sent it before.
-    pub(super) fn hear_of(&mut self, earlier: Vec<Earlier>) {
-        for start in earlier {
-            if !self.earlier.contains(&start) {
-                self.earlier.push(start);
-            }
+    /// Begins another attempt: what was answered to the one before counts no more.
+    pub(super) fn begin_attempt(&mut self, attempt: u64) {
+        self.attempt = attempt;
+        self.rounds.clear();
+        self.promised.clear();
+    }
+
+    /// Begins another question. Answers to those before count as long as a lease lasts that began when they were asked, so
+    /// whoever takes longer than from one to the next is heard all the same.
+    pub(super) fn begin_round(&mut self, round: u64, now: Duration) {
+        self.round = round;
+        self.asked_at = now;
+        self.rounds.retain(|(_, asked)| *asked + LEASE > now);
+        self.rounds.push((round, now));
+        self.promised.retain(|_, it| it.asked + LEASE > now);
+        self.refused.clear();
+        self.words.clear();
+        self.held_elsewhere = Duration::ZERO;
+    }
+
+    /// Takes in a promise that answers a question, and who may have sent it before; tells whether it counts.
+    pub(super) fn promise(&mut self, from: &NodeName, round: u64, earlier: Vec<Earlier>) -> bool {
+        let asked = self.rounds.iter().find(|(number, _)| *number == round);
+        let Some((_, asked)) = asked.copied() else {
+            return false;
+        };
+        let later = self.promised.get(from).is_some_and(|it| it.asked > asked);
+        if later || (round != self.round && self.refused.contains(from)) {
+            return false;
         }
+        self.refused.remove(from);
+        let promised = Promised { asked, earlier };
+        self.promised.insert(Arc::clone(from), promised);
+        true
+    }
+
+    /// Takes in that somebody else has it.
+    pub(super) fn refuse(&mut self, from: &NodeName) {
+        self.promised.remove(from);
+        self.refused.insert(Arc::clone(from));
+    }
+
+    /// Takes in what is known without asking anybody of who may have sent it before.
+    pub(super) fn promise_alone(&mut self, me: &NodeName, earlier: Vec<Earlier>) {
+        let asked = self.asked_at;
+        let promised = Promised { asked, earlier };
+        self.promised.insert(Arc::clone(me), promised);
+    }
+
+    /// The latest time since which enough were asked that promised it, and who they are; `None` if they are not enough.
+    pub(super) fn enough_since(
+        &self,
+        quorum: &Quorum,
+        now: Duration,
+    ) -> Option<(Duration, BTreeSet<NodeName>)> {
+        let times = self.promised.values().map(|it| it.asked);
+        let mut times: BTreeSet<Duration> = times.filter(|asked| *asked + LEASE > now).collect();
+        times.insert(self.asked_at);
+        times.into_iter().rev().find_map(|since| {
+            let acks = self.promised.iter().filter(|(_, it)| it.asked >= since);
+            let acks = acks.map(|(name, _)| Arc::clone(name)).collect();
+            self.is_enough(&acks, quorum, now).then_some((since, acks))
+        })
     }
 
     /// Takes in what a node knows of its own requests.
@@ -164,9 +232,22 @@ impl Own {
         self.words.insert(Arc::clone(from), (run, word));
     }
 
-    /// Who may have sent it before: all that is known of, but for those that say themselves that nothing was taken.
-    pub(super) fn may_have_sent(&self) -> impl Iterator<Item = &Earlier> {
-        self.earlier.iter().filter(|start| {
+    /// Who may have sent it before, as those say who promised it since then, but for those that say themselves that nothing
+    /// was taken.
+    pub(super) fn may_have_sent(&self, since: Duration) -> Vec<Earlier> {
+        let mut all: Vec<Earlier> = Vec::new();
+        for start in self.starts_known_since(since) {
+            if !all.contains(start) {
+                all.push(start.clone());
+            }
+        }
+        all
+    }
+
+    fn starts_known_since(&self, since: Duration) -> impl Iterator<Item = &Earlier> {
+        let promised = self.promised.values().filter(move |it| it.asked >= since);
+        let earlier = promised.flat_map(|it| &it.earlier);
+        earlier.filter(|start| {
             let word = self.words.get(&start.owner).copied();
             !matches!(
                 word,
@@ -178,9 +259,9 @@ impl Own {
 
     /// Whether somebody who is in reach knows better than all others whether it was sent, and has not said it yet. Where
     /// what is unknown counts as sent, that is waited for: it would be lost if it was not.
-    pub(super) fn waits_for_word(&self, quorum: &Quorum) -> bool {
+    pub(super) fn waits_for_word(&self, since: Duration, quorum: &Quorum) -> bool {
         self.terms.drops
-            && self.may_have_sent().any(|start| {
+            && self.starts_known_since(since).any(|start| {
                 let word = self.words.get(&start.owner).copied();
                 let said = word.filter(|(run, _)| *run == start.run);
                 let open = matches!(said, None | Some((_, Word::Open)));
@@ -234,7 +315,7 @@ impl Own {
     }
 
     /// Takes in that enough promised: the lease counts from when they were asked.
-    pub(super) fn lease(&mut self) {
-        self.lease_until = self.asked_at + LEASE;
+    pub(super) fn lease(&mut self, since: Duration) {
+        self.lease_until = since + LEASE;
     }
 }

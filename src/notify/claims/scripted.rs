@@ -18,6 +18,8 @@ struct Trio {
     disks: [Option<Vec<u8>>; 3],
     /// Who hears nothing and says nothing.
     cut: Option<usize>,
+    /// Whose disk takes nothing.
+    hangs: Option<usize>,
 }
 
 fn key() -> LogKey {
@@ -65,6 +67,7 @@ impl Trio {
             claims: [0, 1, 2].map(|node| Claims::new(quorum(node, 1))),
             disks: [None, None, None],
             cut: None,
+            hangs: None,
         }
     }
 
@@ -76,6 +79,7 @@ impl Trio {
         {
             let said = match output {
                 ClaimOutput::Send { to, message } => Some((to, message)),
+                ClaimOutput::Save { .. } if self.hangs == Some(from) => None,
                 ClaimOutput::Save { promise, then, .. } => {
                     self.disks[from] = promise;
                     if then.is_some() {
@@ -99,6 +103,33 @@ impl Trio {
 
     fn events(&mut self, node: usize) -> Vec<ClaimEvent> {
         std::iter::from_fn(|| self.claims[node].poll_event()).collect()
+    }
+
+    /// The first node starts again from what its disk has, and the others meet it.
+    fn restart_first(&mut self) {
+        let mut next = Claims::new(quorum(0, 2));
+        let (saved, promise) = Promise::decode(self.disks[0].as_deref().unwrap()).unwrap();
+        next.restore(saved, promise, NOW);
+        self.claims[0] = next;
+        self.cut = None;
+        for node in [1, 2] {
+            let mut seen = quorum(node, 1);
+            seen.connected.insert("a".into(), 2);
+            seen.ended = BTreeMap::from([("a".into(), 1)]);
+            self.claims[node].set_quorum(seen, NOW);
+            self.claims[0].joined(&NAMES[node].into(), NOW);
+        }
+        self.settle();
+    }
+
+    /// How many may have sent it, as the second node hears when it holds it.
+    fn starts_known_to_second(&mut self) -> usize {
+        self.claim(1, false);
+        let events = self.events(1);
+        let [.., ClaimEvent::Held { earlier, .. }] = &events[..] else {
+            panic!("{events:?}");
+        };
+        earlier.len()
     }
 
     /// How many think that a notification to a receiver that recognises repeats may have been sent.
@@ -153,24 +184,52 @@ fn the_next_run_says_that_a_start_was_taken_back() {
             // It asks again, and nobody hears it.
             trio.claim(0, false);
         }
-        let mut next = Claims::new(quorum(0, 2));
-        let (saved, promise) = Promise::decode(trio.disks[0].as_deref().unwrap()).unwrap();
-        next.restore(saved, promise, NOW);
-        trio.claims[0] = next;
-        trio.cut = None;
-        for node in [1, 2] {
-            let mut seen = quorum(node, 1);
-            seen.connected.insert("a".into(), 2);
-            seen.ended = BTreeMap::from([("a".into(), 1)]);
-            trio.claims[node].set_quorum(seen, NOW);
-            trio.claims[0].joined(&NAMES[node].into(), NOW);
+        trio.restart_first();
+        assert_eq!(trio.starts_known_to_second(), expected);
+    }
+}
+
+/// What the first node took back it starts anew, and is told so by all but its own disk, which hangs, or knows of another
+/// node's promise. It sends, and dies. Its next run must not say of that start what its disk knows of the one before.
+#[test]
+fn a_start_that_the_own_disk_does_not_know_of_is_not_taken_back_by_the_next_run() {
+    for hangs in [true, false] {
+        let mut trio = Trio::new();
+        if !hangs {
+            // The first node promised it to a run of the second one that is gone with its disk.
+            trio.cut = Some(2);
+            trio.claim(1, false);
+            trio.claims[1] = Claims::new(quorum(1, 1));
+            trio.cut = None;
         }
+        trio.claim(0, false);
+        trio.claims[0].start(&key(), &"K".into(), NOW);
         trio.settle();
-        trio.claim(1, false);
-        let events = trio.events(1);
-        let [.., ClaimEvent::Held { earlier, .. }] = &events[..] else {
-            panic!("{events:?}");
-        };
-        assert_eq!(earlier.len(), expected, "{earlier:?}");
+        let events = trio.events(0);
+        assert!(matches!(events[..], [.., ClaimEvent::Started(_)]));
+        trio.claims[0].not_taken(&key());
+        trio.settle();
+        if hangs {
+            trio.hangs = Some(0);
+            trio.claims[0].quorum.mute.insert("a".into());
+        }
+        trio.claims[0].start(&key(), &"K".into(), NOW);
+        trio.settle();
+        let events = trio.events(0);
+        assert!(
+            matches!(events[..], [.., ClaimEvent::Lost { .. }]),
+            "{events:?}"
+        );
+        trio.claim(0, false);
+        trio.claims[0].start(&key(), &"K".into(), NOW);
+        trio.settle();
+        let events = trio.events(0);
+        assert!(
+            matches!(events[..], [.., ClaimEvent::Started(_)]),
+            "another attempt may start: {events:?}"
+        );
+        trio.hangs = None;
+        trio.restart_first();
+        assert_eq!(trio.starts_known_to_second(), 1, "hangs: {hangs}");
     }
 }

@@ -211,6 +211,34 @@ fn a_pause_of_whoever_tells_repeats_nothing() {
     }
 }
 
+/// Whoever goes on after a pause hears first what was answered meanwhile, whether its timers come before or not: nobody was
+/// silent but the node itself, and nothing is told without a majority.
+#[test]
+fn a_pause_with_open_questions_takes_nobody_for_silent() {
+    for (host, pause) in [(0, 6), (1, 6), (2, 6), (0, 9), (0, 12)] {
+        let mut setup = Setup::new(3, 1, config_with(1, 60));
+        setup.link.latency = millis(100);
+        let mut world = ready_with(setup);
+        let since = world.clock;
+        world.fire_all(&names());
+        world.run_for(millis(1_050));
+        world.pause(host);
+        world.run_for(secs(pause));
+        world.resume(host);
+        world.run_for(millis(100));
+        let view = world.view(host);
+        let claims = &view.stats.claims;
+        assert!(
+            claims.held > 0 && claims.minority == 0,
+            "n{} after {pause} s: {claims:?}",
+            host + 1
+        );
+        world.run_for(secs(60));
+        world.assert_once(&names(), true, since, secs(pause + 10));
+        world.assert_sound();
+    }
+}
+
 #[test]
 fn a_second_incident_is_told_as_soon_as_the_first() {
     for nodes in [1, 3] {
