@@ -95,8 +95,10 @@ impl Tenant {
             group.decisions = decisions;
             interval = Some(group.route.group_interval);
         });
-        // The group's time for all of a flush (`dispatch.go`: the context of `aggrGroup.run`).
-        let deadline = now.mono + interval.unwrap_or_default().max(super::deliver::LEAST_TIME);
+        // The group's time for all of a flush (`dispatch.go`: the context of `aggrGroup.run`), and what slow voters add: with
+        // a short interval none of its flushes would come to an end.
+        let time = interval.unwrap_or_default().max(super::deliver::LEAST_TIME);
+        let deadline = now.mono + time + self.slack(now);
         self.flushes.insert(
             group,
             RunningFlush {

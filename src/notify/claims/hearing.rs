@@ -3,8 +3,11 @@
 //! An open stream does not say so: a path may let small packets pass and swallow large ones, and a disk that hangs keeps a
 //! process from promising anything while it goes on to say that it lives. So the oldest question of each voter is
 //! watched, this node's own disk among them. Whoever leaves it open is probed by something large that must pass its disk
-//! as well; whoever answered neither within [`PATIENCE`] does not count as in reach, until it answers in half that time
-//! twice in a row: a disk that takes now one second, now eight, would start the minority delay anew for ever.
+//! as well; whoever answered neither within [`PATIENCE`] does not count as in reach until it answers.
+//!
+//! Whoever is only slow is waited for: who answered slowly lately has [`SLOW`] for it. Whoever takes longer than that does
+//! not count until it answers in half of [`PATIENCE`] twice in a row: a disk that takes now one second, now twelve, would
+//! start the minority delay anew for ever.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,9 +17,15 @@ use std::{
 use super::Quorum;
 use crate::{cluster::NodeName, nflog::LogKey};
 
-/// An answer that takes longer is as good as none. It is many times what a round trip and a sync of a disk take, and a
-/// fraction of the minority delay, in which whoever is only slow answers.
+/// An answer that takes longer is as good as none, unless it is known that its voter is slow. It is many times what a round
+/// trip and a sync of a disk take, and a fraction of the minority delay, in which whoever is only slow answers.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same for a voter that was slow lately: what two syncs of a bad disk take, and less than a lease.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// For so long it is remembered that a voter was slow.
+const LATELY: Duration = Duration::from_mins(1);
 
 /// Whoever owes an answer for so long is probed, and then as often.
 const PROBE: Duration = Duration::from_secs(1);
@@ -40,10 +49,14 @@ struct Open {
 struct Voter {
     run: u64,
     open: Option<Open>,
-    /// Since when it does not count as in reach.
+    /// Since when it leaves open what it is asked; then it does not count as in reach.
     mute: Option<Duration>,
+    /// Whether it takes longer than whoever is only slow.
+    hangs: bool,
     /// How often in a row it has answered well since then.
     prompt: u32,
+    /// When it last gave an answer that was slow.
+    slow: Option<Duration>,
     next_probe: Duration,
     /// Since when no stream to it is open.
     absent: Option<Duration>,
@@ -90,9 +103,10 @@ impl Hearing {
                 (true, absent) => {
                     voter.absent = None;
                     let was_cut = absent.is_some_and(|since| now >= since + PATIENCE);
+                    let patience = voter.patience();
                     if let Some(open) = voter.open.as_mut().filter(|_| was_cut) {
                         // A cut kept it from answering; it has until the next probe to do so.
-                        open.since = open.since.max((now + PROBE).saturating_sub(PATIENCE));
+                        open.since = open.since.max((now + PROBE).saturating_sub(patience));
                         voter.next_probe = now;
                     }
                 }
@@ -108,7 +122,9 @@ impl Hearing {
                 run,
                 open: None,
                 mute: None,
+                hangs: false,
                 prompt: 0,
+                slow: None,
                 next_probe: now,
                 absent: None,
             });
@@ -163,14 +179,16 @@ impl Hearing {
         self.wake(now);
         let (mut probes, mut found) = (Vec::new(), Vec::new());
         for (name, voter) in &mut self.voters {
+            let patience = voter.patience();
             let Some(open) = voter.open.as_ref().filter(|_| is_there(quorum, name)) else {
                 continue;
             };
-            if voter.mute.is_none() && now >= open.since + PATIENCE {
-                voter.mute = Some(now);
+            if voter.mute.is_none() && now >= open.since + patience {
+                voter.mute = Some(open.since);
                 voter.prompt = 0;
                 found.push((name.clone(), Found::Silent(open.since)));
             }
+            voter.hangs |= voter.mute.is_some() && now >= open.since + SLOW;
             if now >= voter.probe_due(open) {
                 voter.next_probe = now + PROBE;
                 probes.push(name.clone());
@@ -200,7 +218,8 @@ impl Hearing {
             .filter(|(name, _)| is_there(quorum, name));
         let dues = voters.filter_map(|(_, voter)| {
             let open = voter.open.as_ref()?;
-            let silent = voter.mute.is_none().then_some(open.since + PATIENCE);
+            let silent = open.since + voter.patience();
+            let silent = voter.mute.is_none().then_some(silent);
             silent.into_iter().chain([voter.probe_due(open)]).min()
         });
         dues.min()
@@ -212,11 +231,21 @@ impl Hearing {
         mute.map(|(name, _)| name.clone()).collect()
     }
 
+    /// How much longer than usual a claim and its start may take: nothing, unless voters were slow lately.
+    pub(super) fn slack(&self, now: Duration) -> Duration {
+        let mut slow = self.voters.values().filter_map(|voter| voter.slow);
+        if slow.any(|at| now < at + LATELY) {
+            SLOW * 2
+        } else {
+            Duration::ZERO
+        }
+    }
+
     /// For how long each of them did not.
     pub(super) fn mute_for(&self, now: Duration) -> BTreeMap<NodeName, Duration> {
         let mute = self.voters.iter();
         let mute = mute.filter_map(|(name, voter)| Some((name.clone(), voter.mute?)));
-        mute.map(|(name, since)| (name, now.saturating_sub(since) + PATIENCE))
+        mute.map(|(name, since)| (name, now.saturating_sub(since)))
             .collect()
     }
 }
@@ -225,12 +254,18 @@ impl Voter {
     /// Takes in an answer to what was asked at `asked`.
     fn settle(&mut self, asked: Duration, now: Duration) -> Option<Found> {
         self.open = None;
+        let took = now.saturating_sub(asked);
+        let well = took <= PATIENCE / 2;
+        if !well && took <= SLOW {
+            self.slow = Some(now);
+        }
         let since = self.mute?;
-        let well = now.saturating_sub(asked) <= PATIENCE / 2;
+        self.hangs |= took > SLOW;
         self.prompt = if well { self.prompt + 1 } else { 0 };
-        if self.prompt >= OFTEN {
+        if !self.hangs || self.prompt >= OFTEN {
             self.mute = None;
-            return Some(Found::Answers(now.saturating_sub(since) + PATIENCE));
+            self.hangs = false;
+            return Some(Found::Answers(now.saturating_sub(since)));
         }
         // It is asked again at once.
         self.open = Some(Open {
@@ -239,6 +274,16 @@ impl Voter {
         });
         self.next_probe = now;
         None
+    }
+
+    /// How long it may leave open what it is asked.
+    fn patience(&self) -> Duration {
+        let asked = self.open.as_ref().map(|open| open.since);
+        let lately = self
+            .slow
+            .zip(asked)
+            .is_some_and(|(at, asked)| asked < at + LATELY);
+        if lately { SLOW } else { PATIENCE }
     }
 
     fn probe_due(&self, open: &Open) -> Duration {
@@ -269,7 +314,7 @@ fn is_there(quorum: &Quorum, name: &NodeName) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use std::{ops::Range, sync::Arc};
 
     use super::*;
     use crate::{cluster::Electors, nflog::ReceiverKey};
@@ -325,44 +370,79 @@ mod tests {
         let (probes, found) = hearing.handle_timeout(&all, secs(11));
         assert_eq!((probes, found), (vec!["b".into()], Vec::new()));
         assert_eq!(hearing.next_due(&all), Some(secs(12)));
-        for at in 12..15 {
-            hearing.handle_timeout(&all, secs(at));
-        }
+        pass(&mut hearing, &all, 12..15);
         assert_eq!(mute(&hearing), "");
         let (_, found) = hearing.handle_timeout(&all, secs(15));
         assert_eq!(found, [("b".into(), Found::Silent(secs(10)))]);
         assert_eq!(mute(&hearing), "b");
         // Neither an answer that took too long nor a stream that is open again is enough.
-        assert_eq!(hearing.answered(&"b".into(), &key("x"), 1, secs(17)), None);
-        hearing.follow(&quorum(1, "c"), secs(17));
+        pass(&mut hearing, &all, 16..21);
+        assert_eq!(hearing.answered(&"b".into(), &key("x"), 1, secs(21)), None);
+        hearing.follow(&quorum(1, "c"), secs(21));
         assert_eq!(hearing.next_due(&quorum(1, "c")), None);
-        hearing.follow(&all, secs(18));
+        hearing.follow(&all, secs(22));
         assert_eq!(mute(&hearing), "b");
-        let (probes, _) = hearing.handle_timeout(&all, secs(18));
+        let (probes, _) = hearing.handle_timeout(&all, secs(22));
         assert_eq!(probes, ["b".into()]);
-        assert_eq!(hearing.probed(&"b".into(), secs(14), secs(18)), None, "old");
+        assert_eq!(hearing.probed(&"b".into(), secs(14), secs(22)), None, "old");
         assert_eq!(
-            hearing.probed(&"b".into(), secs(30), secs(18)),
+            hearing.probed(&"b".into(), secs(30), secs(22)),
             None,
             "to come"
         );
         assert_eq!(mute(&hearing), "b");
-        assert_eq!(hearing.probed(&"b".into(), secs(18), secs(19)), None);
+        assert_eq!(hearing.probed(&"b".into(), secs(22), secs(23)), None);
         assert_eq!(mute(&hearing), "b", "once is not enough");
-        hearing.handle_timeout(&all, secs(19));
-        let found = hearing.probed(&"b".into(), secs(19), secs(20));
-        assert_eq!(found, Some(Found::Answers(secs(10))));
+        hearing.handle_timeout(&all, secs(23));
+        let found = hearing.probed(&"b".into(), secs(23), secs(24));
+        assert_eq!(found, Some(Found::Answers(secs(14))));
         assert_eq!(mute(&hearing), "");
         assert_eq!(hearing.next_due(&all), None);
+    }
+
+    /// Lets time pass, with all that is due.
+    fn pass(hearing: &mut Hearing, all: &Quorum, seconds: Range<u64>) {
+        for at in seconds {
+            hearing.handle_timeout(all, secs(at));
+        }
+    }
+
+    #[test]
+    fn whoever_is_only_slow_is_waited_for() {
+        let (all, mut hearing) = (quorum(1, "b"), Hearing::default());
+        let ask = |hearing: &mut Hearing, group, at| {
+            hearing.asked(&all, &key(group), 1, secs(at));
+            hearing.answered(&"a".into(), &key(group), 1, secs(at));
+        };
+        ask(&mut hearing, "x", 0);
+        pass(&mut hearing, &all, 1..6);
+        assert_eq!(mute(&hearing), "b", "nobody knows that it is slow");
+        let found = hearing.answered(&"b".into(), &key("x"), 1, secs(7));
+        assert_eq!(found, Some(Found::Answers(secs(7))));
+        assert_eq!(mute(&hearing), "");
+        ask(&mut hearing, "y", 10);
+        pass(&mut hearing, &all, 11..20);
+        assert_eq!(mute(&hearing), "");
+        pass(&mut hearing, &all, 20..21);
+        assert_eq!(mute(&hearing), "b", "that is too slow");
+        // It is one that hangs from then on, and then one that was not slow lately.
+        pass(&mut hearing, &all, 21..22);
+        assert_eq!(hearing.answered(&"b".into(), &key("y"), 1, secs(22)), None);
+        for at in [22, 23] {
+            hearing.handle_timeout(&all, secs(at));
+            hearing.probed(&"b".into(), secs(at), secs(at + 1));
+        }
+        assert_eq!(mute(&hearing), "");
+        ask(&mut hearing, "z", 80);
+        pass(&mut hearing, &all, 81..86);
+        assert_eq!(mute(&hearing), "b");
     }
 
     #[test]
     fn the_next_run_owes_nothing_and_who_votes_no_more_is_forgotten() {
         let (all, mut hearing) = (quorum(1, "b c"), Hearing::default());
         hearing.asked(&all, &key("x"), 1, secs(0));
-        for at in 1..=5 {
-            hearing.handle_timeout(&all, secs(at));
-        }
+        pass(&mut hearing, &all, 1..6);
         assert_eq!(mute(&hearing), "abc");
         hearing.follow(&quorum(2, "b"), secs(6));
         assert_eq!(mute(&hearing), "ac");
@@ -381,9 +461,7 @@ mod tests {
             let (all, mut hearing) = (quorum(1, "b"), Hearing::default());
             hearing.asked(&all, &key("x"), 1, secs(0));
             hearing.answered(&"a".into(), &key("x"), 1, secs(0));
-            for at in 1..5 - cut.as_secs().min(4) {
-                hearing.handle_timeout(&all, secs(at));
-            }
+            pass(&mut hearing, &all, 1..5 - cut.as_secs().min(4));
             hearing.follow(&quorum(1, ""), secs(5) - cut.min(secs(5)));
             let back = secs(5) - cut.min(secs(5)) + cut;
             hearing.follow(&all, back);
@@ -395,23 +473,18 @@ mod tests {
     }
 
     #[test]
-    fn slow_answers_do_not_bring_anybody_back() {
+    fn whoever_hangs_is_not_brought_back_by_an_answer_now_and_then() {
         let (all, mut hearing) = (quorum(1, "b"), Hearing::default());
         hearing.asked(&all, &key("x"), 1, secs(0));
         hearing.answered(&"a".into(), &key("x"), 1, secs(0));
-        let mut sent = secs(5);
-        for at in 1..=5 {
-            hearing.handle_timeout(&all, secs(at));
-        }
-        for takes in [7, 1, 7, 4, 2, 3, 2] {
-            hearing.handle_timeout(&all, sent);
-            for later in 1..takes {
-                hearing.handle_timeout(&all, sent + secs(later));
-            }
-            let noted = sent + secs(takes);
-            assert_eq!(hearing.probed(&"b".into(), sent, noted), None);
+        pass(&mut hearing, &all, 1..11);
+        let mut sent = 10;
+        for takes in [12, 1, 12, 4, 2, 3, 2] {
+            pass(&mut hearing, &all, sent..sent + takes);
+            let (asked, noted) = (secs(sent), secs(sent + takes));
+            assert_eq!(hearing.probed(&"b".into(), asked, noted), None);
             assert_eq!(mute(&hearing), "b", "{takes}");
-            sent = noted;
+            sent += takes;
         }
     }
 
@@ -433,9 +506,7 @@ mod tests {
             act(&mut hearing, &all, secs(109));
             hearing.handle_timeout(&all, secs(109));
             assert_eq!(mute(&hearing), "");
-            for at in 110..=112 {
-                hearing.handle_timeout(&all, secs(at));
-            }
+            pass(&mut hearing, &all, 110..113);
             assert_eq!(mute(&hearing), "", "they have the rest of their time");
             hearing.handle_timeout(&all, secs(113));
             assert!(mute(&hearing).contains('b'), "{}", mute(&hearing));

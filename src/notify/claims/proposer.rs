@@ -297,7 +297,9 @@ impl Own {
         let order = quorum
             .stuck_since
             .map_or(Duration::ZERO, |_| self.terms.order);
-        Some(quorum.lost_since? + self.terms.minority_delay? + order)
+        let alone_from = quorum.lost_since? + self.terms.minority_delay?;
+        // Those that get nothing acknowledged hear of each other what is told, in the order in which they tell.
+        Some(alone_from.max(self.began) + order)
     }
 
     /// Whether those in reach that did not refuse cannot be enough.

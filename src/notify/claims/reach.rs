@@ -52,6 +52,12 @@ impl Claims {
         self.hearing.mute_for(now)
     }
 
+    /// How much longer than usual it may take until something may be sent, because of voters that were slow lately.
+    #[must_use]
+    pub fn slack(&self, now: Duration) -> Duration {
+        self.hearing.slack(now)
+    }
+
     /// Probes those who owe an answer, and notes who does not give it.
     pub(super) fn listen(&mut self, nflog: &Nflog, now: Duration) {
         let (probes, found) = self.hearing.handle_timeout(&self.quorum, now);

@@ -315,6 +315,12 @@ impl Tenant {
         handover.map_or_else(BTreeMap::new, |it| it.claims.unanswered(now.mono))
     }
 
+    /// How much longer than usual it may take until something may be sent.
+    pub(in crate::tenant) fn slack(&self, now: Now) -> Duration {
+        let handover = self.handover.as_ref();
+        handover.map_or(Duration::ZERO, |it| it.claims.slack(now.mono))
+    }
+
     /// Whether this node may acknowledge claims now.
     pub(in crate::tenant) fn may_vote(&self) -> bool {
         let handover = self.handover.as_ref();

@@ -28,6 +28,8 @@ struct Database {
     records: Records,
     under_way: VecDeque<SaveBatch>,
     last_end: Duration,
+    /// When the sync under way ends, if syncs take a time of their own.
+    sync_ends: Duration,
     /// What undoes the writes that are not synced, the latest last.
     undo: VecDeque<(Duration, Undo)>,
 }
@@ -58,6 +60,21 @@ impl Database {
         }
     }
 
+    /// When a write ends that is begun now, if each sync takes so long: one follows the other, and what waits for one is
+    /// written together by the next.
+    fn synced_at(&mut self, now: Duration, sync: Duration) -> Duration {
+        if now >= self.last_end {
+            self.sync_ends = now + sync;
+            self.last_end = self.sync_ends;
+        } else {
+            if now >= self.sync_ends {
+                self.sync_ends = self.last_end;
+            }
+            self.last_end = self.sync_ends + sync;
+        }
+        self.last_end
+    }
+
     /// The process ends: some of what was under way was written.
     fn cut(&mut self, now: Duration, chance: &mut Chance) {
         let written = chance.index(self.under_way.len() + 1);
@@ -68,6 +85,7 @@ impl Database {
             self.apply(batch.ops, now);
         }
         self.last_end = Duration::ZERO;
+        self.sync_ends = Duration::ZERO;
     }
 
     /// The power is gone: nothing after `at` was written.
@@ -91,6 +109,8 @@ pub(crate) struct Disk {
     bulk: Database,
     /// The longest time of an fsync.
     pub(crate) slowest_sync: Duration,
+    /// How long every fsync takes, if they are all slow.
+    pub(crate) slow_sync: Option<Duration>,
     /// No write ends.
     pub(crate) hangs: bool,
     /// What was to be written since.
@@ -113,6 +133,10 @@ impl Disk {
         now: Duration,
         chance: &mut Chance,
     ) -> Duration {
+        if let Some(sync) = self.slow_sync.filter(|_| batch.durable) {
+            self.state.under_way.push_back(batch);
+            return self.state.synced_at(now, sync);
+        }
         let most = if batch.durable {
             self.slowest_sync
         } else {
@@ -151,6 +175,7 @@ impl Disk {
     pub(crate) fn lose(&mut self) {
         *self = Self {
             slowest_sync: self.slowest_sync,
+            slow_sync: self.slow_sync,
             hangs: self.hangs,
             ..Self::default()
         };

@@ -11,6 +11,7 @@ mod restarts;
 mod score;
 mod silences;
 mod sizes;
+mod slow;
 mod takeovers;
 mod two;
 mod unanswered;
