@@ -495,7 +495,9 @@ mod tests {
             |hearing, all, now| drop(hearing.handle_timeout(all, now)),
             |hearing, all, now| hearing.asked(all, &key("y"), 1, now),
             |hearing, all, now| hearing.follow(all, now),
-            |hearing, _, now| drop(hearing.answered(&"c".into(), &key("x"), 1, now)),
+            |hearing, _, now| {
+                hearing.answered(&"c".into(), &key("x"), 1, now);
+            },
         ];
         for act in acts {
             let (all, mut hearing) = (quorum(1, "b c"), Hearing::default());
