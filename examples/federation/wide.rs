@@ -25,6 +25,8 @@ pub(crate) fn measure(node: &Node, endpoints: &[Server], pushdown: &str, runs: u
     );
     println!("|---|--:|--:|--:|--:|--:|");
     for query in QUERIES {
+        // How much an answer has decides how it is asked for the next time.
+        ask(&node.base, "query", query);
         let explained: Value =
             serde_json::from_str(&ask(&node.base, "query/explain", query)).unwrap();
         let requests = explained["data"]["requests"].as_array().unwrap();
@@ -34,7 +36,8 @@ pub(crate) fn measure(node: &Node, endpoints: &[Server], pushdown: &str, runs: u
             .sum();
         let travels = requests.iter().all(|one| {
             let query = one["query"].as_str().unwrap();
-            query.starts_with("sum")
+            // A window of samples.
+            !query.ends_with(']')
         });
         let runs = if travels { runs } else { runs.min(3) };
         let (mut alone, mut together, mut direct) = (Vec::new(), Vec::new(), 0);

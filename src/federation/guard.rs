@@ -5,14 +5,17 @@
 //! up to there tells. Prometheus before 2.51 extrapolates a counter that is near zero behind a gap at the start
 //! of its window by more than its mean distance of samples allows: then its increase is greater than its delta. One that
 //! started again within the window has a greater increase in any case, so that it counts as different, too; and if there are
-//! samples below zero, nothing follows from that.
+//! samples below zero, nothing follows from that. What is named as a counter is taken to have none.
 
 use super::{Dialect, Partition, Pushdown, ask};
-use crate::promql::{
-    Function, FunctionId, Series,
-    ast::{
-        Aggregate, AggregateOp, At, Call, Duration, Expr, ExprKind, MatrixSelector, TimeShift,
-        VectorSelector,
+use crate::{
+    labels::MatchOp,
+    promql::{
+        Function, FunctionId, Series,
+        ast::{
+            Aggregate, AggregateOp, At, Call, Duration, Expr, ExprKind, MatrixSelector, TimeShift,
+            VectorSelector,
+        },
     },
 };
 
@@ -184,18 +187,33 @@ const LOOKBACK: i64 = 1;
 
 /// Counters that Prometheus before 2.51 may extrapolate otherwise.
 fn zero(partition: &Partition, expr: &Expr, of: &Call) -> Option<Guard> {
-    let window = of.args.first()?;
+    let arg = of.args.first()?;
+    let window = &arg.kind;
     let asked = |name: &str| {
-        let call = call(expr, name, window.clone())?;
+        let call = call(expr, name, arg.clone())?;
         Some(ask::asked(partition, LOOKBACK, &call))
     };
     let (increase, delta) = (asked("increase")?, asked("delta")?);
-    let least = asked("min_over_time")?;
+    let negative = match window {
+        ExprKind::Matrix(matrix) if is_counter(matrix) => String::new(),
+        _ => format!(" or {} < 0", asked("min_over_time")?),
+    };
     Some(Guard {
-        query: format!("count({increase} > {delta} or {least} < 0)"),
+        query: format!("count({increase} > {delta}{negative})"),
         lookback: LOOKBACK,
         tells: Tells::Any,
     })
+}
+
+/// Whether a window is of a metric that is named as one that counts, and is never below zero. Sums may be.
+fn is_counter(matrix: &MatrixSelector) -> bool {
+    let counts = |name: &str| {
+        let suffixes = ["_total", "_count", "_bucket"];
+        suffixes.iter().any(|suffix| name.ends_with(suffix))
+    };
+    let mut matchers = matrix.selector.matchers.iter();
+    matchers
+        .any(|one| one.op() == MatchOp::Equal && one.name() == "__name__" && counts(one.value()))
 }
 
 fn call(expr: &Expr, name: &str, arg: Expr) -> Option<Expr> {
@@ -241,6 +259,9 @@ mod tests {
         let mut both = queries(&guards);
         both.sort_unstable();
         assert_eq!(both, [zero, "max(timestamp(x offset 5m))"]);
+        let (_, guards) = of(Rates::OffStartAndZero, "rate(x_total[5m])");
+        let zero = "count(increase(x_total[5m]) > delta(x_total[5m]))";
+        assert!(queries(&guards).contains(&zero), "{guards:?}");
         let (asked, guards) = of(Rates::Never, "rate(x[5m])");
         assert_eq!((&*asked, guards), ("rate(x[4m59s999ms])", Vec::new()));
     }
