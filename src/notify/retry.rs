@@ -413,6 +413,16 @@ impl Deliveries {
             .collect()
     }
 
+    /// Whether nobody knows if something that an attempt tells of was taken before.
+    #[must_use]
+    pub fn is_unclear(&self, attempt: u64) -> bool {
+        let leader = self.running.get(&attempt);
+        let followers = leader.into_iter().flat_map(|leader| &leader.followers);
+        let parts = followers.filter_map(|id| self.running.get(id));
+        let mut all = leader.into_iter().chain(parts);
+        all.any(|part| part.ambiguous)
+    }
+
     /// What an attempt tells of, and what each of it is called by itself.
     #[must_use]
     pub fn names_of(&self, attempt: u64) -> Vec<(LogKey, Arc<str>)> {

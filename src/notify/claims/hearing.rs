@@ -360,12 +360,12 @@ mod tests {
         let (all, mut hearing) = (quorum(1, "b c"), Hearing::default());
         hearing.asked(&all, &key("x"), 1, secs(10));
         // Later questions do not make the first one younger, nor do answers to others.
-        hearing.asked(&all, &key("y"), 1, secs(12));
+        hearing.asked(&all, &key("y"), 1, secs(11));
         for name in ["a", "c"] {
             assert_eq!(hearing.answered(&name.into(), &key("x"), 1, secs(10)), None);
         }
-        hearing.answered(&"b".into(), &key("y"), 1, secs(12));
-        hearing.answered(&"b".into(), &key("x"), 2, secs(12));
+        hearing.answered(&"b".into(), &key("y"), 1, secs(11));
+        hearing.answered(&"b".into(), &key("x"), 2, secs(11));
         assert_eq!(hearing.next_due(&all), Some(secs(11)));
         let (probes, found) = hearing.handle_timeout(&all, secs(11));
         assert_eq!((probes, found), (vec!["b".into()], Vec::new()));

@@ -14,11 +14,16 @@ use crate::{
 const UNREACHABLE: u32 = 3;
 
 const LOST: &str = "another node holds this notification now";
+const SILENCED: &str = "nobody knows whether it was sent, and it is silenced now";
 const UNACKNOWLEDGED: &str = "no majority of the nodes acknowledged in time that it is sent";
 
 impl Tenant {
     /// Sends an attempt as soon as everything it tells of may be sent.
     pub(in crate::tenant) fn hold_back(&mut self, attempt: Attempt, now: Now) {
+        if self.deliveries.is_unclear(attempt.attempt) && self.is_silenced(&attempt, now) {
+            self.attempt_not_made(attempt.attempt, SILENCED, now);
+            return;
+        }
         let texts = Arc::clone(&self.config.texts);
         if self.handover.is_none() {
             self.effects
@@ -40,6 +45,14 @@ impl Tenant {
             return;
         }
         self.start_all(id, now);
+    }
+
+    /// Whether everything that an attempt tells of is silenced by now. Whoever may have been told is told the same again
+    /// whatever changed since, but not that.
+    fn is_silenced(&self, attempt: &Attempt, now: Now) -> bool {
+        let mut silences = self.silences.matcher();
+        let mut alerts = attempt.data.alerts.iter();
+        alerts.all(|alert| !silences.mutes(&alert.labels, now.wall).is_empty())
     }
 
     /// What is told alone, was decided a while ago, and cannot have been taken yet, is decided anew.
