@@ -158,7 +158,9 @@ impl World {
         };
         let ends = second.alerts.values().all(|(fires, _)| !fires);
         let mut tried = self.sent.iter().filter(|_| ends).filter(fired);
-        tried.find_map(|sent| self.exception(sent, sent))
+        // Also where what is unknown counts as taken: then its end is told.
+        let unclear = |sent: &Sent| self.unknown(sent).or_else(|| self.excuse(sent, sent));
+        tried.find_map(unclear)
     }
 
     /// Why something may be told again after a cut: one of two who told different things saw no majority, and whoever told
@@ -216,8 +218,14 @@ impl World {
                 && sent.alerts.get(name).is_some_and(|told| told.0 == fires)
         };
         let unclear = |sent: &Sent| sent.unknown || sent.answered.is_none();
+        // What was said before holds if nobody had to tell anything else in between.
+        let about =
+            |sent: &&Sent| sent.integration == integration && sent.alerts.contains_key(name);
+        let said = self.sent.iter().rfind(about);
+        let said = said.filter(|sent| sent.alerts[name].0 == fires);
         self.receivers[integration].drops
-            && (self.sent.iter().filter(says_so).any(unclear)
+            && (said.is_some_and(unclear)
+                || self.sent.iter().filter(says_so).any(unclear)
                 || self.starts.was_cut_short(integration, name, since))
     }
 
