@@ -207,7 +207,7 @@ impl Tenant {
         let refreshed = previous.is_some_and(|old| is_refresh(old, alert, now.wall));
         if refreshed {
             self.journal.mark_refreshed(alert.fingerprint);
-            let within = REFRESHES_WITHIN.min(alert.ends_at.since(now.wall) / 3);
+            let within = refresh_waits(alert, now.wall);
             let due = self
                 .persistence
                 .refreshes_due
@@ -338,6 +338,11 @@ impl Tenant {
             Some(encode_heartbeat(&heartbeat)),
         )
     }
+}
+
+/// How long the refresh of an alert at a time may wait to be saved.
+pub(super) fn refresh_waits(alert: &Alert, at: Timestamp) -> Duration {
+    REFRESHES_WITHIN.min(alert.ends_at.since(at) / 3)
 }
 
 /// Whether a post only moved the end of an alert that fires.

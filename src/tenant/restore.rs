@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use super::{
     Tenant, TenantEffect,
-    persist::{Saved, from_record},
+    persist::{Saved, from_record, refresh_waits},
 };
 use crate::{
     alert::Alert,
@@ -40,13 +40,18 @@ impl Tenant {
         let outage = outage
             .map(|lived| now.wall.since(lived))
             .unwrap_or_default();
+        let crashed = saved.heartbeat.as_ref().is_some_and(|last| !last.stopped);
         let said = LastSaid::since(&saved.alerts, &self.nflog, saved.heartbeat.as_ref());
         let mut corrected = 0_usize;
         for mut alert in saved.alerts {
             let end = alert.ends_at;
             let was_told = said.correct(&mut alert, self.config.resolve_timeout);
             corrected += usize::from(alert.ends_at != end);
-            let alert = self.restore_alert(alert, lived, outage, now);
+            let unsaved = match crashed {
+                true => refresh_waits(&alert, alert.updated_at),
+                false => Duration::ZERO,
+            };
+            let alert = self.restore_alert(alert, lived, (outage, unsaved), now);
             if !was_told && !alert.is_resolved_at(now.wall) {
                 let outage = lived.unwrap_or(Timestamp::MAX);
                 self.unrefreshed.insert(alert.fingerprint, outage);
@@ -99,17 +104,18 @@ impl Tenant {
     }
 
     /// Puts a saved alert back. While the node was down it could not hear refreshes, so what fired then is given the time
-    /// of the outage on top: an outage must not invent resolves.
+    /// of the outage on top, and that for which a refresh may have waited to be saved when the node crashed: an outage must
+    /// not invent resolves.
     fn restore_alert(
         &mut self,
         mut alert: Alert,
         lived: Option<Timestamp>,
-        outage: Duration,
+        (outage, unsaved): (Duration, Duration),
         now: Now,
     ) -> Arc<Alert> {
         let fired = lived.is_some_and(|lived| !alert.is_resolved_at(lived));
         if fired && !outage.is_zero() {
-            alert.ends_at = alert.ends_at.plus(outage);
+            alert.ends_at = alert.ends_at.plus(outage).plus(unsaved);
             self.journal.mark_refreshed(alert.fingerprint);
             self.persistence.refresh_at_once(now);
         }

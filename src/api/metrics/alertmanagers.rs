@@ -64,8 +64,7 @@ pub(super) fn add(page: &mut Page, stats: &AlertmanagersStats) {
         family = family.durations(&[("alertmanager", &one.url)], &one.duration);
     }
     family.end();
-    let help =
-        "How long requests to an Alertmanager took; the quantiles are of the last ten minutes.";
+    let help = "How long requests to an Alertmanager took; the quantiles are of the last ten minutes, and of 1,000 requests at most.";
     let mut family = page.summary(&name("latency_seconds"), help);
     for one in &all {
         let labels = [("alertmanager", &*one.url)];

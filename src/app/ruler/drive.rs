@@ -121,12 +121,18 @@ impl Driver {
             if began.elapsed() >= A_WHILE {
                 self.away = AWAY.0;
             }
-            if !self.stand_back() {
-                return;
+            loop {
+                if !self.stand_back() {
+                    return;
+                }
+                self.away = self.away.saturating_mul(2).min(AWAY.1);
+                self.ended += 1;
+                let anew = AssertUnwindSafe(|| Ruler::new(Arc::clone(&self.set), self.clock.now()));
+                if let Ok(ruler) = catch_unwind(anew) {
+                    self.ruler = ruler;
+                    break;
+                }
             }
-            self.away = self.away.saturating_mul(2).min(AWAY.1);
-            self.ended += 1;
-            self.ruler = Ruler::new(Arc::clone(&self.set), self.clock.now());
             self.ruler.ended_by_bugs(self.ended);
         }
     }
@@ -304,7 +310,7 @@ fn say(word: &Word) {
         } => tracing::warn!(
             group,
             evaluations,
-            rule,
+            rule = (!rule.is_empty()).then_some(rule),
             reason,
             "recording rules were not evaluated at slots that were missed: what they record has gaps there"
         ),

@@ -170,11 +170,14 @@ impl Rules {
             rules = groups.iter().map(|group| group.rules.len()).sum::<usize>(),
             "rules are in force"
         );
-        let remark = counted_twice(&loaded.set, &loaded.config, Some(&*self.queries.config()));
-        if let Some(remark) = &remark {
-            tracing::warn!(file = %self.file.display(), "{remark}");
+        let twice = counted_twice(&loaded.set, &loaded.config, Some(&*self.queries.config()));
+        if let Some(twice) = &twice {
+            tracing::warn!(file = %self.file.display(), "{}", twice.said);
         }
-        self.queries.remark(remark.into_iter().collect());
+        // What only may be is no problem.
+        let known = twice.filter(|twice| twice.by_endpoint);
+        self.queries
+            .remark(known.into_iter().map(|twice| twice.said).collect());
     }
 
     pub(super) fn send(&self, message: Message) {

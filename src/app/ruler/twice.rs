@@ -12,6 +12,12 @@ use crate::{
 /// Names of metrics in the text.
 const NAMES: usize = 3;
 
+/// What is to be said, and whether an endpoint is known that may answer with what rules wrote.
+pub(super) struct Twice {
+    pub(super) said: String,
+    pub(super) by_endpoint: bool,
+}
+
 /// What is to be said if rules may count what they wrote twice.
 ///
 /// `endpoints` is `None` if nothing is known of them.
@@ -19,7 +25,7 @@ pub(super) fn counted_twice(
     set: &RuleSet,
     config: &RulerConfig,
     endpoints: Option<&QueryConfig>,
-) -> Option<String> {
+) -> Option<Twice> {
     let reads = set.reach.keys();
     let written = config.remote_write.iter();
     let none = endpoints.is_some_and(|endpoints| endpoints.endpoints.is_empty());
@@ -40,10 +46,13 @@ pub(super) fn counted_twice(
         all.find(|one| is_written_to(one.url.as_str()))
     });
     if let Some(endpoint) = same {
-        return Some(format!(
-            "rules read what rules wrote ({names}), and the host of endpoint {} is one that it is written to: {remedy}",
-            endpoint.name
-        ));
+        return Some(Twice {
+            said: format!(
+                "rules read what rules wrote ({names}), and the host of endpoint {} is one that it is written to: {remedy}",
+                endpoint.name
+            ),
+            by_endpoint: true,
+        });
     }
     let servers: Vec<String> = written
         .map(|server| match server.name.as_str() {
@@ -51,17 +60,20 @@ pub(super) fn counted_twice(
             name => name.to_owned(),
         })
         .collect();
-    Some(format!(
-        "rules read what rules wrote ({names}), and it is written to {}: if an endpoint answers with it, {remedy}",
-        servers.join(", ")
-    ))
+    Some(Twice {
+        said: format!(
+            "rules read what rules wrote ({names}), and it is written to {}: if an endpoint answers with it, {remedy}",
+            servers.join(", ")
+        ),
+        by_endpoint: false,
+    })
 }
 
 /// What is to be said if rules of these files may count what they wrote twice, whatever the endpoints are.
 #[must_use]
 pub fn may_count_twice(config: &RulerConfig, files: Vec<RuleFile>) -> Option<String> {
     let set = RuleSet::new(files, settings_of(config, "", queries::options()));
-    counted_twice(&set, config, None)
+    counted_twice(&set, config, None).map(|twice| twice.said)
 }
 
 fn host(url: &str) -> Option<String> {
@@ -83,7 +95,7 @@ mod tests {
             let text = format!("endpoints: [{text}]");
             load_query(text.as_bytes(), &LoadEnv::for_file("query.yml")).unwrap()
         });
-        counted_twice(&set, &config, endpoints.as_ref())
+        counted_twice(&set, &config, endpoints.as_ref()).map(|twice| twice.said)
     }
 
     #[test]

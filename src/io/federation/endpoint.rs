@@ -52,6 +52,9 @@ const DOUBT: i8 = 100;
 /// lasts.
 const IN_VAIN: u8 = 10;
 
+/// After so many rates over a large window, its samples are fetched once more, to know how many they are.
+const WEIGHED_AGAIN: u16 = 500;
+
 /// Questions of which it is remembered that native histograms were among the answers.
 const MOST_REMEMBERED: usize = 1_000;
 
@@ -107,6 +110,8 @@ pub(super) struct Weight {
     pub(super) is_large: bool,
     /// How often they were few, of late.
     light: i8,
+    /// How often it was looked up since.
+    asked: u16,
     /// How often its samples are to be asked for all the same.
     pub(super) in_vain: u8,
 }
@@ -589,6 +594,11 @@ impl Endpoint {
         };
         let weight = *known;
         known.in_vain = known.in_vain.saturating_sub(1);
+        // What was many once may be few by now.
+        known.asked = known.asked.saturating_add(1);
+        if known.is_large && known.asked >= WEIGHED_AGAIN {
+            *known = Weight::default();
+        }
         weight
     }
 
@@ -600,14 +610,19 @@ impl Endpoint {
         light && rates != Rates::Never
     }
 
-    /// Takes the answer to a question for light, unless it is known that it is not.
-    pub(super) fn assume_light(&self, ask: &Ask) -> bool {
+    /// Whether the answer to a question is light, as far as anything is known of it.
+    pub(super) fn may_be_light(&self, ask: &Ask) -> bool {
+        let known = self.state().light.get(&hash(&ask.query)).copied();
+        known.is_none_or(|known| known >= LIGHT_ANSWERS)
+    }
+
+    /// Takes the answer to a question for light, unless something is known of it.
+    pub(super) fn assume_light(&self, ask: &Ask) {
         let mut state = self.state();
         if state.light.len() >= MOST_WEIGHED {
             state.light.clear();
         }
-        let known = state.light.entry(hash(&ask.query)).or_insert(LIGHT_ANSWERS);
-        *known >= LIGHT_ANSWERS
+        state.light.entry(hash(&ask.query)).or_insert(LIGHT_ANSWERS);
     }
 
     /// Takes in how many bytes the samples of a window had.
@@ -618,6 +633,7 @@ impl Endpoint {
         }
         let known = state.windows.entry(hash(query)).or_default();
         known.is_large = bytes > LARGE;
+        known.asked = 0;
         known.light = match bytes <= LIGHT {
             true => (known.light + 1).min(LIGHT_ANSWERS),
             false => 0,

@@ -262,9 +262,14 @@ impl Replicas {
     /// Makes an endpoint the one that is asked first.
     pub(super) fn prefer(&self, endpoint: &Arc<Endpoint>) {
         if let Some(place) = self.place(endpoint) {
-            self.current.store(place, Relaxed);
-            let now = Some(Instant::now());
-            *self.since.lock().unwrap_or_else(PoisonError::into_inner) = now;
+            let before = self.current.swap(place, Relaxed);
+            let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = Instant::now();
+            // Its time does not begin anew with each answer.
+            let is_over = |since| now.saturating_duration_since(since) >= STANDING_IN;
+            if before != place || since.is_none_or(is_over) {
+                *since = Some(now);
+            }
         }
     }
 

@@ -116,12 +116,16 @@ impl Asking {
             let (Ok(_), found) = (&answer.result, &beside.result) else {
                 return None;
             };
+            let query = &guarded.guard.query;
             match found {
-                Err(failure) if failure.cause != Cause::Query => return None,
                 Ok(values) if !guarded.guard.fires(&values.series) => {}
-                Ok(_) | Err(_) => {
-                    let query = &guarded.guard.query;
+                Ok(_) => {
                     let why = format!("windows of Prometheus 2 make a difference: {query}");
+                    return Some((partition, why));
+                }
+                // Samples may be had where this is too much.
+                Err(failure) => {
+                    let why = format!("{query} was not answered: {}", failure.reason);
                     return Some((partition, why));
                 }
             }
@@ -197,12 +201,16 @@ impl Round {
     /// The world in which rates are asked for with guards, if the samples of their windows are many.
     fn guarded(&self, asking: &Asking) -> Option<World> {
         let (mut large, mut doubted) = (false, false);
+        let alone = |replicas: &Replicas| replicas.endpoints.len() == 1;
         for ask in asking.asks() {
             if self.unguarded || !matches!(ask.times, Times::Window { .. }) || ask.marks {
                 continue;
             }
-            let first = self.endpoints.partitions.get(ask.partition)?.first()?;
-            let weight = first.weight_of(ask);
+            let replicas = self.endpoints.partitions.get(ask.partition)?;
+            if !alone(replicas) {
+                continue;
+            }
+            let weight = replicas.first()?.weight_of(ask);
             large |= weight.is_large;
             doubted |= weight.in_vain > 0;
         }
@@ -215,8 +223,10 @@ impl Round {
     fn with_rates(&self, world: &World) -> World {
         let mut world = world.clone();
         for (replicas, partition) in self.endpoints.partitions.iter().zip(&mut world.partitions) {
-            let first = replicas.first().and_then(|first| first.identity().ok());
-            partition.rates = first.map_or(Rates::Never, |identity| identity.rates());
+            // Of a pair windows are fetched: one fills the gaps of the other.
+            let only = replicas.first().filter(|_| replicas.endpoints.len() == 1);
+            let identity = only.and_then(|only| only.identity().ok());
+            partition.rates = identity.map_or(Rates::Never, |identity| identity.rates());
         }
         world
     }

@@ -120,18 +120,24 @@ impl Round {
 
     fn has_light_rates(&self, window: &Ask) -> bool {
         let is_window = matches!(window.times, Times::Window { .. }) && !window.marks;
-        let endpoint = joint::joins(&self.endpoints, window);
+        let replicas = self.endpoints.partitions.get(window.partition);
+        let is_one = replicas.is_some_and(|replicas| replicas.endpoints.len() == 1);
+        let endpoint = joint::joins(&self.endpoints, window).filter(|_| is_one);
         is_window && endpoint.is_some_and(|endpoint| endpoint.has_light_rates(window))
     }
 
     fn plan_light(&mut self, expr: &Expr, asking: &Asking) -> Option<Asking> {
         let asking = self.plan_rates(expr, asking).ok()?;
         let light = |ask: &Ask| {
-            let endpoint = joint::joins(&self.endpoints, ask);
+            let endpoint = joint::joins(&self.endpoints, ask)?;
             let at = matches!(ask.times, Times::At(_));
-            at && endpoint.is_some_and(|endpoint| endpoint.assume_light(ask))
+            (at && endpoint.may_be_light(ask)).then_some(endpoint)
         };
-        asking.asks().iter().all(light).then_some(asking)
+        let asked: Option<Vec<_>> = asking.asks().iter().map(light).collect();
+        for (endpoint, ask) in asked?.iter().zip(asking.asks()) {
+            endpoint.assume_light(ask);
+        }
+        Some(asking)
     }
 }
 

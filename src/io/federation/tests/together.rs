@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::{
     LONG, NOW, data, endpoints, expected, federation,
-    server::{OPTIONS, Reply, Server, build_info, evaluate, response},
+    server::{Asked, OPTIONS, Reply, Server, build_info, evaluate, response},
     shown,
 };
 use crate::{
@@ -100,7 +100,7 @@ async fn what_several_rules_ask_is_one_request() {
 }
 
 /// A Prometheus 2 whose windows of 4m55s have a sample on their start: what it makes of rates over them is wrong here.
-async fn prometheus_2(cluster: f64) -> Server {
+async fn prometheus_2(cluster: f64, refuses: &'static str) -> Server {
     Server::start(Arc::new(move |asked| {
         if asked.path == "/api/v1/status/buildinfo" {
             return Reply::Json(build_info("2.53.0"));
@@ -111,6 +111,11 @@ async fn prometheus_2(cluster: f64) -> Server {
         }
         let mut asked = asked.clone();
         if let Some(query) = asked.form.get_mut("query") {
+            if query.contains(refuses) {
+                let body = br#"{"status":"error","errorType":"timeout","error":"too slow"}"#;
+                let status = "503 Service Unavailable";
+                return Reply::Raw(response(status, "application/json", body));
+            }
             *query = query.replace("rate(x[4m55s])", "(1000 * rate(x[4m56s]))");
         }
         evaluate(&asked, &data(cluster))
@@ -121,7 +126,10 @@ async fn prometheus_2(cluster: f64) -> Server {
 #[tokio::test]
 async fn rates_over_few_samples_of_a_prometheus_2_are_asked_together_with_what_tells_whether_they_are_right()
  {
-    let (eu, us) = (prometheus_2(1.0).await, prometheus_2(2.0).await);
+    let (eu, us) = (
+        prometheus_2(1.0, "nothing").await,
+        prometheus_2(2.0, "nothing").await,
+    );
     let federation = federation(endpoints(&[
         (&eu, "partition: {cluster: eu}"),
         (&us, "partition: {cluster: us}"),
@@ -157,6 +165,49 @@ async fn rates_over_few_samples_of_a_prometheus_2_are_asked_together_with_what_t
     };
     assert_eq!(count("rate(x"), Some(3));
     assert_eq!(count("max(timestamp(x"), Some(3));
+}
+
+#[tokio::test]
+async fn what_does_not_tell_whether_a_rate_is_right_leaves_the_samples() {
+    let (eu, us) = (
+        prometheus_2(1.0, "timestamp").await,
+        prometheus_2(2.0, "nothing").await,
+    );
+    let federation = federation(endpoints(&[
+        (&eu, "partition: {cluster: eu}"),
+        (&us, "partition: {cluster: us}"),
+    ]));
+    let queries = ["rate(x[5m]) > 0", "sum(rate(x[5m]))"];
+    for number in 0..5 {
+        let (found, _) = round(&federation, &queries).await;
+        assert_eq!(found, wanted(&queries), "{number}");
+    }
+    let refused = |asked: &&Asked| asked.form["query"].contains("timestamp");
+    let asked = eu.asked_of("/api/v1/query");
+    assert!(asked.iter().filter(refused).count() > 0);
+}
+
+#[tokio::test]
+async fn of_a_pair_whose_gaps_are_filled_from_each_other_windows_are_fetched() {
+    let (one, other) = (
+        prometheus_2(1.0, "nothing").await,
+        prometheus_2(1.0, "nothing").await,
+    );
+    let us = prometheus_2(2.0, "nothing").await;
+    let federation = federation(endpoints(&[
+        (&one, "partition: {cluster: eu}, replica: a"),
+        (&other, "partition: {cluster: eu}, replica: b"),
+        (&us, "partition: {cluster: us}"),
+    ]));
+    let queries = ["rate(x[5m]) > 0", "sum(rate(x[5m]))"];
+    for number in 0..5 {
+        let (found, alone) = round(&federation, &queries).await;
+        assert_eq!((found, alone), (wanted(&queries), vec![0, 1]), "{number}");
+    }
+    for server in [&one, &other, &us] {
+        let asked = server.asked();
+        assert!(asked.iter().all(|one| one.form["query"] == "x[5m]"));
+    }
 }
 
 #[tokio::test]
