@@ -206,7 +206,8 @@ async fn of_a_pair_whose_gaps_are_filled_from_each_other_windows_are_fetched() {
     }
     for server in [&one, &other, &us] {
         let asked = server.asked();
-        assert!(asked.iter().all(|one| one.form["query"] == "x[5m]"));
+        let asked = asked.iter().map(|one| &*one.form["query"]);
+        assert!(asked.into_iter().all(|query| !query.contains("(x")));
     }
 }
 
