@@ -259,7 +259,7 @@ fn a_file_of_the_ruler_is_checked_with_all_that_it_names() {
     let (code, said) = check(&shipped);
     assert_eq!(code, Some(0), "{said}");
     assert!(
-        said.contains("1 rule files found") && said.contains("8 rules found"),
+        said.contains("1 rule files found") && said.contains("10 rules found"),
         "{said}"
     );
 
