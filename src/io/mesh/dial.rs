@@ -24,6 +24,9 @@ const LEAST: Duration = Duration::from_secs(1);
 /// all others are watched by the core.
 const KEEPALIVE: Duration = Duration::from_mins(1);
 
+/// 1,280 bytes less the headers of IPv6 and TCP.
+const SEGMENT: u32 = 1_220;
+
 /// A look that is not answered is repeated after this long.
 const LOOK_AGAIN: Duration = Duration::from_secs(5);
 
@@ -87,6 +90,7 @@ async fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
+    narrow(&SockRef::from(&socket));
     let tcp = socket.connect(address).await?;
     // A dial to a port of one's own ephemeral range may meet itself.
     if tcp.local_addr()? == tcp.peer_addr()? {
@@ -94,6 +98,14 @@ async fn connect(address: SocketAddr, timeout: Duration) -> io::Result<TcpStream
     }
     prepare(&tcp, timeout);
     Ok(tcp)
+}
+
+/// Has segments fit into 1,280 bytes, which every path carries that carries IPv6: tunnels that are narrower than their ends
+/// believe swallow larger ones without a word. To be called before there is a connection.
+pub(super) fn narrow(socket: &SockRef<'_>) {
+    if let Err(error) = socket.set_tcp_mss(SEGMENT) {
+        tracing::debug!(component = "cluster", %error, "the size of segments cannot be set");
+    }
 }
 
 /// Sets what every connection of the mesh has; a system that lacks one of these works as well.

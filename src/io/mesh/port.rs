@@ -8,9 +8,10 @@ use std::{
     net::{IpAddr, SocketAddr, UdpSocket as StdUdpSocket},
 };
 
+use socket2::SockRef;
 use tokio::net::{TcpListener, UdpSocket};
 
-use super::{interfaces, peers};
+use super::{dial::narrow, interfaces, peers};
 use crate::{
     io::{
         entropy::random_bytes,
@@ -122,6 +123,7 @@ async fn bind_both(host: &str, port: u16) -> io::Result<(TcpListener, UdpSocket)
     let mut tries = 0;
     loop {
         let tcp = TcpListener::bind((host, port)).await?;
+        narrow(&SockRef::from(&tcp));
         match UdpSocket::bind(tcp.local_addr()?).await {
             Ok(udp) => return Ok((tcp, udp)),
             Err(error) if port != 0 || tries == TRIES => return Err(error),

@@ -203,8 +203,8 @@ impl World {
                 .any(|sent| self.ledger.cut_off_through(sent.host, span))
     }
 
-    /// Whether the last word on an alert may be missing: somebody sent it and the outcome was unknown, or died when it was
-    /// about to, and that counts as taken.
+    /// Whether the last word on an alert may be missing: somebody sent it and the outcome was unknown, or died or was
+    /// cut off when it was about to, and that counts as taken.
     pub(super) fn may_be_dropped(
         &self,
         integration: usize,
@@ -226,7 +226,10 @@ impl World {
         self.receivers[integration].drops
             && (said.is_some_and(unclear)
                 || self.sent.iter().filter(says_so).any(unclear)
-                || self.starts.was_cut_short(integration, name, since))
+                || self.starts.was_cut_short(integration, name, since)
+                || self
+                    .starts
+                    .was_cut_off((integration, name), since, &self.ledger))
     }
 
     /// Nobody is told that an alert is resolved which fired all the time.

@@ -116,6 +116,14 @@ impl Ledger {
         longest(page.minority_since, &page.minority, span)
     }
 
+    /// Whether a host saw no majority at some moment from then on, for so long.
+    pub(crate) fn cut_off_within(&self, host: usize, at: Duration, time: Duration) -> bool {
+        let page = &self.pages[host];
+        let open = page.minority_since.map(|since| (since, Duration::MAX));
+        let mut spans = page.minority.iter().copied().chain(open);
+        spans.any(|(since, until)| since <= at + time && at <= until)
+    }
+
     /// Whether a host saw no majority all that time, but for moments.
     pub(crate) fn cut_off_through(&self, host: usize, span: Span) -> bool {
         let page = &self.pages[host];

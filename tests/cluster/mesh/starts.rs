@@ -7,10 +7,13 @@ use watchfire::{
     tenant::CLAIM_PAYLOAD,
 };
 
-use super::world::World;
+use super::{ledger::Ledger, world::World};
 
 /// The last byte of a frame with an urgent payload.
 const URGENT: u8 = 5;
+
+/// For how long the others wait for whoever said that it starts.
+const LEASE: Duration = Duration::from_secs(15);
 
 /// The integration, by its place, and the group.
 type Told = (u32, String);
@@ -35,6 +38,25 @@ impl Starts {
             usize::try_from(*index).unwrap() == integration
                 && key.contains(&group)
                 && *said >= since
+        })
+    }
+}
+
+impl Starts {
+    /// Whether a request about an alert was announced since then by a node that was cut off before it made it: the others
+    /// cannot ask it, so that it counts as sent.
+    pub(crate) fn was_cut_off(
+        &self,
+        (integration, name): (usize, &str),
+        since: Duration,
+        ledger: &Ledger,
+    ) -> bool {
+        let group = format!("\"{name}\"");
+        self.open.iter().any(|((host, _, (index, key)), said)| {
+            usize::try_from(*index).unwrap() == integration
+                && key.contains(&group)
+                && *said >= since
+                && ledger.cut_off_within(*host, *said, LEASE)
         })
     }
 }

@@ -72,6 +72,15 @@ impl Network {
         self.between(&format!("{matches} -j DROP"))
     }
 
+    /// Has packets be as large as on a wire: virtual links carry many segments in one otherwise.
+    pub(crate) fn single_segments(&self) -> Result<()> {
+        let links = (0..self.nodes).map(|node| {
+            let inside = inside(node);
+            format!("{inside} ip link set dev eth0 gso_max_segs 1\n")
+        });
+        run(&links.collect::<String>())
+    }
+
     /// Does `what` (a match and a target, in the words of iptables) with all traffic between a node and the others.
     pub(crate) fn around(&self, node: usize, what: &str) -> Result<()> {
         let mut script = String::new();

@@ -93,7 +93,7 @@ pub(crate) fn run_row(row: &Row, program: &Program, directory: &Path, patience: 
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Large packets, in the words of iptables, as a tunnel loses them that is too narrow and does not say so.
-const LARGE: &str = "-m length --length 1000:65535";
+const LARGE: &str = "-m length --length 1281:65535";
 
 /// All rows, in the order of the table.
 pub(crate) const ROWS: &[Row] = &[
@@ -185,9 +185,10 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     Row::new(
         "large-lost-one",
-        "packets of 1,000 bytes and more to and from the owner lost",
+        "packets of more than 1,280 bytes to and from the owner lost",
         |lab| {
             let owner = lab.cluster.place(0);
+            lab.network.single_segments()?;
             lab.network.around(owner, &format!("{LARGE} -j DROP"))?;
             lab.wait(10 * SECOND);
             lab.fire();
@@ -197,8 +198,9 @@ pub(crate) const ROWS: &[Row] = &[
     ),
     Row::new(
         "large-lost",
-        "packets of 1,000 bytes and more between all nodes lost",
+        "packets of more than 1,280 bytes between all nodes lost",
         |lab| {
+            lab.network.single_segments()?;
             lab.network.drop_between(LARGE)?;
             lab.wait(10 * SECOND);
             lab.fire();
