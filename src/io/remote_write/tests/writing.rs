@@ -2,13 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{
-            AtomicBool,
-            Ordering::{Relaxed, SeqCst},
-        },
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -91,6 +85,13 @@ impl Bench {
         Ok(Self { writer, directory })
     }
 
+    /// As after a kill and a start with these targets: without `close` nobody saves anything.
+    fn killed(self, targets: &[RemoteWriteConfig]) -> Self {
+        let Self { writer, directory } = self;
+        writer.kill();
+        Self::open_in(directory, targets).unwrap()
+    }
+
     pub(super) async fn close(self) -> TempDir {
         self.writer.close(Duration::from_secs(5)).await;
         self.directory
@@ -99,21 +100,14 @@ impl Bench {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_on_the_disk_survives_a_kill_and_nothing_that_was_taken_comes_again() {
-    let down = Arc::new(AtomicBool::new(false));
-    let is_down = Arc::clone(&down);
-    let server = Receiver::start(move |_| {
-        if is_down.load(SeqCst) {
-            return Reply::Refuse(503, &[], "");
-        }
-        Reply::Take
-    })
-    .await;
-    let targets = [config(&server.url)];
-    let mut bench = Bench::open(&targets);
+    // A server of its own refuses: a request that was under way at a kill must not be taken later.
+    let refusing = Receiver::start(|_| Reply::Refuse(503, &[], "")).await;
+    let server = Receiver::start(|_| Reply::Take).await;
+    let (down, up) = ([config(&refusing.url)], [config(&server.url)]);
+    let mut bench = Bench::open(&up);
     let time = now();
     for round in 0..4 {
         let first = time + round * 10;
-        down.store(false, SeqCst);
         bench.writer.append(vec![sample("up", first, 1.0)]);
         let stats = Arc::clone(&bench.writer.stats().targets()[0]);
         until("all taken", || {
@@ -121,19 +115,16 @@ async fn what_is_on_the_disk_survives_a_kill_and_nothing_that_was_taken_comes_ag
         })
         .await;
         until("none pending", || stats.pending.load(Relaxed) == 0).await;
-        down.store(true, SeqCst);
+        bench = bench.killed(&down);
         bench.writer.append(vec![
             sample("up", first + 1, 1.0),
             sample("up", first + 2, 1.0),
         ]);
         assert!(bench.writer.sync().await);
-        // Without `close`: the threads of this one find their channels closed, as after a kill nobody saves anything.
-        let Bench { writer, directory } = bench;
-        writer.kill();
-        bench = Bench::open_in(directory, &targets).unwrap();
+        bench = bench.killed(&down);
         assert_eq!(bench.writer.stats().targets()[0].pending.load(Relaxed), 2);
+        bench = bench.killed(&up);
     }
-    down.store(false, SeqCst);
     let expected: Vec<_> = (0..4)
         .flat_map(|round| [0, 1, 2].map(|one| time + round * 10 + one))
         .collect();
