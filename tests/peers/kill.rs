@@ -31,14 +31,16 @@ const A_MOMENT: Duration = Duration::from_millis(500);
 /// A kill happened somewhere in between.
 #[derive(Clone, Copy)]
 struct Kill {
+    /// When the disk is last known to have worked before.
+    worked: Instant,
     ordered: Instant,
     done: Instant,
 }
 
 impl Kill {
-    /// How long before the kill something was; `None` when it came after.
+    /// How long the disk worked before the kill, after something was; `None` when that came after the kill.
     fn age_of(self, at: Instant) -> Option<Duration> {
-        (at <= self.done).then(|| self.ordered.saturating_duration_since(at))
+        (at <= self.done).then(|| self.worked.saturating_duration_since(at))
     }
 }
 
@@ -49,6 +51,8 @@ struct Acknowledged {
     alerts: BTreeMap<String, Instant>,
     /// By id.
     silences: BTreeMap<String, Value>,
+    /// When the last silence was, which is on the disk then: what others do to the disk may keep it busy for seconds.
+    on_disk: Option<Instant>,
 }
 
 fn config(url: &str) -> String {
@@ -82,6 +86,7 @@ fn write(node: &Node, life: usize, stop: &AtomicBool, acknowledged: &mut Acknowl
                     .unwrap()
                     .to_owned();
                 acknowledged.silences.insert(id, silence);
+                acknowledged.on_disk = Some(Instant::now());
             }
             Err(_) => return,
         }
@@ -102,14 +107,19 @@ fn live_and_die(
     let node = Node::start(program, directory, config, &[]);
     check(&node, acknowledged, killed);
     let stop = AtomicBool::new(false);
+    let began = Instant::now();
+    acknowledged.on_disk = None;
     let at = thread::scope(|scope| {
-        let writer = scope.spawn(|| write(&node, life, &stop, acknowledged));
+        let writer = scope.spawn(|| {
+            write(&node, life, &stop, acknowledged);
+            acknowledged.on_disk.unwrap_or(began)
+        });
         thread::sleep(lifetime);
         if subject_is_upstream() {
             // Upstream keeps only what it writes when it is stopped in peace: enough to prove this test.
             stop.store(true, Ordering::Relaxed);
-            writer.join().unwrap();
             return Kill {
+                worked: writer.join().unwrap(),
                 ordered: Instant::now(),
                 done: Instant::now(),
             };
@@ -118,8 +128,12 @@ fn live_and_die(
         node.process.signal("KILL");
         let done = Instant::now();
         stop.store(true, Ordering::Relaxed);
-        writer.join().unwrap();
-        Kill { ordered, done }
+        let worked = writer.join().unwrap().min(ordered);
+        Kill {
+            worked,
+            ordered,
+            done,
+        }
     });
     if subject_is_upstream() {
         assert!(node.terminate().success());
