@@ -162,9 +162,11 @@ impl Rules {
         &self.others
     }
 
-    /// Says what is in force, and what may be wrong with it.
+    /// Says what is in force, and what may be wrong with it; and to those who write how old samples may be.
     fn tell(&self, loaded: &LoadedRules) {
         let groups = &loaded.set.groups;
+        let offsets = groups.iter().map(|group| group.query_offset);
+        self.writer.look_back(offsets.max().unwrap_or(0));
         tracing::info!(
             groups = groups.len(),
             rules = groups.iter().map(|group| group.rules.len()).sum::<usize>(),

@@ -121,7 +121,7 @@ impl Sender {
                     self.fails(&why);
                     let dropped = self.stats.queue.put_back(batch);
                     self.stats.drop_alerts(dropped);
-                    sleep_until(Due::now() + asked.unwrap_or(wait).min(LONGEST)).await;
+                    sleep_until(Due::now() + pause(asked, wait)).await;
                     wait = wait.saturating_mul(2).min(LONGEST);
                 }
             }
@@ -173,6 +173,12 @@ impl Sender {
     }
 }
 
+/// How long to wait after a failure: as long as the server says, but a server that says nothing of use is not asked at once
+/// again.
+fn pause(asked: Option<Duration>, wait: Duration) -> Duration {
+    asked.map_or(wait, |asked| asked.max(wait)).min(LONGEST)
+}
+
 fn judge(answer: &HttpResponse) -> Verdict {
     let why = || {
         let text = String::from_utf8_lossy(&answer.body);
@@ -204,4 +210,17 @@ fn body(alerts: &[Alert]) -> String {
         })
     });
     Value::Array(alerts.collect()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_may_ask_for_longer_pauses_and_not_for_shorter_ones() {
+        let seconds = Duration::from_secs;
+        let waits = [None, Some(0), Some(2), Some(7), Some(900)];
+        let waits = waits.map(|asked| pause(asked.map(seconds), seconds(4)).as_secs());
+        assert_eq!(waits, [4, 4, 4, 7, LONGEST.as_secs()]);
+    }
 }

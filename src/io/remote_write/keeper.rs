@@ -1,9 +1,10 @@
 //! The thread that owns the queue of one target: samples come in, rounds go out, and nobody waits for the disk but it.
 
 use std::{
+    io,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicI64, AtomicU64, Ordering::Relaxed},
         mpsc::{Receiver, RecvTimeoutError, Sender},
     },
     time::{Duration, Instant},
@@ -29,6 +30,9 @@ const GATHER: Duration = Duration::from_millis(100);
 
 /// How long what was written waits for the disk, and how long after a failure the disk is tried again.
 const SYNC: Duration = Duration::from_secs(1);
+
+/// After so long what could not be read is given up: a part of the disk that is broken stays so, and newer samples wait.
+const READ_FAILS: Duration = Duration::from_mins(10);
 
 /// What the keeper is asked for.
 #[derive(Debug)]
@@ -56,14 +60,21 @@ pub(super) struct Intake {
     pub(super) commands: Sender<Command>,
     waiting: Arc<AtomicU64>,
     stats: Arc<TargetStats>,
+    /// How much older samples may be when they come, since rules look back so far; milliseconds.
+    pub(super) lag: Arc<AtomicI64>,
 }
 
 impl Intake {
-    pub(super) fn new(commands: Sender<Command>, stats: Arc<TargetStats>) -> Self {
+    pub(super) fn new(
+        commands: Sender<Command>,
+        stats: Arc<TargetStats>,
+        lag: Arc<AtomicI64>,
+    ) -> Self {
         Self {
             commands,
             waiting: Arc::default(),
             stats,
+            lag,
         }
     }
 
@@ -104,8 +115,12 @@ pub(super) struct Keeper {
     synced: Instant,
     failed: Option<Instant>,
     draining: bool,
+    /// Since when the queue cannot be read, and when that was last tried.
+    unreadable: Option<(Instant, Instant)>,
+    lag: Arc<AtomicI64>,
     no_room: Rarely,
     damaged: Rarely,
+    too_old: Rarely,
 }
 
 impl Keeper {
@@ -132,8 +147,11 @@ impl Keeper {
             synced: now,
             failed: None,
             draining: false,
+            unreadable: None,
+            lag: Arc::clone(&intake.lag),
             no_room: Rarely::default(),
             damaged: Rarely::default(),
+            too_old: Rarely::default(),
         };
         keeper.show();
         keeper
@@ -216,7 +234,9 @@ impl Keeper {
             idle = after(failed, SYNC);
         }
         if let (Some(_), Some(since)) = (&self.asked, self.unread_since) {
-            idle = idle.min(after(since, self.config.batch_send_deadline));
+            let due = after(since, self.config.batch_send_deadline);
+            let readable = self.unreadable.map(|(_, tried)| after(tried, SYNC));
+            idle = idle.min(readable.map_or(due, |readable| readable.max(due)));
         }
         idle
     }
@@ -282,7 +302,7 @@ impl Keeper {
     }
 
     /// Logs the first failure in a row; gives whether there was none.
-    fn told(&mut self, what: &'static str, result: std::io::Result<()>) -> bool {
+    fn told(&mut self, what: &'static str, result: io::Result<()>) -> bool {
         let Err(error) = result else {
             return true;
         };
@@ -312,15 +332,67 @@ impl Keeper {
             self.asked = Some(asked);
             return;
         }
+        if (self.unreadable).is_some_and(|(_, tried)| tried.elapsed() < SYNC) {
+            self.asked = Some(asked);
+            return;
+        }
         let most = (self.config.max_samples_per_send).saturating_mul(self.config.max_shards);
         let most = usize::try_from(most).unwrap_or(usize::MAX);
-        let round = self.queue.next(most, oldest(&self.config, self.clock));
+        let (round, read) = self
+            .queue
+            .next(most, oldest(&self.config, self.clock, &self.lag));
+        self.note_read(read);
+        if round.entries.is_empty() && self.unreadable.is_some() {
+            self.expired(round.expired);
+            self.asked = Some(asked);
+            return;
+        }
         self.unread_since = (self.queue.unread() > 0).then(Instant::now);
-        self.stats.count_dropped(DropReason::TooOld, round.expired);
+        self.expired(round.expired);
         // Before anybody can have taken them: whoever then sees that none wait may rely on it.
         self.show();
         // Who asked may have gone; then the samples stay in the queue for whoever opens it next.
         let _ = asked.send(round);
+    }
+
+    fn expired(&mut self, count: u64) {
+        self.stats.count_dropped(DropReason::TooOld, count);
+        say_too_old(&mut self.too_old, count, &self.stats.name, &self.config);
+    }
+
+    /// What cannot be read now is there nevertheless, and is read later; but not for ever.
+    fn note_read(&mut self, read: io::Result<()>) {
+        let now = Instant::now();
+        let remote_name = &self.stats.name;
+        match (read, self.unreadable) {
+            (Ok(()), None) => {}
+            (Ok(()), Some(_)) => {
+                self.unreadable = None;
+                tracing::info!(remote_name, "the queue of samples can be read again");
+            }
+            (Err(error), None) => {
+                self.stats.disk_errors.fetch_add(1, Relaxed);
+                self.unreadable = Some((now, now));
+                tracing::error!(
+                    remote_name,
+                    %error,
+                    "could not read the queue of samples; it is read again every second"
+                );
+            }
+            (Err(error), Some((since, _))) => {
+                self.stats.disk_errors.fetch_add(1, Relaxed);
+                self.unreadable = Some((since, now));
+                if now - since >= READ_FAILS {
+                    tracing::error!(
+                        remote_name,
+                        %error,
+                        "a part of the queue of samples could not be read for ten minutes: it is dropped"
+                    );
+                    self.queue.give_up_reading();
+                    self.unreadable = None;
+                }
+            }
+        }
     }
 
     /// Shows how it stands.
@@ -350,11 +422,29 @@ impl Keeper {
     }
 }
 
-/// The Unix milliseconds before which samples are too old.
-pub(super) fn oldest(config: &RemoteWriteQueue, clock: Clock) -> i64 {
+/// The Unix milliseconds before which samples are too old. Those of rules that look back, so many milliseconds of `lag`, are
+/// no older than others when they come.
+pub(super) fn oldest(config: &RemoteWriteQueue, clock: Clock, lag: &AtomicI64) -> i64 {
     if config.sample_age_limit.is_zero() {
         return i64::MIN;
     }
     let oldest = clock.now().wall.minus(config.sample_age_limit);
-    oldest.unix_millis()
+    oldest.unix_millis().saturating_sub(lag.load(Relaxed))
+}
+
+/// Says at times that samples were dropped for their age.
+pub(super) fn say_too_old(
+    rarely: &mut Rarely,
+    count: u64,
+    remote_name: &str,
+    config: &RemoteWriteQueue,
+) {
+    if let Some(samples) = rarely.add(count, Instant::now()) {
+        tracing::warn!(
+            remote_name,
+            samples,
+            sample_age_limit = ?config.sample_age_limit,
+            "samples waited too long, or were written for a time too long ago: they were dropped"
+        );
+    }
 }

@@ -97,6 +97,8 @@ pub(super) struct Queue<D> {
     lost: Lost,
     /// What a crash left half-written, in bytes.
     torn: u64,
+    /// What was cut off of segments that were whole once, in bytes.
+    broken: u64,
 }
 
 impl<D: Disk> Queue<D> {
@@ -119,17 +121,24 @@ impl<D: Disk> Queue<D> {
             dirty: true,
             lost: Lost::default(),
             torn: 0,
+            broken: 0,
         };
         let last = found.last().map(|(number, _)| *number);
         for (number, length) in found {
             // Only the last segment was not synced when its writer ended.
             let segment = queue.scan(number, length, last == Some(number))?;
-            let done = number < mark.position.segment || segment.bytes == 0;
-            if done {
+            if number < mark.position.segment {
                 queue.disk.remove(number)?;
                 continue;
             }
-            queue.torn += length - segment.bytes;
+            match last == Some(number) {
+                true => queue.torn += length - segment.bytes,
+                false => queue.broken += length - segment.bytes,
+            }
+            if segment.bytes == 0 {
+                queue.disk.remove(number)?;
+                continue;
+            }
             queue.segments.push_back(segment);
         }
         queue.reader.clamp(&queue.segments);
@@ -270,17 +279,26 @@ impl<D: Disk> Queue<D> {
     }
 
     /// Hands out up to `most` samples, leaving out those before `oldest` in Unix milliseconds. They stay in the queue
-    /// until their end is [taken](Self::taken). A round without samples may still have an end.
-    pub(super) fn next(&mut self, most: usize, oldest: i64) -> Round {
+    /// until their end is [taken](Self::taken). A round without samples may still have an end. If the disk fails, that is
+    /// told as well; what comes after can be had later.
+    pub(super) fn next(&mut self, most: usize, oldest: i64) -> (Round, io::Result<()>) {
         let mut round = Round::default();
         let mut records = 0;
+        let mut read = Ok(());
         while round.entries.len() < most {
             let Some(stored) = self.reader.pop() else {
                 records += 1;
-                if records > MAX_RECORDS || !self.read_record() {
+                if records > MAX_RECORDS {
                     break;
                 }
-                continue;
+                match self.read_record() {
+                    Ok(true) => continue,
+                    Ok(false) => break,
+                    Err(error) => {
+                        read = Err(error);
+                        break;
+                    }
+                }
             };
             let number = self.reader.position().segment;
             let segment = self.segments.iter_mut().find(|one| one.number == number);
@@ -297,24 +315,34 @@ impl<D: Disk> Queue<D> {
         }
         round.end = self.reader.position();
         self.in_flight = u64::try_from(round.entries.len()).unwrap_or(u64::MAX);
-        round
+        (round, read)
     }
 
     /// Reads the next record with samples; `false` if there is none.
-    fn read_record(&mut self) -> bool {
+    fn read_record(&mut self) -> io::Result<bool> {
         loop {
             let Some(segment) = self.reader.segment(&self.segments) else {
-                return false;
+                return Ok(false);
             };
             match self.read_at(segment) {
                 Ok(Some((block, next))) => {
                     if self.reader.enter(block, next) {
-                        return true;
+                        return Ok(true);
                     }
                     self.give_up(segment.number);
                 }
-                Ok(None) | Err(_) => self.give_up(segment.number),
+                Ok(None) => self.give_up(segment.number),
+                Err(error) if is_gone(&error) => self.give_up(segment.number),
+                // What is there is sound: too many files may be open, or a disk be away for a while.
+                Err(error) => return Err(error),
             }
+        }
+    }
+
+    /// Gives up the segment that is to be read next.
+    pub(super) fn give_up_reading(&mut self) {
+        if let Some(segment) = self.reader.segment(&self.segments) {
+            self.give_up(segment.number);
         }
     }
 
@@ -424,6 +452,11 @@ impl<D: Disk> Queue<D> {
         self.torn
     }
 
+    /// Bytes that were cut off of segments that had been whole: what was in them is lost.
+    pub(super) fn broken(&self) -> u64 {
+        self.broken
+    }
+
     #[cfg(test)]
     pub(super) fn disk_for_tests(&mut self) -> &mut D {
         &mut self.disk
@@ -433,6 +466,14 @@ impl<D: Disk> Queue<D> {
     pub(super) fn into_disk(self) -> D {
         self.disk
     }
+}
+
+/// Whether there is nothing to be read, now or later.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof
+    )
 }
 
 /// What became of samples that were to be written.

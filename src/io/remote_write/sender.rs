@@ -2,8 +2,8 @@
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering::Relaxed},
         mpsc,
     },
     time::{Duration, Instant},
@@ -18,7 +18,7 @@ use tokio::{
 use super::{
     encode,
     entry::{Counts, Entry},
-    keeper::{Command, oldest},
+    keeper::{Command, oldest, say_too_old},
     queue::Round,
     rarely::Rarely,
     split::Parts,
@@ -31,6 +31,9 @@ use crate::{
     notify::integration::HttpRequest,
 };
 
+/// How long a server that does not speak 2.0 gets 1.0: it may be a newer one by then.
+const FIRST_VERSION: Duration = Duration::from_hours(1);
+
 /// A server and what is known of it.
 #[derive(Debug)]
 pub(super) struct Target {
@@ -39,8 +42,8 @@ pub(super) struct Target {
     http: Arc<HttpClients>,
     clock: Clock,
     stats: Arc<TargetStats>,
-    /// It does not speak 2.0.
-    only_first: AtomicBool,
+    /// How much older samples may be when they come; milliseconds.
+    lag: Arc<AtomicI64>,
     log: Mutex<Log>,
 }
 
@@ -51,6 +54,9 @@ struct Log {
     failing: Option<Instant>,
     delayed: Rarely,
     refused: Rarely,
+    too_old: Rarely,
+    /// Until when it is taken not to speak 2.0.
+    only_first: Option<Instant>,
 }
 
 impl Target {
@@ -59,6 +65,7 @@ impl Target {
         http: Arc<HttpClients>,
         clock: Clock,
         stats: Arc<TargetStats>,
+        lag: Arc<AtomicI64>,
     ) -> Self {
         stats
             .max_shards
@@ -72,7 +79,7 @@ impl Target {
             http,
             clock,
             stats,
-            only_first: AtomicBool::new(false),
+            lag,
             log: Mutex::default(),
         }
     }
@@ -180,14 +187,24 @@ impl Target {
 
     /// Leaves out what is too old by now, and what this version has no place for.
     fn leave_out(&self, left: &mut Vec<Entry>, version: RemoteWriteMessage) {
-        let oldest = oldest(&self.config.queue, self.clock);
+        let oldest = oldest(&self.config.queue, self.clock, &self.lag);
         let drop = |left: &mut Vec<Entry>, reason, keep: &dyn Fn(&Entry) -> bool| {
             let before = left.len();
             left.retain(keep);
             let dropped = u64::try_from(before - left.len()).unwrap_or(u64::MAX);
             self.stats.count_dropped(reason, dropped);
+            dropped
         };
-        drop(left, DropReason::TooOld, &|entry| entry.time >= oldest);
+        let expired = drop(left, DropReason::TooOld, &|entry| entry.time >= oldest);
+        if expired > 0 {
+            let mut log = self.log();
+            say_too_old(
+                &mut log.too_old,
+                expired,
+                &self.stats.name,
+                &self.config.queue,
+            );
+        }
         if version == RemoteWriteMessage::V1 {
             drop(left, DropReason::CustomBuckets, &|entry| {
                 !entry.needs_second_version()
@@ -230,28 +247,34 @@ impl Target {
     }
 
     fn version(&self) -> RemoteWriteMessage {
-        if self.only_first.load(Relaxed) {
-            RemoteWriteMessage::V1
-        } else {
-            self.config.protobuf_message
+        let only_first = self.log().only_first;
+        match only_first.is_some_and(|until| Instant::now() < until) {
+            true => RemoteWriteMessage::V1,
+            false => self.config.protobuf_message,
         }
     }
 
     fn only_first(&self) {
-        if !self.only_first.swap(true, Relaxed) {
+        let until = Instant::now() + FIRST_VERSION;
+        // It is tried every hour, and told once.
+        if self.log().only_first.replace(until).is_none() {
             tracing::warn!(
                 remote_name = self.stats.name,
                 url = self.stats.url,
-                "the server does not speak remote write 2.0; it gets 1.0 until the next reload"
+                "the server does not speak remote write 2.0; it gets 1.0, and 2.0 is tried again every hour"
             );
         }
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn taken(&self, entries: &[Entry]) {
         if let Some(latest) = entries.iter().map(|entry| entry.time).max() {
             self.stats.highest_sent.raise(latest);
         }
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log();
         if let Some(since) = log.failing.take() {
             tracing::info!(
                 remote_name = self.stats.name,
@@ -265,7 +288,7 @@ impl Target {
 
     fn delayed(&self, why: &str) {
         let now = Instant::now();
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log();
         log.failing.get_or_insert(now);
         if let Some(attempts) = log.delayed.add(1, now) {
             tracing::warn!(
@@ -281,7 +304,7 @@ impl Target {
 
     fn refused(&self, lost: Counts, why: &str) {
         self.stats.failed.add(lost);
-        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.log();
         if let Some(samples) = log.refused.add(lost.all(), Instant::now()) {
             tracing::error!(
                 remote_name = self.stats.name,

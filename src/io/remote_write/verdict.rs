@@ -77,16 +77,15 @@ pub(super) fn judge(version: RemoteWriteMessage, sent: Counts, answer: &HttpResp
             (None, RemoteWriteMessage::V1) => Verdict::Taken {
                 missing: Counts::default(),
             },
-            // A server of 1.0 may take a message of 2.0 for an empty one of its own.
             (Some(written), RemoteWriteMessage::V2) if written.all() > 0 => Verdict::Taken {
                 missing: sent.without(written),
             },
-            (Some(_) | None, RemoteWriteMessage::V2) => Verdict::Refused {
+            // Without saying that it wrote anything: Prometheus before 3 and VictoriaMetrics take it for an empty one of 1.0.
+            (None, RemoteWriteMessage::V2) => Verdict::FirstVersion,
+            (Some(_), RemoteWriteMessage::V2) => Verdict::Refused {
                 written: Counts::default(),
                 apart: false,
-                why: "the server answered with success and did not say that it wrote anything; \
-                      it may not speak remote write 2.0"
-                    .to_owned(),
+                why: "the server answered with success and says that it wrote nothing".to_owned(),
             },
         },
         415 if version == RemoteWriteMessage::V2 => Verdict::FirstVersion,
@@ -179,10 +178,10 @@ impl Backoff {
         }
     }
 
-    /// How long to wait now; what the server asked for wins.
+    /// How long to wait now; longer if the server asks for that.
     pub(super) fn wait(&mut self, asked: Option<Duration>) -> Duration {
         let wait = self.next;
         self.next = wait.saturating_mul(2).min(self.longest);
-        asked.unwrap_or(wait)
+        asked.map_or(wait, |asked| asked.max(wait))
     }
 }

@@ -4,7 +4,11 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::Ordering::Relaxed, mpsc},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicI64, Ordering::Relaxed},
+        mpsc,
+    },
     thread,
     time::Duration,
 };
@@ -67,6 +71,8 @@ struct Shared {
     clock: Clock,
     runtime: runtime::Handle,
     stats: Arc<RemoteWriteStats>,
+    /// How far rules look back; milliseconds.
+    lag: Arc<AtomicI64>,
 }
 
 /// Writes samples to the servers of a configuration, each with a queue of its own on disk.
@@ -111,6 +117,7 @@ impl RemoteWriter {
             clock,
             runtime,
             stats: Arc::default(),
+            lag: Arc::default(),
         };
         check(targets)?;
         let started = targets
@@ -151,6 +158,11 @@ impl RemoteWriter {
             one.intake.append(samples.clone());
         }
         last.intake.append(samples);
+    }
+
+    /// Says how long before they come samples may be of, in milliseconds, at most: that does not count as their age.
+    pub fn look_back(&self, lag: i64) {
+        self.shared.lag.store(lag, Relaxed);
     }
 
     /// Counters for the metrics page.
@@ -294,10 +306,17 @@ impl Running {
                 "found samples that wait to be sent"
             );
         }
+        if queue.broken() > 0 {
+            tracing::error!(
+                remote_name = shown,
+                bytes = queue.broken(),
+                "a part of the queue of samples is damaged: it was cut off, and the samples in it are lost; check the disk"
+            );
+        }
         let stats = shared.stats.target(&shown, &config.url.to_string());
         let edit = Edit::new(external_labels, rules(config));
         let (commands, inbox) = mpsc::channel();
-        let intake = Intake::new(commands, Arc::clone(&stats));
+        let intake = Intake::new(commands, Arc::clone(&stats), Arc::clone(&shared.lag));
         let keeper = Keeper::new(
             queue,
             config.queue.clone(),
@@ -312,6 +331,7 @@ impl Running {
             Arc::clone(&shared.http),
             shared.clock,
             Arc::clone(&stats),
+            Arc::clone(&shared.lag),
         ));
         let sending = task::spawn(
             &shared.runtime,

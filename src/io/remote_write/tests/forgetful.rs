@@ -22,6 +22,8 @@ pub(super) struct Forgetful {
     writing: u64,
     /// Writes that succeed before all fail.
     pub(super) writes_left: Option<u32>,
+    /// Whether reading fails, as where too many files are open.
+    pub(super) unreadable: bool,
 }
 
 impl Forgetful {
@@ -88,6 +90,9 @@ impl Disk for Forgetful {
     }
 
     fn read(&mut self, number: u64, offset: u64, into: &mut [u8]) -> io::Result<()> {
+        if self.unreadable {
+            return Err(io::Error::other("too many open files"));
+        }
         let from = usize::try_from(offset).unwrap_or(usize::MAX);
         let bytes = &self.segments[&number].bytes;
         let found = bytes.get(from..from + into.len());

@@ -158,21 +158,41 @@ async fn what_is_refused_as_a_whole_is_sent_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_without_the_second_version_gets_the_first() {
-    let server = Receiver::start(|came| {
-        if came.headers["content-type"].contains("v2") {
-            return Reply::Refuse(415, &[], "");
+    // Some say so, some take the message for an empty one of the first.
+    for status in [415, 204] {
+        let server = Receiver::start(move |came| {
+            if came.headers["content-type"].contains("v2") {
+                return Reply::Refuse(status, &[], "");
+            }
+            Reply::Take
+        })
+        .await;
+        let mut target = config(&server.url);
+        target.protobuf_message = RemoteWriteMessage::V2;
+        let bench = Bench::open(&[target]);
+        for slot in 0..2 {
+            bench.writer.append(vec![sample("up", now(), 1.0)]);
+            until("a sample", || server.taken().len() == slot + 1).await;
         }
-        Reply::Take
-    })
-    .await;
-    let mut target = config(&server.url);
-    target.protobuf_message = RemoteWriteMessage::V2;
-    let bench = Bench::open(&[target]);
-    for slot in 0..2 {
-        bench.writer.append(vec![sample("up", now(), 1.0)]);
-        until("a sample", || server.taken().len() == slot + 1).await;
+        assert_eq!(server.requests(), 3);
+        bench.close().await;
     }
-    assert_eq!(server.requests(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn samples_of_rules_that_look_back_are_no_older_than_others() {
+    let server = Receiver::start(|_| Reply::Take).await;
+    let bench = Bench::open(&[config(&server.url)]);
+    let (hour, now) = (3_600_000, now());
+    bench.writer.look_back(hour);
+    bench.writer.append(vec![
+        sample("a", now - hour - hour / 2, 1.0),
+        sample("b", now - hour - 2 * hour, 1.0),
+    ]);
+    until("a sample", || server.taken().len() == 1).await;
+    assert_eq!(server.times(&labels("a").to_string()).len(), 1);
+    let stats = Arc::clone(&bench.writer.stats().targets()[0]);
+    until("the other", || stats.dropped(DropReason::TooOld) == 1).await;
     bench.close().await;
 }
 

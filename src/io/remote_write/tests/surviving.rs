@@ -62,7 +62,7 @@ fn times(round: &Round) -> Vec<i64> {
 fn drain(queue: &mut Queue<Forgetful>) -> Vec<i64> {
     let mut all = Vec::new();
     loop {
-        let round = queue.next(17, i64::MIN);
+        let round = queue.next(17, i64::MIN).0;
         queue.taken(round.end).unwrap();
         if round.entries.is_empty() && queue.unread() == 0 {
             return all;
@@ -83,7 +83,7 @@ fn samples_come_out_as_they_went_in() {
     assert_eq!(queue.pending(), 500);
     let mut seen = 0;
     while queue.unread() > 0 {
-        let round = queue.next(60, i64::MIN);
+        let round = queue.next(60, i64::MIN).0;
         for entry in &round.entries {
             let sent = &samples[seen];
             assert_eq!((&entry.labels, entry.time), (&sent.labels, sent.time));
@@ -180,7 +180,7 @@ fn when_the_disk_is_full_the_oldest_go() {
         ..BOUNDS
     };
     let mut queue = open(Forgetful::default(), bounds);
-    let mut handed_out = queue.next(1, i64::MIN);
+    let mut handed_out = queue.next(1, i64::MIN).0;
     for time in 0..2000 {
         append(
             &mut queue,
@@ -188,7 +188,7 @@ fn when_the_disk_is_full_the_oldest_go() {
         );
         assert!(queue.bytes() <= 4000);
         if time == 50 {
-            handed_out = queue.next(5, i64::MIN);
+            handed_out = queue.next(5, i64::MIN).0;
             assert_eq!(times(&handed_out), [0, 1, 2, 3, 4]);
         }
     }
@@ -224,10 +224,10 @@ fn samples_that_are_too_old_are_passed() {
     for time in 0..100 {
         append(&mut queue, &[sample(1, time)]);
     }
-    let round = queue.next(10, 95);
+    let round = queue.next(10, 95).0;
     assert_eq!((times(&round), round.expired), (vec![], 64));
     queue.taken(round.end).unwrap();
-    let round = queue.next(10, 95);
+    let round = queue.next(10, 95).0;
     assert_eq!(
         (times(&round), round.expired),
         (vec![95, 96, 97, 98, 99], 31)
@@ -247,7 +247,7 @@ fn series_that_are_dropped_are_relabelled_once() {
         assert_eq!(queue.append(&samples, edit).unwrap().dropped, 1);
     }
     assert!(asked < 2 * 20 / 2, "{asked}");
-    let round = queue.next(100, i64::MIN);
+    let round = queue.next(100, i64::MIN).0;
     assert_eq!(round.entries.len(), 20);
     assert!(
         round
@@ -280,6 +280,61 @@ fn a_disk_that_fails_costs_nothing_that_is_written_again() {
         let mut again = open(queue.into_disk(), BOUNDS);
         assert_eq!(drain(&mut again), Vec::<i64>::new());
     }
+}
+
+#[test]
+fn what_cannot_be_read_for_a_while_is_read_later() {
+    let mut queue = open(Forgetful::default(), BOUNDS);
+    for time in 0..100 {
+        append(&mut queue, &[sample(1, time)]);
+    }
+    let mut seen = times(&queue.next(10, i64::MIN).0);
+    queue.disk_for_tests().unreadable = true;
+    for _ in 0..20 {
+        let (round, read) = queue.next(1000, i64::MIN);
+        seen.extend(times(&round));
+        assert_eq!(
+            read.unwrap_err().to_string(),
+            "too many open files",
+            "only what was read before is handed out"
+        );
+    }
+    queue.disk_for_tests().unreadable = false;
+    seen.extend(drain(&mut queue));
+    assert_eq!(seen, (0..100).collect::<Vec<_>>());
+    assert_eq!(queue.take_lost(), Lost::default());
+}
+
+#[test]
+fn what_stays_unreadable_is_given_up_by_the_segment() {
+    let mut queue = open(Forgetful::default(), BOUNDS);
+    for time in 0..100 {
+        append(&mut queue, &[sample(1, time)]);
+    }
+    queue.disk_for_tests().unreadable = true;
+    assert!(queue.next(1000, i64::MIN).1.is_err());
+    queue.give_up_reading();
+    queue.disk_for_tests().unreadable = false;
+    let lost = queue.take_lost().damaged;
+    assert!((1..100).contains(&lost), "{lost}");
+    let left = drain(&mut queue);
+    assert_eq!(left.len(), 100 - usize::try_from(lost).unwrap());
+}
+
+#[test]
+fn damage_in_a_segment_that_was_whole_is_told_from_a_torn_end() {
+    let mut queue = open(Forgetful::default(), BOUNDS);
+    for time in 0..100 {
+        append(&mut queue, &[sample(1, time)]);
+    }
+    let mut disk = queue.into_disk();
+    let first = disk.segments.values_mut().next().unwrap();
+    let length = first.bytes.len();
+    first.bytes[..8].fill(0xFF);
+    let mut queue = open(disk, BOUNDS);
+    assert_eq!(queue.broken(), u64::try_from(length).unwrap());
+    assert_eq!(queue.torn(), 0);
+    assert!(!drain(&mut queue).is_empty());
 }
 
 /// What may happen to a queue.
@@ -361,7 +416,7 @@ proptest! {
                 }
                 Event::Next(most) => {
                     if end.is_none() {
-                        let round = queue.next(most, i64::MIN);
+                        let round = queue.next(most, i64::MIN).0;
                         ledger.hand_out(&round);
                         end = Some(round.end);
                     }
