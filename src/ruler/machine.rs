@@ -7,8 +7,8 @@ use std::{
 
 use super::{
     agenda::Agenda,
-    alerting::Version,
     apply::Outcome,
+    depend::Component,
     effect::{Answered, Effect, Evaluation, EvaluationId, Word},
     expand::{Expanding, Step},
     known::measured_since,
@@ -16,10 +16,10 @@ use super::{
     owner::Members,
     past::{Past, lost_word},
     set::{GroupKey, Rule, RuleSet},
-    state::{Gone, RuleState, States},
+    state::{RuleState, States},
     wave::{Room, Wave},
 };
-use crate::{cluster::NodeName, promql::ast::Expr, time::Now};
+use crate::{promql::ast::Expr, time::Now};
 
 /// Rules of a group that are evaluated at once, if they do not read each other and the group does not say.
 const CONCURRENCY: usize = 4;
@@ -59,17 +59,6 @@ pub struct Ruler {
     forgot: i64,
     next: u64,
     pub(super) effects: VecDeque<Effect>,
-    /// Since when the present set is in force: slots before are nobody's fault.
-    since: i64,
-}
-
-/// A group whose alerts end with their rules.
-#[derive(Clone, Debug)]
-struct Ending {
-    /// Under which this node has it.
-    epoch: u64,
-    /// Whose records its are, if they are of this node alone.
-    node: Option<NodeName>,
 }
 
 /// A rule under way.
@@ -77,16 +66,17 @@ struct Ending {
 pub(super) struct Running {
     pub(super) component: usize,
     /// Its number in the component.
-    number: usize,
-    group: usize,
-    rule: usize,
-    slot: i64,
+    pub(super) number: usize,
+    pub(super) group: usize,
+    pub(super) rule: usize,
+    pub(super) slot: i64,
     began: i64,
-    stage: Stage,
+    pub(super) stage: Stage,
 }
 
+/// What of a rule is evaluated.
 #[derive(Debug)]
-enum Stage {
+pub(super) enum Stage {
     /// Its expression is evaluated.
     Expression,
     /// A query of one of its templates is evaluated.
@@ -111,11 +101,13 @@ impl Ruler {
             forgot: 0,
             next: 0,
             effects: VecDeque::new(),
-            since: now.wall.unix_millis(),
             set,
         };
         let (states, _) = States::default().carried_over(&ruler.set, &ruler.set);
         ruler.states = states;
+        for state in &mut ruler.states.groups {
+            state.since = now.wall.unix_millis();
+        }
         ruler.begin_anew();
         ruler
     }
@@ -133,71 +125,19 @@ impl Ruler {
         self.states.ended_by_bugs = count;
     }
 
-    /// Puts other rules into force. Rules that stay keep their state, whatever else changed; alerts of rules that are gone
-    /// end, unless another node has these rules still. Evaluations under way count no more.
-    pub fn load(&mut self, set: Arc<RuleSet>, now: Now) {
-        let ends = self.ends();
-        let old = std::mem::replace(&mut self.set, set);
-        let states = std::mem::take(&mut self.states);
-        let (states, gone) = states.carried_over(&old, &self.set);
-        self.states = states;
-        self.forget_what_is_read_further(&old);
-        self.since = now.wall.unix_millis();
-        self.begin_anew();
-        self.end(gone, &ends, now);
-        self.settle_owners(now);
-        self.expect_all();
-    }
-
-    /// The groups whose alerts end with their rules, with the epochs under which this node has them: those that nobody
-    /// else goes on with.
-    fn ends(&self) -> BTreeMap<GroupKey, Ending> {
-        let mut ends = BTreeMap::new();
-        for (component, id) in self.set.components.iter().zip(&self.set.ids) {
-            if self.others_have(id) {
-                continue;
-            }
-            for at in &component.groups {
-                let state = self.states.groups.get(*at);
-                if let (Some(key), Some(epoch)) =
-                    (self.group_key(*at), state.and_then(|of| of.owned))
-                {
-                    let node = self.node_of(&key);
-                    ends.insert(key, Ending { epoch, node });
-                }
-            }
-        }
-        ends
-    }
-
     /// Has what rules read kept of what they write.
     pub(super) fn keep_read(&mut self) {
         let external = self.set.settings.copied.clone();
         self.overlay.keep(self.set.reach.clone(), external);
     }
 
-    fn begin_anew(&mut self) {
+    pub(super) fn begin_anew(&mut self) {
         self.keep_read();
         self.running.clear();
         self.light = Arc::default();
         self.waves = self.set.components.iter().map(|_| None).collect();
         self.past = self.set.components.iter().map(|_| None).collect();
         self.agenda = Agenda::empty(self.waves.len());
-    }
-
-    fn end(&mut self, gone: Gone, ends: &BTreeMap<GroupKey, Ending>, now: Now) {
-        let at = now.wall.unix_millis();
-        for (group, rule, interval, mut state) in gone.rules {
-            let Some(Ending { epoch, node }) = ends.get(&group).cloned() else {
-                continue;
-            };
-            state.alerts.end(at);
-            self.tell_of(&mut state, at, interval, "");
-            let ended = state.alive.end(at);
-            self.write(ended);
-            let version = Version { epoch, slot: at };
-            self.forget(&(node, group), &rule, &state, version);
-        }
     }
 
     /// The rules in force.
@@ -251,11 +191,14 @@ impl Ruler {
 
     fn next_slot(&self, group: usize) -> Option<i64> {
         let cadence = self.set.groups.get(group)?.cadence;
-        let last = self.states.groups.get(group)?.last_slot;
-        Some(last.map_or_else(
+        let state = self.states.groups.get(group)?;
+        if let Some(under_way) = &state.under_way {
+            return Some(under_way.slot);
+        }
+        Some(state.last_slot.map_or_else(
             || {
                 cadence
-                    .slot(self.since.saturating_sub(1))
+                    .slot(state.since.saturating_sub(1))
                     .saturating_add(cadence.interval())
             },
             |last| cadence.after(last),
@@ -293,6 +236,9 @@ impl Ruler {
             return;
         };
         if self.waves.get(number).is_none_or(Option::is_some) || self.owned(number).is_none() {
+            return;
+        }
+        if self.resume(number, now) {
             return;
         }
         // Of those that are late the latest slot counts; the earliest of these comes first.
@@ -372,20 +318,7 @@ impl Ruler {
             return;
         };
         let light = Arc::clone(&self.light);
-        let room = |rule: usize| {
-            let place = component.rules.get(rule);
-            let group = place.and_then(|(group, _)| set.groups.get(*group));
-            match group.and_then(|group| group.definition.concurrency) {
-                Some(own) => Room { takes: 1, of: own },
-                None => Room {
-                    takes: match place.is_some_and(|place| light.contains(place)) {
-                        true => 1,
-                        false => LIGHT,
-                    },
-                    of: CONCURRENCY * LIGHT,
-                },
-            }
-        };
+        let room = |rule: usize| room(&set, &light, component, rule);
         loop {
             let Some(Some(wave)) = self.waves.get_mut(number) else {
                 return;
@@ -416,6 +349,16 @@ impl Ruler {
                 stage: Stage::Expression,
             });
         }
+    }
+
+    /// Has a wave take what was asked for before it: the evaluations of its slot that are under way. Others count no more.
+    pub(super) fn take_running(&mut self, number: usize, component: &Component, wave: &mut Wave) {
+        let (set, light) = (&self.set, &self.light);
+        self.running.retain(|_, running| {
+            let takes = room(set, light, component, running.number).takes;
+            running.component != number
+                || running.slot == wave.slot && wave.take(component, running.number, takes)
+        });
     }
 
     fn leave(&mut self, number: usize, now: i64) {
@@ -552,5 +495,26 @@ impl Ruler {
 
     pub(super) fn group_key(&self, group: usize) -> Option<GroupKey> {
         Some(self.set.groups.get(group)?.key.clone())
+    }
+}
+
+/// What a rule takes of the room that its group has, by its number in the component.
+fn room(
+    set: &RuleSet,
+    light: &BTreeSet<(usize, usize)>,
+    component: &Component,
+    rule: usize,
+) -> Room {
+    let place = component.rules.get(rule);
+    let group = place.and_then(|(group, _)| set.groups.get(*group));
+    match group.and_then(|group| group.definition.concurrency) {
+        Some(own) => Room { takes: 1, of: own },
+        None => Room {
+            takes: match place.is_some_and(|place| light.contains(place)) {
+                true => 1,
+                false => LIGHT,
+            },
+            of: CONCURRENCY * LIGHT,
+        },
     }
 }

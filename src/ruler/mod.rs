@@ -29,6 +29,7 @@ mod apply;
 mod machine;
 mod owner;
 mod past;
+mod reload;
 
 #[cfg(test)]
 mod tests;

@@ -174,11 +174,11 @@ impl Ruler {
                 (Some(epoch), true) if self.is_overtaken(number, id, epoch, &members, now) => {
                     self.take_over(number, &mut moves, now);
                 }
-                (Some(_), false) => {
+                (_, false) if self.owns_some(number) => {
                     let to = owner.cloned().unwrap_or_default();
                     *moves.gave.entry(to).or_default() += self.give_up(number);
                 }
-                (Some(_), true) | (None, false) => {}
+                (Some(_), true) | (_, false) => {}
             }
         }
         self.say_moves(moves, &members);
@@ -209,6 +209,17 @@ impl Ruler {
             .map(|group| self.states.groups.get(*group)?.owned);
         let first = epochs.next()??;
         epochs.all(|epoch| epoch == Some(first)).then_some(first)
+    }
+
+    /// Whether this node owns groups of a component: of one that a reload put together perhaps not all, or under epochs that
+    /// differ.
+    fn owns_some(&self, component: usize) -> bool {
+        let groups = self.set.components.get(component);
+        let mut groups = groups.into_iter().flat_map(|of| &of.groups);
+        groups.any(|group| {
+            let state = self.states.groups.get(*group);
+            state.is_some_and(|state| state.owned.is_some())
+        })
     }
 
     fn claims(&self, component: usize) -> impl Iterator<Item = &Claim> {
@@ -276,6 +287,7 @@ impl Ruler {
     fn begin_under(&mut self, epoch: u64, number: usize, component: &Component, now: Now) {
         let at = now.wall.unix_millis();
         let mut records = Vec::new();
+        self.interrupt(number);
         for group in &component.groups {
             self.begin_epoch(*group, epoch, at, &mut records);
         }
@@ -314,6 +326,7 @@ impl Ruler {
         let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);
         state.owned = Some(epoch);
         state.made_up = None;
+        state.under_way.take_if(|left| left.past || left.slot > now);
         state.lapse = None;
         state.claim = Some(Claim {
             epoch,
@@ -356,7 +369,7 @@ impl Ruler {
         });
     }
 
-    /// Evaluates a component no more; tells how many groups it has.
+    /// Evaluates a component no more; tells how many of its groups this node had.
     fn give_up(&mut self, number: usize) -> usize {
         let set = Arc::clone(&self.set);
         let groups = set.components.get(number).map(|of| &of.groups);
@@ -364,12 +377,12 @@ impl Ruler {
         let mut count = 0;
         for group in groups {
             if let Some(state) = self.states.groups.get_mut(*group) {
-                state.owned = None;
+                count += usize::from(state.owned.take().is_some());
+                state.under_way = None;
                 for rule in &mut state.rules {
                     Arc::make_mut(rule).alive = Default::default();
                 }
             }
-            count += 1;
         }
         self.drop_wave(number);
         count

@@ -39,11 +39,11 @@ const WITHOUT_DATA: [&str; 4] = ["absent", "absent_over_time", "vector", "scalar
 #[derive(Debug)]
 pub(super) struct Past {
     /// The groups of each.
-    slots: BTreeMap<i64, Vec<usize>>,
+    pub(super) slots: BTreeMap<i64, Vec<usize>>,
     /// When this was decided; Unix milliseconds.
-    at: i64,
+    pub(super) at: i64,
     /// When none is begun any more.
-    until: i64,
+    pub(super) until: i64,
 }
 
 /// What a rule does with a past slot.
@@ -55,6 +55,16 @@ enum Part {
     See,
     /// Since when an alert is pending is found out.
     Pend,
+}
+
+impl Past {
+    /// The same bounds, and nothing to go through.
+    pub(super) fn without_slots(&self) -> Self {
+        Self {
+            slots: BTreeMap::new(),
+            ..*self
+        }
+    }
 }
 
 impl Ruler {
@@ -71,7 +81,7 @@ impl Ruler {
             && let Some((slot, groups)) = past.slots.pop_first()
         {
             self.goes_through(&groups, slot);
-            let takes = |group: usize, rule: usize| self.part(group, rule, slot, past.at).is_some();
+            let takes = |group: usize, rule: usize| self.takes_part(group, rule, slot, past.at);
             let begun = Wave::past(component, slot, groups, takes);
             wave = (!begun.is_over()).then_some(begun);
         }
@@ -214,6 +224,11 @@ impl Ruler {
     fn reach_of(&self, rule: &Rule) -> Option<i64> {
         let reach = self.set.reach.get(&*rule.key.name);
         reach.copied().filter(|_| !rule.key.alerting)
+    }
+
+    /// Whether a rule takes part in a slot that is past.
+    pub(super) fn takes_part(&self, group: usize, rule: usize, slot: i64, now: i64) -> bool {
+        self.part(group, rule, slot, now).is_some()
     }
 
     fn part(&self, group: usize, rule: usize, slot: i64, now: i64) -> Option<Part> {

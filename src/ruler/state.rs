@@ -11,6 +11,7 @@ use super::{
     known::Known,
     recording::Alive,
     set::{GroupKey, RuleKey, RuleSet},
+    wave::UnderWay,
 };
 
 /// Whether a rule's last evaluation succeeded.
@@ -92,8 +93,12 @@ pub struct GroupState {
     pub(super) first_of_epoch: bool,
     /// Whether nobody knew anything of it when this node began to evaluate it, and it was not evaluated since.
     pub(super) fresh: bool,
+    /// Since when this node has its rules: slots before are nobody's fault. Unix milliseconds.
+    pub(super) since: i64,
     /// Its last slot.
     pub last_slot: Option<i64>,
+    /// What is left of its slot, after a reload; `None` while it is evaluated.
+    pub(super) under_way: Option<UnderWay>,
     /// The last slot since that was gone through though it was missed.
     pub(super) made_up: Option<i64>,
     /// Why the first rule that could not be evaluated at a missed slot could not: its name, and the reason.

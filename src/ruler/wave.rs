@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::depend::Component;
+use super::{depend::Component, set::RuleKey};
 
 /// A slot under way.
 #[derive(Debug)]
@@ -23,8 +23,21 @@ pub(super) struct Wave {
     open: usize,
     /// Which rules take part.
     part: Vec<bool>,
+    /// The rules that are done.
+    done: BTreeSet<usize>,
     /// Whether the slot is past, and made up for.
     pub(super) past: bool,
+}
+
+/// A slot of a group whose wave ended before it was over.
+#[derive(Clone, Debug)]
+pub(super) struct UnderWay {
+    /// Unix milliseconds.
+    pub(super) slot: i64,
+    /// Whether the slot is past, and made up for.
+    pub(super) past: bool,
+    /// The rules that take no part in it any more.
+    pub(super) done: BTreeSet<RuleKey>,
 }
 
 /// What a rule takes of the room that the rules of its group have at once.
@@ -49,6 +62,22 @@ impl Wave {
     ) -> Self {
         Self {
             past: true,
+            ..Self::of(component, slot, groups, takes)
+        }
+    }
+
+    /// A slot that goes on with those rules of groups that `takes` names; those of `done` are done already, by their
+    /// numbers in the component.
+    pub(super) fn going_on(
+        component: &Component,
+        (slot, past): (i64, bool),
+        groups: Vec<usize>,
+        done: BTreeSet<usize>,
+        takes: impl Fn(usize, usize) -> bool,
+    ) -> Self {
+        Self {
+            past,
+            done,
             ..Self::of(component, slot, groups, takes)
         }
     }
@@ -79,6 +108,7 @@ impl Wave {
             open,
             waits,
             part,
+            done: BTreeSet::new(),
             past: false,
         };
         for rule in 0..wave.part.len() {
@@ -104,15 +134,28 @@ impl Wave {
             (busy == 0 || busy + takes <= of).then_some((rule, *group, takes))
         };
         let (rule, group, takes) = self.ready.iter().filter_map(first).min()?;
-        if let Some(rules) = self.ready.get_mut(&group) {
-            rules.remove(&rule);
-            if rules.is_empty() {
-                self.ready.remove(&group);
-            }
+        self.takes(group, rule, takes).then_some(rule)
+    }
+
+    /// Takes a rule for begun that was under way before; false if it does not take part, or others come first.
+    pub(super) fn take(&mut self, component: &Component, rule: usize, takes: usize) -> bool {
+        let place = component.rules.get(rule);
+        place.is_some_and(|(group, _)| self.takes(*group, rule, takes))
+    }
+
+    fn takes(&mut self, group: usize, rule: usize, takes: usize) -> bool {
+        let Some(rules) = self.ready.get_mut(&group) else {
+            return false;
+        };
+        if !rules.remove(&rule) {
+            return false;
+        }
+        if rules.is_empty() {
+            self.ready.remove(&group);
         }
         self.running.insert(rule, takes);
         *self.busy.entry(group).or_default() += takes;
-        Some(rule)
+        true
     }
 
     /// A rule is done; those that waited for it alone may begin.
@@ -121,6 +164,7 @@ impl Wave {
             return;
         };
         self.open = self.open.saturating_sub(1);
+        self.done.insert(rule);
         let group = component.rules.get(rule).map(|(group, _)| group);
         if let Some(busy) = group.and_then(|group| self.busy.get_mut(group)) {
             *busy = busy.saturating_sub(took);
@@ -136,6 +180,16 @@ impl Wave {
                 }
             }
         }
+    }
+
+    /// Whether a rule is done.
+    pub(super) fn has_done(&self, rule: usize) -> bool {
+        self.done.contains(&rule)
+    }
+
+    /// Whether a rule began and is not done.
+    pub(super) fn is_running(&self, rule: usize) -> bool {
+        self.running.contains_key(&rule)
     }
 
     /// Whether all rules are done.

@@ -29,6 +29,8 @@ pub(super) struct Harness {
     pub(super) asked: Vec<(i64, String)>,
     /// What other nodes are told.
     pub(super) kept: Vec<RuleRecord>,
+    /// What was asked for and is not answered.
+    pub(super) open: Vec<Evaluation>,
 }
 
 pub(super) fn settings() -> Settings {
@@ -95,6 +97,7 @@ impl Harness {
             written: Vec::new(),
             said: Vec::new(),
             asked: Vec::new(),
+            open: Vec::new(),
         }
     }
 
@@ -109,19 +112,58 @@ impl Harness {
         self.now = end;
     }
 
+    /// Goes on to when something is due; what is asked stays open. Tells when that is.
+    pub(super) fn begin(&mut self) -> i64 {
+        let due = self.ruler.poll_timeout().unwrap();
+        self.now = self.now.max(due);
+        self.ruler.handle_timeout(now(self.now));
+        self.collect();
+        self.now
+    }
+
+    /// Other rules; what is asked stays open.
     pub(super) fn load(&mut self, text: &str) {
         self.ruler.load(rules(text), now(self.now));
-        self.settle(&mut |_| Err("nobody asked".to_owned()));
+        self.collect();
+    }
+
+    /// Answers the first evaluation of that expression that is open.
+    pub(super) fn answer(&mut self, expr: &str, answer: Answer) {
+        let mut open = self.open.iter();
+        let place = open.position(|one| one.expr.to_string() == expr);
+        let one = self
+            .open
+            .remove(place.unwrap_or_else(|| panic!("{expr}: {:?}", self.waiting())));
+        self.ruler.evaluated(one.id, answer, now(self.now));
+        self.collect();
+    }
+
+    /// The expressions that are open.
+    pub(super) fn waiting(&self) -> Vec<String> {
+        let open = self.open.iter();
+        open.map(|one| one.expr.to_string()).collect()
     }
 
     fn settle(&mut self, answer: &mut impl FnMut(&Evaluation) -> Answer) {
+        loop {
+            self.collect();
+            if self.open.is_empty() {
+                return;
+            }
+            for evaluation in std::mem::take(&mut self.open) {
+                let result = answer(&evaluation);
+                self.ruler.evaluated(evaluation.id, result, now(self.now));
+            }
+        }
+    }
+
+    pub(super) fn collect(&mut self) {
         while let Some(effect) = self.ruler.poll_effect() {
             match effect {
                 Effect::Evaluate(evaluation) => {
                     self.asked
                         .push((evaluation.at, evaluation.expr.to_string()));
-                    let result = answer(&evaluation);
-                    self.ruler.evaluated(evaluation.id, result, now(self.now));
+                    self.open.push(evaluation);
                 }
                 Effect::Tell(told) => self
                     .told
