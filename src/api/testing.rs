@@ -24,11 +24,13 @@ use super::{
 };
 use crate::{
     cluster::MeshStatus,
-    config::{Config, GroupBy, InhibitRule, Receiver, Route},
+    config::{Config, GroupBy, InhibitRule, OnPartial, Receiver, Route, RuleOptions, load_rules},
     io::federation::{DiscoveryStatus, EndpointStatus, FederationStatus, PartitionStatus},
     labels::{LabelSet, MatchOp, Matcher, MatcherMode},
     node::{Reply, Request},
+    promql::engine::Options,
     rng::Rng,
+    ruler::{RuleSet, Settings as RuleSettings},
     silence::SilenceLimits,
     tenant::{Saved, Tenant, TenantSettings, View},
     time::{Now, Timestamp},
@@ -299,4 +301,29 @@ pub(super) async fn get(api: &Router, path: &str) -> Answer {
 pub(super) async fn post(api: &Router, path: &str, body: &str) -> Answer {
     let json = [("content-type", "application/json")];
     ask(api, "POST", path, &json, body).await
+}
+
+/// Rules of one file under the ruler's defaults.
+pub(super) fn rule_set(text: &str) -> Arc<RuleSet> {
+    let file = load_rules("rules.yml", text.as_bytes(), &RuleOptions::default());
+    let settings = RuleSettings {
+        interval: Duration::from_secs(60),
+        query_offset: Duration::ZERO,
+        on_partial: OnPartial::Hold,
+        hold_for: Duration::from_secs(3600),
+        resend_delay: Duration::from_secs(60),
+        look_back: false,
+        external_labels: LabelSet::empty(),
+        copied: LabelSet::empty(),
+        external_url: "http://am".into(),
+        options: Options {
+            lookback: 300_000,
+            subquery_step: 60_000,
+            max_samples: 1_000,
+            delayed_name_removal: false,
+            use_start_timestamps: false,
+            type_and_unit_labels: false,
+        },
+    };
+    Arc::new(RuleSet::new(vec![file.unwrap()], settings))
 }

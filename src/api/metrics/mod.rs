@@ -20,8 +20,6 @@ mod stores;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-
 use axum::{
     body::Body,
     extract::State,
@@ -39,7 +37,6 @@ use crate::{
         remote_write::RemoteWriteStats,
     },
     labels::LabelSet,
-    ruler::{RuleSet, States},
     tenant::View,
     time::Now,
 };
@@ -55,7 +52,9 @@ struct Parts<'a> {
     queries: Option<&'a FederationStatus>,
     remote_write: Option<&'a RemoteWriteStats>,
     alertmanagers: Option<&'a AlertmanagersStats>,
-    rules: Option<&'a (Arc<RuleSet>, States)>,
+    rules: Option<&'a rules::Shown>,
+    /// Whether that is all of the rules, or what rules read of them.
+    for_rules: bool,
 }
 
 impl Renderer {
@@ -85,8 +84,10 @@ impl Renderer {
         if let Some(stats) = parts.alertmanagers {
             alertmanagers::add(&mut page, stats);
         }
-        if let Some((set, states)) = parts.rules {
-            rules::add(&mut page, set, states);
+        match parts.rules {
+            Some(shown) if parts.for_rules => rules::add_own(&mut page, shown),
+            Some(shown) => rules::add(&mut page, shown),
+            None => {}
         }
         process::add(&mut page);
         page
@@ -113,26 +114,31 @@ pub(super) async fn serve(State(state): State<ApiState>) -> Response<Body> {
 }
 
 async fn page(state: &ApiState) -> Result<String, ApiError> {
-    let rules = match state.rule_reader() {
-        Some(reader) => reader.show().await,
-        None => None,
-    };
-    let printed = render(state, rules, Page::print).await?;
+    let printed = render(state, false, Page::print).await?;
     printed.map_err(|error| ApiError::internal(error.to_string()))
 }
 
-/// What the node measures of itself, as `/metrics` shows it but for rules: rules about the mesh and about partitions read it
-/// without an endpoint; and what it means. `None` if the node does not answer.
+/// What the node measures of itself, as `/metrics` shows it but for most about groups of rules: rules about the mesh, about
+/// partitions and about the ruler read it without an endpoint; and what it means. `None` if the node does not answer.
 pub async fn own_samples(state: &ApiState) -> Option<(Vec<(LabelSet, f64)>, Vec<Meaning>)> {
-    let own = render(state, None, |page| (page.samples(), page.meanings())).await;
+    let own = render(state, true, |page| (page.samples(), page.meanings())).await;
     own.ok()
+}
+
+async fn shown(state: &ApiState) -> Option<rules::Shown> {
+    let reader = state.rule_reader()?;
+    Some(rules::Shown {
+        all: reader.show().await,
+        hangs: reader.hangs(),
+    })
 }
 
 async fn render<T: Send + 'static>(
     state: &ApiState,
-    rules: Option<(Arc<RuleSet>, States)>,
+    for_rules: bool,
     make: impl FnOnce(Page) -> T + Send + 'static,
 ) -> Result<T, ApiError> {
+    let rules = shown(state).await;
     let view = state.view().await?;
     let state = state.clone();
     let rendered = tokio::task::spawn_blocking(move || {
@@ -143,6 +149,7 @@ async fn render<T: Send + 'static>(
             remote_write: state.remote_write(),
             alertmanagers: state.alertmanagers(),
             rules: rules.as_ref(),
+            for_rules,
         };
         let sources = state.sources();
         let page = state

@@ -11,7 +11,7 @@ use crate::ruler::{GroupState, RuleSet, RuleState, States};
 type Family = (&'static str, &'static str, fn(&GroupState) -> f64);
 
 /// What is counted.
-const COUNTERS: [Family; 6] = [
+const COUNTERS: [Family; 5] = [
     (
         "prometheus_rule_group_iterations_total",
         "Slots of a group that began, those that were missed among them.",
@@ -36,11 +36,6 @@ const COUNTERS: [Family; 6] = [
         "watchfire_rule_group_evaluations_caught_up_total",
         "Evaluations of recording rules of a group that made up for slots that were missed.",
         |group| number(group.caught_up),
-    ),
-    (
-        "watchfire_rule_group_evaluations_missed_total",
-        "Evaluations of rules of a group that did not take place in their slot, nor were made up for.",
-        |group| number(group.rules.iter().map(|rule| rule.missed).sum()),
     ),
 ];
 
@@ -92,42 +87,103 @@ const OWNERS: [Family; 2] = [
     ),
 ];
 
-pub(super) fn add(page: &mut Page, set: &RuleSet, states: &States) {
-    let names: Vec<String> = set.groups.iter().map(|group| group.key.joined()).collect();
-    for (name, help, value) in COUNTERS {
-        let mut family = page.counter(name, help);
-        for (group, state) in names.iter().zip(&states.groups) {
-            family = family.value(&[("rule_group", group)], value(state));
+/// What is shown of the ruler.
+pub(super) struct Shown {
+    /// The rules, and what is known of them; `None` if the ruler does not answer.
+    pub(super) all: Option<(Arc<RuleSet>, States)>,
+    /// How often it hung, and whether it does.
+    pub(super) hangs: (u64, bool),
+}
+
+/// All of it.
+pub(super) fn add(page: &mut Page, shown: &Shown) {
+    if let Some((set, states)) = &shown.all {
+        let names = names(set);
+        for (name, help, value) in COUNTERS {
+            let mut family = page.counter(name, help);
+            for (group, state) in names.iter().zip(&states.groups) {
+                family = family.value(&[("rule_group", group)], value(state));
+            }
+            family.end();
         }
-        family.end();
-    }
-    for (name, help, value) in GAUGES.into_iter().chain(OWNERS) {
-        let mut family = page.gauge(name, help);
-        for (group, state) in names.iter().zip(&states.groups) {
-            family = family.value(&[("rule_group", group)], value(state));
+        add_missed(page, set, states);
+        for (name, help, value) in GAUGES.into_iter().chain(OWNERS) {
+            let mut family = page.gauge(name, help);
+            for (group, state) in names.iter().zip(&states.groups) {
+                family = family.value(&[("rule_group", group)], value(state));
+            }
+            family.end();
         }
-        family.end();
+        let mut intervals = page.gauge(
+            "prometheus_rule_group_interval_seconds",
+            "How often a group is evaluated.",
+        );
+        for (name, group) in names.iter().zip(&set.groups) {
+            let interval = seconds(group.cadence.interval());
+            intervals = intervals.value(&[("rule_group", name)], interval);
+        }
+        intervals.end();
     }
-    let mut intervals = page.gauge(
-        "prometheus_rule_group_interval_seconds",
-        "How often a group is evaluated.",
+    add_ruler(page, shown);
+}
+
+/// What rules read of it: all that is not about groups, and what the shipped rules are about.
+pub(super) fn add_own(page: &mut Page, shown: &Shown) {
+    if let Some((set, states)) = &shown.all {
+        add_missed(page, set, states);
+    }
+    add_ruler(page, shown);
+}
+
+fn names(set: &RuleSet) -> Vec<String> {
+    set.groups.iter().map(|group| group.key.joined()).collect()
+}
+
+/// Recording rules by themselves: theirs are gaps.
+fn add_missed(page: &mut Page, set: &RuleSet, states: &States) {
+    let mut family = page.counter(
+        "watchfire_rule_group_evaluations_missed_total",
+        "Evaluations of rules of a group that did not take place in their slot, nor were made up for.",
     );
-    for (name, group) in names.iter().zip(&set.groups) {
-        let interval = seconds(group.cadence.interval());
-        intervals = intervals.value(&[("rule_group", name)], interval);
+    for (group, state) in set.groups.iter().zip(&states.groups) {
+        let name = group.key.joined();
+        for (kind, alerting) in [("alerting", true), ("recording", false)] {
+            let rules = group.rules.iter().zip(&state.rules);
+            let rules = rules.filter(|(rule, _)| rule.key.alerting == alerting);
+            let missed: u64 = rules.map(|(_, state)| state.missed).sum();
+            family = family.value(&[("rule_group", &name), ("type", kind)], number(missed));
+        }
     }
-    intervals.end();
+    family.end();
+}
+
+fn add_ruler(page: &mut Page, shown: &Shown) {
+    if let Some((_, states)) = &shown.all {
+        page.counter(
+            "watchfire_ruler_takeovers_total",
+            "Times that this node took over groups that another one evaluated.",
+        )
+        .value(&[], number(states.takeovers))
+        .end();
+        page.counter(
+            "watchfire_ruler_bugs_total",
+            "Times that the ruler of this node ended by a bug and began anew.",
+        )
+        .value(&[], number(states.ended_by_bugs))
+        .end();
+    }
+    let (hangs, hanging) = shown.hangs;
     page.counter(
-        "watchfire_ruler_takeovers_total",
-        "Times that this node took over groups that another one evaluated.",
+        "watchfire_ruler_hangs_total",
+        "Times that the ruler of this node hung and its groups were handed over.",
     )
-    .value(&[], number(states.takeovers))
+    .value(&[], number(hangs))
     .end();
-    page.counter(
-        "watchfire_ruler_bugs_total",
-        "Times that the ruler of this node ended by a bug and began anew.",
+    page.gauge(
+        "watchfire_ruler_hanging",
+        "Whether the ruler of this node hangs.",
     )
-    .value(&[], number(states.ended_by_bugs))
+    .value(&[], f64::from(u8::from(hanging)))
     .end();
 }
 

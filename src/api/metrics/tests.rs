@@ -3,19 +3,23 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
+    time::Duration,
 };
 
 use jiff::SignedDuration;
 
 use crate::{
     api::{
+        own_samples,
+        prometheus::{RuleReader, Showing},
         router,
-        testing::{api, api_over, config, get, post, tenant},
+        testing::{api, api_over, config, get, now, post, rule_set, tenant},
     },
     config::{AlertmanagerConfig, RemoteWriteConfig},
     io::{Clock, HttpClients, alertmanagers::Alertmanagers, remote_write::RemoteWriter},
     labels::LabelSet,
     promql::{Point, Sample},
+    ruler::{RuleSet, Ruler, States},
 };
 
 /// Families that this program does not have, with the reason.
@@ -165,7 +169,7 @@ async fn remote_write_has_prometheus_names() {
     assert!(
         page.contains("samples_dropped_total{reason=\"too_old\",remote_name=\"http://user:xxxxx@")
     );
-    writer.close(std::time::Duration::ZERO).await;
+    writer.close(Duration::ZERO).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -201,4 +205,67 @@ async fn what_other_alertmanagers_are_told_has_prometheus_names() {
     ] {
         assert!(page.lines().any(|other| other == line), "{line} in {page}");
     }
+}
+
+/// A ruler that shows rules, or hangs.
+struct Shows(Option<(Arc<RuleSet>, States)>);
+
+impl RuleReader for Shows {
+    fn show(&self) -> Showing<'_> {
+        Box::pin(async { self.0.clone() })
+    }
+
+    fn hangs(&self) -> (u64, bool) {
+        (3, self.0.is_none())
+    }
+}
+
+/// A ruler of the shipped rules.
+fn of_shipped_rules() -> Shows {
+    let set = rule_set(SHIPPED);
+    let ruler = Ruler::new(Arc::clone(&set), now());
+    Shows(Some((set, ruler.states().clone())))
+}
+
+const SHIPPED: &str = include_str!("../../../config/rules/watchfire.yml");
+
+#[tokio::test]
+async fn what_the_shipped_rules_read_of_the_node_is_measured_for_them() {
+    let (state, _) = api_over(tenant(config()));
+    let state = state.with_rules(Arc::new(of_shipped_rules()));
+    let (_, meanings) = own_samples(&state).await.unwrap();
+    let measured: BTreeSet<&str> = meanings.iter().map(|one| one.name.as_str()).collect();
+    let read = SHIPPED.split("{watchfire=\"self\"").filter_map(|text| {
+        let name = text.rsplit(|one: char| !(one.is_alphanumeric() || one == '_'));
+        name.into_iter().next()
+    });
+    let read: Vec<&str> = read.filter(|name| !name.is_empty()).collect();
+    assert!(read.len() > 8, "{read:?}");
+    for name in read {
+        // What is about peers is there when there are some.
+        let of_peers = name.starts_with("watchfire_cluster_");
+        assert!(of_peers || measured.contains(name), "{name}");
+    }
+    // Groups may be thousands.
+    assert!(!measured.contains("prometheus_rule_group_rules"));
+}
+
+#[tokio::test]
+async fn a_ruler_that_hangs_is_seen_though_it_shows_nothing() {
+    let page = |ruler: Shows| async {
+        let (state, _) = api_over(tenant(config()));
+        get(&router(state.with_rules(Arc::new(ruler))), "/metrics")
+            .await
+            .body
+    };
+    let hangs = page(Shows(None)).await;
+    assert!(hangs.contains("watchfire_ruler_hangs_total 3\n"));
+    assert!(hangs.contains("watchfire_ruler_hanging 1\n"));
+    assert!(!hangs.contains("watchfire_ruler_bugs_total"));
+    let runs = page(of_shipped_rules()).await;
+    assert!(runs.contains("watchfire_ruler_hanging 0\n"));
+    assert!(runs.contains("watchfire_ruler_bugs_total 0\n"));
+    let missed = "watchfire_rule_group_evaluations_missed_total{rule_group=\"rules.yml;watchfire\",type=\"recording\"} 0";
+    assert!(runs.lines().any(|line| line == missed), "{runs}");
+    assert!(runs.contains("prometheus_rule_group_rules{rule_group=\"rules.yml;watchfire\"} 10\n"));
 }

@@ -22,6 +22,9 @@ pub type Showing<'a> = Pin<Box<dyn Future<Output = Option<(Arc<RuleSet>, States)
 pub trait RuleReader: Send + Sync {
     /// All of them.
     fn show(&self) -> Showing<'_>;
+
+    /// How often the ruler hung since the start, and whether it does.
+    fn hangs(&self) -> (u64, bool);
 }
 
 /// What of the rules is wanted.
@@ -336,7 +339,48 @@ fn time(millis: Option<i64>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::exponent;
+    use super::*;
+    use crate::{
+        api::testing::{now, rule_set},
+        ruler::{Effect, Members, Ruler},
+        time::Now,
+    };
+
+    /// Evaluates what is due so many seconds after now; each evaluation fails.
+    fn evaluate(ruler: &mut Ruler, seconds: i64) {
+        let at = Now {
+            wall: Timestamp::from_millis(now().wall.unix_millis() + seconds * 1000),
+            ..now()
+        };
+        ruler.handle_timeout(at);
+        while let Some(effect) = ruler.poll_effect() {
+            if let Effect::Evaluate(evaluation) = effect {
+                ruler.evaluated(evaluation.id, Err("no".to_owned()), at);
+            }
+        }
+    }
+
+    #[test]
+    fn a_rule_tells_of_slots_that_it_missed_where_it_is_evaluated() {
+        let set = rule_set("groups: [{name: g, rules: [{alert: A, expr: up == 0}]}]");
+        let mut ruler = Ruler::alone(Arc::clone(&set), now());
+        evaluate(&mut ruler, 60);
+        evaluate(&mut ruler, 300);
+        let shown = |ruler: &Ruler| {
+            let wanted = Wanted {
+                alerting: true,
+                recording: true,
+                ..Wanted::default()
+            };
+            let all = rules(&set, ruler.states(), &wanted).unwrap();
+            let group = &all["groups"][0];
+            [&group["missedSlots"], &group["rules"][0]["missedSlots"]].map(Clone::clone)
+        };
+        assert_eq!(shown(&ruler), [json!(3), json!(3)]);
+        // What another node tells of its groups is not told of rules.
+        ruler.members(Members::default(), now());
+        assert_eq!(shown(&ruler), [json!(0), Value::Null]);
+    }
 
     #[test]
     fn numbers_are_written_as_go_writes_exponents() {

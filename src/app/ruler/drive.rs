@@ -1,7 +1,8 @@
 //! The ruler's thread: rules wait for nothing but their own answers, and nothing waits for them.
 //!
 //! A bug that ends the ruler ends neither the thread nor the node, which goes on to notify of what others post: other nodes
-//! take over its groups, and it begins anew with what the node keeps, as after a restart.
+//! take over its groups, and it begins anew with what the node keeps, as after a restart. So it does when it hung
+//! ([`super::watch`]) and comes round again.
 
 use std::{
     collections::BTreeMap,
@@ -18,7 +19,7 @@ use tokio::{
     sync::{Semaphore, oneshot},
 };
 
-use super::{deliver::Delivery, evaluate::Work};
+use super::{deliver::Delivery, evaluate::Work, watch::Rounds};
 use crate::{
     app::queries::Queries,
     io::{Clock, Handle, remote_write::RemoteWriter},
@@ -60,6 +61,19 @@ pub(super) enum Message {
     /// A bug.
     #[cfg(test)]
     Panic,
+    /// Another one: the thread says that it hangs, and does until it is told to go on.
+    #[cfg(test)]
+    Hang(Sender<()>, Receiver<()>),
+}
+
+/// Why a ruler ended.
+enum End {
+    /// The process ends.
+    Process,
+    /// A bug that ended it.
+    Bug,
+    /// It hung, and its groups were handed over.
+    Hung,
 }
 
 /// Everything, at one moment.
@@ -79,8 +93,11 @@ pub(super) struct Driver {
     places: Arc<Semaphore>,
     /// The rules that are in force, or were to be.
     set: Arc<RuleSet>,
-    /// Counts the rulers that ended by a bug.
+    rounds: Arc<Rounds>,
+    /// Counts the rulers that ended.
     ended: u64,
+    /// Counts those of them that a bug ended.
+    bugs: u64,
     away: Duration,
 }
 
@@ -92,10 +109,13 @@ impl Driver {
         runtime: runtime::Handle,
         (delivery, node, writer): (Delivery, Handle, Arc<RemoteWriter>),
         (sender, messages): (Sender<Message>, Receiver<Message>),
+        rounds: Arc<Rounds>,
     ) -> Self {
         Self {
             set: Arc::clone(ruler.set()),
+            rounds,
             ended: 0,
+            bugs: 0,
             away: AWAY.0,
             ruler,
             clock,
@@ -115,49 +135,65 @@ impl Driver {
         loop {
             let began = Instant::now();
             let rules = AssertUnwindSafe(|| self.rule());
-            if catch_unwind(rules).is_ok() {
-                return;
-            }
+            let mut end = catch_unwind(rules).unwrap_or(End::Bug);
             if began.elapsed() >= A_WHILE {
                 self.away = AWAY.0;
             }
             loop {
-                if !self.stand_back() {
+                self.rounds.end();
+                if !self.stand_back(&end) {
                     return;
                 }
+                self.rounds.begin();
                 self.away = self.away.saturating_mul(2).min(AWAY.1);
                 self.ended += 1;
+                self.bugs += u64::from(matches!(end, End::Bug));
                 let anew = AssertUnwindSafe(|| Ruler::new(Arc::clone(&self.set), self.clock.now()));
                 if let Ok(ruler) = catch_unwind(anew) {
                     self.ruler = ruler;
                     break;
                 }
+                end = End::Bug;
             }
-            self.ruler.ended_by_bugs(self.ended);
+            self.ruler.ended_by_bugs(self.bugs);
         }
     }
 
-    /// Evaluates rules as long as somebody may have something to say.
-    fn rule(&mut self) {
+    /// Evaluates rules as long as somebody may have something to say, and nothing is wrong.
+    fn rule(&mut self) -> End {
+        self.rounds.begin();
         // It is told what is known of them, and who is there.
         self.node.describe_rules(self.ruler.set().hashes());
         loop {
             self.perform();
-            match self.messages.recv_timeout(self.pause()) {
+            if !self.rounds.end() {
+                return End::Hung;
+            }
+            let message = self.messages.recv_timeout(self.pause());
+            self.rounds.begin();
+            match message {
                 Ok(message) => self.take_all(message),
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Disconnected) => return End::Process,
             }
             self.ruler.handle_timeout(self.clock.now());
         }
     }
 
     /// Has others evaluate what was evaluated here, for a while; false if the process ends.
-    fn stand_back(&mut self) -> bool {
-        tracing::error!(
-            again_in = ?self.away,
-            "this is a bug: the ruler ended; other nodes take over its groups, and it begins anew with what is kept of alerts"
-        );
+    fn stand_back(&mut self, end: &End) -> bool {
+        match end {
+            End::Process => return false,
+            End::Bug => tracing::error!(
+                again_in = ?self.away,
+                "this is a bug: the ruler ended; other nodes take over its groups, and it begins anew with what is kept of \
+                 alerts"
+            ),
+            End::Hung => tracing::warn!(
+                again_in = ?self.away,
+                "the ruler goes on that hung: it begins anew with what is kept of alerts"
+            ),
+        }
         self.node.describe_rules(RuleHashes::default());
         let until = Instant::now() + self.away;
         // After that nothing comes that was meant for the ruler before.
@@ -195,6 +231,10 @@ impl Driver {
         match message {
             Message::Load(set) => {
                 self.set = Arc::clone(&set);
+                // If its groups were handed over, they are for the next one.
+                if !self.rounds.holds() {
+                    return;
+                }
                 self.ruler.load(set, self.clock.now());
                 // What is known of rules that are new here is told again.
                 self.node.describe_rules(self.ruler.set().hashes());
@@ -209,6 +249,12 @@ impl Driver {
             #[cfg(test)]
             #[expect(clippy::panic, reason = "that is what is tested")]
             Message::Panic => panic!("as the test wants it"),
+            #[cfg(test)]
+            Message::Hang(hangs, go_on) => {
+                // Whoever tests may have gone.
+                let _ = hangs.send(());
+                let _ = go_on.recv();
+            }
             Message::Evaluated(_, results) => {
                 let now = self.clock.now();
                 for (id, result) in results {
@@ -225,7 +271,10 @@ impl Driver {
 
     fn perform(&mut self) {
         let mut evaluations = Vec::new();
-        while let Some(effect) = self.ruler.poll_effect() {
+        // What a ruler wanted whose groups are another node's since is of no use.
+        while self.rounds.holds()
+            && let Some(effect) = self.ruler.poll_effect()
+        {
             match effect {
                 Effect::Evaluate(evaluation) => evaluations.push(evaluation),
                 Effect::Tell(told) => self.delivery.tell(told),
@@ -354,5 +403,82 @@ fn say(word: &Word) {
             alerts,
             "partitions are missing for so long that alerts are decided without them"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{path::Path, sync::mpsc};
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::{
+        app::{queries, ruler::settings_of},
+        config::{LoadEnv, RuleOptions, load_ruler, load_rules},
+        io::{HttpClients, alertmanagers::Alertmanagers, channel},
+        ruler::Members,
+    };
+
+    /// A driver of one rule, whose thread is the test.
+    fn driver(directory: &Path) -> Driver {
+        let runtime = runtime::Handle::current();
+        let clock = Clock::start(SignedDuration::ZERO);
+        let text = b"groups: [{name: g, interval: 1h, rules: [{record: a, expr: x}]}]";
+        let file = load_rules("rules.yml", text, &RuleOptions::default()).unwrap();
+        let config = load_ruler(b"{}", &LoadEnv::for_file("ruler.yml")).unwrap();
+        let settings = settings_of(&config, "http://here", queries::options());
+        let set = Arc::new(RuleSet::new(vec![file], settings));
+        let http = || Arc::new(HttpClients::new(clock));
+        let writer = RemoteWriter::open(
+            &[],
+            &config.external_labels,
+            directory,
+            http(),
+            clock,
+            runtime.clone(),
+        );
+        let (node, _) = channel();
+        let others = Alertmanagers::new(http(), clock, runtime.clone());
+        let (delivery, _) = Delivery::new(node.clone(), others, clock);
+        let queries = Queries::open(Path::new(""), true, clock).unwrap().unwrap();
+        Driver::new(
+            Ruler::new(set, clock.now()),
+            clock,
+            queries,
+            runtime,
+            (delivery, node, Arc::new(writer.unwrap())),
+            mpsc::channel(),
+            Arc::default(),
+        )
+    }
+
+    #[tokio::test]
+    async fn an_answer_to_a_ruler_that_ended_is_not_taken_by_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut driver = driver(directory.path());
+        driver.ended = 1;
+        let members = RulerNews::Members(Members::alone("a"));
+        driver.take(Message::News(members));
+        let due = driver.ruler.poll_timeout().unwrap();
+        let mut then = driver.clock.now();
+        then.wall = crate::time::Timestamp::from_millis(due);
+        driver.ruler.handle_timeout(then);
+        let asked = std::iter::from_fn(|| driver.ruler.poll_effect());
+        let asked = asked.filter_map(|effect| match effect {
+            Effect::Evaluate(evaluation) => Some(evaluation.id),
+            Effect::Tell(_) | Effect::Write(_) | Effect::Keep(_) | Effect::Say(_) => None,
+        });
+        let asked: Vec<EvaluationId> = asked.collect();
+        let answer = |ended| {
+            let failed = |id: &EvaluationId| (*id, Err("late".to_owned()));
+            Message::Evaluated(ended, asked.iter().map(failed).collect())
+        };
+        let failures = |driver: &Driver| driver.ruler.states().groups[0].rules[0].failures;
+        driver.take(answer(0));
+        assert_eq!((asked.len(), failures(&driver)), (1, 0));
+        driver.take(answer(1));
+        driver.take(answer(1));
+        assert_eq!(failures(&driver), 1);
     }
 }

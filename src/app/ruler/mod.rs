@@ -7,6 +7,7 @@ mod drive;
 mod evaluate;
 mod start;
 mod twice;
+mod watch;
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use super::{
     drive::{Driver, Message},
     files::LoadedRules,
     twice::counted_twice,
+    watch::{Rounds, Watcher},
 };
 use crate::{
     api::prometheus::{RuleReader, Showing},
@@ -65,6 +66,7 @@ pub(in crate::app) struct Rules {
     queries: Arc<Queries>,
     runtime: runtime::Handle,
     thread: Mutex<mpsc::Sender<Message>>,
+    pub(super) rounds: Arc<Rounds>,
 }
 
 impl Rules {
@@ -112,10 +114,12 @@ impl Rules {
             queries: Arc::clone(&queries),
             runtime: runtime.clone(),
             thread: Mutex::new(sender.clone()),
+            rounds: Arc::default(),
         });
         delivery.relabel_by(&loaded.config.alert_relabel_configs);
         rules.tell(loaded);
         let ruler = Ruler::new(Arc::clone(&loaded.set), clock.now());
+        let watcher = Watcher::new(Arc::clone(&rules.rounds), node.clone());
         let driver = Driver::new(
             ruler,
             clock,
@@ -123,8 +127,10 @@ impl Rules {
             runtime.clone(),
             (delivery, node, writer),
             (sender, messages),
+            Arc::clone(&rules.rounds),
         );
         spawn_thread("ruler", move || driver.run())?;
+        spawn(runtime, "watch over the ruler", watcher.run());
         Ok(rules)
     }
 
@@ -192,9 +198,16 @@ impl Rules {
 impl RuleReader for Rules {
     fn show(&self) -> Showing<'_> {
         Box::pin(async move {
+            if self.hangs().1 {
+                return None;
+            }
             let (to, shown) = oneshot::channel();
             self.send(Message::Show(to));
             tokio::time::timeout(SHOWN_WITHIN, shown).await.ok()?.ok()
         })
+    }
+
+    fn hangs(&self) -> (u64, bool) {
+        self.rounds.hangs()
     }
 }

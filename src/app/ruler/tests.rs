@@ -2,18 +2,22 @@
 
 use std::{
     collections::{BTreeSet, VecDeque},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, mpsc},
     time::{Duration, Instant},
 };
 
 use jiff::SignedDuration;
 use tempfile::TempDir;
 
-use super::{Rules, RulesLine, drive::Message};
+use super::{
+    Rules, RulesLine,
+    drive::Message,
+    watch::{LOOKS, Watcher},
+};
 use crate::{
     api::prometheus::RuleReader as _,
     app::queries::Queries,
-    io::{Clock, LoopStats, StateMachine, TellRuler, World, channel},
+    io::{Clock, Handle, LoopStats, StateMachine, TellRuler, World, channel},
     node::{Effect, Input},
     ruler::{Members, RuleRecord, RulerNews},
     time::Now,
@@ -87,6 +91,7 @@ impl World for Teller {
 /// A ruler with one rule, and what it said.
 struct Setting {
     rules: Arc<Rules>,
+    node: Handle,
     described: Arc<Mutex<Vec<usize>>>,
     epochs: Arc<Mutex<BTreeSet<u64>>>,
     _directory: TempDir,
@@ -113,13 +118,14 @@ impl Setting {
             directory.path(),
             "http://here",
             (&loaded, line),
-            node,
+            node.clone(),
             clock,
             queries.unwrap().unwrap(),
             &tokio::runtime::Handle::current(),
         );
         Self {
             rules: rules.unwrap(),
+            node,
             described,
             epochs,
             _directory: directory,
@@ -154,4 +160,34 @@ async fn a_ruler_that_ends_by_a_bug_stands_back_and_begins_anew() {
     assert_eq!(setting.evaluated_under(3).await, 2);
     assert_eq!(*setting.described.lock().unwrap(), [1, 0, 1, 0, 1]);
     assert_eq!(*setting.epochs.lock().unwrap(), BTreeSet::from([1, 2, 3]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ruler_that_hangs_is_noticed_and_begins_anew_when_it_goes_on() {
+    let setting = Setting::new();
+    assert_eq!(setting.evaluated_under(1).await, 0);
+    let (hangs, hung) = mpsc::channel();
+    let (go_on, waits) = mpsc::channel();
+    setting.rules.send(Message::Hang(hangs, waits));
+    hung.recv_timeout(LONG).unwrap();
+    let (rounds, node) = (Arc::clone(&setting.rules.rounds), setting.node.clone());
+    let mut watcher = Watcher::new(rounds, node.clone());
+    (0..LOOKS).for_each(|_| watcher.look());
+    assert!(node.ping().await);
+    assert_eq!(*setting.described.lock().unwrap(), [1], "it may be busy");
+    watcher.look();
+    assert!(node.ping().await);
+    assert_eq!(*setting.described.lock().unwrap(), [1, 0]);
+    assert_eq!(setting.rules.hangs(), (1, true));
+    // Nobody waits for it.
+    assert!(setting.rules.show().await.is_none());
+    go_on.send(()).unwrap();
+    assert_eq!(
+        setting.evaluated_under(2).await,
+        0,
+        "that is no end by a bug"
+    );
+    assert_eq!(*setting.described.lock().unwrap(), [1, 0, 0, 1]);
+    assert_eq!(setting.rules.hangs(), (1, false));
+    assert_eq!(*setting.epochs.lock().unwrap(), BTreeSet::from([1, 2]));
 }
