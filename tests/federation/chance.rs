@@ -28,12 +28,8 @@ fn random_expressions_give_what_one_prometheus_gives() {
     let Some(()) = servers::installed() else {
         return;
     };
-    let number = |name: &str, default: u64| {
-        let text = std::env::var(name).ok();
-        text.map_or(default, |text| text.parse().unwrap())
-    };
-    let seed = number("FEDERATION_SEED", 1);
-    let many = number("FEDERATION_QUERIES", 400);
+    let seed = servers::number("FEDERATION_SEED", 1);
+    let many = servers::number("FEDERATION_QUERIES", 400);
     let mut chance = Chance::new(seed).naming(START + 600);
     let place = tempfile::tempdir().unwrap();
     let plan = Plan {

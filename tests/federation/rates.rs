@@ -237,12 +237,8 @@ fn random_rates_are_those_of_all_samples() {
     let Some(()) = servers::installed() else {
         return;
     };
-    let number = |name: &str, default: u64| {
-        let text = std::env::var(name).ok();
-        text.map_or(default, |text| text.parse().unwrap())
-    };
-    let seed = number("FEDERATION_SEED", 1);
-    let many = number("FEDERATION_RATES", 80);
+    let seed = servers::number("FEDERATION_SEED", 1);
+    let many = servers::number("FEDERATION_RATES", 80);
     let mut chance = Chance::new(seed);
     let mut random = |strange: u64| {
         let mut lines = lines(|_| 0, steady);

@@ -23,6 +23,12 @@ pub(crate) struct Server {
     directory: PathBuf,
 }
 
+/// A number from the environment, such as a seed.
+pub(crate) fn number(name: &str, default: u64) -> u64 {
+    let text = std::env::var(name).ok();
+    text.map_or(default, |text| text.parse().unwrap())
+}
+
 /// What the servers of a test run; none, said on stderr, if one of them is not installed.
 pub(crate) fn installed() -> Option<()> {
     let programs = ["prometheus", "promtool", "victoria-metrics"];

@@ -200,12 +200,15 @@ async fn files_of_targets_are_read_again_and_a_broken_one_changes_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("targets.yml");
     let write = |text: &str| std::fs::write(&file, text).unwrap();
+    let other_file = directory.path().join("other.json");
+    let write_other = |text: &str| std::fs::write(&other_file, text).unwrap();
     write(&format!(
         "- targets: ['{}']\n  labels: {{any: thing}}\n",
         one.address
     ));
     let all = alertmanagers(&format!(
-        "alertmanagers: [{{path_prefix: am/, file_sd_configs: [{{files: ['{}/*.yml'], refresh_interval: 20ms}}]}}]",
+        "alertmanagers: [{{path_prefix: am/, file_sd_configs: [{{files: ['{0}/*.yml'], refresh_interval: 20ms}}]}}, \
+         {{file_sd_configs: [{{files: ['{0}/other.json'], refresh_interval: 20ms}}]}}]",
         directory.path().display()
     ));
     all.tell(&[alert("A", "1", 60)]);
@@ -216,12 +219,16 @@ async fn files_of_targets_are_read_again_and_a_broken_one_changes_nothing() {
     ));
     until("both are known", || all.stats().all().len() == 2).await;
     write("targets: [");
-    tokio::time::sleep(Duration::from_millis(60)).await;
+    // Whoever has seen two changes of the other file has read this one between them.
+    write_other(r#"[{"targets": ["127.0.0.1:1"]}]"#);
+    until("all are known", || all.stats().all().len() == 3).await;
+    write_other("[]");
+    until("one is gone", || all.stats().all().len() == 2).await;
     all.tell(&[alert("B", "1", 60)]);
     let knows = |server: &Server| server.told("alertname").concat().contains(&"B".to_owned());
     until("both are told", || knows(&one) && knows(&other)).await;
     write(&format!("- targets: ['{}']\n", other.address));
-    until("one is gone", || all.stats().all().len() == 1).await;
+    until("the first is gone", || all.stats().all().len() == 1).await;
     all.take(&[]);
     assert_eq!(all.stats().all().len(), 0);
 }

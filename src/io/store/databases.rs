@@ -227,12 +227,22 @@ mod tests {
         }
     }
 
+    /// What the node is told next, within twenty seconds.
+    fn told(inbox: &mut Inbox) -> Box<Input> {
+        let begun = Instant::now();
+        loop {
+            if let Ok(Message::Input(input)) = inbox.queue.try_recv() {
+                return input;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "nothing is told");
+            std::thread::yield_now();
+        }
+    }
+
     /// How the next write ended, whatever is told of the disk before.
     fn answer(inbox: &mut Inbox) -> (Ticket, Result<(), String>) {
         loop {
-            let Some(Message::Input(input)) = inbox.queue.blocking_recv() else {
-                panic!("no answer");
-            };
+            let input = told(inbox);
             if let Input::Saved { ticket, result } = *input {
                 return (ticket, result);
             }
@@ -357,11 +367,11 @@ mod tests {
         // The failed writes wait in memory.
         assert_eq!(stats.queued_bytes.load(Relaxed), 4);
         fs::remove_file(&root).unwrap();
-        let mut ticket = 4;
-        while save(ticket, "c").is_err() {
+        let mut ticket = 3;
+        assert!(until(|| {
             ticket += 1;
-            std::thread::yield_now();
-        }
+            save(ticket, "c").is_ok()
+        }));
         assert_eq!(stats.troubles(), []);
         assert_eq!(stats.state.unsaved_for(), Duration::ZERO);
         assert_eq!(stats.queued_bytes.load(Relaxed), 0);
@@ -375,14 +385,23 @@ mod tests {
     /// The node hears the next thing of the disk.
     fn ails(inbox: &mut Inbox) -> bool {
         loop {
-            let Some(Message::Input(input)) = inbox.queue.blocking_recv() else {
-                panic!("nothing is told");
-            };
-            if let Input::DiskAils { durable, ails } = *input {
+            if let Input::DiskAils { durable, ails } = *told(inbox) {
                 assert!(durable);
                 return ails;
             }
         }
+    }
+
+    /// Whether something holds within twenty seconds.
+    fn until(mut holds: impl FnMut() -> bool) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(20) {
+            if holds() {
+                return true;
+            }
+            std::thread::yield_now();
+        }
+        false
     }
 
     #[test]
@@ -424,14 +443,10 @@ mod tests {
         assert!(answer(&mut inbox).1.is_err());
         assert_eq!(disk.written(), []);
         drop(held);
-        while ails(&mut inbox) {}
+        assert!(until(|| !ails(&mut inbox)));
         assert_eq!(stats.troubles(), []);
         // The writer counts after it has told.
-        let begun = Instant::now();
-        while stats.queued_bytes.load(Relaxed) != 0 {
-            assert!(begun.elapsed() < Duration::from_secs(20));
-            std::thread::yield_now();
-        }
+        assert!(until(|| stats.queued_bytes.load(Relaxed) == 0));
         // What hung, and then what waited.
         assert_eq!(disk.written(), [put("a", "1"), put("a", "2")]);
         writer.close();

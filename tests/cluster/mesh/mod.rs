@@ -19,6 +19,7 @@ mod scenes;
 mod seeds;
 mod source;
 mod starts;
+mod stories;
 mod story;
 mod stream;
 mod trace;

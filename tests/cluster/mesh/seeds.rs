@@ -1,21 +1,13 @@
 //! Random histories on two threads: nothing is lost, and nothing is told twice but for what no protocol can
 //! know.
 
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    thread,
-};
+use std::{collections::BTreeMap, ops::Range};
 
 use watchfire::node::Mutations;
 
 use super::{
     check::Exception,
+    stories::{self, number},
     story::{self, Ending},
     world::Setup,
 };
@@ -26,44 +18,25 @@ const STORIES: u64 = 60;
 
 /// What many stories came to.
 #[derive(Debug, Default)]
-struct Sum {
-    stories: u64,
+struct All {
     steps: u64,
     notifications: usize,
     judged: u64,
     exceptions: BTreeMap<Exception, u64>,
-    failed: BTreeMap<u64, Vec<String>>,
 }
 
-impl Sum {
-    fn add(&mut self, seed: u64, ending: thread::Result<Ending>) {
-        self.stories += 1;
-        match ending {
-            Ok(ending) => {
-                self.steps += ending.steps;
-                self.notifications += ending.notifications;
-                self.judged += ending.judged;
-                for (exception, count) in ending.exceptions {
-                    *self.exceptions.entry(exception).or_default() += count;
-                }
-                if !ending.violations.is_empty() {
-                    let texts = ending.violations.iter().map(ToString::to_string);
-                    self.failed.insert(seed, texts.collect());
-                }
-            }
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-                let text = format!("panicked: {}", text.unwrap_or_default());
-                self.failed.insert(seed, vec![text]);
-            }
+impl All {
+    /// Tells what was wrong.
+    fn add(&mut self, ending: Ending) -> Vec<String> {
+        self.steps += ending.steps;
+        self.notifications += ending.notifications;
+        self.judged += ending.judged;
+        for (exception, count) in ending.exceptions {
+            *self.exceptions.entry(exception).or_default() += count;
         }
+        let texts = ending.violations.iter().map(ToString::to_string);
+        texts.collect()
     }
-}
-
-/// A number from the environment.
-fn number(name: &str) -> Option<u64> {
-    std::env::var_os(name).map(|text| text.to_str().unwrap().parse().unwrap())
 }
 
 /// Plays a story, with as many nodes as `NODES` says.
@@ -75,57 +48,20 @@ fn play_one(seed: u64) -> Ending {
     })
 }
 
-/// Plays stories until twenty failed.
-fn play_all(seeds: Range<u64>) -> Sum {
-    play_until(seeds, 20, &play_one)
-}
-
-/// Plays stories on two threads until so many failed.
-fn play_until(seeds: Range<u64>, most: usize, play: &(dyn Fn(u64) -> Ending + Sync)) -> Sum {
-    let next = AtomicU64::new(seeds.start);
-    let sum: Mutex<Sum> = Mutex::default();
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Relaxed);
-                    let enough = sum.lock().unwrap().failed.len() >= most;
-                    if seed >= seeds.end || enough {
-                        return;
-                    }
-                    let ending = catch_unwind(AssertUnwindSafe(|| play(seed)));
-                    sum.lock().unwrap().add(seed, ending);
-                }
-            });
-        }
-    });
-    sum.into_inner().unwrap()
+/// Plays stories until so many failed.
+fn play(seeds: Range<u64>, most: usize, story: impl Fn(u64) -> Ending + Sync) -> stories::Sum<All> {
+    stories::play(seeds, most, story, All::add)
 }
 
 #[test]
 fn the_mesh_loses_nothing_and_tells_nothing_twice() {
-    let seeds = match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = number("FIRST").unwrap_or(0);
-            first..first + number("SEEDS").unwrap_or(STORIES)
-        }
-    };
-    let sum = play_all(seeds);
+    let sum = play(stories::seeds(STORIES), 20, play_one);
+    let all = &sum.all;
     println!(
         "{} stories, {} steps, {} notifications, {} words due in time, exceptions: {:?}",
-        sum.stories, sum.steps, sum.notifications, sum.judged, sum.exceptions
+        sum.stories, all.steps, all.notifications, all.judged, all.exceptions
     );
-    for (seed, texts) in sum.failed.iter().take(20) {
-        println!("SEED={seed}: {}", texts.join("\n    "));
-    }
-    assert!(
-        sum.failed.is_empty(),
-        "{} of {} seeds failed: {:?}",
-        sum.failed.len(),
-        sum.stories,
-        sum.failed.keys().collect::<Vec<_>>()
-    );
+    sum.expect_none_failed();
 }
 
 /// Beyond those of each run without optimisation.
@@ -154,7 +90,7 @@ fn a_mesh_seed_gives_one_trace() {
 
 /// A mistake in the protocols makes some story fail that does not fail without it.
 fn is_noticed(mutate: impl Fn(&mut Setup) + Sync) {
-    let play = |seed: u64| {
+    let noticed = |seed: u64| {
         let mut ending = story::play_with(seed, &mutate);
         if !ending.violations.is_empty() {
             let well = |setup: &mut Setup| {
@@ -169,7 +105,7 @@ fn is_noticed(mutate: impl Fn(&mut Setup) + Sync) {
         ending
     };
     let first = number("SEED").unwrap_or(0);
-    let sum = play_until(first..first + 200, 1, &play);
+    let sum = play(first..first + 200, 1, noticed);
     assert!(!sum.failed.is_empty(), "no story notices");
 }
 

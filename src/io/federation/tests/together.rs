@@ -16,7 +16,7 @@ use super::{
     shown,
 };
 use crate::{
-    io::federation::Federation,
+    io::federation::{Federation, QueryError, Reply as Answered},
     promql::{
         ast::Expr,
         engine::Steps,
@@ -31,8 +31,11 @@ fn exprs(queries: &[&str]) -> Vec<Arc<Expr>> {
     parsed.map(|expr| Arc::new(expr.unwrap())).collect()
 }
 
-/// Evaluates all of them; the values, and the numbers of those that were asked by themselves.
-async fn round(federation: &Federation, queries: &[&str]) -> (Vec<Vec<String>>, Vec<usize>) {
+/// Evaluates all of them; the answers, and the numbers of those that were asked by themselves.
+async fn answers(
+    federation: &Federation,
+    queries: &[&str],
+) -> (BTreeMap<usize, Result<Answered, QueryError>>, Vec<usize>) {
     let exprs = exprs(queries);
     let together = federation.together(&exprs, NOW, OPTIONS, LONG, &[]).await;
     let alone = together.alone().to_vec();
@@ -45,6 +48,12 @@ async fn round(federation: &Federation, queries: &[&str]) -> (Vec<Vec<String>>, 
         let asked = federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new(), &[]);
         assert!(found.insert(*number, asked.await).is_none());
     }
+    (found, alone)
+}
+
+/// The same where all are answered whole: their values.
+async fn round(federation: &Federation, queries: &[&str]) -> (Vec<Vec<String>>, Vec<usize>) {
+    let (found, alone) = answers(federation, queries).await;
     let values = found.into_values().map(|reply| {
         let reply = reply.unwrap();
         assert_eq!(reply.warnings(), Vec::<String>::new());
@@ -278,21 +287,10 @@ async fn one_that_is_refused_does_not_take_others_with_it() {
     .await;
     let config = endpoints(&[(&server, "partition: {cluster: eu}")]);
     let federation = federation(config);
-    let exprs = exprs(&["sum(x)", "max(x)"]);
     for number in 0..4 {
         broken.store(number > 2, SeqCst);
-        let together = federation.together(&exprs, NOW, OPTIONS, LONG, &[]).await;
-        let mut found = BTreeMap::new();
-        for number in together.alone() {
-            let steps = Steps::instant(NOW);
-            let asked =
-                federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new(), &[]);
-            found.insert(*number, asked.await);
-        }
-        assert_eq!(together.alone().len(), if number > 1 { 0 } else { 2 });
-        together
-            .ask(&federation, |results| found.extend(results))
-            .await;
+        let (found, alone) = answers(&federation, &["sum(x)", "max(x)"]).await;
+        assert_eq!(alone.len(), if number > 1 { 0 } else { 2 });
         let sum = found[&0].as_ref().unwrap();
         let expect = expected("sum(x)", Steps::instant(NOW), &[("eu", 1.0)]);
         assert_eq!(shown(&sum.answer.output.value), expect);
@@ -327,18 +325,7 @@ async fn one_that_cannot_be_answered_does_not_take_others_with_it() {
     }
     broken.store(true, SeqCst);
     for _ in 0..3 {
-        let exprs = exprs(&queries);
-        let together = federation.together(&exprs, NOW, OPTIONS, LONG, &[]).await;
-        let mut found = BTreeMap::new();
-        for number in together.alone() {
-            let steps = Steps::instant(NOW);
-            let asked =
-                federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new(), &[]);
-            found.insert(*number, asked.await);
-        }
-        together
-            .ask(&federation, |results| found.extend(results))
-            .await;
+        let (found, _) = answers(&federation, &queries).await;
         let sum = found[&0].as_ref().unwrap();
         let expect = expected("sum(x)", Steps::instant(NOW), &[("eu", 1.0)]);
         assert_eq!(shown(&sum.answer.output.value), expect);

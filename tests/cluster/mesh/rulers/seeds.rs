@@ -1,17 +1,9 @@
 //! Random histories of rulers, on two threads.
 
-use std::{
-    collections::BTreeMap,
-    ops::Range,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
-    thread,
-};
+use std::ops::Range;
 
 use super::{
+    super::stories,
     ruling::Mistake,
     story::{self, Ending},
 };
@@ -22,88 +14,38 @@ const STORIES: u64 = 40;
 
 /// What many stories came to.
 #[derive(Debug, Default)]
-struct Sum {
-    stories: u64,
+struct All {
     evaluations: usize,
     transitions: usize,
     takeovers: u64,
     notifications: usize,
-    failed: BTreeMap<u64, Vec<String>>,
 }
 
-impl Sum {
-    fn add(&mut self, seed: u64, ending: thread::Result<Ending>) {
-        self.stories += 1;
-        match ending {
-            Ok(ending) => {
-                self.evaluations += ending.evaluations;
-                self.transitions += ending.transitions;
-                self.takeovers += ending.takeovers;
-                self.notifications += ending.notifications;
-                if !ending.violations.is_empty() {
-                    self.failed.insert(seed, ending.violations);
-                }
-            }
-            Err(panic) => {
-                let text = panic.downcast_ref::<String>().cloned();
-                let text = text.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
-                let text = format!("panicked: {}", text.unwrap_or_default());
-                self.failed.insert(seed, vec![text]);
-            }
-        }
+impl All {
+    /// Tells what was wrong.
+    fn add(&mut self, ending: Ending) -> Vec<String> {
+        self.evaluations += ending.evaluations;
+        self.transitions += ending.transitions;
+        self.takeovers += ending.takeovers;
+        self.notifications += ending.notifications;
+        ending.violations
     }
 }
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var_os(name).map(|text| text.to_str().unwrap().parse().unwrap())
-}
-
 /// Plays stories until so many failed.
-fn play(seeds: Range<u64>, most: usize, mistake: Option<Mistake>) -> Sum {
-    let next = AtomicU64::new(seeds.start);
-    let sum: Mutex<Sum> = Mutex::default();
-    thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Relaxed);
-                    let enough = sum.lock().unwrap().failed.len() >= most;
-                    if seed >= seeds.end || enough {
-                        return;
-                    }
-                    let ending = catch_unwind(AssertUnwindSafe(|| story::play(seed, mistake)));
-                    sum.lock().unwrap().add(seed, ending);
-                }
-            });
-        }
-    });
-    sum.into_inner().unwrap()
+fn play(seeds: Range<u64>, most: usize, mistake: Option<Mistake>) -> stories::Sum<All> {
+    stories::play(seeds, most, |seed| story::play(seed, mistake), All::add)
 }
 
 #[test]
 fn rules_are_evaluated_once_and_go_on_whoever_is_lost() {
-    let seeds = match number("SEED") {
-        Some(seed) => seed..seed + 1,
-        None => {
-            let first = number("FIRST").unwrap_or(0);
-            first..first + number("SEEDS").unwrap_or(STORIES)
-        }
-    };
-    let sum = play(seeds, 20, None);
+    let sum = play(stories::seeds(STORIES), 20, None);
+    let all = &sum.all;
     println!(
         "{} stories, {} evaluations, {} transitions, {} takeovers, {} notifications",
-        sum.stories, sum.evaluations, sum.transitions, sum.takeovers, sum.notifications
+        sum.stories, all.evaluations, all.transitions, all.takeovers, all.notifications
     );
-    for (seed, texts) in &sum.failed {
-        println!("SEED={seed}: {}", texts.join("\n    "));
-    }
-    assert!(
-        sum.failed.is_empty(),
-        "{} of {} seeds failed: {:?}",
-        sum.failed.len(),
-        sum.stories,
-        sum.failed.keys().collect::<Vec<_>>()
-    );
+    sum.expect_none_failed();
 }
 
 #[test]
