@@ -209,18 +209,13 @@ impl Gathered<'_> {
             // Prometheus drops names where it should; MetricsQL keeps some.
             let nameless = fragment.nameless && self.speaks_metrics_ql(question.partition);
             let series = merge::attach(series, &question.attach, nameless);
+            let series = series.map_err(|overlap| of_fragment(fragment, overlap))?;
             all.push((question.partition, series));
         }
         if fragment.partial {
             return Ok(all.into_iter().flat_map(|(_, series)| series).collect());
         }
-        merge::united(self.world, all).map_err(|overlap| {
-            if fragment.selects {
-                Refusal::Overlap(overlap)
-            } else {
-                Refusal::Again(overlap.to_string())
-            }
-        })
+        merge::united(self.world, all).map_err(|overlap| of_fragment(fragment, overlap))
     }
 
     fn windows(
@@ -232,7 +227,7 @@ impl Gathered<'_> {
         for (window, answer) in windows.iter().zip(answers) {
             if let Some((series, notes)) = self.answered(window.partition, answer)? {
                 self.note(notes, Span::default());
-                let series = merge::attach(series, &window.attach, false);
+                let series = merge::attach(series, &window.attach, false)?;
                 all.push((window.partition, series));
             }
         }
@@ -281,6 +276,14 @@ impl Gathered<'_> {
                 Severity::Info => self.annotations.info(span, text),
             }
         }
+    }
+}
+
+/// Only of series that were asked for it is known that they are what partitions have.
+fn of_fragment(fragment: &Fragment, overlap: Overlap) -> Refusal {
+    match fragment.selects {
+        true => Refusal::Overlap(overlap),
+        false => Refusal::Again(overlap.to_string()),
     }
 }
 

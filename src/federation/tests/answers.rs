@@ -180,6 +180,43 @@ fn the_same_series_of_two_partitions_is_refused_unless_they_overlap() {
     assert_eq!(vector(&answer).len(), 1);
 }
 
+/// One of two series has the label of its partition itself: with that of the partition they are the same.
+#[test]
+fn series_that_are_the_same_with_the_labels_of_their_partition_are_refused() {
+    let world = world(PartitionMode::Attach);
+    let two = || {
+        let of = |pairs: &[(&str, &str)]| series(pairs, 1.0);
+        Fetched::Series(vec![
+            of(&[("__name__", "x")]),
+            of(&[("__name__", "x"), ("cluster", "us")]),
+        ])
+    };
+    let wanted = "two series of partition {cluster=\"a\"} become {__name__=\"x\", cluster=\"a\"}, since one of them has the \
+                  label cluster itself: rename it there, or choose another label for the partition";
+    for answers in [
+        vec![two()],
+        vec![two(), down(), down()],
+        vec![two(), one(1.0), one(2.0)],
+    ] {
+        let query = match answers.len() {
+            1 => "x{cluster=\"a\"}",
+            _ => "x",
+        };
+        let refusal = answered(&world, query, vec![answers]).unwrap_err();
+        assert_eq!(refusal.to_string(), wanted);
+        assert!(matches!(refusal, Refusal::Overlap(_)));
+    }
+    let refusal = answered(&world, "x{cluster=\"a\"} * 2", vec![vec![two()]]).unwrap_err();
+    assert_eq!(refusal, Refusal::Again(wanted.to_owned()));
+    // One alone has the label of the partition.
+    let own = Fetched::Series(vec![series(&[("__name__", "x"), ("cluster", "us")], 1.0)]);
+    let answer = answered(&world, "x{cluster=\"a\"}", vec![vec![own]]).unwrap();
+    assert_eq!(
+        vector(&answer),
+        [("{__name__=\"x\", cluster=\"a\"}".to_owned(), 1.0)]
+    );
+}
+
 #[test]
 fn parts_that_do_not_add_up_are_asked_for_again() {
     let world = world(PartitionMode::Attach);
