@@ -138,24 +138,28 @@ impl Times {
         }
     }
 
-    /// The same times in parts that endpoints take.
-    fn parts(self) -> Vec<Self> {
-        let Self::Grid { start, end, step } = self else {
-            return vec![self];
-        };
-        let mut parts = Vec::new();
-        let mut from = start;
-        while from <= end {
-            let last = from.saturating_add(step.saturating_mul(MOST_POINTS - 1));
-            let end = last.min(end);
-            parts.push(Self::Grid {
-                start: from,
+    /// The same times in parts that endpoints take; none is made before it is asked for.
+    fn parts(self) -> impl Iterator<Item = Self> {
+        let mut left = Some(self);
+        std::iter::from_fn(move || {
+            let part = left.take()?;
+            let Self::Grid { start, end, step } = part else {
+                return Some(part);
+            };
+            let last = start.saturating_add(step.saturating_mul(MOST_POINTS - 1));
+            let last = last.min(end);
+            let next = last.saturating_add(step);
+            left = (next <= end && next > last).then_some(Self::Grid {
+                start: next,
                 end,
                 step,
             });
-            from = end.saturating_add(step);
-        }
-        parts
+            Some(Self::Grid {
+                start,
+                end: last,
+                step,
+            })
+        })
     }
 
     fn has(self, time: i64) -> bool {
@@ -214,12 +218,11 @@ impl Ask {
     }
 
     /// The same question in parts of so many times as endpoints take.
-    pub(super) fn parts(&self) -> Vec<Self> {
-        let of = |times| Self {
+    pub(super) fn parts(&self) -> impl Iterator<Item = Self> {
+        self.times.parts().map(|times| Self {
             times,
             ..self.clone()
-        };
-        self.times.parts().into_iter().map(of).collect()
+        })
     }
 
     /// Whether it has selectors that look back, and not only windows. What cannot be read may have some.
@@ -516,6 +519,24 @@ mod tests {
         let long = long.request(EndpointKind::Mimir, left);
         assert_eq!((long.method, &*long.path), ("POST", "query"));
         assert!(long.form.starts_with("query=aaa"));
+    }
+
+    #[test]
+    fn many_times_are_asked_for_in_parts() {
+        let grid = |start: i64, end: i64, step: i64| Times::Grid { start, end, step };
+        let parts: Vec<Times> = grid(0, 22_005, 1).parts().collect();
+        let wanted = [
+            grid(0, 10_999, 1),
+            grid(11_000, 21_999, 1),
+            grid(22_000, 22_005, 1),
+        ];
+        assert_eq!(parts, wanted);
+        let one: Vec<Times> = grid(0, 10_999, 1).parts().collect();
+        assert_eq!(one, [grid(0, 10_999, 1)]);
+        assert_eq!(Times::At(5).parts().collect::<Vec<_>>(), [Times::At(5)]);
+        let mut endless = grid(i64::MAX - 1, i64::MAX, 1).parts();
+        assert!(endless.next().is_some() && endless.next().is_none());
+        assert_eq!(grid(0, i64::MAX, 1).parts().nth(1), Some(wanted[1]));
     }
 
     #[test]

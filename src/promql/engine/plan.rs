@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{EvalError, Options, Output, Selection, Steps, Stop, evaluate};
+use super::{EvalError, Options, Output, Selection, Steps, Stop, evaluate, room::Room};
 use crate::{
     labels::{MatchOp, Matcher},
     promql::{
@@ -199,7 +199,7 @@ pub fn prepare(expr: &Expr, steps: Steps, options: Options) -> Result<Prepared, 
 /// As [`prepare`]; the fragments of these numbers are the same at all steps, so that they are needed at the first only.
 ///
 /// # Errors
-/// When a duration expression has no value, or one out of range.
+/// When a duration expression has no value, or one out of range, and when a fragment is needed at more steps than can be held.
 pub fn prepare_with(
     expr: &Expr,
     steps: Steps,
@@ -211,6 +211,11 @@ pub fn prepare_with(
     let mut root = planner.node(expr, steps)?;
     if root.invariant && root.wrap && !steps.is_single() {
         root.node = invariant(root.node);
+    }
+    // What would be fetched for more steps than can be held is not fetched.
+    let room = Room::new(&options, 0);
+    for steps in planner.fragments.values() {
+        room.check(1, steps.count())?;
     }
     Ok(Prepared {
         root: root.node,
