@@ -19,6 +19,7 @@
 mod api;
 mod chance;
 mod data;
+mod ended;
 mod exemplars;
 mod fake;
 mod found;

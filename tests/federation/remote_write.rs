@@ -59,7 +59,7 @@ pub(crate) fn receiver(program: &Path, directory: &Path) -> Process {
     Process::spawn(&mut command, &directory.join("prometheus.log"))
 }
 
-fn victoria_metrics(program: &Path, directory: &Path) -> Process {
+pub(crate) fn victoria_metrics(program: &Path, directory: &Path) -> Process {
     let mut command = Command::new(program);
     command.current_dir(directory).args([
         "-storageDataPath=victoria",
@@ -69,7 +69,7 @@ fn victoria_metrics(program: &Path, directory: &Path) -> Process {
     Process::spawn(&mut command, &directory.join("victoria.log"))
 }
 
-fn writer(url: &str, directory: &Path) -> RemoteWriter {
+pub(crate) fn writer(url: &str, directory: &Path) -> RemoteWriter {
     let mut target = RemoteWriteConfig {
         url: url.into(),
         ..RemoteWriteConfig::default()
@@ -96,7 +96,7 @@ fn sample(name: &str, time: i64, value: f64) -> Sample {
     }
 }
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     Clock::start(SignedDuration::ZERO).now().wall.unix_millis()
 }
 

@@ -5,10 +5,10 @@ use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, sync::Arc, time::
 use super::decode::{Body, Found};
 use crate::{
     config::EndpointKind,
-    federation::{Extent, Speech, Version},
+    federation::{Dialect, Extent, Speech, Version},
     labels::LabelSet,
     promql::{
-        Series,
+        Samples, Series,
         ast::ExprKind,
         engine::Steps,
         parse::{Features, parse},
@@ -338,6 +338,9 @@ impl Ask {
         if found.samples > max_samples {
             return Err(too_many(max_samples));
         }
+        let marks_ends = self
+            .speech
+            .is_some_and(|speech| speech.dialect == Dialect::VictoriaMetrics);
         for series in &mut found.series {
             let times = &series.floats.times;
             let ordered = times.is_sorted_by(|a, b| a < b);
@@ -362,6 +365,10 @@ impl Ask {
                 series.floats.values.remove(0);
                 found.samples -= 1;
             }
+            // It stores no NaN but the marks of ended series, which windows of Prometheus do not show.
+            if matches!(self.times, Times::Window { .. }) && marks_ends {
+                found.samples -= drop_nan(&mut series.floats);
+            }
         }
         if matches!(self.times, Times::Window { .. }) {
             found
@@ -370,6 +377,18 @@ impl Ask {
         }
         Ok(found)
     }
+}
+
+/// Drops samples that are no numbers; how many those were.
+fn drop_nan(floats: &mut Samples<f64>) -> usize {
+    let Samples { times, values, .. } = floats;
+    let before = values.len();
+    if values.iter().any(|value| value.is_nan()) {
+        let mut kept = values.iter().map(|value| !value.is_nan());
+        times.retain(|_| kept.next().unwrap_or(true));
+        values.retain(|value| !value.is_nan());
+    }
+    before - values.len()
 }
 
 /// What an answer is that has more samples than the query may hold.
@@ -451,7 +470,10 @@ fn push_encoded(form: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::io::federation::decode::decode;
+    use crate::{
+        federation::{PartitionMode, Pushdown},
+        io::federation::decode::decode,
+    };
 
     fn ask(times: Times) -> Ask {
         Ask {
@@ -600,6 +622,36 @@ mod tests {
         assert!(check(window, &matrix(r#"[2,"1"],[3,"1"],[4,"1"],[5,"1"]"#)).is_err());
         assert!(check(Times::At(2_000), &matrix(r#"[2,"1"]"#)).is_err());
         assert!(check(grid, &vector("0")).is_err());
+    }
+
+    #[test]
+    fn a_nan_of_victoria_metrics_is_the_mark_of_an_end() {
+        let speech = |dialect| Speech {
+            dialect,
+            mode: PartitionMode::Attach,
+            pushdown: Pushdown::Aggregate,
+        };
+        let text = r#"{"status":"success","data":{"resultType":"matrix","result":[
+            {"metric":{"a":"1"},"values":[[2,"1"],[3,"NaN"]]},{"metric":{"a":"2"},"values":[[1,"5"],[3,"NaN"]]}]}}"#;
+        let window = Times::Window {
+            from: 1_000,
+            to: 9_000,
+        };
+        let of = |dialect| {
+            let ask = Ask {
+                speech: Some(speech(dialect)),
+                ..ask(window)
+            };
+            ask.check(decode(text.as_bytes()).unwrap(), 5).unwrap()
+        };
+        let values = of(Dialect::VictoriaMetrics);
+        assert_eq!(values.series.len(), 1);
+        assert_eq!(values.series[0].floats.times, [2_000]);
+        assert_eq!(values.series[0].floats.values, [1.0]);
+        assert_eq!(values.samples, 1);
+        // Elsewhere it is a sample.
+        let values = of(Dialect::Prometheus3);
+        assert_eq!((values.series.len(), values.samples), (2, 3));
     }
 
     #[test]
