@@ -36,6 +36,8 @@ pub(super) struct Begun {
     deadline: Instant,
     locals: Vec<Arc<dyn Local>>,
     further: Arc<str>,
+    /// How often there had been another configuration.
+    pub(super) reloads: u64,
 }
 
 impl Federation {
@@ -58,6 +60,7 @@ impl Federation {
             max_samples: context.max_samples,
             ..options
         };
+        let reloads = self.ranges.reloads();
         let endpoints = self.endpoints();
         endpoints
             .learn(&context, deadline.min(now + LEARNING))
@@ -71,6 +74,7 @@ impl Federation {
             deadline,
             locals: Vec::new(),
             further: Arc::default(),
+            reloads,
         }
     }
 }

@@ -163,10 +163,12 @@ impl Federation {
     /// Takes another configuration. Queries that run end with the endpoints with which they began, and nothing is known
     /// any more of earlier ones.
     pub fn reload(&self, config: QueryConfig) {
-        self.ranges.reset(config.cache.clone());
+        let cache = config.cache.clone();
         self.limits.take(config.limits.clone());
         self.discovery.take(config);
         self.use_declared();
+        // After that, so that whoever took the endpoints before does not take what it finds for what is found now.
+        self.ranges.reset(cache);
     }
 
     /// Makes those the endpoints that are declared or were found; what is known of those that stay is kept.

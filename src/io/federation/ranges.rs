@@ -36,6 +36,8 @@ struct State {
     cache: RangeCache,
     /// The world in which what is known holds.
     world: Arc<World>,
+    /// How often there was another configuration.
+    reloads: u64,
 }
 
 /// A query in parts.
@@ -60,6 +62,7 @@ impl Ranges {
             cache: RangeCache::new(config.max_bytes),
             config,
             world: Arc::default(),
+            reloads: 0,
         };
         Self {
             state: Mutex::new(state),
@@ -75,13 +78,20 @@ impl Ranges {
         let mut state = self.state();
         state.cache.reset(config.max_bytes);
         state.config = config;
+        state.reloads += 1;
+    }
+
+    /// How often there was another configuration; to be asked for before its endpoints are.
+    pub(super) fn reloads(&self) -> u64 {
+        self.state().reloads
     }
 
     pub(super) fn counts(&self) -> CacheCounts {
         self.state().cache.counts()
     }
 
-    /// Cuts a query, if it may be answered in parts.
+    /// Cuts a query, if it may be answered in parts. One that asks the endpoints of an earlier configuration neither knows nor
+    /// tells anything.
     fn divide(
         &self,
         expr: &Expr,
@@ -94,6 +104,9 @@ impl Ranges {
         }
         let query = RangeQuery::new(expr, steps, options)?;
         let mut state = self.state();
+        if state.reloads != begun.reloads {
+            return None;
+        }
         if state.world != begun.world {
             let max_bytes = state.config.max_bytes;
             state.cache.reset(max_bytes);

@@ -264,3 +264,48 @@ async fn samples_of_all_parts_together_are_bounded() {
         "{error}"
     );
 }
+
+#[tokio::test]
+async fn what_a_query_finds_that_began_before_a_reload_is_not_kept() {
+    let permits = Arc::new(tokio::sync::Semaphore::new(0));
+    let gate = Arc::clone(&permits);
+    let old = Server::start(Arc::new(move |asked| {
+        let what = asked.path.ends_with("/buildinfo");
+        evaluate(asked, &data(1.0)).map(|body| match what {
+            true => Reply::Later(Arc::clone(&gate), body),
+            false => Reply::Json(body),
+        })
+    }))
+    .await;
+    let new = Server::prometheus(data(2.0)).await;
+    let of = |server: &Server| {
+        config(&format!(
+            "endpoints: [{{name: a, url: 'http://{}', kind: prometheus, partition: {{cluster: eu}}}}]",
+            server.address
+        ))
+    };
+    let federation = federation_at(END + 3_600_000, of(&new));
+    let steps = Steps {
+        start: END - 3_600_000,
+        end: END - 1_800_000,
+        step: STEP,
+    };
+    // What is known is about this world.
+    assert!(at(&federation, "max(x)", steps, LONG).await.is_ok());
+    federation.reload(of(&old));
+    let reload = async {
+        old.until(|seen| seen.of("/api/v1/status/buildinfo").count() > 0)
+            .await;
+        federation.reload(of(&new));
+        permits.add_permits(100);
+    };
+    let (first, ()) = tokio::join!(at(&federation, "sum(x)", steps, LONG), reload);
+    let wanted = |cluster: f64| {
+        let all = data(cluster);
+        shown(&value("sum(x)", steps, &all).unwrap())
+    };
+    assert_eq!(shown(&first.unwrap().answer.output.value), wanted(1.0));
+    let second = at(&federation, "sum(x)", steps, LONG).await.unwrap();
+    assert_eq!(second.explain.known_steps, 0);
+    assert_eq!(shown(&second.answer.output.value), wanted(2.0));
+}

@@ -90,6 +90,12 @@ pub(super) struct Seen {
 }
 
 impl Seen {
+    /// What it was asked below a path.
+    pub(super) fn of(&self, path: &'static str) -> impl Iterator<Item = &Asked> {
+        let all = self.all.iter();
+        all.filter(move |one| one.path.starts_with(path))
+    }
+
     /// What it was asked by queries.
     pub(super) fn queries(&self) -> impl Iterator<Item = &Asked> {
         let of_query = |one: &Asked| {
