@@ -118,6 +118,10 @@ section! {
         sentinel: String,
         /// Whether other partitions may hold the same series.
         overlap: bool,
+        /// How coarse the samples may be of which a Thanos answers; zero for those that were scraped.
+        max_source_resolution: Duration as PromDuration,
+        /// The labels that tell replicas apart for a Thanos, if not those that it is told of itself.
+        replica_labels: Vec<String>,
         /// Where servers are to be found for which this entry stands; nowhere if it is a server itself.
         discovery: Arc<DiscoveryConfig>,
     }
@@ -339,6 +343,17 @@ fn check_endpoint(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Rea
     if endpoint.remote_read == RemoteRead::Prefer && !reads {
         let message = "endpoints of this kind have no remote_read";
         reader.deny(place.of("remote_read"), message);
+    }
+    let may_be_thanos = matches!(endpoint.kind, EndpointKind::Thanos | EndpointKind::Auto);
+    for key in ["max_source_resolution", "replica_labels"] {
+        if place.has(key) && !may_be_thanos {
+            let message = format!("{key} is for Thanos");
+            reader.deny(place.of(key), message);
+        }
+    }
+    if endpoint.replica_labels.iter().any(String::is_empty) {
+        let message = "a label of replica_labels has no name";
+        reader.deny(place.of("replica_labels"), message);
     }
     if endpoint.max_concurrency == 0 {
         let message = "max_concurrency must be greater than zero";

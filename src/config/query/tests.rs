@@ -33,6 +33,7 @@ fn an_empty_file_and_defaults() {
     assert_eq!(plain.pushdown, PushdownLevel::Aggregate);
     assert_eq!(plain.remote_read, RemoteRead::Histograms);
     assert_eq!(plain.max_concurrency, 20);
+    assert!(plain.max_source_resolution.is_zero() && plain.replica_labels.is_empty());
     assert!(plain.time_range.max_age.is_zero());
     assert!(!plain.optional && !plain.overlap && !plain.gzip);
     assert_eq!(*plain.http, HttpConfig::default());
@@ -58,7 +59,12 @@ fn every_key_has_its_meaning() {
         full.http.basic_auth.as_ref().unwrap().password_file,
         "/etc/watchfire/p"
     );
-    let thanos = endpoint("tenant: t, tenant_header: THANOS-TENANT");
+    let thanos = endpoint(
+        "tenant: t, tenant_header: THANOS-TENANT, max_source_resolution: 5m, \
+         replica_labels: [replica, rule_replica]",
+    );
+    assert_eq!(thanos.max_source_resolution, Duration::from_mins(5));
+    assert_eq!(thanos.replica_labels, ["replica", "rule_replica"]);
     assert_eq!(thanos.http.headers["THANOS-TENANT"].values, ["t"]);
 }
 
@@ -93,6 +99,18 @@ fn one_endpoint_is_denied_for_each_of_these() {
         (
             "kind: thanos, remote_read: prefer",
             "endpoints of this kind have no remote_read",
+        ),
+        (
+            "kind: mimir, max_source_resolution: 0s",
+            "max_source_resolution is for Thanos",
+        ),
+        (
+            "kind: prometheus, replica_labels: [a]",
+            "replica_labels is for Thanos",
+        ),
+        (
+            "replica_labels: ['']",
+            "a label of replica_labels has no name",
         ),
         ("sentinel: 'up{'", "sentinel is no PromQL: "),
         ("tenant_header: X", "but there is no tenant"),

@@ -14,7 +14,7 @@ use super::{
     endpoints::Declared,
     flight::Flights,
     identity::{Identity, assumed, external_labels, has_histograms, identify},
-    question::{Ask, Cause, Failure, Request, Times, Values, too_many},
+    question::{Ask, Cause, Failure, Request, Times, Values, told, too_many},
     read::{Added, Replay, Unread},
     stats::RequestStats,
     transfer::{Stored, transfer, transfer_stored},
@@ -68,6 +68,8 @@ pub(super) struct Endpoint {
     /// Why it is not there, if it stands for those that are to be found.
     pub(super) absent: Option<String>,
     pub(super) stats: Arc<RequestStats>,
+    /// See [`told`].
+    told: String,
     /// The server, if it is reached straight; found out by the first request.
     straight: OnceLock<Option<Arc<Straight>>>,
     /// What it is as long as it does not say.
@@ -142,6 +144,7 @@ impl Endpoint {
         Self {
             permits: Semaphore::new(permits.clamp(1, Semaphore::MAX_PERMITS)),
             straight: OnceLock::new(),
+            told: told(&config),
             assumed: assumed(config.kind).map(Arc::new),
             flights: Flights::default(),
             state: Mutex::default(),
@@ -751,7 +754,7 @@ impl Endpoint {
         let kind = self.identity().map_err(Failure::new)?.kind;
         let _permit = self.permits.acquire().await;
         let left = deadline.saturating_duration_since(Instant::now());
-        let transfer = transfer(context, self, ask.request(kind, left));
+        let transfer = transfer(context, self, ask.request(kind, left, &self.told));
         let body = self.timed(transfer, Vec::len).await?;
         let bytes = body.len();
         let values = if bytes > LARGE {

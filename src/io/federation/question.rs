@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, sync::Arc, time::
 
 use super::decode::{Body, Found};
 use crate::{
-    config::EndpointKind,
+    config::{EndpointConfig, EndpointKind},
     federation::{Dialect, Extent, Speech, Version},
     labels::LabelSet,
     promql::{
@@ -62,6 +62,19 @@ pub(super) fn further(params: &[(String, String)]) -> Arc<str> {
         push_encoded(&mut form, value);
     }
     form.into()
+}
+
+/// What a Thanos is told in each request: how coarse its samples may be, and what tells replicas apart.
+pub(super) fn told(config: &EndpointConfig) -> String {
+    let mut form = String::new();
+    let resolution = config.max_source_resolution.as_millis();
+    let resolution = i64::try_from(resolution).unwrap_or(i64::MAX);
+    push_time(&mut form, "max_source_resolution", resolution);
+    for label in &config.replica_labels {
+        form.push_str("&replicaLabels%5B%5D=");
+        push_encoded(&mut form, label);
+    }
+    form
 }
 
 /// A request without its server.
@@ -243,8 +256,9 @@ impl Ask {
         false
     }
 
-    /// The request to an endpoint of this kind, which may take `left` for it.
-    pub(super) fn request(&self, kind: EndpointKind, left: Duration) -> Request {
+    /// The request to an endpoint of this kind, which may take `left` for it and is told what its file says, as [`told`] writes
+    /// it.
+    pub(super) fn request(&self, kind: EndpointKind, left: Duration, told: &str) -> Request {
         // What is asked is most of it, with some characters as three.
         let mut form = String::with_capacity(self.query.len() * 2 + 64);
         form.push_str("query=");
@@ -268,6 +282,7 @@ impl Ask {
             EndpointKind::Thanos => {
                 push_time(&mut form, "lookback_delta", self.lookback);
                 form.push_str("&dedup=true&partial_response=false");
+                form.push_str(told);
             }
             EndpointKind::Prometheus | EndpointKind::Auto => {
                 push_time(&mut form, "lookback_delta", self.lookback);
@@ -497,7 +512,7 @@ mod tests {
     #[test]
     fn requests_by_dialect() {
         let left = Duration::from_millis(1500);
-        let at = ask(Times::At(1_500)).request(EndpointKind::Prometheus, left);
+        let at = ask(Times::At(1_500)).request(EndpointKind::Prometheus, left, "");
         assert_eq!(
             (at.method, &*at.path),
             (
@@ -510,25 +525,32 @@ mod tests {
             end: 14,
             step: 15,
         };
-        let grid = ask(grid).request(EndpointKind::VictoriaMetrics, left);
+        let grid = ask(grid).request(EndpointKind::VictoriaMetrics, left, "");
         assert_eq!(
             grid.path,
             "query_range?query=up%7Ba%3D%22b+c%22%7D&start=-0.001&end=0.014&step=0.015&timeout=1.500\
              &nocache=1&deny_partial_response=1"
         );
-        let thanos = ask(Times::At(0)).request(EndpointKind::Thanos, left);
-        assert!(
-            thanos
-                .path
-                .ends_with("&lookback_delta=300&dedup=true&partial_response=false")
-        );
+        let mut config = EndpointConfig::default();
+        let thanos = |config: &EndpointConfig| {
+            ask(Times::At(0)).request(EndpointKind::Thanos, left, &told(config))
+        };
+        let plain = thanos(&config).path;
+        let wanted =
+            "&lookback_delta=300&dedup=true&partial_response=false&max_source_resolution=0";
+        assert!(plain.ends_with(wanted), "{plain}");
+        config.max_source_resolution = Duration::from_millis(300_500);
+        config.replica_labels = vec!["a".to_owned(), "b c".to_owned()];
+        let full = thanos(&config).path;
+        let wanted = "&max_source_resolution=300.500&replicaLabels%5B%5D=a&replicaLabels%5B%5D=b+c";
+        assert!(full.ends_with(wanted), "{full}");
         let params = [("nocache", "1"), ("extra_label", "a=b c")];
         let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let more = Ask {
             further: further(&params),
             ..ask(Times::At(0))
         };
-        let more = more.request(EndpointKind::Mimir, left);
+        let more = more.request(EndpointKind::Mimir, left, "");
         assert!(
             more.path.ends_with("&nocache=1&extra_label=a%3Db+c"),
             "{}",
@@ -538,7 +560,7 @@ mod tests {
             query: "a".repeat(2000),
             ..ask(Times::At(0))
         };
-        let long = long.request(EndpointKind::Mimir, left);
+        let long = long.request(EndpointKind::Mimir, left, "");
         assert_eq!((long.method, &*long.path), ("POST", "query"));
         assert!(long.form.starts_with("query=aaa"));
     }
