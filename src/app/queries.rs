@@ -319,6 +319,7 @@ fn refused(error: &QueryError) -> ApiFailure {
         QueryError::TimedOut | QueryError::Queued { .. } => ErrorType::Timeout,
         QueryError::Refused(_)
         | QueryError::Histograms { .. }
+        | QueryError::TooManySamples { .. }
         | QueryError::TooManyBytes { .. }
         | QueryError::Failed => ErrorType::Execution,
     };

@@ -44,6 +44,10 @@ impl Default for QueryConfig {
 /// How long endpoints are left alone by default.
 const PROBE_INTERVAL: Duration = Duration::from_mins(1);
 
+/// How long nothing may come from an endpoint by default. What costs nothing takes one that works under load a second at
+/// most, and rules are not to be late for one that does not.
+const HANG_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What answers may take by default; bytes.
 const RESPONSE_BYTES: usize = 1 << 30;
 
@@ -108,6 +112,10 @@ section! {
         http ["http_config"]: Arc<HttpConfig> as HttpField,
         /// Requests that it gets at a time; others wait.
         max_concurrency: u32 = 20u32,
+        /// How long a request may take; zero for as long as the query has.
+        timeout: Duration as PromDuration,
+        /// One from which nothing comes for so long, not even what costs it nothing, is not waited for; zero to wait.
+        hang_timeout: Duration as PromDuration = HANG_TIMEOUT,
         /// Whether its answers may come compressed.
         gzip: bool,
         /// What times it holds.

@@ -33,7 +33,9 @@ fn an_empty_file_and_defaults() {
     assert_eq!(plain.pushdown, PushdownLevel::Aggregate);
     assert_eq!(plain.remote_read, RemoteRead::Histograms);
     assert_eq!(plain.max_concurrency, 20);
-    assert!(plain.max_source_resolution.is_zero() && plain.replica_labels.is_empty());
+    assert_eq!(plain.hang_timeout, Duration::from_secs(5));
+    assert!(plain.timeout.is_zero() && plain.max_source_resolution.is_zero());
+    assert!(plain.replica_labels.is_empty());
     assert!(plain.time_range.max_age.is_zero());
     assert!(!plain.optional && !plain.overlap && !plain.gzip);
     assert_eq!(*plain.http, HttpConfig::default());
@@ -60,12 +62,14 @@ fn every_key_has_its_meaning() {
         "/etc/watchfire/p"
     );
     let thanos = endpoint(
-        "tenant: t, tenant_header: THANOS-TENANT, max_source_resolution: 5m, \
+        "tenant: t, tenant_header: THANOS-TENANT, timeout: 30s, hang_timeout: 0s, max_source_resolution: 5m, \
          replica_labels: [replica, rule_replica]",
     );
+    assert_eq!(thanos.http.headers["THANOS-TENANT"].values, ["t"]);
+    assert_eq!(thanos.timeout, Duration::from_secs(30));
+    assert!(thanos.hang_timeout.is_zero());
     assert_eq!(thanos.max_source_resolution, Duration::from_mins(5));
     assert_eq!(thanos.replica_labels, ["replica", "rule_replica"]);
-    assert_eq!(thanos.http.headers["THANOS-TENANT"].values, ["t"]);
 }
 
 #[test]
@@ -100,6 +104,7 @@ fn one_endpoint_is_denied_for_each_of_these() {
             "kind: thanos, remote_read: prefer",
             "endpoints of this kind have no remote_read",
         ),
+        ("sentinel: 'up{'", "sentinel is no PromQL: "),
         (
             "kind: mimir, max_source_resolution: 0s",
             "max_source_resolution is for Thanos",
@@ -112,7 +117,6 @@ fn one_endpoint_is_denied_for_each_of_these() {
             "replica_labels: ['']",
             "a label of replica_labels has no name",
         ),
-        ("sentinel: 'up{'", "sentinel is no PromQL: "),
         ("tenant_header: X", "but there is no tenant"),
         (
             "tenant: t, tenant_header: 'a b'",

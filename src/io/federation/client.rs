@@ -82,6 +82,12 @@ pub enum QueryError {
         /// How many are answered at a time.
         most: u32,
     },
+    /// It would hold more samples than it may.
+    #[error("{}: max_samples is {most}", EvalError::TooManySamples)]
+    TooManySamples {
+        /// The limit.
+        most: usize,
+    },
     /// Answers of endpoints would take too much memory.
     #[error(
         "the answers of endpoints to all queries under way take more than max_response_bytes, which is {most}: ask for \

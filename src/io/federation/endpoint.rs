@@ -10,11 +10,11 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     context::Context,
-    decode::decode,
     endpoints::Declared,
     flight::Flights,
     identity::{Identity, assumed, external_labels, has_histograms, identify},
-    question::{Ask, Cause, Failure, Request, Times, Values, told, too_many},
+    life::Life,
+    question::{Ask, Cause, Failure, Request, Times, Values, read, told, too_many},
     read::{Added, Replay, Unread},
     stats::RequestStats,
     transfer::{Stored, transfer, transfer_stored},
@@ -79,6 +79,7 @@ pub(super) struct Endpoint {
     state: Mutex<State>,
     /// Held while it is asked what it is.
     learning: tokio::sync::Mutex<()>,
+    pub(super) life: Life,
 }
 
 #[derive(Debug, Default)]
@@ -149,6 +150,7 @@ impl Endpoint {
             flights: Flights::default(),
             state: Mutex::default(),
             learning: tokio::sync::Mutex::default(),
+            life: Life::default(),
             config,
             absent,
             stats,
@@ -341,6 +343,10 @@ impl Endpoint {
         if self.absent.is_some() || matches!(self.config.kind, EndpointKind::VictoriaMetrics) {
             return false;
         }
+        // One that hangs is looked at by whoever asks it something.
+        if self.life.hangs() && self.identity().is_ok() {
+            return false;
+        }
         let state = self.state();
         let doubt = state.identity.is_none() || state.failed;
         state.asked.is_none_or(|asked| {
@@ -356,17 +362,21 @@ impl Endpoint {
         ask: &Ask,
         deadline: Instant,
     ) -> (Result<Answered, Failure>, bool) {
+        let began = Instant::now();
         let begin = || {
             let (endpoint, context, ask) = (Arc::clone(self), context.clone(), ask.clone());
             async move {
-                let asked = Box::pin(endpoint.ask_with_sentinel(&context, &ask, deadline));
-                endpoint.watched(asked, deadline).await
+                let until = endpoint.until(began, deadline).0;
+                let asked = Box::pin(endpoint.ask_with_sentinel(&context, &ask, until));
+                endpoint.watched(&context, asked, deadline).await
             }
         };
         let flights = &self.flights;
         let (flight, joined) = flights.board(ask, context.max_samples, deadline, begin);
         let result = match joined {
-            true => self.watched(flight.land(), deadline).await,
+            true => tokio::time::timeout_at(deadline, flight.land())
+                .await
+                .unwrap_or_else(|_elapsed| Err(self.late(began, deadline))),
             // It ends in time by itself.
             false => flight.land().await,
         };
@@ -376,7 +386,7 @@ impl Endpoint {
 
     /// Makes a request when it is its turn, and reads the whole of its answer, until the deadline.
     pub(super) async fn fetch(
-        &self,
+        self: &Arc<Self>,
         context: &Context,
         request: Request,
         deadline: Instant,
@@ -387,7 +397,7 @@ impl Endpoint {
             let transfer = transfer(context, self, request);
             self.timed(transfer, Vec::len).await
         };
-        let result = self.watched(asked, deadline).await;
+        let result = self.watched(context, asked, deadline).await;
         match &result {
             // Not all kinds have all paths: without this one it may answer queries nevertheless.
             Err(_) => self.stats.failed(),
@@ -398,16 +408,16 @@ impl Endpoint {
 
     /// What comes until the deadline; remembers whether it failed.
     async fn watched<T>(
-        &self,
+        self: &Arc<Self>,
+        context: &Context,
         asked: impl Future<Output = Result<T, Failure>>,
         deadline: Instant,
     ) -> Result<T, Failure> {
-        let result = match tokio::time::timeout_at(deadline, asked).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(Failure::new("it does not answer in time")),
-        };
-        let failure = result.as_ref().err();
-        self.state().failed = failure.is_some_and(|failure| failure.cause == Cause::Endpoint);
+        let result = self.heeded(context, asked, deadline).await;
+        let cause = result.as_ref().err().map(|failure| failure.cause);
+        if cause != Some(Cause::Time) {
+            self.state().failed = cause == Some(Cause::Endpoint);
+        }
         result
     }
 
@@ -443,22 +453,22 @@ impl Endpoint {
     /// Whether the sentinel is there.
     async fn sentinel(&self, context: &Context, deadline: Instant) -> Result<(), Failure> {
         let now = Instant::now();
+        let time = context.clock.now().wall.unix_millis();
         let ask = Ask {
-            partition: 0,
             query: self.config.sentinel.clone(),
-            times: Times::At(context.clock.now().wall.unix_millis()),
-            lookback: self.lookback(),
-            selects: false,
-            marks: false,
-            further: Arc::default(),
-            speech: None,
-            others: Vec::new(),
+            ..Ask::nothing(time, self.lookback())
         };
-        let answered = self.exchange(context, &ask, deadline).await;
+        // How many samples it has is no matter of the query.
+        let context = Context {
+            max_samples: usize::MAX,
+            ..context.clone()
+        };
+        let answered = self.exchange(&context, &ask, deadline).await;
         let answered = answered.map_err(|failure| Failure {
             cause: match failure.cause {
-                Cause::Limit => Cause::Limit,
+                of_query @ (Cause::Limit | Cause::Time) => of_query,
                 Cause::Endpoint
+                | Cause::Samples
                 | Cause::Ability
                 | Cause::Times
                 | Cause::Plan(_)
@@ -779,20 +789,4 @@ impl Endpoint {
 /// What stands for a question where it is remembered; that two have the same does no harm.
 fn hash(query: &str) -> u64 {
     xxhash_rust::xxh64::xxh64(query.as_bytes(), 0)
-}
-
-fn read(ask: &Ask, body: &[u8], max_samples: usize) -> Result<Values, Failure> {
-    if body.is_empty() {
-        return Err(Failure::new("its answer is empty"));
-    }
-    let decoded = decode(body);
-    let decoded = decoded.map_err(|error| {
-        let problem = if error.is_eof() {
-            "ends early"
-        } else {
-            "cannot be read"
-        };
-        Failure::new(format!("its answer {problem}: {error}"))
-    })?;
-    ask.check(decoded, max_samples)
 }

@@ -121,8 +121,7 @@ pub(super) async fn answer(
             ..attempt
         });
         let failure = result.as_ref().err();
-        let over = failure
-            .is_none_or(|failure| !matches!(failure.cause, Cause::Endpoint | Cause::Ability));
+        let over = failure.is_none_or(|failure| !failure.cause.is_of_replica());
         // Whatever takes the place of one that failed or is behind stays there.
         if result.is_ok() && (number > 0 || replicas.is_uneven() && fit.is_all) {
             replicas.prefer(endpoint);

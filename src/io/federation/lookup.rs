@@ -11,7 +11,7 @@ use super::{
     context::Context,
     endpoint::Endpoint,
     endpoints::Replicas,
-    question::{Cause, Failure, LONGEST_LINE, Request},
+    question::{Failure, LONGEST_LINE, Request},
     stats::QueryKind,
 };
 use crate::{
@@ -242,7 +242,7 @@ async fn ask(
                 }
             }
         }
-        if last.cause != Cause::Endpoint {
+        if !last.cause.is_of_replica() {
             break;
         }
     }

@@ -17,6 +17,7 @@ mod freshness;
 mod gather;
 mod identity;
 mod joint;
+mod life;
 mod limits;
 mod lookup;
 mod own;

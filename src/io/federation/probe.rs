@@ -4,10 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{task::JoinSet, time::Instant};
 
-use super::{
-    client::Federation,
-    question::{Ask, Times},
-};
+use super::{client::Federation, question::Ask};
 
 /// How long an endpoint may take to answer next to nothing.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,17 +34,7 @@ impl Federation {
             asked.spawn(async move {
                 endpoint.learn(&context, deadline).await;
                 let time = context.clock.now().wall.unix_millis();
-                let ask = Ask {
-                    partition: 0,
-                    query: "vector(1)".to_owned(),
-                    times: Times::At(time),
-                    lookback: endpoint.lookback(),
-                    selects: false,
-                    marks: false,
-                    further: Arc::default(),
-                    speech: None,
-                    others: Vec::new(),
-                };
+                let ask = Ask::nothing(time, endpoint.lookback());
                 // What came of it is noted by the endpoint.
                 let _ = endpoint.ask(&context, &ask, deadline).await;
             });

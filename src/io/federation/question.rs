@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
-use super::decode::{Body, Found};
+use super::decode::{Body, Found, decode};
 use crate::{
     config::{EndpointConfig, EndpointKind},
     federation::{Dialect, Extent, Speech, Version},
@@ -113,12 +113,23 @@ pub(super) enum Cause {
     Times,
     /// The plan: what is left of the replicas is to be asked otherwise.
     Plan(Extent),
+    /// The time that it had, which tells nothing of the endpoint: another replica may need less.
+    Time,
     /// The query: every replica would refuse it.
     Query,
-    /// The limits of this node: no replica's answer would fit.
+    /// What this node may hold for all queries: no replica's answer would fit.
     Limit,
+    /// The samples that the query may hold: every replica has more.
+    Samples,
     /// The format: JSON cannot carry what was asked.
     Histograms,
+}
+
+impl Cause {
+    /// Whether another replica may answer what is asked in the same way.
+    pub(super) fn is_of_replica(self) -> bool {
+        matches!(self, Self::Endpoint | Self::Ability | Self::Time)
+    }
 }
 
 impl Failure {
@@ -214,6 +225,21 @@ impl Values {
 }
 
 impl Ask {
+    /// What costs an endpoint nothing.
+    pub(super) fn nothing(time: i64, lookback: i64) -> Self {
+        Self {
+            partition: 0,
+            query: "vector(1)".to_owned(),
+            times: Times::At(time),
+            lookback,
+            selects: false,
+            marks: false,
+            further: Arc::default(),
+            speech: None,
+            others: Vec::new(),
+        }
+    }
+
     /// The question as a replica is asked it that is spoken to so; none if it may not be.
     pub(super) fn said(&self, speech: Speech) -> Option<Cow<'_, Self>> {
         if self.speech.is_none_or(|own| own == speech) {
@@ -394,6 +420,23 @@ impl Ask {
     }
 }
 
+/// Reads an answer and [checks](Ask::check) it.
+pub(super) fn read(ask: &Ask, body: &[u8], max_samples: usize) -> Result<Values, Failure> {
+    if body.is_empty() {
+        return Err(Failure::new("its answer is empty"));
+    }
+    let decoded = decode(body);
+    let decoded = decoded.map_err(|error| {
+        let problem = if error.is_eof() {
+            "ends early"
+        } else {
+            "cannot be read"
+        };
+        Failure::new(format!("its answer {problem}: {error}"))
+    })?;
+    ask.check(decoded, max_samples)
+}
+
 /// Drops samples that are no numbers; how many those were.
 fn drop_nan(floats: &mut Samples<f64>) -> usize {
     let Samples { times, values, .. } = floats;
@@ -408,7 +451,10 @@ fn drop_nan(floats: &mut Samples<f64>) -> usize {
 
 /// What an answer is that has more samples than the query may hold.
 pub(super) fn too_many(max_samples: usize) -> Failure {
-    Failure::new(format!("its answer has more than {max_samples} samples"))
+    Failure {
+        cause: Cause::Samples,
+        reason: format!("its answer has more than {max_samples} samples"),
+    }
 }
 
 /// What an error of the API means.
@@ -424,6 +470,10 @@ pub(super) fn refusal(body: &Body) -> Failure {
     let cause = match &*body.error_type {
         "bad_data" => Cause::Query,
         "execution" if !of_store => Cause::Query,
+        "timeout" => Cause::Time,
+        // `VictoriaMetrics` tells the status, which is this one for everything that it does not know better.
+        "422" if body.error.contains("timeout exceeded") => Cause::Time,
+        "400" | "422" => Cause::Query,
         _ => Cause::Endpoint,
     };
     Failure {
@@ -485,10 +535,7 @@ fn push_encoded(form: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        federation::{PartitionMode, Pushdown},
-        io::federation::decode::decode,
-    };
+    use crate::federation::{PartitionMode, Pushdown};
 
     fn ask(times: Times) -> Ask {
         Ask {
@@ -712,6 +759,18 @@ mod tests {
             r#"{"status":"error","errorType":"execution","error":"expanding series: store a is away"}"#,
         );
         assert_eq!(error.unwrap_err().cause, Cause::Endpoint);
+        let told = |kind: &str, error: &str| {
+            let text = format!(r#"{{"status":"error","errorType":"{kind}","error":"{error}"}}"#);
+            check(Times::At(0), &text).unwrap_err().cause
+        };
+        assert_eq!(told("timeout", "query timed out"), Cause::Time);
+        assert_eq!(told("422", "cannot parse"), Cause::Query);
+        assert_eq!(
+            told("422", "timeout exceeded during query execution"),
+            Cause::Time
+        );
+        assert_eq!(told("429", "too many requests"), Cause::Endpoint);
+        assert_eq!(told("503", "a store is away"), Cause::Endpoint);
         assert!(check(Times::At(0), r#"{"status":""}"#).is_err());
         assert!(check(Times::At(0), r#"{"status":"success"}"#).is_err());
     }

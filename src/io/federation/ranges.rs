@@ -17,7 +17,7 @@ use crate::{
     promql::{
         Value,
         ast::Expr,
-        engine::{EvalError, Options, Output, Steps},
+        engine::{Options, Output, Steps},
     },
 };
 
@@ -135,19 +135,19 @@ impl Federation {
         options: Options,
     ) -> Option<Result<Reply, QueryError>> {
         let divided = self.ranges.divide(expr, steps, options, begun)?;
-        Some(self.answer_divided(begun, expr, options, divided).await)
+        Some(self.answer_divided(begun, expr, divided).await)
     }
 
     async fn answer_divided(
         &self,
         begun: &Begun,
         expr: &Expr,
-        options: Options,
         divided: Divided,
     ) -> Result<Reply, QueryError> {
         let asked = ask(begun, expr, &divided).await?;
         let ranges = Arc::clone(&self.ranges);
-        let finish = move || finish(&ranges, divided, asked, options.max_samples);
+        let max_samples = begun.context.max_samples;
+        let finish = move || finish(&ranges, divided, asked, max_samples);
         match tokio::task::spawn_blocking(finish).await {
             Ok(reply) => reply,
             Err(_panic) => Err(QueryError::Failed),
@@ -227,7 +227,7 @@ fn finish(
     }
     let output = assemble(&divided.query, parts);
     if samples(&output) > max_samples {
-        return Err(EvalError::TooManySamples.into());
+        return Err(QueryError::TooManySamples { most: max_samples });
     }
     Ok(Reply {
         answer: Answer::of_parts(output, answers),

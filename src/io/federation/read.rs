@@ -1,7 +1,7 @@
 //! Answers of samples as they are stored: what was asked is evaluated here over the samples of one endpoint.
 
 use super::{
-    question::{Ask, Cause, Failure, Times, Values},
+    question::{Ask, Cause, Failure, Times, Values, too_many},
     transfer::Stored,
 };
 use crate::{
@@ -169,7 +169,8 @@ impl From<Malformed> for Unread {
         match error {
             Malformed::Encoding(_) => Self::Format(error.to_string()),
             Malformed::Hollow => Self::Hollow(error.to_string()),
-            Malformed::Bytes(_) | Malformed::TooManySamples(_) => {
+            Malformed::TooManySamples(most) => Self::Failed(too_many(most)),
+            Malformed::Bytes(_) => {
                 Self::Failed(Failure::new(format!("its samples cannot be read: {error}")))
             }
         }

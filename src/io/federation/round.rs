@@ -397,7 +397,8 @@ impl Round {
             // Waking another thread would cost more than the work.
             let evaluate = AssertUnwindSafe(|| inquiry.answer(&world, fragments, windows));
             let answer = catch_unwind(evaluate);
-            return Ok(answer.map_err(|_panic| QueryError::Failed)??);
+            let answer = answer.map_err(|_panic| QueryError::Failed)?;
+            return answer.map_err(|refusal| self.refused(refusal));
         }
         self.evaluate(inquiry, world, fragments, windows).await
     }
@@ -420,7 +421,7 @@ impl Round {
         let evaluation = tokio::task::spawn_blocking(evaluate);
         match timeout_at(self.deadline, evaluation).await {
             Ok(Ok(Err(Refusal::Evaluation(EvalError::Stopped)))) => Err(QueryError::TimedOut),
-            Ok(Ok(answer)) => Ok(answer?),
+            Ok(Ok(answer)) => answer.map_err(|refusal| self.refused(refusal)),
             Ok(Err(_panic)) => Err(QueryError::Failed),
             Err(_elapsed) => Err(QueryError::TimedOut),
         }
@@ -436,6 +437,9 @@ impl Round {
                     let most = self.context.budget.max();
                     return Err(QueryError::TooManyBytes { most });
                 }
+                Err(failure) if failure.cause == Cause::Samples => {
+                    return Err(self.too_many_samples());
+                }
                 Err(failure) if failure.cause == Cause::Histograms => {
                     let partition = self.endpoints.partitions.get(ask.partition);
                     return Err(QueryError::Histograms {
@@ -448,9 +452,22 @@ impl Round {
             }
         }
         if samples > self.options.max_samples {
-            return Err(EvalError::TooManySamples.into());
+            return Err(self.too_many_samples());
         }
         Ok(())
+    }
+
+    fn too_many_samples(&self) -> QueryError {
+        let most = self.options.max_samples;
+        QueryError::TooManySamples { most }
+    }
+
+    /// Why there is no answer; with the limit, if that is why.
+    fn refused(&self, refusal: Refusal) -> QueryError {
+        match refusal {
+            Refusal::Evaluation(EvalError::TooManySamples) => self.too_many_samples(),
+            other => QueryError::Refused(other),
+        }
     }
 
     /// Takes in how questions were answered.

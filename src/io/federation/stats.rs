@@ -58,7 +58,8 @@ fn reason(error: &QueryError) -> &'static str {
             | EvalError::TooManySteps { .. }
             | EvalError::TooMuchText
             | EvalError::TooLongLabel,
-        )) => "limit",
+        ))
+        | QueryError::TooManySamples { .. } => "limit",
         QueryError::Refused(Refusal::Evaluation(EvalError::Stopped)) | QueryError::TimedOut => {
             "timeout"
         }

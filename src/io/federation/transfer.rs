@@ -136,6 +136,8 @@ async fn exchange(
     asked: &Asked,
 ) -> Result<(String, Vec<u8>), Failure> {
     let mut answer = open(context, endpoint, asked).await?;
+    let is_answer = asked.path.starts_with("query") || asked.path.starts_with("read");
+    endpoint.life.hear(is_answer);
     let status = answer.status();
     let kind = answer.kind();
     let body = read(&mut answer, &context.budget).await?;

@@ -7,7 +7,7 @@ use super::{
     server::{Asked, Reply, Server, build_info, evaluate, response},
     shown,
 };
-use crate::{io::federation::QueryError, promql::engine::Steps};
+use crate::promql::engine::Steps;
 
 const SHORT: Duration = Duration::from_millis(700);
 
@@ -405,23 +405,4 @@ async fn a_query_that_is_dropped_leaves_no_request_behind() {
     server.until(|seen| seen.queries().count() > 0).await;
     query.abort();
     server.until(|seen| seen.running == 0).await;
-}
-
-#[tokio::test]
-async fn too_many_samples_are_an_error() {
-    let server = Server::prometheus(data(1.0)).await;
-    let federation = federation(endpoints(&[(&server, "pushdown: selector")]));
-    let expr = crate::promql::parse::parse("rate(x[5m])", crate::promql::parse::Features::all());
-    let options = crate::promql::engine::Options {
-        max_samples: 50,
-        ..super::OPTIONS
-    };
-    let asked = federation
-        .query(&expr.unwrap(), Steps::instant(NOW), options, super::LONG)
-        .await;
-    // One answer alone is already more: then the partition is missing and the number is not a wrong one.
-    match asked {
-        Ok(reply) => assert!(reply.warnings()[0].contains("more than 50 samples")),
-        Err(error) => assert!(matches!(error, QueryError::Refused(_)), "{error}"),
-    }
 }

@@ -1,9 +1,11 @@
 //! Queries against servers on this machine.
 
 mod answers;
+mod blame;
 mod counted;
 mod discovery;
 mod faults;
+mod hanging;
 mod learning;
 mod lookups;
 mod mixed;

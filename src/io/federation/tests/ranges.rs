@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
     },
-    time::{Duration, Instant, SystemTime},
+    time::{Instant, SystemTime},
 };
 
 use jiff::SignedDuration;
@@ -19,7 +19,7 @@ use crate::{
     config::QueryConfig,
     io::{
         Clock, HttpClients,
-        federation::{self, Federation, Request},
+        federation::{Federation, QueryError, Request},
     },
     labels::LabelSet,
     promql::{
@@ -245,24 +245,19 @@ async fn long_queries_are_asked_in_parts_and_short_ones_and_some_others_are_not(
 #[tokio::test]
 async fn samples_of_all_parts_together_are_bounded() {
     let servers = [Server::prometheus(data(1.0)).await];
-    let more = "cache: {split_interval: 1h}";
-    let federation = federation_at(END, config(&text(&servers, more)));
-    let expr = parse("x", Features::none()).unwrap();
-    let options = crate::promql::engine::Options {
-        max_samples: 10_000,
-        ..OPTIONS
-    };
-    let asked = federation.query(&expr, six_hours(END), options, Duration::from_secs(30));
-    let error = asked.await.unwrap_err();
-    assert!(
-        matches!(
-            error,
-            federation::QueryError::Refused(crate::federation::Refusal::Evaluation(
-                crate::promql::engine::EvalError::TooManySamples
-            ))
-        ),
-        "{error}"
-    );
+    let parts = "cache: {split_interval: 1h}";
+    let limited = format!("{parts}\nlimits: {{max_samples: 10000}}");
+    for (more, max_samples) in [(parts, 10_000), (&*limited, usize::MAX)] {
+        let federation = federation_at(END, config(&text(&servers, more)));
+        let expr = parse("x", Features::none()).unwrap();
+        let options = crate::promql::engine::Options {
+            max_samples,
+            ..OPTIONS
+        };
+        let asked = federation.query(&expr, six_hours(END), options, LONG);
+        let error = asked.await.unwrap_err();
+        assert_eq!(error, QueryError::TooManySamples { most: 10_000 });
+    }
 }
 
 #[tokio::test]
