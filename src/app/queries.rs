@@ -24,6 +24,7 @@ use crate::{
         Clock, HttpClients,
         federation::{
             Explain, Federation, FederationStatus, LookupAnswer, LookupRequest, QueryError, Reply,
+            Subject,
         },
         spawn,
     },
@@ -197,12 +198,12 @@ impl Queries {
         lookup: Lookup,
         scope: LookupScope,
     ) -> Result<(Found, Vec<String>), ApiFailure> {
-        let path = match &lookup {
-            Lookup::Series => "series".to_owned(),
-            Lookup::LabelNames => "labels".to_owned(),
-            Lookup::LabelValues(name) => format!("label/{name}/values"),
+        let subject = match &lookup {
+            Lookup::Series => Subject::Series,
+            Lookup::LabelNames => Subject::LabelNames,
+            Lookup::LabelValues(name) => Subject::LabelValues(name.clone()),
         };
-        let request = request(path, &scope)?;
+        let request = request(subject, &scope)?;
         let answers = self.federation.look_up(&request, TIMEOUT).await;
         let found = match &lookup {
             Lookup::Series => Found::Series(all_series(&answers)),
@@ -216,14 +217,14 @@ impl Queries {
         if scope.selectors.is_empty() {
             return Ok((Value::Array(Vec::new()), Vec::new()));
         }
-        let request = request("query_exemplars".to_owned(), &scope)?;
+        let request = request(Subject::Exemplars, &scope)?;
         let answers = self.federation.look_up(&request, TIMEOUT).await;
         Ok((all_exemplars(&answers), missing(&answers)))
     }
 
     async fn describe(&self, metric: Option<String>) -> Result<(Value, Vec<String>), ApiFailure> {
         let request = LookupRequest {
-            path: "metadata".to_owned(),
+            subject: Subject::Metadata,
             selectors: Vec::new(),
             params: metric
                 .map(|metric| ("metric", metric))
@@ -268,7 +269,7 @@ fn ticks() -> Interval {
 }
 
 /// The question about what is in a scope.
-fn request(path: String, scope: &LookupScope) -> Result<LookupRequest, ApiFailure> {
+fn request(subject: Subject, scope: &LookupScope) -> Result<LookupRequest, ApiFailure> {
     let mut selectors = Vec::new();
     for selector in &scope.selectors {
         let parsed = parse_selector(selector);
@@ -280,7 +281,7 @@ fn request(path: String, scope: &LookupScope) -> Result<LookupRequest, ApiFailur
     let start = scope.start.map(|time| ("start", seconds(time)));
     let end = scope.end.map(|time| ("end", seconds(time)));
     Ok(LookupRequest {
-        path,
+        subject,
         selectors,
         params: start.into_iter().chain(end).collect(),
     })

@@ -14,6 +14,8 @@ mod parse;
 
 mod relabel;
 
+mod url_name;
+
 pub use case::{go_lower, go_upper};
 pub use matcher::{MatchOp, Matcher, MatcherError};
 pub use parse::{
@@ -23,3 +25,4 @@ pub use parse::{
 pub use quote::{go_quote, go_unquote};
 pub use relabel::{Relabel, RelabelAction, RelabelRegex, relabel};
 pub use set::{Fingerprint, Iter, LabelSet, LabelSetBuilder};
+pub use url_name::{is_classic_name, name_of_path, path_of_name};

@@ -101,6 +101,12 @@ impl Fake {
         &self.address
     }
 
+    /// The paths of all requests as they came, below `/api/v1/`, without parameters.
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let asked = self.asked.lock().unwrap();
+        asked.iter().map(|one| one.path.clone()).collect()
+    }
+
     /// How often it was asked what contains this.
     pub(crate) fn count(&self, part: &str) -> usize {
         let asked = self.asked.lock().unwrap();

@@ -19,6 +19,7 @@
 mod api;
 mod chance;
 mod data;
+mod doors;
 mod ended;
 mod exemplars;
 mod fake;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::{Path, RawQuery, State},
+    extract::{Path, RawQuery, State, rejection::PathRejection},
     http::Response,
     routing::get,
 };
@@ -23,6 +23,7 @@ use super::{
 use crate::{
     api::{query::Query, state::ApiState},
     json::{push_str, push_value},
+    labels::{go_quote, name_of_path},
     promql::{
         Severity, Value,
         ast::{Expr, ValueType},
@@ -265,11 +266,28 @@ async fn labels(
 
 async fn label_values(
     State(state): State<ApiState>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     RawQuery(address): RawQuery,
 ) -> Response<Body> {
     let params = parameters(address.as_deref(), &Bytes::new());
-    respond(look_up(&state, &params, Lookup::LabelValues(name)).await)
+    let answer = async {
+        let name = label_name(name)?;
+        look_up(&state, &params, Lookup::LabelValues(name)).await
+    };
+    respond(answer.await)
+}
+
+/// The name of a label in an address, which is any text in UTF-8.
+fn label_name(part: Result<Path<String>, PathRejection>) -> Result<String, ApiFailure> {
+    let invalid = |name: &str| {
+        let name = go_quote(name);
+        ApiFailure::bad_data(format!("invalid label name: {name}"))
+    };
+    let Path(part) = part.map_err(|_not_utf8| invalid("\u{fffd}"))?;
+    match name_of_path(&part) {
+        name if name.is_empty() => Err(invalid("")),
+        name => Ok(name),
+    }
 }
 
 async fn look_up(state: &ApiState, params: &Query, lookup: Lookup) -> Answer {

@@ -1,6 +1,6 @@
 //! Which series, label names and label values there are, and what metrics mean: asked of every partition.
 
-use std::{sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
@@ -16,24 +16,47 @@ use super::{
 };
 use crate::{
     config::{EndpointKind, LabelMode},
-    labels::{LabelSet, Matcher},
+    federation::Dialect,
+    labels::{LabelSet, Matcher, is_classic_name, path_of_name},
     promql::{Span, ast},
 };
-
-/// The path of exemplars.
-pub(super) const EXEMPLARS: &str = "query_exemplars";
-
-/// The path of what metrics mean, which takes no selectors.
-pub(super) const METADATA: &str = "metadata";
 
 /// Samples do not count here.
 const NO_SAMPLES: usize = 0;
 
+/// What is looked up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The series that match.
+    Series,
+    /// The names of their labels.
+    LabelNames,
+    /// The values of one of their labels.
+    LabelValues(String),
+    /// What metrics mean, which takes no selectors.
+    Metadata,
+    /// Their exemplars.
+    Exemplars,
+}
+
+impl Subject {
+    /// What follows `/api/v1/`.
+    fn path(&self) -> Cow<'static, str> {
+        match self {
+            Self::Series => "series".into(),
+            Self::LabelNames => "labels".into(),
+            Self::LabelValues(name) => format!("label/{}/values", path_of_name(name)).into(),
+            Self::Metadata => "metadata".into(),
+            Self::Exemplars => "query_exemplars".into(),
+        }
+    }
+}
+
 /// A question about what there is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LookupRequest {
-    /// What follows `/api/v1/`: `series`, `labels`, `label/job/values`, `metadata`, `query_exemplars`.
-    pub path: String,
+    /// What is looked up.
+    pub subject: Subject,
     /// Selectors, of which any may match; none for everything.
     pub selectors: Vec<Vec<Matcher>>,
     /// Other parameters.
@@ -148,7 +171,7 @@ fn form(request: &LookupRequest, replicas: &Replicas, told: Told) -> String {
     }
     let any = [Vec::new()];
     let selectors = match request.selectors.as_slice() {
-        [] if told == Told::All && request.path != METADATA => any.as_slice(),
+        [] if told == Told::All && request.subject != Subject::Metadata => any.as_slice(),
         selectors => selectors,
     };
     let selectors = selectors.iter();
@@ -158,7 +181,7 @@ fn form(request: &LookupRequest, replicas: &Replicas, told: Told) -> String {
     if selectors.is_empty() {
         return form.finish();
     }
-    if request.path == EXEMPLARS {
+    if request.subject == Subject::Exemplars {
         // An expression, of which the selectors count.
         form.append_pair("query", &selectors.join(" or "));
     } else {
@@ -226,8 +249,11 @@ async fn ask(
             0 if order.len() > 1 => now + deadline.saturating_duration_since(now) / 2,
             _ => deadline,
         };
+        if cannot_have(endpoint, &request.subject) {
+            return (Ok(Value::Array(Vec::new())), attaches(endpoint));
+        }
         let form = form(request, replicas, told(endpoint, replicas));
-        let asked = endpoint.fetch(context, to(endpoint, &request.path, &form), until);
+        let asked = endpoint.fetch(context, to(endpoint, &request.subject, &form), until);
         match asked.await.and_then(|body| data(&body)) {
             Ok(data) => {
                 if number > 0 {
@@ -249,8 +275,15 @@ async fn ask(
     (Err(last), true)
 }
 
+/// Whether an endpoint is of a version that has no labels of such names, and refuses to be asked for them.
+fn cannot_have(endpoint: &Endpoint, subject: &Subject) -> bool {
+    let old = |dialect: Dialect| dialect == Dialect::Prometheus2;
+    let old = endpoint.identity().is_ok_and(|one| old(one.dialect));
+    old && matches!(subject, Subject::LabelValues(name) if !is_classic_name(name))
+}
+
 /// The request as an endpoint takes it.
-fn to(endpoint: &Endpoint, path: &str, form: &str) -> Request {
+fn to(endpoint: &Endpoint, subject: &Subject, form: &str) -> Request {
     let known = endpoint.identity();
     let kind = known.map_or(endpoint.config.kind, |identity| identity.kind);
     let whole = match kind {
@@ -264,11 +297,15 @@ fn to(endpoint: &Endpoint, path: &str, form: &str) -> Request {
     let parts = [form, whole].into_iter().filter(|part| !part.is_empty());
     let form = parts.collect::<Vec<_>>().join("&");
     // Prometheus takes no form for the values of a label.
-    let takes_form = matches!(path, "series" | "labels" | EXEMPLARS);
+    let takes_form = matches!(
+        subject,
+        Subject::Series | Subject::LabelNames | Subject::Exemplars
+    );
+    let path = subject.path();
     if takes_form && form.len() > LONGEST_LINE {
         return Request {
             method: "POST",
-            path: path.to_owned(),
+            path: path.into_owned(),
             form,
         };
     }

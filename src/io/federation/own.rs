@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     client::Own,
-    lookup::{EXEMPLARS, LookupAnswer, LookupRequest, METADATA},
+    lookup::{LookupAnswer, LookupRequest, Subject},
 };
 use crate::{
     federation::Local,
@@ -30,7 +30,7 @@ impl Own {
         &self,
         request: &LookupRequest,
     ) -> (Vec<LookupAnswer>, Option<LookupRequest>) {
-        if request.path == METADATA {
+        if request.subject == Subject::Metadata {
             let answers = self.described(request).into_iter().collect();
             return (answers, Some(request.clone()));
         }
@@ -100,15 +100,12 @@ fn found(
         let selected = own.select(&rest, from, to.unwrap_or(i64::MAX));
         series.extend(selected.into_iter().map(|one| one.labels));
     }
-    let data = match request.path.as_str() {
+    let data = match &request.subject {
         _ if series.is_empty() => return None,
-        EXEMPLARS => return None,
-        "series" => series.iter().map(object).collect(),
-        "labels" => names(&series),
-        path => values(
-            &series,
-            path.strip_prefix("label/")?.strip_suffix("/values")?,
-        ),
+        Subject::Exemplars | Subject::Metadata => return None,
+        Subject::Series => series.iter().map(object).collect(),
+        Subject::LabelNames => names(&series),
+        Subject::LabelValues(name) => values(&series, name),
     };
     Some(LookupAnswer {
         partition: labels,

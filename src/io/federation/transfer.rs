@@ -158,6 +158,7 @@ const AGENT: &str = concat!("Watchfire/", env!("CARGO_PKG_VERSION"));
 
 /// Asks straight where that is possible and leads to no other place, and by the client for everything else.
 async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<Opened, Failure> {
+    stays_below(&asked.path)?;
     if let Some(straight) = endpoint.straight(&context.http)
         && is_plain(&asked.path)
     {
@@ -207,6 +208,18 @@ const NAMES: [&str; 6] = [
     "content-encoding",
     "x-prometheus-remote-read-version",
 ];
+
+/// Fails if a path may lead out of the API: whatever a client sends becomes part of no other request.
+fn stays_below(path: &str) -> Result<(), Failure> {
+    let path = path.split_once('?').map_or(path, |(path, _)| path);
+    let leads_up = |part: &str| part == "." || part == "..";
+    let has = |escaped: &str| path.contains(escaped);
+    if path.split('/').any(leads_up) || has("%2F") || has("%2E") || has("\\") || has("#") {
+        let reason = format!("it is not asked for {path:?}, which leads elsewhere: this is a bug");
+        return Err(Failure::new(reason));
+    }
+    Ok(())
+}
 
 /// Characters of a path that is as it is written on the wire.
 static PLAIN: [bool; 256] = {
@@ -390,5 +403,27 @@ impl Write for Bounded<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_leads_out_of_the_api() {
+        for path in ["query", "label/a.b/values?match[]=..%2F", "label/a%3Fb/values"] {
+            assert!(stays_below(path).is_ok(), "{path}");
+        }
+        for path in [
+            "label/../admin/tsdb/delete_series?match[]=x",
+            "label/..%2Fadmin/values",
+            "label/%2E%2E/values",
+            "./query",
+            "label/..\\values",
+            "query#",
+        ] {
+            assert!(stays_below(path).is_err(), "{path}");
+        }
     }
 }

@@ -11,15 +11,29 @@ use super::{
 };
 use crate::{
     federation::{OwnMetrics, PartitionsUp},
-    io::federation::{LookupAnswer, LookupRequest, Meaning},
+    io::federation::{LookupAnswer, LookupRequest, Meaning, Subject},
     labels::LabelSet,
     promql::parse::parse_selector,
 };
 
+/// What a path of the API is about.
+fn subject(path: &str) -> Subject {
+    match path {
+        "series" => Subject::Series,
+        "labels" => Subject::LabelNames,
+        "metadata" => Subject::Metadata,
+        "query_exemplars" => Subject::Exemplars,
+        path => {
+            let name = path.strip_prefix("label/").unwrap();
+            Subject::LabelValues(name.strip_suffix("/values").unwrap().to_owned())
+        }
+    }
+}
+
 fn request(path: &str, selectors: &[&str]) -> LookupRequest {
     let parsed = selectors.iter().map(|text| parse_selector(text).unwrap());
     LookupRequest {
-        path: path.to_owned(),
+        subject: subject(path),
         selectors: parsed.collect(),
         params: Vec::new(),
     }
@@ -237,4 +251,21 @@ async fn exemplars_are_asked_by_an_expression_of_the_selectors() {
         .look_up(&request("query_exemplars", &nowhere), LONG)
         .await;
     assert_eq!(answers, []);
+}
+
+#[tokio::test]
+async fn an_old_prometheus_is_not_asked_for_names_that_it_refuses() {
+    let server = Server::start(Arc::new(|asked| match &*asked.path {
+        "/api/v1/status/buildinfo" => Reply::Json(build_info("2.42.0")),
+        _ => Reply::Json(r#"{"status":"success","data":["b"]}"#.to_owned()),
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "kind: prometheus")]));
+    let look = async |path: &str| {
+        let answers = federation.look_up(&request(path, &[]), LONG).await;
+        answers[0].data.clone()
+    };
+    assert_eq!(look("label/a.b/values").await, Ok(json!([])));
+    assert_eq!(look("label/a/values").await, Ok(json!(["b"])));
+    assert_eq!(server.asked_of("/api/v1/label/").len(), 1);
 }
