@@ -29,6 +29,9 @@ use crate::time::format_go_duration;
 
 /// What is asked to learn whether the node lives; that must not depend on how many others read.
 const PROBES: [&str; 2] = ["/-/healthy", "/-/ready"];
+/// Where this is asked for waits for endpoints, in turn with all other queries: those that hang must not take the places
+/// of requests that the node answers by itself.
+const QUERIES: [&str; 5] = ["query", "series", "labels", "label/", "metadata"];
 /// Answers shorter than this gain nothing from gzip.
 const GZIP_FROM: u64 = 1024;
 
@@ -137,7 +140,7 @@ impl Pipeline {
 
     /// A place among the GET requests, in turn; `None` if there is none for too long.
     async fn place(&self, path: &str) -> Option<Place<'_>> {
-        if PROBES.contains(&path) {
+        if PROBES.contains(&path) || is_query(path) {
             return Some(Place::NotNeeded);
         }
         // Upstream refuses at once, also where the places are taken for a millisecond only.
@@ -184,6 +187,12 @@ impl Pipeline {
         response.headers_mut().remove(header::DATE);
         response
     }
+}
+
+/// Whether a path is one of those below which endpoints are asked.
+fn is_query(path: &str) -> bool {
+    let rest = path.strip_prefix("/prometheus/api/v1/");
+    rest.is_some_and(|rest| QUERIES.iter().any(|name| rest.starts_with(name)))
 }
 
 /// What a GET request holds while it is answered.
