@@ -8,6 +8,7 @@
 mod config_file;
 mod external_url;
 mod features;
+mod lookups;
 mod mesh;
 mod options;
 mod own_metrics;

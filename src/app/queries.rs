@@ -1,7 +1,6 @@
 //! `--query.config-file`: reads it, and answers the API's queries over its endpoints.
 
 use std::{
-    collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -13,7 +12,10 @@ use tokio::{
     time::{Interval, MissedTickBehavior},
 };
 
-use super::config_file::{ConfigError, read_bounded};
+use super::{
+    config_file::{ConfigError, read_bounded},
+    lookups,
+};
 use crate::{
     api::prometheus::{
         Answering, ApiFailure, ErrorType, Explanation, Found, GlobalAnswer, GlobalQuery, Lookup,
@@ -29,7 +31,7 @@ use crate::{
         spawn,
     },
     labels::LabelSet,
-    promql::{engine::Options, parse::parse_selector},
+    promql::engine::Options,
 };
 
 /// A larger file is no configuration.
@@ -174,8 +176,7 @@ impl Queries {
             lookback: query.lookback.unwrap_or(LOOKBACK),
             ..options()
         };
-        let wanted = query.timeout.and_then(|millis| u64::try_from(millis).ok());
-        let timeout = wanted.map_or(TIMEOUT, Duration::from_millis).min(TIMEOUT);
+        let timeout = timeout(query.timeout);
         let (federation, expr, steps) = (&self.federation, &query.expr, query.steps);
         let reply = if query.afresh {
             federation.query_afresh(expr, steps, options, timeout).await
@@ -198,28 +199,23 @@ impl Queries {
         lookup: Lookup,
         scope: LookupScope,
     ) -> Result<(Found, Vec<String>), ApiFailure> {
-        let subject = match &lookup {
+        let subject = match lookup {
             Lookup::Series => Subject::Series,
             Lookup::LabelNames => Subject::LabelNames,
-            Lookup::LabelValues(name) => Subject::LabelValues(name.clone()),
+            Lookup::LabelValues(name) => Subject::LabelValues(name),
         };
-        let request = request(subject, &scope)?;
-        let answers = self.federation.look_up(&request, TIMEOUT).await;
-        let found = match &lookup {
-            Lookup::Series => Found::Series(all_series(&answers)),
-            Lookup::LabelNames => Found::Texts(all_names(&answers)),
-            Lookup::LabelValues(name) => Found::Texts(all_values(&answers, name)),
-        };
-        Ok((found, missing(&answers)))
+        let request = lookups::request(subject, &scope)?;
+        let answers = self.looked_up(&request, scope.timeout).await?;
+        lookups::put_together(move || lookups::found(&request, answers)).await
     }
 
     async fn find_exemplars(&self, scope: LookupScope) -> Result<(Value, Vec<String>), ApiFailure> {
         if scope.selectors.is_empty() {
             return Ok((Value::Array(Vec::new()), Vec::new()));
         }
-        let request = request(Subject::Exemplars, &scope)?;
-        let answers = self.federation.look_up(&request, TIMEOUT).await;
-        Ok((all_exemplars(&answers), missing(&answers)))
+        let request = lookups::request(Subject::Exemplars, &scope)?;
+        let answers = self.looked_up(&request, scope.timeout).await?;
+        lookups::put_together(move || lookups::exemplars(&answers)).await
     }
 
     async fn describe(&self, metric: Option<String>) -> Result<(Value, Vec<String>), ApiFailure> {
@@ -230,9 +226,19 @@ impl Queries {
                 .map(|metric| ("metric", metric))
                 .into_iter()
                 .collect(),
+            limit: None,
         };
-        let answers = self.federation.look_up(&request, TIMEOUT).await;
-        Ok((all_metadata(&answers), missing(&answers)))
+        let answers = self.looked_up(&request, None).await?;
+        lookups::put_together(move || lookups::metadata(answers)).await
+    }
+
+    async fn looked_up(
+        &self,
+        request: &LookupRequest,
+        wanted: Option<i64>,
+    ) -> Result<Vec<LookupAnswer>, ApiFailure> {
+        let answers = self.federation.look_up(request, timeout(wanted)).await;
+        answers.map_err(|error| refused(&error))
     }
 }
 
@@ -268,23 +274,10 @@ fn ticks() -> Interval {
     ticks
 }
 
-/// The question about what is in a scope.
-fn request(subject: Subject, scope: &LookupScope) -> Result<LookupRequest, ApiFailure> {
-    let mut selectors = Vec::new();
-    for selector in &scope.selectors {
-        let parsed = parse_selector(selector);
-        let parsed =
-            parsed.map_err(|error| ApiFailure::new(ErrorType::BadData, error.to_string()))?;
-        selectors.push(parsed);
-    }
-    let seconds = |millis: i64| (millis as f64 / 1000.0).to_string();
-    let start = scope.start.map(|time| ("start", seconds(time)));
-    let end = scope.end.map(|time| ("end", seconds(time)));
-    Ok(LookupRequest {
-        subject,
-        selectors,
-        params: start.into_iter().chain(end).collect(),
-    })
+/// How long something may take of which a client says how many milliseconds it wants to wait, if it does.
+fn timeout(wanted: Option<i64>) -> Duration {
+    let wanted = wanted.and_then(|millis| u64::try_from(millis).ok());
+    wanted.map_or(TIMEOUT, Duration::from_millis).min(TIMEOUT)
 }
 
 /// How expressions are evaluated; how many samples they may hold is the matter of the file of endpoints.
@@ -354,171 +347,9 @@ fn explained(explain: &Explain) -> Value {
     })
 }
 
-fn labels(set: &LabelSet) -> Value {
+pub(super) fn labels(set: &LabelSet) -> Value {
     let pairs = set
         .iter()
         .map(|(name, value)| (name.to_owned(), json!(value)));
     Value::Object(pairs.collect::<Map<_, _>>())
-}
-
-fn missing(answers: &[LookupAnswer]) -> Vec<String> {
-    let failed = answers.iter().filter_map(|answer| {
-        let reason = answer.data.as_ref().err()?;
-        Some(format!(
-            "partition {} is missing: {reason}",
-            answer.partition
-        ))
-    });
-    failed.collect()
-}
-
-/// The elements of all answers, each with what it came from.
-fn elements(answers: &[LookupAnswer]) -> impl Iterator<Item = (&LookupAnswer, &Value)> {
-    answers.iter().flat_map(|answer| {
-        let list = answer.data.as_ref().ok().and_then(Value::as_array);
-        list.into_iter().flatten().map(move |value| (answer, value))
-    })
-}
-
-fn all_series(answers: &[LookupAnswer]) -> Vec<LabelSet> {
-    let mut all: Vec<LabelSet> = elements(answers)
-        .filter_map(|(answer, value)| {
-            let pairs = value.as_object()?.iter();
-            let pairs = pairs.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-            let attached = answer.partition.iter().filter(|_| answer.attach);
-            Some(LabelSet::from_pairs(pairs.chain(attached)))
-        })
-        .collect();
-    all.sort_by(|a, b| a.iter().cmp(b.iter()));
-    all.dedup();
-    all
-}
-
-fn texts<'a>(answers: &'a [LookupAnswer]) -> impl Iterator<Item = String> + 'a {
-    let texts = elements(answers).filter_map(|(_, value)| value.as_str());
-    texts.map(ToOwned::to_owned)
-}
-
-/// The answers of partitions that have anything.
-fn present(answers: &[LookupAnswer]) -> impl Iterator<Item = &LookupAnswer> {
-    answers.iter().filter(|answer| {
-        let list = answer.data.as_ref().ok().and_then(Value::as_array);
-        answer.attach && list.is_some()
-    })
-}
-
-fn all_names(answers: &[LookupAnswer]) -> Vec<String> {
-    let mut names: BTreeSet<String> = texts(answers).collect();
-    for answer in present(answers) {
-        names.extend(answer.partition.iter().map(|(name, _)| name.to_owned()));
-    }
-    names.into_iter().collect()
-}
-
-fn all_values(answers: &[LookupAnswer], name: &str) -> Vec<String> {
-    let mut values: BTreeSet<String> = texts(answers).collect();
-    for answer in present(answers) {
-        values.extend(answer.partition.get(name).map(ToOwned::to_owned));
-    }
-    values.into_iter().collect()
-}
-
-/// The exemplars of each series, with the labels of its partition, sorted.
-fn all_exemplars(answers: &[LookupAnswer]) -> Value {
-    let mut all: HashMap<LabelSet, Vec<Value>> = HashMap::new();
-    for (answer, element) in elements(answers) {
-        let labels = element.get("seriesLabels").and_then(Value::as_object);
-        let exemplars = element.get("exemplars").and_then(Value::as_array);
-        let (Some(labels), Some(exemplars)) = (labels, exemplars) else {
-            continue;
-        };
-        let pairs = labels.iter();
-        let pairs = pairs.filter_map(|(name, value)| Some((name.as_str(), value.as_str()?)));
-        let attached = answer.partition.iter().filter(|_| answer.attach);
-        let known = all.entry(LabelSet::from_pairs(pairs.chain(attached)));
-        known.or_default().extend(exemplars.iter().cloned());
-    }
-    let mut all: Vec<_> = all.into_iter().collect();
-    all.sort_by(|(a, _), (b, _)| a.iter().cmp(b.iter()));
-    let all = all.into_iter().map(
-        |(series, exemplars)| json!({"seriesLabels": labels(&series), "exemplars": exemplars}),
-    );
-    Value::Array(all.collect())
-}
-
-fn all_metadata(answers: &[LookupAnswer]) -> Value {
-    let mut all: Map<String, Value> = Map::new();
-    for answer in answers {
-        let Some(metrics) = answer.data.as_ref().ok().and_then(Value::as_object) else {
-            continue;
-        };
-        for (name, entries) in metrics {
-            let known = all.entry(name.clone()).or_insert_with(|| json!([]));
-            let (Some(known), Some(entries)) = (known.as_array_mut(), entries.as_array()) else {
-                continue;
-            };
-            for entry in entries {
-                if !known.contains(entry) {
-                    known.push(entry.clone());
-                }
-            }
-        }
-    }
-    Value::Object(all)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn answer(cluster: &str, data: Value) -> LookupAnswer {
-        LookupAnswer {
-            partition: LabelSet::from_pairs([("cluster", cluster)]),
-            attach: true,
-            data: Ok(data),
-        }
-    }
-
-    #[test]
-    fn what_partitions_know_is_put_together() {
-        let series = [
-            answer("eu", json!([{"__name__": "up", "job": "a"}])),
-            answer("us", json!([{"__name__": "up", "job": "a"}])),
-            LookupAnswer {
-                data: Err("it does not answer in time".to_owned()),
-                ..answer("ap", Value::Null)
-            },
-        ];
-        let sets: Vec<String> = all_series(&series)
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        assert_eq!(
-            sets,
-            [
-                r#"{__name__="up", cluster="eu", job="a"}"#,
-                r#"{__name__="up", cluster="us", job="a"}"#
-            ]
-        );
-        assert_eq!(
-            missing(&series),
-            [r#"partition {cluster="ap"} is missing: it does not answer in time"#]
-        );
-        let exemplar = json!({"labels": {"trace": "t"}, "value": "6", "timestamp": 1.5});
-        let has = |job: &str| json!([{"seriesLabels": {"__name__": "x", "job": job}, "exemplars": [exemplar]}]);
-        let found = all_exemplars(&[answer("us", has("b")), answer("eu", has("b"))]);
-        assert_eq!(
-            found,
-            json!([
-                {"seriesLabels": {"__name__": "x", "cluster": "eu", "job": "b"}, "exemplars": [exemplar]},
-                {"seriesLabels": {"__name__": "x", "cluster": "us", "job": "b"}, "exemplars": [exemplar]},
-            ])
-        );
-        let names = [
-            answer("eu", json!(["job"])),
-            answer("us", json!(["job", "instance"])),
-        ];
-        assert_eq!(all_names(&names), ["cluster", "instance", "job"]);
-        assert_eq!(all_values(&[answer("eu", json!([]))], "cluster"), ["eu"]);
-    }
 }

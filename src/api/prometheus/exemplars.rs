@@ -8,7 +8,7 @@ use axum::{
 
 use super::{
     ApiFailure,
-    params::optional_time,
+    params::{optional_time, timeout},
     querier::LookupScope,
     respond::{Remarks, success},
     router::{Answer, parameters, querier, respond},
@@ -50,6 +50,8 @@ async fn find(state: &ApiState, params: &Query) -> Answer {
         selectors: selectors(&expr),
         start,
         end,
+        limit: None,
+        timeout: timeout(params)?,
     };
     let (found, warnings) = querier(state)?.exemplars(scope).await?;
     let remarks = Remarks {

@@ -81,6 +81,10 @@ pub struct LookupScope {
     pub start: Option<i64>,
     /// Unix milliseconds.
     pub end: Option<i64>,
+    /// How many are wanted; none for all.
+    pub limit: Option<usize>,
+    /// How long it may take, in milliseconds, if not as configured.
+    pub timeout: Option<i64>,
 }
 
 /// What a lookup found.
@@ -100,7 +104,7 @@ pub trait Querier: Send + Sync {
     /// Evaluates a query.
     fn query(&self, query: GlobalQuery) -> Answering<'_, GlobalAnswer>;
 
-    /// Finds series, names or values, with what is missing.
+    /// Finds series, names or values, no more than wanted, with what is missing, and whether there are more.
     fn lookup(&self, lookup: Lookup, scope: LookupScope) -> Answering<'_, (Found, Vec<String>)>;
 
     /// The metadata of metrics: by name, a list of type, unit and help.

@@ -20,6 +20,8 @@ pub enum ErrorType {
     Unavailable,
     /// There is no such thing.
     NotFound,
+    /// A bug.
+    Internal,
 }
 
 impl ErrorType {
@@ -30,6 +32,7 @@ impl ErrorType {
             Self::Timeout => "timeout",
             Self::Unavailable => "unavailable",
             Self::NotFound => "not_found",
+            Self::Internal => "internal",
         }
     }
 
@@ -39,6 +42,7 @@ impl ErrorType {
             Self::Execution => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Timeout | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

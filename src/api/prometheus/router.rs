@@ -291,41 +291,24 @@ fn label_name(part: Result<Path<String>, PathRejection>) -> Result<String, ApiFa
 }
 
 async fn look_up(state: &ApiState, params: &Query, lookup: Lookup) -> Answer {
-    let limit = limit(params)?;
     let scope = LookupScope {
         selectors: params.all("match[]").map(ToOwned::to_owned).collect(),
         start: optional_time(params, "start")?,
         end: optional_time(params, "end")?,
+        limit: limit(params)?,
+        timeout: timeout(params)?,
     };
     for selector in &scope.selectors {
         parse_selector(selector).map_err(|error| {
             ApiFailure::bad_data(format!("invalid parameter \"match[]\": {error}"))
         })?;
     }
-    let (mut found, missing) = querier(state)?.lookup(lookup, scope).await?;
-    let mut remarks = Remarks {
-        warnings: missing,
+    let (found, warnings) = querier(state)?.lookup(lookup, scope).await?;
+    let remarks = Remarks {
+        warnings,
         infos: Vec::new(),
     };
-    if cut(&mut found, limit) {
-        remarks
-            .warnings
-            .push("results truncated due to limit".to_owned());
-    }
-    Ok(success(|out| push_found(out, &found), &remarks))
-}
-
-fn cut(found: &mut Found, limit: Option<usize>) -> bool {
-    let limit = limit.unwrap_or(usize::MAX);
-    let count = match found {
-        Found::Series(sets) => sets.len(),
-        Found::Texts(texts) => texts.len(),
-    };
-    match found {
-        Found::Series(sets) => sets.truncate(limit),
-        Found::Texts(texts) => texts.truncate(limit),
-    }
-    count > limit
+    rendered(move || success(|out| push_found(out, &found), &remarks)).await
 }
 
 fn push_found(out: &mut String, found: &Found) {
@@ -362,7 +345,7 @@ async fn metadata(State(state): State<ApiState>, RawQuery(address): RawQuery) ->
             warnings,
             infos: Vec::new(),
         };
-        Ok(success(|out| push_value(out, &metadata), &remarks))
+        rendered(move || success(|out| push_value(out, &metadata), &remarks)).await
     };
     respond(answer.await)
 }
@@ -417,7 +400,7 @@ async fn rendered<T: Send + 'static>(
     make: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, ApiFailure> {
     let made = tokio::task::spawn_blocking(make).await;
-    made.map_err(|error| ApiFailure::new(ErrorType::Execution, error.to_string()))
+    made.map_err(|error| ApiFailure::new(ErrorType::Internal, error.to_string()))
 }
 
 fn no_ruler() -> ApiFailure {

@@ -208,7 +208,8 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
-struct Metric(LabelSet);
+/// The labels of a series.
+pub(super) struct Metric(pub(super) LabelSet);
 
 impl<'de> Deserialize<'de> for Metric {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

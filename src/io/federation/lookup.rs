@@ -2,13 +2,15 @@
 
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tokio::{task::JoinSet, time::Instant};
 use url::form_urlencoded::Serializer;
 
 use super::{
-    client::{Federation, LEARNING},
+    client::{Federation, LEARNING, QueryError},
     context::Context,
+    decode::Metric,
     endpoint::Endpoint,
     endpoints::Replicas,
     question::{Failure, LONGEST_LINE, Request},
@@ -20,6 +22,12 @@ use crate::{
     labels::{LabelSet, Matcher, is_classic_name, path_of_name},
     promql::{Span, ast},
 };
+
+/// Answers that are larger are read on a thread that may take its time; bytes.
+const LARGE: usize = 64 * 1024;
+
+/// What Prometheus and its like warn of where `limit` left something out.
+const TRUNCATED: &str = "results truncated due to limit";
 
 /// Samples do not count here.
 const NO_SAMPLES: usize = 0;
@@ -61,6 +69,20 @@ pub struct LookupRequest {
     pub selectors: Vec<Vec<Matcher>>,
     /// Other parameters.
     pub params: Vec<(&'static str, String)>,
+    /// How many series, names or values are wanted; none for all. A partition is asked for one more, which shows that
+    /// there are more.
+    pub limit: Option<usize>,
+}
+
+/// What there is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LookedUp {
+    /// Label sets.
+    Series(Vec<LabelSet>),
+    /// Names or values.
+    Texts(Vec<String>),
+    /// Metadata or exemplars, as the API has them.
+    Json(Value),
 }
 
 /// What one partition answered.
@@ -71,24 +93,32 @@ pub struct LookupAnswer {
     /// Whether they are to be attached.
     pub attach: bool,
     /// The `data` of the answer, or why there is none.
-    pub data: Result<Value, String>,
+    pub data: Result<LookedUp, String>,
 }
 
 impl Federation {
-    /// Asks all partitions that may know, and looks among what the node measures of itself; replicas that fail are
-    /// followed by others.
-    pub async fn look_up(&self, request: &LookupRequest, timeout: Duration) -> Vec<LookupAnswer> {
+    /// Asks all partitions that may know, when it is the turn of this, and looks among what the node measures of itself;
+    /// replicas that fail are followed by others.
+    ///
+    /// # Errors
+    /// When queries and other lookups have all turns until the time is over.
+    pub async fn look_up(
+        &self,
+        request: &LookupRequest,
+        timeout: Duration,
+    ) -> Result<Vec<LookupAnswer>, QueryError> {
         let now = Instant::now();
         let (own, rest) = self.own().look_up(request);
-        let mut answers = match &rest {
+        let asked = match &rest {
             Some(rest) => self.look_up_elsewhere(rest, now, timeout).await,
-            None => Vec::new(),
+            None => Ok(Vec::new()),
         };
         self.stats.took(QueryKind::Lookup, now.elapsed());
+        let mut answers = asked.inspect_err(|error| self.stats.failed(error))?;
         let is_partial = answers.iter().any(|answer| answer.data.is_err());
         self.stats.answered(is_partial, 0);
         answers.extend(own);
-        answers
+        Ok(answers)
     }
 
     async fn look_up_elsewhere(
@@ -96,8 +126,9 @@ impl Federation {
         request: &LookupRequest,
         now: Instant,
         timeout: Duration,
-    ) -> Vec<LookupAnswer> {
+    ) -> Result<Vec<LookupAnswer>, QueryError> {
         let deadline = now + timeout;
+        let _turn = self.limits.turn(deadline).await?;
         let context = self.context(NO_SAMPLES, self.limits.budget());
         let endpoints = self.endpoints();
         endpoints
@@ -126,7 +157,7 @@ impl Federation {
             answers.extend(answer.ok().flatten());
         }
         answers.sort_by_key(|(at, _)| *at);
-        answers.into_iter().map(|(_, answer)| answer).collect()
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
     }
 }
 
@@ -168,6 +199,9 @@ fn form(request: &LookupRequest, replicas: &Replicas, told: Told) -> String {
     let mut form = Serializer::new(String::new());
     for (name, value) in &request.params {
         form.append_pair(name, value);
+    }
+    if let Some(limit) = request.limit {
+        form.append_pair("limit", &limit.saturating_add(1).to_string());
     }
     let any = [Vec::new()];
     let selectors = match request.selectors.as_slice() {
@@ -239,7 +273,7 @@ async fn ask(
     context: &Context,
     request: &LookupRequest,
     deadline: Instant,
-) -> (Result<Value, Failure>, bool) {
+) -> (Result<LookedUp, Failure>, bool) {
     let mut last = Failure::new("it has no endpoint");
     let order = replicas.order();
     for (number, endpoint) in order.iter().take(2).enumerate() {
@@ -250,11 +284,15 @@ async fn ask(
             _ => deadline,
         };
         if cannot_have(endpoint, &request.subject) {
-            return (Ok(Value::Array(Vec::new())), attaches(endpoint));
+            return (Ok(LookedUp::Texts(Vec::new())), attaches(endpoint));
         }
         let form = form(request, replicas, told(endpoint, replicas));
         let asked = endpoint.fetch(context, to(endpoint, &request.subject, &form), until);
-        match asked.await.and_then(|body| data(&body)) {
+        let read = match asked.await {
+            Ok(body) => read(request, body).await,
+            Err(failure) => Err(failure),
+        };
+        match read {
             Ok(data) => {
                 if number > 0 {
                     replicas.prefer(endpoint);
@@ -317,30 +355,65 @@ fn to(endpoint: &Endpoint, subject: &Subject, form: &str) -> Request {
     }
 }
 
-fn data(body: &[u8]) -> Result<Value, Failure> {
-    let mut answer: Value = serde_json::from_slice(body)
-        .map_err(|error| Failure::new(format!("its answer cannot be read: {error}")))?;
-    if answer.get("status").and_then(Value::as_str) != Some("success") {
-        let error = answer.get("error").and_then(Value::as_str);
-        let reason = format!("it answers: {}", error.unwrap_or("an error"));
-        return Err(Failure::new(reason));
+/// Reads an answer; a large one where it may take its time, since the mesh lives on the threads of this one.
+async fn read(request: &LookupRequest, body: Vec<u8>) -> Result<LookedUp, Failure> {
+    let cut = request.limit.is_some();
+    if body.len() <= LARGE {
+        return data(&request.subject, &body, cut);
     }
-    if answer.get("isPartial").and_then(Value::as_bool) == Some(true) {
-        return Err(Failure::new("its answer is partial"));
+    let subject = request.subject.clone();
+    let read = tokio::task::spawn_blocking(move || data(&subject, &body, cut)).await;
+    read.unwrap_or_else(|_panic| Err(Failure::new("reading its answer failed: this is a bug")))
+}
+
+/// An answer.
+#[derive(Deserialize)]
+struct Body<T> {
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    error: Option<String>,
+    #[serde(rename = "isPartial", default)]
+    is_partial: bool,
+    #[serde(default)]
+    warnings: Option<Vec<String>>,
+    data: Option<T>,
+}
+
+impl<T: DeserializeOwned> Body<T> {
+    /// Its data, if all of it is there; nothing if it says that there is none. `cut` if it may say that there is more.
+    fn read(body: &[u8], cut: bool) -> Result<Option<T>, Failure> {
+        let answer: Self = serde_json::from_slice(body)
+            .map_err(|error| Failure::new(format!("its answer cannot be read: {error}")))?;
+        if answer.status != "success" {
+            let error = answer.error.as_deref().unwrap_or("an error");
+            return Err(Failure::new(format!("it answers: {error}")));
+        }
+        if answer.is_partial {
+            return Err(Failure::new("its answer is partial"));
+        }
+        let mut warnings = answer.warnings.iter().flatten();
+        match warnings.find(|warning| !cut || *warning != TRUNCATED) {
+            Some(warning) => Err(Failure::new(format!("its answer is partial: {warning}"))),
+            None => Ok(answer.data),
+        }
     }
-    let warnings = answer.get("warnings").and_then(Value::as_array);
-    let warning = warnings.and_then(|warnings| warnings.first());
-    if let Some(warning) = warning {
-        let reason = format!(
-            "its answer is partial: {}",
-            warning.as_str().unwrap_or_default()
-        );
-        return Err(Failure::new(reason));
+}
+
+fn data(subject: &Subject, body: &[u8], cut: bool) -> Result<LookedUp, Failure> {
+    match subject {
+        Subject::Series => {
+            let sets: Vec<Metric> = Body::read(body, cut)?.unwrap_or_default();
+            let sets = sets.into_iter().map(|Metric(labels)| labels);
+            Ok(LookedUp::Series(sets.collect()))
+        }
+        Subject::LabelNames | Subject::LabelValues(_) => {
+            Ok(LookedUp::Texts(Body::read(body, cut)?.unwrap_or_default()))
+        }
+        Subject::Metadata | Subject::Exemplars => {
+            Ok(LookedUp::Json(Body::read(body, cut)?.unwrap_or_default()))
+        }
     }
-    Ok(answer
-        .get_mut("data")
-        .map(Value::take)
-        .unwrap_or(Value::Null))
 }
 
 #[cfg(test)]

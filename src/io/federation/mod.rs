@@ -38,7 +38,7 @@ pub use client::{Federation, QueryError, Reply};
 pub use discovery::{DiscoveryStatus, Looking, Resolve};
 pub use explain::{Explain, Request};
 pub use limits::Load;
-pub use lookup::{LookupAnswer, LookupRequest, Subject};
+pub use lookup::{LookedUp, LookupAnswer, LookupRequest, Subject};
 pub use own::Meaning;
 pub use stats::{QueryKind, QueryStats, RequestStats};
 pub use status::{EndpointStatus, FederationStatus, PartitionStatus};

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     client::Own,
-    lookup::{LookupAnswer, LookupRequest, Subject},
+    lookup::{LookedUp, LookupAnswer, LookupRequest, Subject},
 };
 use crate::{
     federation::Local,
@@ -70,7 +70,7 @@ impl Own {
         (!all.is_empty()).then(|| LookupAnswer {
             partition: LabelSet::empty(),
             attach: false,
-            data: Ok(Value::Object(all)),
+            data: Ok(LookedUp::Json(Value::Object(all))),
         })
     }
 }
@@ -103,32 +103,26 @@ fn found(
     let data = match &request.subject {
         _ if series.is_empty() => return None,
         Subject::Exemplars | Subject::Metadata => return None,
-        Subject::Series => series.iter().map(object).collect(),
-        Subject::LabelNames => names(&series),
-        Subject::LabelValues(name) => values(&series, name),
+        Subject::Series => LookedUp::Series(series.into_iter().collect()),
+        Subject::LabelNames => LookedUp::Texts(names(&series)),
+        Subject::LabelValues(name) => LookedUp::Texts(values(&series, name)),
     };
     Some(LookupAnswer {
         partition: labels,
         attach: true,
-        data: Ok(Value::Array(data)),
+        data: Ok(data),
     })
 }
 
-fn object(labels: &LabelSet) -> Value {
-    let pairs = labels.iter();
-    let pairs = pairs.map(|(name, value)| (name.to_owned(), json!(value)));
-    Value::Object(pairs.collect())
-}
-
-fn names(series: &BTreeSet<LabelSet>) -> Vec<Value> {
+fn names(series: &BTreeSet<LabelSet>) -> Vec<String> {
     let names = series.iter().flat_map(LabelSet::iter);
     let names: BTreeSet<&str> = names.map(|(name, _)| name).collect();
-    names.into_iter().map(Value::from).collect()
+    names.into_iter().map(ToOwned::to_owned).collect()
 }
 
-fn values(series: &BTreeSet<LabelSet>, name: &str) -> Vec<Value> {
+fn values(series: &BTreeSet<LabelSet>, name: &str) -> Vec<String> {
     let values: BTreeSet<&str> = series.iter().filter_map(|one| one.get(name)).collect();
-    values.into_iter().map(Value::from).collect()
+    values.into_iter().map(ToOwned::to_owned).collect()
 }
 
 fn value_of<'a>(request: &'a LookupRequest, name: &str) -> Option<&'a str> {

@@ -1,8 +1,8 @@
 //! What there is: series, names and values, of every partition.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use super::{
@@ -10,8 +10,9 @@ use super::{
     server::{Asked, Handler, Reply, Server, build_info, response},
 };
 use crate::{
+    config::{LimitsConfig, QueryConfig},
     federation::{OwnMetrics, PartitionsUp},
-    io::federation::{LookupAnswer, LookupRequest, Meaning, Subject},
+    io::federation::{Federation, LookedUp, LookupAnswer, LookupRequest, Meaning, Subject},
     labels::LabelSet,
     promql::parse::parse_selector,
 };
@@ -36,6 +37,7 @@ fn request(path: &str, selectors: &[&str]) -> LookupRequest {
         subject: subject(path),
         selectors: parsed.collect(),
         params: Vec::new(),
+        limit: None,
     }
 }
 
@@ -44,6 +46,33 @@ fn answering(body: impl Fn(&Asked) -> Reply + Send + Sync + 'static) -> Handler 
         "/api/v1/status/buildinfo" => Reply::Json(build_info("3.1.0")),
         _ => body(asked),
     })
+}
+
+/// What all partitions answer.
+async fn look_up(federation: &Federation, request: &LookupRequest) -> Vec<LookupAnswer> {
+    federation.look_up(request, LONG).await.unwrap()
+}
+
+/// As the API has it.
+fn json_of(data: &LookedUp) -> Value {
+    let object = |set: &LabelSet| {
+        let pairs = set.iter();
+        Value::Object(
+            pairs
+                .map(|(name, value)| (name.to_owned(), value.into()))
+                .collect(),
+        )
+    };
+    match data {
+        LookedUp::Series(sets) => sets.iter().map(object).collect(),
+        LookedUp::Texts(texts) => json!(texts),
+        LookedUp::Json(value) => value.clone(),
+    }
+}
+
+/// What an answer has, which is there.
+fn shown(answer: &LookupAnswer) -> Value {
+    json_of(answer.data.as_ref().unwrap())
 }
 
 fn reason(answer: &LookupAnswer) -> &str {
@@ -79,8 +108,8 @@ async fn what_the_node_measures_of_itself_is_found_by_its_label() {
     federation.set_own(vec![Arc::new(own), Arc::new(up)], vec![meaning]);
     let look = async |request: LookupRequest| {
         let before = server.asked_of("/api/v1/").len();
-        let answers = federation.look_up(&request, LONG).await;
-        let data: Vec<_> = answers.into_iter().map(|one| one.data.unwrap()).collect();
+        let answers = look_up(&federation, &request).await;
+        let data: Vec<_> = answers.iter().map(shown).collect();
         (data, server.asked_of("/api/v1/").len() - before)
     };
     // What it is, is asked once.
@@ -160,9 +189,9 @@ async fn answers_that_are_not_whole_are_missing() {
         (&refuses, "partition: {cluster: d}, replica: a"),
         (&fine, "partition: {cluster: d}, replica: b"),
     ]));
-    let answers = federation.look_up(&request("labels", &[]), LONG).await;
+    let answers = look_up(&federation, &request("labels", &[])).await;
     assert_eq!(answers.len(), 4);
-    assert_eq!(answers[0].data, Ok(json!(["a"])));
+    assert_eq!(shown(&answers[0]), json!(["a"]));
     assert_eq!(
         reason(&answers[1]),
         "e1: its answer is partial: store b is away"
@@ -194,8 +223,8 @@ async fn long_lists_of_selectors_are_forms() {
         ("labels", &long, "POST"),
         ("label/job/values", &long, "GET"),
     ] {
-        let answers = federation.look_up(&request(path, &[selector]), LONG).await;
-        assert_eq!(answers[0].data, Ok(json!([])), "{path}");
+        let answers = look_up(&federation, &request(path, &[selector])).await;
+        assert_eq!(shown(&answers[0]), json!([]), "{path}");
         let asked = server.asked_of(&format!("/api/v1/{path}"));
         let last = asked.last().unwrap();
         assert_eq!(last.method, method, "{path} {selector}");
@@ -221,8 +250,8 @@ async fn questions_about_what_there_is_wait_for_their_turn() {
         permits.add_permits(10);
     };
     let (a, b, ()) = tokio::join!(
-        federation.look_up(&series, LONG),
-        federation.look_up(&labels, LONG),
+        look_up(&federation, &series),
+        look_up(&federation, &labels),
         released
     );
     assert!(a[0].data.is_ok() && b[0].data.is_ok());
@@ -237,19 +266,15 @@ async fn exemplars_are_asked_by_an_expression_of_the_selectors() {
     .await;
     let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
     let selectors = [r#"x{cluster="eu",job="a"}"#, r#"y{cluster="us"}"#, "z"];
-    let answers = federation
-        .look_up(&request("query_exemplars", &selectors), LONG)
-        .await;
-    assert_eq!(answers[0].data, Ok(json!([])));
+    let answers = look_up(&federation, &request("query_exemplars", &selectors)).await;
+    assert_eq!(shown(&answers[0]), json!([]));
     let asked = server.asked_of("/api/v1/query_exemplars");
     assert_eq!(
         asked[0].form["query"],
         r#"{__name__="x",job="a"} or {__name__="z"}"#
     );
     let nowhere = [r#"y{cluster="us"}"#];
-    let answers = federation
-        .look_up(&request("query_exemplars", &nowhere), LONG)
-        .await;
+    let answers = look_up(&federation, &request("query_exemplars", &nowhere)).await;
     assert_eq!(answers, []);
 }
 
@@ -262,10 +287,79 @@ async fn an_old_prometheus_is_not_asked_for_names_that_it_refuses() {
     .await;
     let federation = federation(endpoints(&[(&server, "kind: prometheus")]));
     let look = async |path: &str| {
-        let answers = federation.look_up(&request(path, &[]), LONG).await;
-        answers[0].data.clone()
+        let answers = look_up(&federation, &request(path, &[])).await;
+        shown(&answers[0])
     };
-    assert_eq!(look("label/a.b/values").await, Ok(json!([])));
-    assert_eq!(look("label/a/values").await, Ok(json!(["b"])));
+    assert_eq!(look("label/a.b/values").await, json!([]));
+    assert_eq!(look("label/a/values").await, json!(["b"]));
     assert_eq!(server.asked_of("/api/v1/label/").len(), 1);
+}
+
+#[tokio::test]
+async fn no_more_is_asked_for_than_is_wanted_and_one_more() {
+    let server = Server::start(answering(|asked| {
+        let cut = asked.form.get("limit").map(String::as_str) == Some("3");
+        let warnings = if cut { r#""results truncated due to limit""# } else { "" };
+        Reply::Json(format!(
+            r#"{{"status":"success","warnings":[{warnings}],"data":[{{"a":"1"}},{{"a":"2"}},{{"a":"3"}}]}}"#
+        ))
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "")]));
+    let mut few = request("series", &["x"]);
+    few.limit = Some(2);
+    let all = json!([{"a": "1"}, {"a": "2"}, {"a": "3"}]);
+    assert_eq!(shown(&look_up(&federation, &few).await[0]), all);
+    let many = look_up(&federation, &request("series", &["x"])).await;
+    assert_eq!(shown(&many[0]), all);
+    let asked = server.asked_of("/api/v1/series");
+    let limits = asked.iter().map(|one| one.form.get("limit").cloned());
+    assert_eq!(limits.collect::<Vec<_>>(), [Some("3".to_owned()), None]);
+}
+
+#[tokio::test]
+async fn lookups_wait_for_their_turn_among_queries() {
+    let permits = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&permits);
+    let server = Server::start(answering(move |_| {
+        let body = r#"{"status":"success","data":[]}"#.to_owned();
+        Reply::Later(Arc::clone(&waiting), body)
+    }))
+    .await;
+    let config = QueryConfig {
+        limits: LimitsConfig {
+            max_concurrent_queries: 1,
+            ..LimitsConfig::default()
+        },
+        ..endpoints(&[(&server, "")])
+    };
+    let federation = federation(config);
+    let (series, labels) = (request("series", &["x"]), request("labels", &[]));
+    let second = async {
+        server.until(|seen| seen.running == 1).await;
+        let error = federation
+            .look_up(&labels, Duration::from_millis(150))
+            .await;
+        permits.add_permits(1);
+        error.unwrap_err().to_string()
+    };
+    let (first, second) = tokio::join!(look_up(&federation, &series), second);
+    assert_eq!(shown(&first[0]), json!([]));
+    assert_eq!(
+        second,
+        "query timed out in query queue: max_concurrent_queries is 1"
+    );
+    assert!(server.asked_of("/api/v1/labels").is_empty());
+}
+
+#[tokio::test]
+async fn large_answers_are_read_as_small_ones() {
+    let names: Vec<String> = (0_i32..20_000)
+        .map(|one| format!("name_{one:06}"))
+        .collect();
+    let body = json!({"status": "success", "data": names}).to_string();
+    let server = Server::start(answering(move |_| Reply::Json(body.clone()))).await;
+    let federation = federation(endpoints(&[(&server, "")]));
+    let found = look_up(&federation, &request("labels", &[])).await;
+    assert_eq!(shown(&found[0]), json!(names));
 }
