@@ -14,6 +14,7 @@ use crate::{
     io::{Handle, Senders, alertmanagers::AlertmanagersStats, remote_write::RemoteWriteStats},
     labels::MatcherMode,
     node::{Reply, Request},
+    promql::Language,
     tenant::View,
     time::{Now, Timestamp},
 };
@@ -41,6 +42,8 @@ pub struct About {
     pub warnings: Vec<String>,
     /// `--web.ready-always`: ready even while the node is not.
     pub ready_always: bool,
+    /// The parts of PromQL that are on.
+    pub language: Language,
 }
 
 /// What trying a receiver out needs.

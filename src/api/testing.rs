@@ -28,7 +28,7 @@ use crate::{
     io::federation::{DiscoveryStatus, EndpointStatus, FederationStatus, PartitionStatus},
     labels::{LabelSet, MatchOp, Matcher, MatcherMode},
     node::{Reply, Request},
-    promql::engine::Options,
+    promql::{Language, engine::Options},
     rng::Rng,
     ruler::{RuleSet, Settings as RuleSettings},
     silence::SilenceLimits,
@@ -157,6 +157,7 @@ pub(super) fn api_with_views(
         matcher_mode: MatcherMode::Fallback,
         warnings: vec!["a warning".to_owned()],
         ready_always,
+        language: Language::default(),
     };
     let state = ApiState::new(
         Arc::new(TestNode {
@@ -324,6 +325,7 @@ pub(super) fn rule_set(text: &str) -> Arc<RuleSet> {
             use_start_timestamps: false,
             type_and_unit_labels: false,
         },
+        features: Language::default().features,
     };
     Arc::new(RuleSet::new(vec![file.unwrap()], settings))
 }

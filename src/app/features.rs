@@ -1,4 +1,6 @@
-//! `--enable-feature`: Alertmanager's experimental switches.
+//! `--enable-feature`: Alertmanager's experimental switches, and Prometheus's of PromQL.
+
+use crate::promql::Language;
 
 /// The switches of v0.34 that change something here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,12 +19,14 @@ pub struct Features {
     pub auto_gomemlimit: bool,
     /// Accepted, not built.
     pub event_recorder: bool,
+    /// The parts of PromQL that are on, under Prometheus's names.
+    pub language: Language,
 }
 
 /// The list of features cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FeatureError {
-    /// A name that v0.34 does not have.
+    /// A name that neither v0.34 has nor PromQL.
     #[error("unknown option '{0}' for --enable-feature")]
     Unknown(String),
     /// Two that exclude each other.
@@ -39,6 +43,10 @@ impl Features {
         let mut features = Self::default();
         let mut words = Vec::new();
         for name in list.split(',').filter(|_| !list.is_empty()) {
+            if features.language.enable(name) {
+                words.push("Experimental PromQL enabled");
+                continue;
+            }
             let (switch, text) = match name {
                 "alert-names-in-metrics" => (
                     &mut features.alert_names_in_metrics,
@@ -84,6 +92,8 @@ mod tests {
         let (features, words) = Features::parse("classic-mode,receiver-name-in-metrics").unwrap();
         assert!(features.classic_mode && features.receiver_name_in_metrics);
         assert_eq!(words.len(), 2);
+        let (features, _) = Features::parse("classic-mode,promql-experimental-functions").unwrap();
+        assert!(features.classic_mode && features.language.features.experimental_functions);
         for (list, expect) in [
             (
                 "auto-gomaxprocs",

@@ -31,7 +31,7 @@ use crate::{
         spawn,
     },
     labels::LabelSet,
-    promql::engine::Options,
+    promql::{Language, engine::Options},
 };
 
 /// A larger file is no configuration.
@@ -58,6 +58,8 @@ pub(super) struct Queries {
     missing: Mutex<Vec<LabelSet>>,
     /// What the file says.
     config: Mutex<Arc<QueryConfig>>,
+    /// The parts of PromQL that are on.
+    language: Language,
     /// What else is wrong.
     remarks: Mutex<Vec<String>>,
 }
@@ -68,6 +70,7 @@ impl Queries {
     pub(super) fn open(
         file: &Path,
         has_rules: bool,
+        language: Language,
         clock: Clock,
     ) -> Result<Option<Arc<Self>>, ConfigError> {
         let named = !file.as_os_str().is_empty();
@@ -89,12 +92,18 @@ impl Queries {
             file: file.to_owned(),
             federation: Arc::new(Federation::new(http, clock, config)),
             missing: Mutex::default(),
+            language,
         })))
     }
 
     /// The endpoints, for the rules.
     pub(super) fn federation(&self) -> &Arc<Federation> {
         &self.federation
+    }
+
+    /// The parts of PromQL that are on.
+    pub(super) fn language(&self) -> Language {
+        self.language
     }
 
     /// Reads the file again, for [`take`](Self::take) once all other files are right as well.
@@ -174,7 +183,7 @@ impl Queries {
     async fn run(&self, query: GlobalQuery) -> Result<GlobalAnswer, ApiFailure> {
         let options = Options {
             lookback: query.lookback.unwrap_or(LOOKBACK),
-            ..options()
+            ..options(self.language)
         };
         let timeout = timeout(query.timeout);
         let (federation, expr, steps) = (&self.federation, &query.expr, query.steps);
@@ -282,12 +291,12 @@ fn timeout(wanted: Option<i64>) -> Duration {
 
 /// How expressions are evaluated; how many samples they may hold is the matter of the file of endpoints.
 #[must_use]
-pub fn options() -> Options {
+pub fn options(language: Language) -> Options {
     Options {
         lookback: LOOKBACK,
         subquery_step: SUBQUERY_STEP,
         max_samples: usize::MAX,
-        delayed_name_removal: false,
+        delayed_name_removal: language.delayed_name_removal,
         use_start_timestamps: false,
         type_and_unit_labels: false,
     }

@@ -177,7 +177,12 @@ impl<'o> Starting<'o> {
 
         let ruler_file = file.ruler_file(options);
         let has_rules = !ruler_file.as_os_str().is_empty();
-        let queries = Queries::open(&options.query_config_file, has_rules, self.clock)?;
+        let queries = Queries::open(
+            &options.query_config_file,
+            has_rules,
+            self.features.language,
+            self.clock,
+        )?;
         let opened = state::open(&options.storage_path)?;
         self.warnings.extend(opened.warnings.iter().cloned());
         let mesh = self.identify(mesh, &opened).await;
@@ -194,7 +199,7 @@ impl<'o> Starting<'o> {
         let url = ExternalUrl::new(&options.external_url, &host.to_string_lossy(), address, tls)?;
         tracing::debug!(external_url = url.text, "app setup");
 
-        let rules = Rules::open(&ruler_file, &url.text)?;
+        let rules = Rules::open(&ruler_file, &url.text, self.features.language)?;
         let prefix = url.route_prefix(&options.route_prefix);
         let reloads = Arc::new(ReloadStats::default());
         reloads.succeeded(self.clock.now().wall);
@@ -407,6 +412,7 @@ impl<'o> Starting<'o> {
                 matcher_mode: self.matcher_mode(),
                 warnings: self.warnings.clone(),
                 ready_always: self.options.ready_always,
+                language: self.features.language,
             },
             sources,
         )

@@ -15,13 +15,24 @@ use super::{
 use crate::{
     app::{RuleFileError, expand_patterns, may_count_twice, read_rule_file, read_ruler_file},
     config::{RuleFile, RuleOptions, Warning, load_rules},
-    promql::parse::Features,
+    promql::Language,
 };
 
 /// promtool's exit code where lint finds something and `--lint-fatal` is given.
 const LINT_ERROR: u8 = 3;
 /// More than this on standard input is no file of rules.
 const MAX_STDIN: u64 = 16 << 20;
+
+/// The flag of the parts of PromQL that are off.
+pub(super) const FEATURES: Flag = Flag {
+    name: "enable-feature",
+    short: None,
+    kind: Kind::Texts,
+    default: "",
+    help: "Parts of PromQL that are off: promql-experimental-functions, promql-duration-expr, \
+           promql-extended-range-selectors, promql-binop-fill-modifiers, promql-delayed-name-removal; \
+           comma-separated.",
+};
 
 const FLAGS: &[Flag] = &[
     Flag {
@@ -52,14 +63,7 @@ const FLAGS: &[Flag] = &[
         default: "",
         help: "Pass over keys that do not exist; the ruler does not.",
     },
-    Flag {
-        name: "enable-feature",
-        short: None,
-        kind: Kind::Texts,
-        default: "",
-        help: "Parts of PromQL that are off: promql-experimental-functions, promql-duration-expr, \
-               promql-extended-range-selectors, promql-binop-fill-modifiers; comma-separated.",
-    },
+    FEATURES,
 ];
 
 /// What is looked for.
@@ -173,30 +177,24 @@ fn settings(parsed: &Parsed) -> Result<(Lint, RuleOptions), Failure> {
             word => say(&format!("WARNING: unknown lint option: {word:?}\n"))?,
         }
     }
-    let features = features(parsed);
     let options = RuleOptions {
-        features,
+        features: language(parsed).features,
         ignore_unknown_fields: parsed.switch("ignore-unknown-fields"),
     };
     Ok((lint, options))
 }
 
 /// The parts of PromQL that `--enable-feature` turns on.
-pub(super) fn features(parsed: &Parsed) -> Features {
-    let mut features = Features::none();
+pub(super) fn language(parsed: &Parsed) -> Language {
+    let mut language = Language::default();
     for list in parsed.texts("enable-feature") {
-        for word in list.split(',') {
-            match word {
-                "promql-experimental-functions" => features.experimental_functions = true,
-                "promql-duration-expr" => features.duration_expressions = true,
-                "promql-extended-range-selectors" => features.extended_range_selectors = true,
-                "promql-binop-fill-modifiers" => features.fill_modifiers = true,
-                "" => {}
-                word => warn(&format!("unknown option for --enable-feature: {word:?}")),
+        for word in list.split(',').filter(|word| !word.is_empty()) {
+            if !language.enable(word) {
+                warn(&format!("unknown option for --enable-feature: {word:?}"));
             }
         }
     }
-    features
+    language
 }
 
 /// The files that are named or that patterns match.

@@ -253,7 +253,7 @@ pub(super) const SERVE: &[Flag] = &[
         "enable-feature",
         Kind::Text,
         "",
-        "Experimental features, separated by commas: alert-names-in-metrics, receiver-name-in-metrics, group-key-in-metrics, classic-mode, utf8-strict-mode, auto-gomemlimit, event-recorder.",
+        "Experimental features, separated by commas: alert-names-in-metrics, receiver-name-in-metrics, group-key-in-metrics, classic-mode, utf8-strict-mode, auto-gomemlimit, event-recorder; of PromQL: promql-experimental-functions, promql-duration-expr, promql-extended-range-selectors, promql-binop-fill-modifiers, promql-delayed-name-removal.",
     ),
     flag(
         "log.level",

@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 
 use super::{
     args::{self, Flag, Kind, Parsed, UsageError},
+    check_rules::{FEATURES, language},
     help, past_text,
     run::{Failure, say},
 };
@@ -74,6 +75,7 @@ const REPLAY: &[Flag] = &[
     FROM,
     TO,
     URL,
+    FEATURES,
     Flag {
         name: "output",
         short: Some('o'),
@@ -93,6 +95,7 @@ const BACKFILL: &[Flag] = &[
     FROM,
     TO,
     URL,
+    FEATURES,
     Flag {
         name: "openmetrics",
         short: None,
@@ -210,6 +213,7 @@ fn past(parsed: &Parsed) -> Result<Past, Failure> {
         external_url: parsed.text("web.external-url"),
         from: moment(&from, now)?,
         to: moment(&parsed.text("to"), now)?,
+        language: language(parsed),
     })
 }
 

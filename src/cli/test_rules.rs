@@ -10,7 +10,7 @@ use regex::Regex;
 use super::{
     args::{self, Flag, Kind, UsageError},
     check::exists,
-    check_rules::features,
+    check_rules::{FEATURES, language},
     help,
     run::{Failure, say},
     test_report::{Case, Suite, junit},
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     app::{expand_patterns, query_options, read_rule_file, read_rule_tests},
     config::{RuleFile, RuleOptions, RuleTest, RuleTestFile},
-    promql::engine::Options,
+    promql::{Language, engine::Options},
     ruletest::{self, Setting},
 };
 
@@ -68,14 +68,7 @@ const FLAGS: &[Flag] = &[
         default: "",
         help: "Pass over keys of files of rules that do not exist; the ruler does not.",
     },
-    Flag {
-        name: "enable-feature",
-        short: None,
-        kind: Kind::Texts,
-        default: "",
-        help: "Parts of PromQL that are off: promql-experimental-functions, promql-duration-expr, \
-               promql-extended-range-selectors, promql-binop-fill-modifiers; comma-separated.",
-    },
+    FEATURES,
 ];
 
 /// How tests are run.
@@ -85,6 +78,7 @@ struct Manner {
     diff: bool,
     debug: bool,
     options: RuleOptions,
+    language: Language,
 }
 
 /// `test …`; as in promtool, flags may stand before the word `rules`.
@@ -111,12 +105,14 @@ pub(super) fn test(args: &[String]) -> Result<(), Failure> {
     }
     let names = parsed.texts("run");
     let names = (!names.is_empty()).then(|| crate::regex::compile(&names.join("|")));
+    let language = language(&parsed);
     let manner = Manner {
+        language,
         names: names.transpose().map_err(anyhow::Error::new)?,
         diff: parsed.switch("diff"),
         debug: parsed.switch("debug"),
         options: RuleOptions {
-            features: features(&parsed),
+            features: language.features,
             ignore_unknown_fields: parsed.switch("ignore-unknown-fields"),
         },
     };
@@ -189,7 +185,7 @@ fn run_tests(file: &RuleTestFile, manner: &Manner, suite: &mut Suite) -> Result<
             rules: &rules,
             options: Options {
                 max_samples: MAX_SAMPLES,
-                ..query_options()
+                ..query_options(manner.language)
             },
             features: manner.options.features,
             debug: manner.debug,

@@ -6,6 +6,7 @@
 
 mod deep;
 mod kahan;
+mod language;
 pub mod parse;
 mod position;
 mod pretty;
@@ -30,6 +31,7 @@ pub use functions::go_float;
 pub(crate) use hash::FastMap;
 pub use histogram::FloatHistogram;
 pub use kahan::Kahan;
+pub use language::Language;
 pub use position::{Place, Span};
 pub use value::{
     Point, STALE, STALE_BITS, Sample, Samples, Series, Slice, Value, Window, is_stale,

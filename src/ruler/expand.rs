@@ -101,7 +101,7 @@ impl Expanding {
 
     /// Asks a query of a template; one that cannot be asked is answered with its error at once.
     fn ask(&mut self, query: String, rule: &Rule, settings: &Settings, at: i64) -> Step {
-        match parse::parse(&query, parse::Features::default()) {
+        match parse::parse(&query, settings.features) {
             Ok(expr) => {
                 self.asked = Some(query);
                 Step::Query(Arc::new(expr))

@@ -13,7 +13,7 @@ use crate::{
     config::{OnPartial, Rule as Definition, RuleFile, RuleGroup, RuleKind},
     federation::keeps_elements,
     labels::LabelSet,
-    promql::engine::Options,
+    promql::{engine::Options, parse::Features},
 };
 
 /// What applies to all rules.
@@ -39,6 +39,8 @@ pub struct Settings {
     pub external_url: Arc<str>,
     /// How expressions are evaluated.
     pub options: Options,
+    /// The parts of PromQL that are on in queries of templates.
+    pub features: Features,
 }
 
 /// All rules that are in force.

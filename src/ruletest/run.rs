@@ -298,6 +298,7 @@ fn rules(test: &RuleTest, setting: Setting<'_>, options: Options) -> RuleSet {
         external_labels: LabelSet::from_pairs(&test.external_labels),
         external_url: test.external_url.as_str().into(),
         options,
+        features: setting.features,
     };
     RuleSet::new(files, settings)
 }

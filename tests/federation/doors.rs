@@ -119,32 +119,32 @@ fn queries_that_hang_leave_everything_else_to_be_read() {
 }
 
 #[test]
-fn what_is_experimental_is_answered_where_it_is_on() {
+fn what_is_experimental_is_on_for_queries_and_rules_and_asked_of_no_endpoint() {
     let place = tempfile::tempdir().unwrap();
     let server = server(&Gate::default());
-    let on = "--enable-feature=promql-experimental-functions,promql-delayed-name-removal";
-    let node = node(place.path(), &server, &[on]);
-    let found = node
-        .get(&format!("{API}/query?query=limitk(1,up)&time=1"))
-        .expect(200)
-        .json();
-    assert_eq!(
-        found["data"]["result"].as_array().unwrap().len(),
-        1,
-        "{found}"
-    );
-    // The endpoint may not know it.
-    assert_eq!(server.count("limitk"), 0);
-    assert_eq!(server.count("up"), 1);
+    let rule = "{record: r, expr: mad_over_time(up[1m+1m])}";
+    let rules = format!("groups: [{{name: g, interval: 1s, rules: [{rule}]}}]\n");
+    fs::write(place.path().join("rules.yml"), rules).unwrap();
+    fs::write(place.path().join("ruler.yml"), "rule_files: [rules.yml]\n").unwrap();
+    let on = "--enable-feature=promql-experimental-functions,promql-duration-expr,promql-delayed-name-removal";
+    let flags = [on, "--ruler.config-file=ruler.yml"];
+    let node = node(place.path(), &server, &flags);
+    let ask = |query: &str| node.get(&format!("{API}/query?query={query}&time=1"));
+    let found = ask("limitk(1,up)").expect(200).json();
+    let result = found["data"]["result"].as_array().unwrap();
+    assert_eq!(result.len(), 1, "{found}");
+    // Names are dropped at the end.
+    let found = ask("sum+by(__name__)(-up)").expect(200).json();
+    assert_eq!(found["data"]["result"][0]["metric"], json!({"__name__": "up"}));
+    wait_for("the samples of the rule", SOON, || {
+        (server.count("up[2m]") > 0).then_some(())
+    });
+    for unknown in ["limitk", "mad_over_time", "1m+1m"] {
+        assert_eq!(server.count(unknown), 0, "{unknown}");
+    }
     // What was not turned on is off.
-    let refused = node
-        .get(&format!("{API}/query?query=up[1m%2B1m]&time=1"))
-        .expect(400);
-    assert!(
-        refused.body.contains("experimental duration"),
-        "{}",
-        refused.body
-    );
+    let refused = ask("up+%2B+fill(0)+up").expect(400).body;
+    assert!(refused.contains("not enabled"), "{refused}");
 }
 
 #[test]

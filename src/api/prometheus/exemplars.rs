@@ -19,7 +19,7 @@ use crate::{
     promql::{
         Span,
         ast::{Expr, ExprKind, Extended, TimeShift, VectorSelector},
-        parse::{Features, parse},
+        parse::parse,
     },
 };
 
@@ -44,7 +44,8 @@ async fn find(state: &ApiState, params: &Query) -> Answer {
             "end timestamp must not be before start timestamp",
         ));
     }
-    let expr = parse(params.last("query").unwrap_or_default(), Features::none());
+    let text = params.last("query").unwrap_or_default();
+    let expr = parse(text, state.about().language.features);
     let expr = expr.map_err(|error| ApiFailure::bad_data(error.to_string()))?;
     let scope = LookupScope {
         selectors: selectors(&expr),
@@ -98,6 +99,7 @@ fn bare(selector: &VectorSelector) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::promql::parse::Features;
 
     #[test]
     fn selectors_are_found_wherever_they_stand() {

@@ -28,7 +28,7 @@ use crate::{
         Severity, Value,
         ast::{Expr, ValueType},
         engine::Steps,
-        parse::{Features, parse, parse_selector},
+        parse::{parse, parse_selector},
     },
 };
 
@@ -87,9 +87,9 @@ pub(super) fn querier(state: &ApiState) -> Result<Arc<dyn Querier>, ApiFailure> 
     })
 }
 
-fn expression(query: &Query) -> Result<(Expr, String), ApiFailure> {
+fn expression(state: &ApiState, query: &Query) -> Result<(Expr, String), ApiFailure> {
     let text = query.last("query").unwrap_or_default().to_owned();
-    let expr = parse(&text, Features::none())
+    let expr = parse(&text, state.about().language.features)
         .map_err(|error| ApiFailure::bad_data(format!("invalid parameter \"query\": {error}")))?;
     Ok((expr, text))
 }
@@ -145,7 +145,7 @@ async fn ask(
     afresh: bool,
 ) -> Result<(GlobalAnswer, String), ApiFailure> {
     let (timeout, lookback) = (timeout(params)?, lookback(params)?);
-    let (expr, text) = expression(params)?;
+    let (expr, text) = expression(state, params)?;
     let value_type = expr.value_type();
     if steps.step > 0 && !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
         let found = value_type.documented();
@@ -227,18 +227,26 @@ fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
     true
 }
 
-async fn format_query(RawQuery(address): RawQuery, body: Bytes) -> Response<Body> {
+async fn format_query(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
     let params = parameters(address.as_deref(), &body);
-    respond(expression(&params).map(|(expr, _)| {
+    respond(expression(&state, &params).map(|(expr, _)| {
         let text = expr.to_pretty();
         success(|out| push_str(out, &text, true), &Remarks::default())
     }))
 }
 
-async fn parse_query(RawQuery(address): RawQuery, body: Bytes) -> Response<Body> {
+async fn parse_query(
+    State(state): State<ApiState>,
+    RawQuery(address): RawQuery,
+    body: Bytes,
+) -> Response<Body> {
     let params = parameters(address.as_deref(), &body);
     respond(
-        expression(&params)
+        expression(&state, &params)
             .map(|(expr, _)| success(|out| push_tree(out, &expr), &Remarks::default())),
     )
 }

@@ -16,6 +16,7 @@ use crate::{
     },
     config::{QueryConfig, RuleFile, RuleOptions, RulerConfig},
     io::{Clock, HttpClients, federation::Federation, remote_write::RemoteWriteError},
+    promql::Language,
     ruler::RuleSet,
 };
 
@@ -34,6 +35,8 @@ pub struct Past {
     pub from: i64,
     /// The last moment; Unix milliseconds.
     pub to: i64,
+    /// The parts of PromQL that are on.
+    pub language: Language,
 }
 
 /// Nothing can be said about the past.
@@ -102,9 +105,11 @@ impl Past {
         if let Some(pattern) = none.into_iter().next() {
             return Err(PastError::NoFile(pattern));
         }
-        let files = paths
-            .iter()
-            .map(|path| read_rule_file(path, &RuleOptions::default()));
+        let options = RuleOptions {
+            features: self.language.features,
+            ..RuleOptions::default()
+        };
+        let files = paths.iter().map(|path| read_rule_file(path, &options));
         let files: Vec<RuleFile> = files.collect::<Result<_, _>>()?;
         if files.iter().all(|file| file.groups.is_empty()) {
             return Err(PastError::NoRules);
@@ -126,7 +131,7 @@ impl Past {
 
     /// The rules, ready to be evaluated.
     pub(super) fn set(&self, config: &RulerConfig, files: Vec<RuleFile>) -> Arc<RuleSet> {
-        let settings = settings_of(config, &self.external_url, queries::options());
+        let settings = settings_of(config, &self.external_url, self.language);
         Arc::new(RuleSet::new(files, settings))
     }
 }

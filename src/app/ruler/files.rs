@@ -8,11 +8,12 @@ use std::{
 use crate::{
     app::{
         config_file::ConfigError,
+        queries,
         rule_files::{expand_patterns, read_rule_file, read_ruler_file},
     },
     config::{RuleFile, RuleOptions, RulerConfig},
     labels::LabelSet,
-    promql::engine::Options,
+    promql::Language,
     ruler::{RuleSet, Settings},
 };
 
@@ -32,12 +33,12 @@ impl LoadedRules {
     pub(super) fn read(
         file: &Path,
         external_url: &str,
-        options: Options,
+        language: Language,
     ) -> Result<Self, ConfigError> {
         let config = read_ruler_file(file);
         let config = config.map_err(|error| ConfigError::Refused(error.to_string()))?;
-        let files = rule_files(&config)?;
-        let settings = settings_of(&config, external_url, options);
+        let files = rule_files(&config, language)?;
+        let settings = settings_of(&config, external_url, language);
         let set = Arc::new(RuleSet::new(files, settings));
         Ok(Self {
             file: file.to_owned(),
@@ -51,7 +52,7 @@ impl LoadedRules {
 pub(in crate::app) fn settings_of(
     config: &RulerConfig,
     external_url: &str,
-    options: Options,
+    language: Language,
 ) -> Settings {
     let external = LabelSet::from_pairs(&config.external_labels);
     Settings {
@@ -67,19 +68,24 @@ pub(in crate::app) fn settings_of(
         look_back: config.look_back,
         external_labels: external,
         external_url: external_url.into(),
-        options,
+        options: queries::options(language),
+        features: language.features,
     }
 }
 
-fn rule_files(config: &RulerConfig) -> Result<Vec<RuleFile>, ConfigError> {
+fn rule_files(config: &RulerConfig, language: Language) -> Result<Vec<RuleFile>, ConfigError> {
     let (paths, none) = expand_patterns(&config.rule_files);
     for pattern in none {
         tracing::warn!(pattern, "rule_files: there is no such file");
     }
+    let options = RuleOptions {
+        features: language.features,
+        ..RuleOptions::default()
+    };
     let mut files = Vec::new();
     let mut errors = Vec::new();
     for path in paths {
-        match read_rule_file(&path, &RuleOptions::default()) {
+        match read_rule_file(&path, &options) {
             Ok(file) => {
                 for warning in &file.warnings {
                     tracing::warn!(

@@ -19,13 +19,14 @@ use crate::{
     api::prometheus::{RuleReader, Showing},
     app::{
         config_file::ConfigError,
-        queries::{self, Queries},
+        queries::Queries,
         run::AppError,
     },
     io::{
         Clock, Handle, HttpClients, TellRuler, alertmanagers::Alertmanagers,
         remote_write::RemoteWriter, spawn, spawn_thread,
     },
+    promql::Language,
     ruler::Ruler,
 };
 
@@ -74,11 +75,12 @@ impl Rules {
     pub(in crate::app) fn open(
         file: &Path,
         external_url: &str,
+        language: Language,
     ) -> Result<Option<LoadedRules>, ConfigError> {
         if file.as_os_str().is_empty() {
             return Ok(None);
         }
-        LoadedRules::read(file, external_url, queries::options()).map(Some)
+        LoadedRules::read(file, external_url, language).map(Some)
     }
 
     /// Starts evaluating.
@@ -136,7 +138,8 @@ impl Rules {
 
     /// Reads the files again, for [`take`](Self::take) once all other files are right as well.
     pub(in crate::app) fn read(&self) -> Result<LoadedRules, ConfigError> {
-        let read = LoadedRules::read(&self.file, &self.external_url, queries::options());
+        let language = self.queries.language();
+        let read = LoadedRules::read(&self.file, &self.external_url, language);
         read.inspect_err(|error| {
             tracing::error!(file = %self.file.display(), err = %error, "the rules stay as they were");
         })

@@ -19,6 +19,7 @@ use crate::{
     app::queries::Queries,
     io::{Clock, Handle, LoopStats, StateMachine, TellRuler, World, channel},
     node::{Effect, Input},
+    promql::Language,
     ruler::{Members, RuleRecord, RulerNews},
     time::Now,
 };
@@ -105,7 +106,7 @@ impl Setting {
         std::fs::write(&rules, text).unwrap();
         let file = directory.path().join("ruler.yml");
         std::fs::write(&file, "rule_files: [rules.yml]").unwrap();
-        let loaded = Rules::open(&file, "http://here").unwrap().unwrap();
+        let loaded = Rules::open(&file, "http://here", Language::default()).unwrap().unwrap();
         let clock = Clock::start(SignedDuration::ZERO);
         let line = RulesLine::new();
         let (node, inbox) = channel();
@@ -113,7 +114,7 @@ impl Setting {
         let (described, epochs) = (Arc::clone(&keeper.described), Arc::clone(&keeper.epochs));
         let teller = Teller(line.tell());
         crate::io::start(keeper, teller, clock, inbox, Arc::new(LoopStats::default())).unwrap();
-        let queries = Queries::open(std::path::Path::new(""), true, clock);
+        let queries = Queries::open(std::path::Path::new(""), true, Language::default(), clock);
         let rules = Rules::start(
             directory.path(),
             "http://here",

@@ -4,8 +4,8 @@
 
 use super::files::settings_of;
 use crate::{
-    app::queries,
     config::{QueryConfig, RuleFile, RulerConfig},
+    promql::Language,
     ruler::RuleSet,
 };
 
@@ -72,7 +72,7 @@ pub(super) fn counted_twice(
 /// What is to be said if rules of these files may count what they wrote twice, whatever the endpoints are.
 #[must_use]
 pub fn may_count_twice(config: &RulerConfig, files: Vec<RuleFile>) -> Option<String> {
-    let set = RuleSet::new(files, settings_of(config, "", queries::options()));
+    let set = RuleSet::new(files, settings_of(config, "", Language::default()));
     counted_twice(&set, config, None).map(|twice| twice.said)
 }
 
@@ -90,7 +90,7 @@ mod tests {
         let config = load_ruler(ruler.as_bytes(), &LoadEnv::for_file("ruler.yml")).unwrap();
         let rules = format!("groups: [{{name: g, rules: [{rules}]}}]");
         let file = load_rules("rules.yml", rules.as_bytes(), &RuleOptions::default()).unwrap();
-        let set = RuleSet::new(vec![file], settings_of(&config, "", queries::options()));
+        let set = RuleSet::new(vec![file], settings_of(&config, "", Language::default()));
         let endpoints = endpoints.map(|text| {
             let text = format!("endpoints: [{text}]");
             load_query(text.as_bytes(), &LoadEnv::for_file("query.yml")).unwrap()

@@ -9,6 +9,7 @@ use crate::{
     promql::{
         Point, Sample, Value,
         engine::{Options, Steps, prepare},
+        parse::Features,
     },
     ruler::{
         Answered, Effect, Evaluation, Instance, Members, Overlay, Phase, RuleRecord, RuleSet,
@@ -52,6 +53,7 @@ pub(super) fn settings() -> Settings {
             use_start_timestamps: false,
             type_and_unit_labels: false,
         },
+        features: Features::none(),
     }
 }
 
