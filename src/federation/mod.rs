@@ -12,6 +12,7 @@ mod answer;
 mod ask;
 mod batch;
 mod copies;
+mod depends;
 mod dialect;
 mod distribute;
 mod fill;
@@ -36,6 +37,7 @@ mod tests;
 
 pub use answer::{Answer, Certainty, Fetched, Missing};
 pub use batch::{joined, may_be_joined, parted};
+pub use depends::depends_by;
 pub use dialect::as_here;
 pub use fill::{fill_gaps, has_gaps};
 pub use grows::keeps_elements;

@@ -4,7 +4,7 @@ use imbl::OrdMap;
 
 use crate::{
     labels::{LabelSet, Matcher},
-    promql::{Point, Series},
+    promql::{Point, Samples, Series},
 };
 
 /// Recent samples by metric name. Clones are cheap and do not change.
@@ -27,6 +27,27 @@ impl Recent {
             push(series, time, point);
             shorten(series, from);
         }
+    }
+
+    /// Takes in samples of a series that are older than what is here or between, ordered by time. What is here stays.
+    pub fn fill(&mut self, older: Series) {
+        let metric = self
+            .metrics
+            .entry(older.labels.value("__name__").to_owned());
+        let series = metric.or_default().entry(older.labels.clone());
+        let series = series.or_insert_with(|| Series {
+            labels: older.labels.clone(),
+            ..Series::default()
+        });
+        let here = |time: &i64| {
+            let in_floats = series.floats.times.binary_search(time).is_ok();
+            in_floats || series.histograms.times.binary_search(time).is_ok()
+        };
+        let (floats, histograms) = (older.floats, older.histograms);
+        let floats = without(floats, here);
+        let histograms = without(histograms, here);
+        series.floats.put_between(floats);
+        series.histograms.put_between(histograms);
     }
 
     /// Drops all metrics but those with such names.
@@ -88,6 +109,12 @@ fn push(series: &mut Series, time: i64, point: &Point) {
             series.histograms.values.push(value.clone());
         }
     }
+}
+
+/// The samples at times that are not `here`.
+fn without<T>(samples: Samples<T>, here: impl Fn(&i64) -> bool) -> Vec<(i64, T)> {
+    let all = samples.times.into_iter().zip(samples.values);
+    all.filter(|(time, _)| !here(time)).collect()
 }
 
 fn shorten(series: &mut Series, from: i64) {

@@ -37,6 +37,26 @@ pub struct Samples<T> {
     pub starts: Vec<i64>,
 }
 
+impl<T> Samples<T> {
+    /// Puts samples that are ordered by time where they belong; of none the time is there already. No start timestamp is
+    /// known any more.
+    pub fn put_between(&mut self, others: Vec<(i64, T)>) {
+        let own = std::mem::take(self);
+        let mut own = own.times.into_iter().zip(own.values).peekable();
+        let mut put = |(time, value)| {
+            self.times.push(time);
+            self.values.push(value);
+        };
+        for other in others {
+            while let Some(before) = own.next_if(|(time, _)| *time < other.0) {
+                put(before);
+            }
+            put(other);
+        }
+        own.for_each(put);
+    }
+}
+
 impl<T> Default for Samples<T> {
     fn default() -> Self {
         Self {

@@ -7,7 +7,7 @@ use super::{
     cadence::Cadence,
     effect::{Answered, Effect, Told, Word},
     holes::depends,
-    machine::Ruler,
+    machine::{Ruler, Running},
     owner::told,
     record::RuleRecord,
     recording::{Recorded, Written},
@@ -43,15 +43,8 @@ pub(super) struct Spot {
 }
 
 impl Ruler {
-    pub(super) fn apply(
-        &mut self,
-        group: usize,
-        at: usize,
-        rule: &Rule,
-        slot: i64,
-        took: i64,
-        outcome: Outcome,
-    ) {
+    pub(super) fn apply(&mut self, running: &Running, rule: &Rule, took: i64, outcome: Outcome) {
+        let (group, at, slot) = (running.group, running.rule, running.slot);
         let Some(spot) = self.spot(group, slot) else {
             return;
         };
@@ -61,8 +54,10 @@ impl Ruler {
             state.evaluations += 1;
             let mut changed = Vec::new();
             let result = ruler.apply_to(state, rule, spot, outcome, &mut changed);
-            // Whatever came of it: nothing else was written.
-            state.known.note(slot, spot.cadence);
+            // Whatever came of it: nothing else was written. But what was not for want of the past comes yet.
+            if running.lack.as_ref().is_none_or(|lack| !lack.is_whole()) {
+                state.known.note(slot, spot.cadence);
+            }
             ruler.note(state, rule, spot, result);
             // Whatever came of it, the rule was looked at: what fires goes on.
             if rule.key.alerting {

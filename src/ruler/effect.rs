@@ -6,7 +6,11 @@ use super::{overlay::Overlay, record::RuleRecord, recording::Written};
 use crate::{
     federation::Certainty,
     labels::LabelSet,
-    promql::{Point, Sample, Value, ast::Expr, engine::Options},
+    promql::{
+        Point, Sample, Series, Value,
+        ast::Expr,
+        engine::{Options, Steps},
+    },
     time::Timestamp,
 };
 
@@ -36,8 +40,10 @@ pub struct Evaluation {
     pub id: EvaluationId,
     /// The expression.
     pub expr: Arc<Expr>,
-    /// At which time; Unix milliseconds.
+    /// At which time, of several the last; Unix milliseconds.
     pub at: i64,
+    /// All times, if it is asked about several at once ([`Answered::series`]).
+    pub range: Option<Steps>,
     /// How.
     pub options: Options,
     /// What rules wrote themselves, if the expression reads it.
@@ -50,11 +56,21 @@ pub struct Evaluation {
     pub measured_since: Option<i64>,
 }
 
+impl Evaluation {
+    /// The times that it is about.
+    #[must_use]
+    pub fn steps(&self) -> Steps {
+        self.range.unwrap_or_else(|| Steps::instant(self.at))
+    }
+}
+
 /// The result of an evaluation.
 #[derive(Clone, Debug, Default)]
 pub struct Answered {
     /// The elements; a scalar is one without labels.
     pub elements: Vec<Sample>,
+    /// The elements at each of several times, in place of those at one.
+    pub series: Vec<Series>,
     /// Which of them are certain, though partitions are missing.
     pub certainty: Certainty,
     /// The partitions that are missing, with their reasons.
@@ -66,6 +82,29 @@ pub struct Answered {
 }
 
 impl Answered {
+    /// The result of an expression at the times that it is asked about.
+    ///
+    /// # Errors
+    /// When it is neither a vector nor a scalar at each of them.
+    pub fn of(
+        evaluation: &Evaluation,
+        value: Value,
+        certainty: Certainty,
+        missing: Vec<String>,
+    ) -> Result<Self, String> {
+        if evaluation.range.is_some()
+            && let Value::Matrix(series) = value
+        {
+            return Ok(Self {
+                series,
+                certainty,
+                missing,
+                ..Self::default()
+            });
+        }
+        Self::of_value(value, certainty, missing)
+    }
+
     /// The result of an expression that has one value at one time.
     ///
     /// # Errors
@@ -90,8 +129,7 @@ impl Answered {
             elements,
             certainty,
             missing,
-            endpoints: Vec::new(),
-            light: false,
+            ..Self::default()
         })
     }
 }
@@ -146,6 +184,15 @@ pub enum Word {
         /// The first rule that could not be evaluated; empty if none was tried.
         rule: String,
         /// Why.
+        reason: String,
+    },
+    /// What a rule reads of what other rules wrote is not known here as far back as it reads it.
+    Lacks {
+        /// The group.
+        group: String,
+        /// The rule.
+        rule: String,
+        /// What it lacks, and why.
         reason: String,
     },
     /// What was unknown for too long counts as decided.

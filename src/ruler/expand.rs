@@ -53,22 +53,18 @@ impl Expanding {
 
     pub(super) fn step(&mut self, rule: &Rule, settings: &Settings, at: i64) -> Step {
         match &rule.definition.kind {
-            RuleKind::Recording { record } => Step::Done(self.series(rule, record)),
+            RuleKind::Recording { .. } => Step::Done(self.series(rule)),
             RuleKind::Alerting { alert, .. } => self.alerts(rule, alert, settings, at),
         }
     }
 
-    fn series(&mut self, rule: &Rule, record: &str) -> Outcome {
+    fn series(&mut self, rule: &Rule) -> Outcome {
         let answered = std::mem::take(&mut self.answered);
         let mut recorded = Vec::with_capacity(answered.elements.len());
         for sample in &answered.elements {
             recorded.push(Recorded {
                 source: sample.labels.clone(),
-                labels: relabelled(
-                    &sample.labels,
-                    &rule.definition.labels,
-                    ("__name__", record),
-                ),
+                labels: labelled(rule, &sample.labels),
                 point: sample.point.clone(),
             });
         }
@@ -112,6 +108,11 @@ impl Expanding {
             }
         }
     }
+}
+
+/// The labels of the series that a recording rule makes of an element.
+pub(super) fn labelled(rule: &Rule, element: &LabelSet) -> LabelSet {
+    relabelled(element, &rule.definition.labels, ("__name__", rule.name()))
 }
 
 fn without_name(labels: &LabelSet) -> LabelSet {

@@ -20,6 +20,8 @@ pub(super) struct Known(Option<Run>);
 struct Run {
     since: i64,
     last: i64,
+    /// The last one that drove what is older out of what is kept.
+    written: Option<i64>,
 }
 
 impl Known {
@@ -27,18 +29,42 @@ impl Known {
     pub(super) fn note(&mut self, slot: i64, cadence: Cadence) {
         match &mut self.0 {
             Some(run) if slot <= run.last => {}
-            Some(run) if cadence.after(run.last) >= slot => run.last = slot,
+            Some(run) if cadence.after(run.last) >= slot => {
+                run.last = slot;
+                run.written = Some(slot);
+            }
             place => {
                 *place = Some(Run {
                     since: slot,
                     last: slot,
+                    written: Some(slot),
                 });
             }
         }
     }
 
+    /// Takes in that the results of slots are here that come before those which are, or end among them.
+    pub(super) fn fill(&mut self, first: i64, last: i64, cadence: Cadence) {
+        match &mut self.0 {
+            Some(run) if cadence.after(last) >= run.since => run.since = run.since.min(first),
+            Some(_) => {}
+            place @ None => {
+                *place = Some(Run {
+                    since: first,
+                    last,
+                    written: None,
+                });
+            }
+        }
+    }
+
+    /// The first and the last of those slots; Unix milliseconds.
+    pub(super) fn span(self) -> Option<(i64, i64)> {
+        self.0.map(|run| (run.since, run.last))
+    }
+
     /// Whether the results of all slots from the first to the last are here.
-    fn has(self, first: i64, last: i64) -> bool {
+    pub(super) fn has(self, first: i64, last: i64) -> bool {
         self.0
             .is_some_and(|run| run.since <= first && last <= run.last)
     }
@@ -46,9 +72,9 @@ impl Known {
 
 /// Samples that an expression needs: those of `from < time <= to` in Unix milliseconds.
 #[derive(Debug)]
-struct Need {
+pub(super) struct Need {
     read: Read,
-    from: i64,
+    pub(super) from: i64,
     to: i64,
     /// Whether the last one that is not after `from` is needed as well.
     before: bool,
@@ -58,8 +84,15 @@ struct Need {
     extended: bool,
 }
 
+impl Need {
+    /// Whether samples after a time count.
+    pub(super) fn looks_past(&self, at: i64) -> bool {
+        self.extended || self.to > at
+    }
+}
+
 /// What an expression needs at an instant.
-fn needs(expr: &Expr, at: i64, options: Options) -> Vec<Need> {
+pub(super) fn needs(expr: &Expr, at: i64, options: Options) -> Vec<Need> {
     let steps = Steps::instant(at);
     let bare = Options {
         lookback: 0,
@@ -137,7 +170,7 @@ impl Ruler {
     }
 
     /// The name of what a rule writes, if something of that is needed and not here.
-    fn lacks(
+    pub(super) fn lacks(
         &self,
         (group_at, rule_at): (usize, usize),
         needs: &[Need],
@@ -158,10 +191,12 @@ impl Ruler {
                 return true;
             }
             // Of each series there is what can be read at its newest sample.
-            let reach = self.set.reach.get(name).copied().unwrap_or(0);
-            let newest = state.known.0.map_or(i64::MAX, |run| run.last);
-            let kept = newest.saturating_sub(offset).saturating_sub(reach);
-            !need.extended && need.to <= at && kept <= need.oldest && state.known.has(first, last)
+            let reach = self.kept_back(name);
+            let written = state.known.0.and_then(|run| run.written);
+            let is_kept = written.is_none_or(|newest| {
+                newest.saturating_sub(offset).saturating_sub(reach) <= need.oldest
+            });
+            !need.extended && need.to <= at && is_kept && state.known.has(first, last)
         };
         let outputs = rule.ties.outputs.iter();
         let mut lacking = outputs.filter(|output| {
@@ -190,5 +225,18 @@ mod tests {
         assert!(known.has(30, 90), "what is known stays so");
         known.note(150, cadence);
         assert!(known.has(150, 150) && !known.has(90, 150) && !known.has(90, 90));
+    }
+
+    #[test]
+    fn what_came_before_joins_what_is_known() {
+        let cadence = Cadence::new(30, 0);
+        let mut known = Known::default();
+        known.fill(30, 90, cadence);
+        known.note(120, cadence);
+        assert_eq!(known.span(), Some((30, 120)));
+        known.fill(-60, 0, cadence);
+        assert_eq!(known.span(), Some((-60, 120)));
+        known.fill(-300, -120, cadence);
+        assert_eq!(known.span(), Some((-60, 120)), "there is a gap between");
     }
 }

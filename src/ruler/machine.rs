@@ -15,6 +15,7 @@ use super::{
     overlay::Overlay,
     owner::Members,
     past::{Past, lost_word},
+    recall::{Lack, Recall, Span},
     set::{GroupKey, Rule, RuleSet},
     state::{RuleState, States},
     wave::{Room, Wave},
@@ -47,6 +48,10 @@ pub struct Ruler {
     pub(super) waves: Vec<Option<Wave>>,
     /// By component: what it makes up for before its next slot, once that is decided.
     pub(super) past: Vec<Option<Past>>,
+    /// By component: what is not known of its past, once that was looked at.
+    pub(super) recalls: Vec<Option<Recall>>,
+    /// Whether anything is not.
+    pub(super) recalling: bool,
     pub(super) running: BTreeMap<EvaluationId, Running>,
     /// The rules that endpoints were last asked for together with others, by group and place in it.
     light: Arc<BTreeSet<(usize, usize)>>,
@@ -72,15 +77,41 @@ pub(super) struct Running {
     pub(super) slot: i64,
     began: i64,
     pub(super) stage: Stage,
+    /// What it cannot know of what other rules wrote.
+    pub(super) lack: Option<Lack>,
 }
 
 /// What of a rule is evaluated.
 #[derive(Debug)]
 pub(super) enum Stage {
+    /// Its expression is evaluated at slots that others read.
+    Range(Span),
     /// Its expression is evaluated.
     Expression,
     /// A query of one of its templates is evaluated.
     Template(Box<Expanding>),
+}
+
+impl Running {
+    /// Of a rule by its number in its component, and by its group and its place there.
+    pub(super) fn new(
+        (component, number): (usize, usize),
+        (group, rule): (usize, usize),
+        slot: i64,
+        began: i64,
+        stage: Stage,
+    ) -> Self {
+        Self {
+            component,
+            number,
+            group,
+            rule,
+            slot,
+            began,
+            stage,
+            lack: None,
+        }
+    }
 }
 
 impl Ruler {
@@ -93,6 +124,8 @@ impl Ruler {
             members: None,
             waves: Vec::new(),
             past: Vec::new(),
+            recalls: Vec::new(),
+            recalling: false,
             running: BTreeMap::new(),
             light: Arc::default(),
             agenda: Agenda::default(),
@@ -128,11 +161,25 @@ impl Ruler {
     /// Has what rules read kept of what they write.
     pub(super) fn keep_read(&mut self) {
         let external = self.set.settings.copied.clone();
-        self.overlay.keep(self.set.reach.clone(), external);
+        self.overlay.keep(self.read_back().clone(), external);
+    }
+
+    /// How far back what rules write is kept, by name; milliseconds.
+    fn read_back(&self) -> &BTreeMap<String, i64> {
+        match self.recalling {
+            true => &self.set.recalled,
+            false => &self.set.reach,
+        }
+    }
+
+    pub(super) fn kept_back(&self, name: &str) -> i64 {
+        self.read_back().get(name).copied().unwrap_or(0)
     }
 
     pub(super) fn begin_anew(&mut self) {
+        self.recalling = false;
         self.keep_read();
+        self.recalls = self.set.components.iter().map(|_| None).collect();
         self.running.clear();
         self.light = Arc::default();
         self.waves = self.set.components.iter().map(|_| None).collect();
@@ -176,10 +223,11 @@ impl Ruler {
             return None;
         }
         let groups = &self.set.components.get(number)?.groups;
-        groups.iter().filter_map(|at| self.next_slot(*at)).min()
+        let next = groups.iter().filter_map(|at| self.next_slot(*at)).min();
+        next.max(self.recalls_until(number).filter(|_| next.is_some()))
     }
 
-    fn expect(&mut self, number: usize) {
+    pub(super) fn expect(&mut self, number: usize) {
         let due = self.due(number);
         self.agenda.put(number, due);
     }
@@ -189,7 +237,7 @@ impl Ruler {
         (0..self.waves.len()).for_each(|number| self.expect(number));
     }
 
-    fn next_slot(&self, group: usize) -> Option<i64> {
+    pub(super) fn next_slot(&self, group: usize) -> Option<i64> {
         let cadence = self.set.groups.get(group)?.cadence;
         let state = self.states.groups.get(group)?;
         if let Some(under_way) = &state.under_way {
@@ -251,6 +299,9 @@ impl Ruler {
         let Some(slot) = due.iter().map(|(slot, _)| *slot).min() else {
             return;
         };
+        if self.waits_for_recall(number, component, now) {
+            return;
+        }
         if self.begin_past(number, component, now) {
             return;
         }
@@ -339,15 +390,13 @@ impl Ruler {
                 }
                 continue;
             }
-            self.start(Running {
-                component: number,
-                number: rule,
-                group,
-                rule: rule_at,
-                slot,
-                began: now,
-                stage: Stage::Expression,
-            });
+            let place = (group, rule_at);
+            let mut running = Running::new((number, rule), place, slot, now, Stage::Expression);
+            running.lack = match past {
+                true => None,
+                false => self.lack(number, rule, slot),
+            };
+            self.start(running);
         }
     }
 
@@ -392,8 +441,6 @@ impl Ruler {
         let Some(group) = self.set.groups.get(running.group) else {
             return;
         };
-        let id = EvaluationId(self.next);
-        self.next += 1;
         let reads_own = rule.reads_own || matches!(running.stage, Stage::Template(_));
         let interval = group.cadence.interval();
         let wave = self.waves.get(running.component).and_then(Option::as_ref);
@@ -407,18 +454,27 @@ impl Ruler {
         let options = self.set.settings.options;
         let looks_back = past && matches!(running.stage, Stage::Expression);
         let since = looks_back.then(|| measured_since(&expr, at, options));
+        let params = group.definition.params.clone().into();
         let evaluation = Evaluation {
-            id,
+            id: self.begin(running),
             expr,
             at,
+            range: None,
             options,
             measured_since: since.flatten(),
             own: reads_own.then(|| self.overlay.clone()),
-            params: group.definition.params.clone().into(),
+            params,
             within,
         };
-        self.running.insert(id, running);
         self.effects.push_back(Effect::Evaluate(evaluation));
+    }
+
+    /// Gives an evaluation that begins a name.
+    pub(super) fn begin(&mut self, running: Running) -> EvaluationId {
+        let id = EvaluationId(self.next);
+        self.next += 1;
+        self.running.insert(id, running);
+        id
     }
 
     pub(super) fn rule(&self, group: usize, rule: usize) -> Option<Arc<Rule>> {
@@ -436,6 +492,10 @@ impl Ruler {
         };
         let stage = std::mem::replace(&mut running.stage, Stage::Expression);
         let expanding = match (stage, result) {
+            (Stage::Range(span), result) => {
+                self.recalled((running.component, running.number), span, result, at);
+                return;
+            }
             (Stage::Expression, Err(reason)) => Err(reason),
             (Stage::Expression, Ok(answered)) => {
                 self.weigh((running.group, running.rule), answered.light);
@@ -483,14 +543,11 @@ impl Ruler {
             return;
         }
         let took = now.saturating_sub(running.began);
-        self.apply(
-            running.group,
-            running.rule,
-            rule,
-            running.slot,
-            took,
-            outcome,
-        );
+        let outcome = match &running.lack {
+            Some(lack) => outcome.lacking(lack),
+            None => outcome,
+        };
+        self.apply(running, rule, took, outcome);
     }
 
     pub(super) fn group_key(&self, group: usize) -> Option<GroupKey> {

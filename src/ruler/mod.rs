@@ -11,6 +11,7 @@ mod holes;
 mod recording;
 
 mod depend;
+mod horizon;
 mod overlay;
 
 mod set;
@@ -29,7 +30,9 @@ mod apply;
 mod machine;
 mod owner;
 mod past;
+mod recall;
 mod reload;
+mod remembered;
 
 #[cfg(test)]
 mod tests;
@@ -38,6 +41,7 @@ pub use alerting::{Alerts, Instance, Phase, Terms, Version};
 pub use cadence::Cadence;
 pub use depend::{Component, Output, Read, Ties};
 pub use effect::{Answered, Effect, Evaluation, EvaluationId, Told, Word};
+pub use horizon::differs_over_a_range;
 pub use machine::Ruler;
 pub use overlay::Overlay;
 pub use owner::Members;

@@ -48,6 +48,15 @@ impl Overlay {
         }
     }
 
+    /// Takes in what a rule wrote before what is here, as far as somebody reads it.
+    pub fn fill(&mut self, written: Vec<Series>) {
+        let of_read = |one: &Series| self.reach.contains_key(one.labels.value("__name__"));
+        let read = written.into_iter().filter(of_read);
+        read.collect::<Vec<_>>()
+            .into_iter()
+            .for_each(|one| self.recent.fill(one));
+    }
+
     /// Drops series that nobody can see any more who looks at `earliest` or later.
     pub fn forget(&mut self, earliest: i64) {
         for (name, reach) in &*self.reach {

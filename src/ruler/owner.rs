@@ -303,6 +303,7 @@ impl Ruler {
         if let Some(past) = self.past.get_mut(number) {
             *past = None;
         }
+        self.forget_recall(number);
         self.running
             .retain(|_, running| running.component != number);
     }

@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The most slots of a group that are made up for at once.
-const MOST: i64 = 10;
+pub(super) const MOST: i64 = 10;
 
 /// Why something was not made up for that could have been.
 const NO_TIME: &str = "there was no time for it before the slot that was due";
@@ -74,7 +74,7 @@ impl Ruler {
             Some(place) => place.take(),
             None => return false,
         };
-        let mut past = planned.unwrap_or_else(|| self.plan_past(component, now));
+        let mut past = planned.unwrap_or_else(|| self.plan_past(number, component, now));
         let mut wave = None;
         while wave.is_none()
             && now <= past.until
@@ -96,7 +96,7 @@ impl Ruler {
         begins
     }
 
-    fn plan_past(&self, component: &Component, now: i64) -> Past {
+    fn plan_past(&self, number: usize, component: &Component, now: i64) -> Past {
         let mut slots: BTreeMap<i64, Vec<usize>> = BTreeMap::new();
         let mut shortest = i64::MAX;
         for at in &component.groups {
@@ -113,7 +113,9 @@ impl Ruler {
         Past {
             slots,
             at: now,
-            until: now.saturating_add(shortest / 4),
+            until: self
+                .waits_since(number, shortest, now)
+                .saturating_add(shortest / 4),
         }
     }
 
@@ -244,7 +246,9 @@ impl Ruler {
         if slot > last {
             return Some(Part::Write);
         }
-        let seen = self.reach_of(rule).unwrap_or(0) >= now.saturating_sub(slot);
+        // Of others it is asked for at once.
+        let reach = self.reach_of(rule).filter(|_| rule.recalled.is_none());
+        let seen = reach.unwrap_or(0) >= now.saturating_sub(slot);
         (slot == last || seen).then_some(Part::See)
     }
 
@@ -343,6 +347,7 @@ impl Ruler {
         self.overlay = Default::default();
         let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
         rules.for_each(|rule| Arc::make_mut(rule).known = Known::default());
+        self.forget_recalls();
         self.keep_read();
         let set = Arc::clone(&self.set);
         let mut components = 0;

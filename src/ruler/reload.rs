@@ -215,6 +215,8 @@ impl Ruler {
             let place = (running.group, running.rule);
             // What templates ask depends on more than the expression.
             let kept = match running.stage {
+                // What is read, and how far back, may be something else now: it is asked for anew.
+                Stage::Range(_) => None,
                 Stage::Expression => asks_same(old, place, &set),
                 Stage::Template(_) => stays(old, place, &set),
             };

@@ -6,6 +6,7 @@ use super::{
     alerting::Terms,
     cadence::{Cadence, spread},
     depend::{self, Component, Output, Read, Ties},
+    horizon::horizons,
     record::{Contents, RuleHashes},
     words::Words,
 };
@@ -56,6 +57,8 @@ pub struct RuleSet {
     pub ids: Vec<ComponentId>,
     /// How far back each name that rules write and read is read; milliseconds.
     pub reach: BTreeMap<String, i64>,
+    /// How far back each of them must be known when a node begins to evaluate its rules; milliseconds, not less.
+    pub(super) recalled: BTreeMap<String, i64>,
     places: BTreeMap<GroupKey, usize>,
 }
 
@@ -111,6 +114,8 @@ pub struct Rule {
     pub terms: Terms,
     /// Whether other rules write what it reads.
     pub reads_own: bool,
+    /// How many milliseconds back others need what it records, if it can be asked for all slots of that time at once.
+    pub(super) recalled: Option<i64>,
     /// Whether what holds on a part of the data holds on all of it.
     pub grows: bool,
     /// The words of its alerts.
@@ -184,6 +189,21 @@ impl RuleSet {
                 rule.reads_own = reads_own;
             }
         }
+        let mut recalled = reach.clone();
+        for component in &components {
+            let horizons = horizons(component, &groups, settings.options);
+            for (number, back) in horizons {
+                let place = component.rules.get(number).copied();
+                let rule =
+                    place.and_then(|(group, rule)| groups.get_mut(group)?.rules.get_mut(rule));
+                let Some(rule) = rule.and_then(Arc::get_mut) else {
+                    continue;
+                };
+                rule.recalled = Some(back);
+                let longest = recalled.entry(rule.key.name.to_string()).or_insert(0);
+                *longest = back.max(*longest);
+            }
+        }
         let keys = groups.iter().map(|group| group.key.clone());
         Self {
             settings,
@@ -192,6 +212,7 @@ impl RuleSet {
             components,
             ids,
             reach,
+            recalled,
         }
     }
 }
@@ -308,6 +329,7 @@ impl Rule {
                 limit: group.limit,
             },
             reads_own: false,
+            recalled: None,
             grows: keeps_elements(&definition.expr),
             words: Words::of(&definition),
             definition,

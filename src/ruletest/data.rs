@@ -85,6 +85,9 @@ impl Data {
 
     /// Answers the ruler; `now` is the time at which endpoints are there or not.
     pub(super) fn answer(&self, evaluation: Evaluation, now: i64) -> Result<Answered, String> {
+        if evaluation.range.is_some() {
+            return Err("before a test begins there is nothing".to_owned());
+        }
         if self.endpoints.is_whole() {
             return self.evaluate(&evaluation.expr, evaluation.at);
         }

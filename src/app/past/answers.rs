@@ -11,7 +11,7 @@ use crate::{
     federation::{Certainty, Local},
     io::federation::{Federation, QueryError, Reply},
     promql::{Point, Sample, Series, Value, engine::Steps},
-    ruler::{Answered, Evaluation},
+    ruler::{Answered, Evaluation, differs_over_a_range},
 };
 
 /// How long a query may take.
@@ -19,9 +19,6 @@ const WITHIN: Duration = Duration::from_mins(2);
 
 /// Slots that are asked for at once, and how many if that does not do.
 const AT_ONCE: [i64; 2] = [240, 24];
-
-/// What an expression may say of the range of its query, which differs from that of a slot.
-const OF_THE_RANGE: [&str; 4] = ["start()", "end()", "range()", "step()"];
 
 /// Asks endpoints about the past.
 #[derive(Debug)]
@@ -57,8 +54,8 @@ impl Answers {
 
     pub(super) async fn answer(&self, evaluation: Evaluation) -> Result<Answered, String> {
         let text = evaluation.expr.to_string();
-        let slots_differ = OF_THE_RANGE.iter().any(|word| text.contains(word));
-        if evaluation.own.is_some() || slots_differ {
+        let alone = evaluation.own.is_some() || evaluation.range.is_some();
+        if alone || differs_over_a_range(&evaluation.expr) {
             return self.at_once(evaluation).await;
         }
         let (at, interval) = (evaluation.at, evaluation.within.max(1));
@@ -102,16 +99,16 @@ impl Answers {
             elements: ahead.elements.get(&at).cloned().unwrap_or_default(),
             certainty: ahead.certainty.clone(),
             missing: ahead.missing.clone(),
-            endpoints: Vec::new(),
-            light: false,
+            ..Answered::default()
         })
     }
 
     async fn at_once(&self, evaluation: Evaluation) -> Result<Answered, String> {
-        let reply = self.ask(&evaluation, Steps::instant(evaluation.at)).await;
+        let reply = self.ask(&evaluation, evaluation.steps()).await;
         let reply = reply.map_err(|error| error.to_string())?;
         let missing = reply.warnings();
-        Answered::of_value(reply.answer.output.value, reply.answer.certainty, missing)
+        let answer = reply.answer;
+        Answered::of(&evaluation, answer.output.value, answer.certainty, missing)
     }
 
     async fn ask(&self, evaluation: &Evaluation, steps: Steps) -> Result<Reply, QueryError> {

@@ -33,6 +33,9 @@ use crate::{
 /// Evaluations at once, over all groups.
 const EVALUATIONS: usize = 64;
 
+/// Of these, besides, about several times at once: what is due now waits for none.
+const RANGES: usize = 4;
+
 /// Evaluations that are asked together, at most.
 const TOGETHER: usize = 16;
 
@@ -91,6 +94,8 @@ pub(super) struct Driver {
     pub(super) messages: Receiver<Message>,
     pub(super) sender: Sender<Message>,
     places: Arc<Semaphore>,
+    /// Of those about several times at once.
+    places_of_ranges: Arc<Semaphore>,
     /// The rules that are in force, or were to be.
     set: Arc<RuleSet>,
     rounds: Arc<Rounds>,
@@ -127,6 +132,7 @@ impl Driver {
             messages,
             sender,
             places: Arc::new(Semaphore::new(EVALUATIONS)),
+            places_of_ranges: Arc::new(Semaphore::new(RANGES)),
         }
     }
 
@@ -292,9 +298,9 @@ impl Driver {
     fn begin_all(&self, evaluations: Vec<Evaluation>) {
         let mut together: BTreeMap<_, Vec<Evaluation>> = BTreeMap::new();
         for evaluation in evaluations {
-            match evaluation.own {
-                Some(_) => self.begin(vec![evaluation]),
-                None => {
+            match evaluation.own.is_some() || evaluation.range.is_some() {
+                true => self.begin(vec![evaluation]),
+                false => {
                     let params = Arc::clone(&evaluation.params);
                     let key = (evaluation.at, evaluation.within, params);
                     together.entry(key).or_default().push(evaluation);
@@ -311,11 +317,16 @@ impl Driver {
     }
 
     fn begin(&self, evaluations: Vec<Evaluation>) {
+        let about_ranges = evaluations.iter().any(|one| one.range.is_some());
+        let places = match about_ranges {
+            true => &self.places_of_ranges,
+            false => &self.places,
+        };
         let work = Work {
             runtime: self.runtime.clone(),
             queries: Arc::clone(&self.queries),
             sender: self.sender.clone(),
-            places: Arc::clone(&self.places),
+            places: Arc::clone(places),
             ended: self.ended,
         };
         work.begin(evaluations);
@@ -362,6 +373,16 @@ fn say(word: &Word) {
             rule = (!rule.is_empty()).then_some(rule),
             reason,
             "recording rules were not evaluated at slots that were missed: what they record has gaps there"
+        ),
+        Word::Lacks {
+            group,
+            rule,
+            reason,
+        } => tracing::warn!(
+            group,
+            rule,
+            reason,
+            "what rules wrote before this node evaluated them is not known yet: what fires goes on, and nothing else is decided"
         ),
         Word::SetBack { components } => tracing::warn!(
             components,

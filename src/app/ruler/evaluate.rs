@@ -21,7 +21,6 @@ use crate::{
         federation::{QueryError, Reply},
         spawn,
     },
-    promql::engine::Steps,
     ruler::{Answered, Evaluation, EvaluationId},
 };
 
@@ -93,8 +92,9 @@ impl Work {
         }
         let asked = together.ask(federation, |results| {
             let results = results.into_iter().filter_map(|(number, reply)| {
-                let id = evaluations.get(number)?.id;
-                let answered = self.answered(reply).map(|answered| Answered {
+                let evaluation = evaluations.get(number)?;
+                let id = evaluation.id;
+                let answered = self.answered(evaluation, reply).map(|answered| Answered {
                     light: true,
                     ..answered
                 });
@@ -116,16 +116,20 @@ impl Work {
         let own = own.map(|own| Arc::new(own.clone()) as Arc<dyn Local>);
         let asked = federation.query_beside(
             &evaluation.expr,
-            Steps::instant(evaluation.at),
+            evaluation.steps(),
             evaluation.options,
             within(&evaluation),
             own.into_iter().collect(),
             &evaluation.params,
         );
-        self.answered(asked.await)
+        self.answered(&evaluation, asked.await)
     }
 
-    fn answered(&self, reply: Result<Reply, QueryError>) -> Result<Answered, String> {
+    fn answered(
+        &self,
+        evaluation: &Evaluation,
+        reply: Result<Reply, QueryError>,
+    ) -> Result<Answered, String> {
         let reply = reply.map_err(|error| error.to_string())?;
         self.queries.tell_missing(&reply);
         let missing = reply.warnings();
@@ -134,7 +138,7 @@ impl Work {
         let endpoints: BTreeSet<&str> = answered.map(|one| one.endpoint.as_str()).collect();
         let endpoints = endpoints.into_iter().map(Arc::from).collect();
         let value = reply.answer.output.value;
-        let answered = Answered::of_value(value, reply.answer.certainty, missing)?;
+        let answered = Answered::of(evaluation, value, reply.answer.certainty, missing)?;
         Ok(Answered {
             endpoints,
             ..answered

@@ -7,7 +7,7 @@ use crate::{
     federation::{Certainty, Local as _},
     labels::{LabelSet, MatchOp, Matcher},
     promql::{
-        Point, Sample, Value,
+        Point, Sample, Series, Value,
         engine::{Options, Steps, prepare},
         parse::Features,
     },
@@ -28,6 +28,10 @@ pub(super) struct Harness {
     pub(super) written: Vec<Written>,
     pub(super) said: Vec<Word>,
     pub(super) asked: Vec<(i64, String)>,
+    /// The ranges that rules were asked about.
+    pub(super) ranges: Vec<(Steps, String)>,
+    /// Where ranges wait for their answers, if they do.
+    pub(super) waiting: Option<Vec<Evaluation>>,
     /// What other nodes are told.
     pub(super) kept: Vec<RuleRecord>,
     /// What was asked for and is not answered.
@@ -100,6 +104,8 @@ impl Harness {
             said: Vec::new(),
             asked: Vec::new(),
             open: Vec::new(),
+            ranges: Vec::new(),
+            waiting: None,
         }
     }
 
@@ -121,6 +127,15 @@ impl Harness {
         self.ruler.handle_timeout(now(self.now));
         self.collect();
         self.now
+    }
+
+    /// Answers the ranges that wait, and all that come.
+    pub(super) fn answer_ranges(&mut self, mut answer: impl FnMut(&Evaluation) -> Answer) {
+        for evaluation in self.waiting.take().unwrap_or_default() {
+            let result = over_range(&evaluation, evaluation.steps(), &mut answer);
+            self.ruler.evaluated(evaluation.id, result, now(self.now));
+        }
+        self.settle(&mut answer);
     }
 
     /// Other rules; what is asked stays open.
@@ -153,7 +168,10 @@ impl Harness {
                 return;
             }
             for evaluation in std::mem::take(&mut self.open) {
-                let result = answer(&evaluation);
+                let result = match evaluation.range {
+                    Some(steps) => over_range(&evaluation, steps, answer),
+                    None => answer(&evaluation),
+                };
                 self.ruler.evaluated(evaluation.id, result, now(self.now));
             }
         }
@@ -163,9 +181,20 @@ impl Harness {
         while let Some(effect) = self.ruler.poll_effect() {
             match effect {
                 Effect::Evaluate(evaluation) => {
-                    self.asked
-                        .push((evaluation.at, evaluation.expr.to_string()));
-                    self.open.push(evaluation);
+                    let text = evaluation.expr.to_string();
+                    match evaluation.range {
+                        Some(steps) => {
+                            self.ranges.push((steps, text));
+                            match &mut self.waiting {
+                                Some(waiting) => waiting.push(evaluation),
+                                None => self.open.push(evaluation),
+                            }
+                        }
+                        None => {
+                            self.asked.push((evaluation.at, text));
+                            self.open.push(evaluation);
+                        }
+                    }
                 }
                 Effect::Tell(told) => self
                     .told
@@ -219,6 +248,35 @@ impl Harness {
         let groups = &self.ruler.states().groups;
         groups[0].rules[0].last_error.clone()
     }
+}
+
+/// What a test answers at each of several times.
+pub(super) fn over_range(
+    evaluation: &Evaluation,
+    steps: Steps,
+    answer: &mut impl FnMut(&Evaluation) -> Answer,
+) -> Answer {
+    let mut series: BTreeMap<LabelSet, Series> = BTreeMap::new();
+    let mut whole = Answered::default();
+    for at in steps.iter() {
+        let answered = answer(&Evaluation {
+            at,
+            range: None,
+            ..evaluation.clone()
+        })?;
+        whole.certainty = answered.certainty;
+        whole.missing = answered.missing;
+        for sample in answered.elements {
+            let of = series.entry(sample.labels.clone()).or_default();
+            of.labels = sample.labels;
+            match sample.point {
+                Point::Float(value) => of.floats.put_between(vec![(at, value)]),
+                Point::Histogram(value) => of.histograms.put_between(vec![(at, value)]),
+            }
+        }
+    }
+    whole.series = series.into_values().collect();
+    Ok(whole)
 }
 
 /// A complete answer with these elements.

@@ -9,4 +9,5 @@ mod life;
 mod mesh;
 mod partial;
 mod past;
+mod recall;
 mod reload;

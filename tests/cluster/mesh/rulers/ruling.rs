@@ -418,6 +418,7 @@ impl World {
         let Some(ruling) = &mut self.ruling else {
             return;
         };
+        assert!(evaluation.range.is_none(), "rules read no others");
         let (id, slot) = (evaluation.id, evaluation.at);
         let Some(ruler) = &ruling.seats[host].ruler else {
             return;
