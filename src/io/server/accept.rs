@@ -23,6 +23,7 @@ use hyper_util::{
 };
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinHandle,
@@ -30,7 +31,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Bound, Observer, pipeline::Pipeline, web_file::WebFile};
+use super::{Bound, Observer, line::Escaping, pipeline::Pipeline, web_file::WebFile};
 
 /// How long a client may take for a request's head, and sit on an idle connection. Prometheus sends every minute at
 /// least, so its connections stay open.
@@ -203,7 +204,7 @@ async fn connection(
     };
     // What serves is large and on the heap, so that a connection that says nothing stays small.
     let Some(tls) = tls else {
-        let serving = serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within);
+        let serving = serve_http1(Escaping::new(stream), peer, shared, watcher, head_within);
         return Box::pin(serving).await;
     };
     let mut first = [0];
@@ -225,19 +226,19 @@ async fn connection(
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         Box::pin(serve_http2(TokioIo::new(stream), peer, shared, watcher)).await;
     } else {
-        let serving = serve_http1(TokioIo::new(stream), peer, shared, watcher, head_within);
+        let serving = serve_http1(Escaping::new(stream), peer, shared, watcher, head_within);
         Box::pin(serving).await;
     }
 }
 
-async fn serve_http1<I>(
-    io: I,
+async fn serve_http1<S>(
+    stream: Escaping<S>,
     peer: SocketAddr,
     shared: Arc<Shared>,
     watcher: Watcher,
     head_within: Duration,
 ) where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), peer, request)));
     let connection = http1::Builder::new()
@@ -247,7 +248,7 @@ async fn serve_http1<I>(
         .half_close(true)
         // As Go writes them; no client should mind, but scripts do.
         .title_case_headers(true)
-        .serve_connection(io, service);
+        .serve_connection(TokioIo::new(stream), service);
     finish(watcher, connection, peer).await;
 }
 

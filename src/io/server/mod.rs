@@ -1,7 +1,7 @@
 //! The HTTP server: listeners, connections, and everything a request passes before and after the routes of `api`.
 //!
 //! In the order of a request: `listen` binds, `accept` takes connections and drains them at the end, `tls`
-//! speaks TLS, `pipeline` applies rate limit, headers and passwords (`gate`), prefix and redirects (`path`), CORS,
+//! speaks TLS, `line` escapes what belongs escaped in addresses, `pipeline` applies rate limit, headers and passwords (`gate`), prefix and redirects (`path`), CORS,
 //! time and concurrency limits, reads the body within bounds (`body`), asks the router, and counts
 //! (`observe`).
 
@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod cors;
 mod gate;
+mod line;
 mod listen;
 mod observe;
 mod path;
