@@ -37,6 +37,17 @@ impl Query {
         (!value.is_empty()).then_some(value)
     }
 
+    /// The value of a parameter; the first one counts, an empty one is none.
+    pub(crate) fn first(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.pairs.iter().find(|(key, _)| key == name)?;
+        (!value.is_empty()).then_some(value)
+    }
+
+    /// Adds a parameter after all others.
+    pub(crate) fn push(&mut self, name: &str, value: &str) {
+        self.pairs.push((name.to_owned(), value.to_owned()));
+    }
+
     /// A boolean, true if it is not given; what is not a known word for true is false (`swag.ConvertBool`).
     pub(crate) fn flag(&self, name: &str) -> bool {
         const TRUE: [&str; 10] = [

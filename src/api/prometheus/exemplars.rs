@@ -1,17 +1,14 @@
 //! `query_exemplars`: what the endpoints have for the selectors of an expression.
 
-use axum::{
-    body::{Body, Bytes},
-    extract::{RawQuery, State},
-    http::Response,
-};
+use axum::{body::Body, extract::State, http::Response};
 
 use super::{
     ApiFailure,
-    params::{optional_time, timeout},
+    form::Params,
+    params::{bound, timeout},
     querier::LookupScope,
     respond::{Remarks, success},
-    router::{Answer, parameters, querier, respond},
+    router::{Answer, querier, respond},
 };
 use crate::{
     api::{query::Query, state::ApiState},
@@ -25,18 +22,13 @@ use crate::{
 
 pub(super) async fn query_exemplars(
     State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
+    Params(params): Params,
 ) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
     respond(find(&state, &params).await)
 }
 
 async fn find(state: &ApiState, params: &Query) -> Answer {
-    let (start, end) = (
-        optional_time(params, "start")?,
-        optional_time(params, "end")?,
-    );
+    let (start, end) = (bound(params, "start")?, bound(params, "end")?);
     if let (Some(start), Some(end)) = (start, end)
         && end < start
     {
@@ -44,7 +36,7 @@ async fn find(state: &ApiState, params: &Query) -> Answer {
             "end timestamp must not be before start timestamp",
         ));
     }
-    let text = params.last("query").unwrap_or_default();
+    let text = params.first("query").unwrap_or_default();
     let expr = parse(text, state.about().language.features);
     let expr = expr.map_err(|error| ApiFailure::bad_data(error.to_string()))?;
     let scope = LookupScope {

@@ -2,6 +2,7 @@
 //! Prometheus for Grafana and `promtool`.
 
 mod exemplars;
+mod form;
 mod params;
 mod querier;
 mod respond;

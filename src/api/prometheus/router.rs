@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{
     Router,
-    body::{Body, Bytes},
-    extract::{Path, RawQuery, State, rejection::PathRejection},
+    body::Body,
+    extract::{Path, State, rejection::PathRejection},
     http::Response,
     routing::get,
 };
@@ -13,7 +13,8 @@ use axum::{
 use super::{
     ApiFailure, ErrorType, Querier,
     exemplars::query_exemplars,
-    params::{instant, limit, lookback, most, optional_time, range, timeout},
+    form::Params,
+    params::{bound, instant, limit, lookback, most, range, selectors, timeout},
     querier::{Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope},
     respond::{Remarks, failure, success},
     rules,
@@ -28,7 +29,7 @@ use crate::{
         Severity, Value,
         ast::{Expr, ValueType},
         engine::Steps,
-        parse::{parse, parse_selector},
+        parse::parse,
     },
 };
 
@@ -64,16 +65,6 @@ pub(in crate::api) fn router() -> Router<ApiState> {
         })
 }
 
-/// The parameters of the address and of a posted form together.
-pub(super) fn parameters(address: Option<&str>, body: &Bytes) -> Query {
-    let mut text = address.unwrap_or_default().to_owned();
-    if !body.is_empty() {
-        text.push('&');
-        text.push_str(&String::from_utf8_lossy(body));
-    }
-    Query::parse(&text)
-}
-
 pub(super) fn respond(answer: Answer) -> Response<Body> {
     answer.unwrap_or_else(|error| failure(&error))
 }
@@ -88,28 +79,18 @@ pub(super) fn querier(state: &ApiState) -> Result<Arc<dyn Querier>, ApiFailure> 
 }
 
 fn expression(state: &ApiState, query: &Query) -> Result<(Expr, String), ApiFailure> {
-    let text = query.last("query").unwrap_or_default().to_owned();
+    let text = query.first("query").unwrap_or_default().to_owned();
     let expr = parse(&text, state.about().language.features)
         .map_err(|error| ApiFailure::bad_data(format!("invalid parameter \"query\": {error}")))?;
     Ok((expr, text))
 }
 
-async fn query(
-    State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
-) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
+async fn query(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     let steps = instant(&params, state.now().wall.unix_millis());
     respond(run(&state, &params, steps).await)
 }
 
-async fn query_range(
-    State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
-) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
+async fn query_range(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     respond(run(&state, &params, range(&params)).await)
 }
 
@@ -122,13 +103,14 @@ async fn run(state: &ApiState, params: &Query, steps: Result<Steps, ApiFailure>)
             .warnings
             .push("results truncated due to limit".to_owned());
     }
-    let with_stats = params.last("stats").is_some();
+    let stats = params.first("stats");
+    remarks.warnings.extend(stats.and_then(stats_warning));
     let value = &answer.output.value;
     Ok(success(
         |out| {
             out.push('{');
             push_result(out, value);
-            if with_stats {
+            if stats.is_some() {
                 out.push_str(",\"stats\":");
                 push_value(out, &answer.explanation.to_json());
             }
@@ -165,13 +147,8 @@ async fn ask(
 }
 
 /// How a query is answered: what each endpoint got, and what came of it.
-async fn explain(
-    State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
-) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
-    let steps = if params.last("start").is_some() {
+async fn explain(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
+    let steps = if params.first("start").is_some() {
         range(&params)
     } else {
         instant(&params, state.now().wall.unix_millis())
@@ -213,6 +190,22 @@ fn remarks(answer: &GlobalAnswer, query: &str) -> Remarks {
     remarks
 }
 
+/// Values of `stats` that are no mistake.
+const STATS: [&str; 2] = ["true", "all"];
+
+/// What Prometheus says of others, which it still takes.
+fn stats_warning(value: &str) -> Option<String> {
+    let [basic, all] = STATS;
+    let deprecated = !STATS.contains(&value);
+    deprecated.then(|| {
+        format!(
+            "value {} for parameter \"stats\" is deprecated and will be rejected in the next major release, \
+             use \"{basic}\" or \"{all}\"",
+            go_quote(value)
+        )
+    })
+}
+
 fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
     let Some(limit) = limit else {
         return false;
@@ -227,57 +220,36 @@ fn truncate(value: &mut Value, limit: Option<usize>) -> bool {
     true
 }
 
-async fn format_query(
-    State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
-) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
+async fn format_query(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     respond(expression(&state, &params).map(|(expr, _)| {
         let text = expr.to_pretty();
         success(|out| push_str(out, &text, true), &Remarks::default())
     }))
 }
 
-async fn parse_query(
-    State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
-) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
+async fn parse_query(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     respond(
         expression(&state, &params)
             .map(|(expr, _)| success(|out| push_tree(out, &expr), &Remarks::default())),
     )
 }
 
-async fn series(
-    State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
-) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
+async fn series(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     if params.all("match[]").next().is_none() {
         return failure(&ApiFailure::bad_data("no match[] parameter provided"));
     }
     respond(look_up(&state, &params, Lookup::Series).await)
 }
 
-async fn labels(
-    State(state): State<ApiState>,
-    RawQuery(address): RawQuery,
-    body: Bytes,
-) -> Response<Body> {
-    let params = parameters(address.as_deref(), &body);
+async fn labels(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     respond(look_up(&state, &params, Lookup::LabelNames).await)
 }
 
 async fn label_values(
     State(state): State<ApiState>,
     name: Result<Path<String>, PathRejection>,
-    RawQuery(address): RawQuery,
+    Params(params): Params,
 ) -> Response<Body> {
-    let params = parameters(address.as_deref(), &Bytes::new());
     let answer = async {
         let name = label_name(name)?;
         look_up(&state, &params, Lookup::LabelValues(name)).await
@@ -299,18 +271,17 @@ fn label_name(part: Result<Path<String>, PathRejection>) -> Result<String, ApiFa
 }
 
 async fn look_up(state: &ApiState, params: &Query, lookup: Lookup) -> Answer {
+    selectors(params).map_err(|why| match lookup {
+        Lookup::Series => ApiFailure::bad_data(format!("invalid parameter \"match[]\": {why}")),
+        Lookup::LabelNames | Lookup::LabelValues(_) => ApiFailure::bad_data(why),
+    })?;
     let scope = LookupScope {
         selectors: params.all("match[]").map(ToOwned::to_owned).collect(),
-        start: optional_time(params, "start")?,
-        end: optional_time(params, "end")?,
+        start: bound(params, "start")?,
+        end: bound(params, "end")?,
         limit: limit(params)?,
         timeout: timeout(params)?,
     };
-    for selector in &scope.selectors {
-        parse_selector(selector).map_err(|error| {
-            ApiFailure::bad_data(format!("invalid parameter \"match[]\": {error}"))
-        })?;
-    }
     let (found, warnings) = querier(state)?.lookup(lookup, scope).await?;
     let remarks = Remarks {
         warnings,
@@ -342,10 +313,9 @@ fn push_found(out: &mut String, found: &Found) {
     out.push(']');
 }
 
-async fn metadata(State(state): State<ApiState>, RawQuery(address): RawQuery) -> Response<Body> {
-    let params = parameters(address.as_deref(), &Bytes::new());
+async fn metadata(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     let answer = async {
-        let metric = params.last("metric").map(ToOwned::to_owned);
+        let metric = params.first("metric").map(ToOwned::to_owned);
         let (limit, each) = (most(&params, "limit")?, most(&params, "limit_per_metric")?);
         let (mut metadata, warnings) = querier(&state)?.metadata(metric).await?;
         shorten(&mut metadata, limit, each.filter(|each| *each > 0));
@@ -373,8 +343,7 @@ fn shorten(metadata: &mut serde_json::Value, limit: Option<usize>, each: Option<
     }
 }
 
-async fn rules_shown(State(state): State<ApiState>, RawQuery(address): RawQuery) -> Response<Body> {
-    let params = parameters(address.as_deref(), &Bytes::new());
+async fn rules_shown(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
     let answer = async {
         let wanted = rules::Wanted::of(&params)?;
         let data = match state.rule_reader() {

@@ -5,12 +5,12 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
-use super::ApiFailure;
+use super::{ApiFailure, params::selectors};
 use crate::{
     api::query::Query,
     config::RuleKind,
     labels::{LabelSet, Matcher, go_quote},
-    promql::{go_float, parse::parse_selector},
+    promql::go_float,
     ruler::{Group, GroupState, Instance, Phase, Rule, RuleSet, RuleState, States},
     time::Timestamp,
 };
@@ -44,7 +44,7 @@ pub(super) struct Wanted {
 impl Wanted {
     /// Reads the parameters, with Prometheus's errors.
     pub(super) fn of(query: &Query) -> Result<Self, ApiFailure> {
-        let kind = query.last("type").unwrap_or_default().to_lowercase();
+        let kind = query.first("type").unwrap_or_default().to_lowercase();
         if !matches!(kind.as_str(), "" | "alert" | "record") {
             return Err(invalid(
                 "type",
@@ -97,14 +97,12 @@ fn invalid(parameter: &str, why: &str) -> ApiFailure {
 }
 
 fn matchers(query: &Query) -> Result<Vec<Vec<Matcher>>, ApiFailure> {
-    let parsed = query.all("match[]").map(parse_selector);
-    let parsed: Result<Vec<_>, _> = parsed.collect();
-    parsed.map_err(|error| ApiFailure::bad_data(error.to_string()))
+    selectors(query).map_err(ApiFailure::bad_data)
 }
 
 fn excludes(query: &Query) -> Result<bool, ApiFailure> {
     let text = query
-        .last("exclude_alerts")
+        .first("exclude_alerts")
         .unwrap_or_default()
         .to_lowercase();
     match text.as_str() {
@@ -121,8 +119,8 @@ fn excludes(query: &Query) -> Result<bool, ApiFailure> {
 }
 
 fn page(query: &Query) -> Result<(Option<usize>, String), ApiFailure> {
-    let limit = query.last("group_limit").unwrap_or_default();
-    let token = query.last("group_next_token").unwrap_or_default();
+    let limit = query.first("group_limit").unwrap_or_default();
+    let token = query.first("group_next_token").unwrap_or_default();
     if limit.is_empty() {
         if token.is_empty() {
             return Ok((None, String::new()));

@@ -10,7 +10,10 @@ use crate::{
         settings::HttpField,
     },
     labels::{MatcherMode, go_quote, is_valid_label_name},
-    promql::parse::{Features, parse},
+    promql::{
+        ast::ValueType,
+        parse::{Features, parse},
+    },
     yaml::Document,
 };
 
@@ -340,6 +343,9 @@ fn check_endpoint(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Rea
     } else if url.contains(['?', '#']) {
         let message = "the url of an endpoint ends before ? and #";
         reader.deny(place.of("url"), message);
+    } else if url.trim_end_matches('/').ends_with("/api/v1") {
+        let message = "the url of an endpoint ends before /api/v1, which is added to it";
+        reader.deny(place.of("url"), message);
     }
     if endpoint.lookback.is_zero() {
         reader.deny(place.of("lookback"), "lookback must be greater than zero");
@@ -367,12 +373,7 @@ fn check_endpoint(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Rea
         let message = "max_concurrency must be greater than zero";
         reader.deny(place.of("max_concurrency"), message);
     }
-    if !endpoint.sentinel.is_empty()
-        && let Err(errors) = parse(&endpoint.sentinel, Features::none())
-    {
-        let message = format!("sentinel is no PromQL: {errors}");
-        reader.deny(place.of("sentinel"), message);
-    }
+    check_sentinel(endpoint, place, reader);
     if place.has("discovery") && !endpoint.discovery.is_set() {
         let message = "discovery names neither files nor names";
         reader.deny(place.of("discovery"), message);
@@ -383,6 +384,23 @@ fn check_endpoint(endpoint: &mut EndpointConfig, place: &Place, reader: &mut Rea
     }
     check_partition(endpoint, place, reader);
     name_tenant(endpoint, place, reader);
+}
+
+fn check_sentinel(endpoint: &EndpointConfig, place: &Place, reader: &mut Reader<'_>) {
+    if endpoint.sentinel.is_empty() {
+        return;
+    }
+    let message = match parse(&endpoint.sentinel, Features::none()) {
+        Err(errors) => format!("sentinel is no PromQL: {errors}"),
+        Ok(expr) => match expr.value_type() {
+            ValueType::Scalar | ValueType::Vector => return,
+            other => format!(
+                "sentinel is no instant vector and no number, but a {}",
+                other.documented()
+            ),
+        },
+    };
+    reader.deny(place.of("sentinel"), message);
 }
 
 fn check_limits(limits: &mut LimitsConfig, place: &Place, reader: &mut Reader<'_>) {

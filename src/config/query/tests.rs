@@ -117,6 +117,10 @@ fn one_endpoint_is_denied_for_each_of_these() {
             "replica_labels: ['']",
             "a label of replica_labels has no name",
         ),
+        (
+            "sentinel: 'up[5m]'",
+            "sentinel is no instant vector and no number, but a range vector",
+        ),
         ("tenant_header: X", "but there is no tenant"),
         (
             "tenant: t, tenant_header: 'a b'",
@@ -164,6 +168,10 @@ fn one_endpoint_is_denied_for_each_of_these() {
         (
             "- {name: a, url: 'http://a?b=c'}",
             "the url of an endpoint ends before ? and #",
+        ),
+        (
+            "- {name: a, url: 'http://a/prometheus/api/v1/'}",
+            "the url of an endpoint ends before /api/v1, which is added to it",
         ),
     ] {
         let error = load(&format!("endpoints:\n{text}")).expect_err(text);

@@ -66,6 +66,34 @@ pub(super) fn preflight<B>(request: &Request<B>) -> Option<Response<Body>> {
     Some(response)
 }
 
+/// The answer to `OPTIONS` of Prometheus's API, which says what is allowed.
+pub(super) fn prometheus_options() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response
+}
+
+/// What Prometheus adds to every answer of its API (`util/httputil/cors.go`).
+pub(super) fn allow_as_prometheus(origin: &Cors, response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.append(header::VARY, HeaderValue::from_static("Origin"));
+    if !origin.has_origin {
+        return;
+    }
+    let allowed = [
+        (
+            header::ACCESS_CONTROL_ALLOW_HEADERS,
+            "Accept, Authorization, Content-Type, Origin",
+        ),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST, OPTIONS"),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "Date"),
+    ];
+    for (name, value) in allowed {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    allow_any(headers);
+}
+
 fn allow_any(headers: &mut HeaderMap) {
     headers.insert(
         header::ACCESS_CONTROL_ALLOW_ORIGIN,

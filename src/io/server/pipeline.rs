@@ -29,6 +29,8 @@ use crate::time::format_go_duration;
 
 /// What is asked to learn whether the node lives; that must not depend on how many others read.
 const PROBES: [&str; 2] = ["/-/healthy", "/-/ready"];
+/// Where queries are answered.
+const PROMETHEUS: &str = "/prometheus/api/v1/";
 /// Where this is asked for waits for endpoints, in turn with all other queries: those that hang must not take the places
 /// of requests that the node answers by itself.
 const QUERIES: [&str; 5] = ["query", "series", "labels", "label/", "metadata"];
@@ -153,6 +155,9 @@ impl Pipeline {
     where
         B: http_body::Body<Data = Bytes> + Unpin,
     {
+        if request.uri().path().starts_with(PROMETHEUS) {
+            return self.as_prometheus(request).await;
+        }
         if !request.uri().path().starts_with("/api/v2/") {
             let method = request.method().clone();
             let response = self.read_and_asked(request).await;
@@ -166,6 +171,22 @@ impl Pipeline {
         // Nobody may keep an answer of the API, so nobody needs to know that it may come zipped.
         response.headers_mut().remove(header::VARY);
         cors.add(&mut response);
+        response
+    }
+
+    /// An answer of the API of queries.
+    async fn as_prometheus<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let (method, origin) = (request.method().clone(), Cors::of(&request));
+        let mut response = if method == Method::OPTIONS {
+            cors::prometheus_options()
+        } else {
+            let response = self.read_and_asked(request).await;
+            respond::in_words_of_httprouter(&method, response)
+        };
+        cors::allow_as_prometheus(&origin, &mut response);
         response
     }
 
@@ -191,7 +212,7 @@ impl Pipeline {
 
 /// Whether a path is one of those below which endpoints are asked.
 fn is_query(path: &str) -> bool {
-    let rest = path.strip_prefix("/prometheus/api/v1/");
+    let rest = path.strip_prefix(PROMETHEUS);
     rest.is_some_and(|rest| QUERIES.iter().any(|name| rest.starts_with(name)))
 }
 

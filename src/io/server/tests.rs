@@ -175,6 +175,20 @@ async fn the_api_has_cors_and_is_not_kept() {
     }
     let answer = ask(port, "GET /-/healthy HTTP/1.1\r\nOrigin: http://e", "").await;
     assert!(!answer.contains("access-control"), "{answer}");
+    let (query, origin) = ("/prometheus/api/v1/query HTTP/1.1", "\r\nOrigin: http://e");
+    for (method, status) in [("OPTIONS", "204"), ("GET", "404")] {
+        let answer = ask(port, &format!("{method} {query}{origin}"), "").await;
+        for header in [
+            status,
+            "access-control-allow-origin: *",
+            "access-control-allow-methods: GET, POST, OPTIONS",
+            "vary: Origin",
+        ] {
+            assert!(answer.contains(header), "{header}: {answer}");
+        }
+        let answer = ask(port, &format!("{method} {query}"), "").await;
+        assert!(!answer.contains("access-control"), "{answer}");
+    }
     let answer = ask(
         port,
         "OPTIONS /api/v2/alerts HTTP/1.1\r\nOrigin: http://e\r\nAccess-Control-Request-Method: POST",
