@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Map, Value, json};
 use tokio::{
     runtime,
-    time::{Interval, MissedTickBehavior},
+    time::{Instant, Interval, MissedTickBehavior},
 };
 
 use super::{
@@ -40,6 +40,9 @@ const MAX_FILE: u64 = 16 << 20;
 /// How long a query may take unless it says otherwise; Prometheus's `--query.timeout`.
 const TIMEOUT: Duration = Duration::from_mins(2);
 
+/// What is left at most of the time of a request to put its answer together and send it.
+const RESERVE: Duration = Duration::from_secs(1);
+
 /// Prometheus's `--query.lookback-delta`, in milliseconds.
 const LOOKBACK: i64 = 300_000;
 
@@ -60,6 +63,8 @@ pub(super) struct Queries {
     config: Mutex<Arc<QueryConfig>>,
     /// The parts of PromQL that are on.
     language: Language,
+    /// How long a query may take.
+    longest: Duration,
     /// What else is wrong.
     remarks: Mutex<Vec<String>>,
 }
@@ -71,6 +76,7 @@ impl Queries {
         file: &Path,
         has_rules: bool,
         language: Language,
+        web_timeout: Duration,
         clock: Clock,
     ) -> Result<Option<Arc<Self>>, ConfigError> {
         let named = !file.as_os_str().is_empty();
@@ -93,6 +99,7 @@ impl Queries {
             federation: Arc::new(Federation::new(http, clock, config)),
             missing: Mutex::default(),
             language,
+            longest: longest(web_timeout),
         })))
     }
 
@@ -185,8 +192,9 @@ impl Queries {
             lookback: query.lookback.unwrap_or(LOOKBACK),
             ..options(self.language)
         };
-        let timeout = timeout(query.timeout);
+        let timeout = self.within(query.timeout);
         let (federation, expr, steps) = (&self.federation, &query.expr, query.steps);
+        let began = Instant::now();
         let reply = if query.afresh {
             federation.query_afresh(expr, steps, options, timeout).await
         } else {
@@ -195,11 +203,11 @@ impl Queries {
         let reply = reply.map_err(|error| refused(&error))?;
         self.tell_missing(&reply);
         let missing = reply.warnings();
-        let explain = reply.explain;
+        let (explain, took) = (reply.explain, began.elapsed());
         Ok(GlobalAnswer {
             output: reply.answer.output,
             missing,
-            explanation: Explanation::new(move || explained(&explain)),
+            explanation: Explanation::new(move || explained(&explain, took)),
         })
     }
 
@@ -241,12 +249,20 @@ impl Queries {
         lookups::put_together(move || lookups::metadata(answers)).await
     }
 
+    /// How long something may take of which a client says how many milliseconds it wants to wait, if it does.
+    fn within(&self, wanted: Option<i64>) -> Duration {
+        let wanted = wanted.and_then(|millis| u64::try_from(millis).ok());
+        wanted.map_or(self.longest, |millis| {
+            Duration::from_millis(millis).min(self.longest)
+        })
+    }
+
     async fn looked_up(
         &self,
         request: &LookupRequest,
         wanted: Option<i64>,
     ) -> Result<Vec<LookupAnswer>, ApiFailure> {
-        let answers = self.federation.look_up(request, timeout(wanted)).await;
+        let answers = self.federation.look_up(request, self.within(wanted)).await;
         answers.map_err(|error| refused(&error))
     }
 }
@@ -283,10 +299,14 @@ fn ticks() -> Interval {
     ticks
 }
 
-/// How long something may take of which a client says how many milliseconds it wants to wait, if it does.
-fn timeout(wanted: Option<i64>) -> Duration {
-    let wanted = wanted.and_then(|millis| u64::try_from(millis).ok());
-    wanted.map_or(TIMEOUT, Duration::from_millis).min(TIMEOUT)
+/// How long queries may take, if requests may take so long, or without end if that is zero: they end a little earlier, so
+/// that what is known by then is answered, and not that the request took too long.
+fn longest(web_timeout: Duration) -> Duration {
+    if web_timeout.is_zero() {
+        return TIMEOUT;
+    }
+    let reserve = (web_timeout / 10).min(RESERVE);
+    TIMEOUT.min(web_timeout.saturating_sub(reserve))
 }
 
 /// How expressions are evaluated; how many samples they may hold is the matter of the file of endpoints.
@@ -323,13 +343,18 @@ fn refused(error: &QueryError) -> ApiFailure {
         QueryError::Refused(_)
         | QueryError::Histograms { .. }
         | QueryError::TooManySamples { .. }
-        | QueryError::TooManyBytes { .. }
-        | QueryError::Failed => ErrorType::Execution,
+        | QueryError::TooManyBytes { .. } => ErrorType::Execution,
+        QueryError::Failed => ErrorType::Internal,
     };
     ApiFailure::new(kind, error.to_string())
 }
 
-fn explained(explain: &Explain) -> Value {
+/// How a query was answered, with what Prometheus tells in `stats` (`util/stats/query_stats.go`): `took` from its arrival to
+/// its answer, of which it waited for endpoints.
+fn explained(explain: &Explain, took: Duration) -> Value {
+    let waited = explain.requests.iter().map(|request| request.took);
+    let waited = waited.max().unwrap_or_default().min(took);
+    let samples: usize = explain.requests.iter().map(|one| one.samples).sum();
     let requests = explain.requests.iter().map(|request| {
         json!({
             "fragment": request.fragment,
@@ -348,6 +373,19 @@ fn explained(explain: &Explain) -> Value {
         })
     });
     json!({
+        "timings": {
+            "evalTotalTime": took.as_secs_f64(),
+            "resultSortTime": 0,
+            "queryPreparationTime": waited.as_secs_f64(),
+            "innerEvalTime": (took - waited).as_secs_f64(),
+            "execQueueTime": 0,
+            "execTotalTime": took.as_secs_f64(),
+        },
+        "samples": {
+            "totalQueryableSamples": samples,
+            "samplesRead": samples,
+            "peakSamples": samples,
+        },
         "local": explain.local,
         "askedAgainBecause": explain.again,
         "steps": explain.steps,
@@ -361,4 +399,23 @@ pub(super) fn labels(set: &LabelSet) -> Value {
         .iter()
         .map(|(name, value)| (name.to_owned(), json!(value)));
     Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_end_before_their_requests_do() {
+        let seconds = Duration::from_secs_f64;
+        for (web, query) in [
+            (0.0, 120.0),
+            (600.0, 120.0),
+            (60.0, 59.0),
+            (5.0, 4.5),
+            (0.1, 0.09),
+        ] {
+            assert_eq!(longest(seconds(web)), seconds(query), "{web}");
+        }
+    }
 }

@@ -181,6 +181,7 @@ impl<'o> Starting<'o> {
             &options.query_config_file,
             has_rules,
             self.features.language,
+            options.web_timeout,
             self.clock,
         )?;
         let opened = state::open(&options.storage_path)?;

@@ -135,7 +135,10 @@ fn what_is_experimental_is_on_for_queries_and_rules_and_asked_of_no_endpoint() {
     assert_eq!(result.len(), 1, "{found}");
     // Names are dropped at the end.
     let found = ask("sum+by(__name__)(-up)").expect(200).json();
-    assert_eq!(found["data"]["result"][0]["metric"], json!({"__name__": "up"}));
+    assert_eq!(
+        found["data"]["result"][0]["metric"],
+        json!({"__name__": "up"})
+    );
     wait_for("the samples of the rule", SOON, || {
         (server.count("up[2m]") > 0).then_some(())
     });

@@ -17,11 +17,7 @@ use super::{
 };
 use crate::{
     api::prometheus::{RuleReader, Showing},
-    app::{
-        config_file::ConfigError,
-        queries::Queries,
-        run::AppError,
-    },
+    app::{config_file::ConfigError, queries::Queries, run::AppError},
     io::{
         Clock, Handle, HttpClients, TellRuler, alertmanagers::Alertmanagers,
         remote_write::RemoteWriter, spawn, spawn_thread,

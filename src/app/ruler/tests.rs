@@ -106,7 +106,9 @@ impl Setting {
         std::fs::write(&rules, text).unwrap();
         let file = directory.path().join("ruler.yml");
         std::fs::write(&file, "rule_files: [rules.yml]").unwrap();
-        let loaded = Rules::open(&file, "http://here", Language::default()).unwrap().unwrap();
+        let loaded = Rules::open(&file, "http://here", Language::default())
+            .unwrap()
+            .unwrap();
         let clock = Clock::start(SignedDuration::ZERO);
         let line = RulesLine::new();
         let (node, inbox) = channel();
@@ -114,7 +116,13 @@ impl Setting {
         let (described, epochs) = (Arc::clone(&keeper.described), Arc::clone(&keeper.epochs));
         let teller = Teller(line.tell());
         crate::io::start(keeper, teller, clock, inbox, Arc::new(LoopStats::default())).unwrap();
-        let queries = Queries::open(std::path::Path::new(""), true, Language::default(), clock);
+        let queries = Queries::open(
+            std::path::Path::new(""),
+            true,
+            Language::default(),
+            Duration::ZERO,
+            clock,
+        );
         let rules = Rules::start(
             directory.path(),
             "http://here",
