@@ -1,6 +1,6 @@
 //! What is behind a database, as its writer sees it.
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use super::{
     Record,
@@ -74,6 +74,17 @@ impl Engine {
                 disk.write(ops);
                 Ok(())
             }
+        }
+    }
+
+    /// When [`Self::write`] is to be called at the latest, with nothing if there is nothing: what was written waits for the
+    /// disk until then.
+    pub(super) fn sync_due(&self) -> Option<Instant> {
+        match self {
+            Self::Log(log) => log.sync_due(),
+            Self::Sled(_) => None,
+            #[cfg(test)]
+            Self::Stuck(_) => None,
         }
     }
 

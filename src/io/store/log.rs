@@ -53,6 +53,8 @@ pub(super) struct LogFile {
     /// The size at which the file is rewritten next.
     rewrite_at: u64,
     synced: Instant,
+    /// Whether something was written since.
+    unsynced: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +91,7 @@ impl LogFile {
             live: 0,
             rewrite_at: 0,
             synced: Instant::now(),
+            unsynced: false,
         };
         let scan = log.scan()?;
         log.end = scan.end;
@@ -119,6 +122,10 @@ impl LogFile {
 
     /// Appends all operations, or leaves the file as it was.
     pub(super) fn apply(&mut self, ops: &[StoreOp]) -> io::Result<()> {
+        if ops.is_empty() {
+            return Ok(());
+        }
+        self.unsynced = true;
         let frame = frame(ops);
         if let Err(error) = self.file.write_all_at(&frame, self.end) {
             // If not even this works, the next start cuts it off.
@@ -142,13 +149,19 @@ impl LogFile {
         Ok(())
     }
 
+    /// When what was written is to be handed to the disk, if it was not; whether something else is written until then or not.
+    pub(super) fn sync_due(&self) -> Option<Instant> {
+        self.unsynced.then(|| self.synced + SYNC_EVERY)
+    }
+
     /// Waits for the disk, if it was not waited for lately.
     pub(super) fn sync_if_due(&mut self) -> io::Result<()> {
-        if self.synced.elapsed() < SYNC_EVERY {
+        if self.sync_due().is_none_or(|due| due > Instant::now()) {
             return Ok(());
         }
         self.sync()?;
         self.synced = Instant::now();
+        self.unsynced = false;
         Ok(())
     }
 
@@ -427,6 +440,21 @@ mod tests {
         assert!(log.end < log.live * 2 + SLACK + 200_000, "{}", log.end);
         drop(log);
         assert_eq!(all(&LogFile::open(directory.path()).unwrap().0), expect);
+    }
+
+    #[test]
+    fn what_was_written_waits_for_the_disk_within_five_seconds_and_nothing_does_for_ever() {
+        let directory = tempfile::tempdir().unwrap();
+        let (mut log, _) = LogFile::open(directory.path()).unwrap();
+        assert_eq!(log.sync_due(), None);
+        log.apply(&[put("a", "1")]).unwrap();
+        log.sync_if_due().unwrap();
+        assert!(log.sync_due().unwrap() <= Instant::now() + SYNC_EVERY);
+        log.synced = Instant::now().checked_sub(SYNC_EVERY).unwrap();
+        // That is done without anything else to write.
+        log.apply(&[]).unwrap();
+        log.sync_if_due().unwrap();
+        assert_eq!(log.sync_due(), None);
     }
 
     #[test]

@@ -186,11 +186,15 @@ struct Work {
 impl Work {
     fn run(&mut self, batches: &mpsc::Receiver<Queued>) {
         loop {
-            let first = match self.next_try {
-                None => batches
+            let sync_due = self.database.as_ref().and_then(Engine::sync_due);
+            let first = match (self.next_try, sync_due) {
+                (None, None) => batches
                     .recv()
                     .map_err(|_gone| RecvTimeoutError::Disconnected),
-                Some(_) => batches.recv_timeout(RETRY),
+                (None, Some(at)) => {
+                    batches.recv_timeout(at.saturating_duration_since(Instant::now()))
+                }
+                (Some(_), _) => batches.recv_timeout(RETRY),
             };
             match first {
                 Ok(first) => self.commit(gather(first, batches)),
