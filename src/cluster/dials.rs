@@ -22,6 +22,8 @@ const SILENCE: Duration = Duration::from_secs(8);
 
 /// A node that does so much later what is due was held up.
 const HELD_UP: Duration = Duration::from_secs(1);
+/// So often in a row that is an excuse for whoever is not heard: between two of them there is time to read what it sent.
+const EXCUSES: u32 = 3;
 
 impl Mesh {
     /// When an address is to be dialled, if it is: nobody is known to be there, or whoever is has no stream to us, was never
@@ -257,12 +259,14 @@ impl Mesh {
     }
 
     /// A node that was held up itself, by a pause or by load, heard nobody meanwhile: what waits to be read is read before a
-    /// stream counts as silent.
+    /// stream counts as silent. A node that is late all the time hears nothing of whoever is gone all the same.
     pub(super) fn forgive_silence(&mut self, now: Now) {
         let due = self.poll_timeout().map(|(due, _)| due);
         let late = due.map_or(Duration::ZERO, |due| now.mono.saturating_sub(due));
         if late >= HELD_UP {
-            for stream in self.streams.values_mut() {
+            let streams = self.streams.values_mut();
+            for stream in streams.filter(|stream| stream.forgiven < EXCUSES) {
+                stream.forgiven += 1;
                 stream.heard = (stream.heard + late).min(now.mono);
             }
         }

@@ -110,6 +110,8 @@ pub(super) struct Stream {
     pub(super) since: Duration,
     /// When the last frame came.
     pub(super) heard: Duration,
+    /// How often its silence since then was put down to this node.
+    pub(super) forgiven: u32,
     /// What beats carried last, in each direction.
     pub(super) told: Told,
     pub(super) known: Vec<u8>,
@@ -146,6 +148,7 @@ impl Stream {
             parting: false,
             since: now,
             heard: now,
+            forgiven: 0,
             told: Told::default(),
             known: Vec::new(),
             unacknowledged: 0,

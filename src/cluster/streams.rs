@@ -84,6 +84,7 @@ impl Mesh {
             return;
         };
         stream.heard = now.mono;
+        stream.forgiven = 0;
         let (phase, size) = (stream.phase, bytes.len());
         let frame = match Frame::decode(bytes) {
             Ok(Some(frame)) => frame,

@@ -142,3 +142,15 @@ fn what_beats_carry_is_soon_said_twice_and_known_for_good() {
     net.run_for(5 * S);
     assert_eq!(heard(&net, at).last(), Some(&vec![8]));
 }
+
+#[test]
+fn a_node_that_is_always_late_gives_up_whoever_is_gone_all_the_same() {
+    let mut net = Net::running(2, 1);
+    net.lose(1);
+    for _ in 0..6 {
+        let due = net.mesh(0).poll_timeout().map(|(due, _)| due);
+        net.now = net.now.max(due.unwrap_or_default()) + 10 * S;
+        net.with(0, |mesh, now| mesh.handle_timeout(now));
+    }
+    assert_eq!(net.streams(0, Phase::Open), 0);
+}

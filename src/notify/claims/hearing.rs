@@ -33,6 +33,9 @@ const PROBE: Duration = Duration::from_secs(1);
 /// A node that does so much later what is due was held up.
 const HELD_UP: Duration = Duration::from_secs(1);
 
+/// So often in a row that is an excuse for whoever leaves a question open: between two of them there is time to hear it.
+const EXCUSES: u32 = 3;
+
 /// Whoever did not count as in reach does after so many good answers in a row.
 const OFTEN: u32 = 2;
 
@@ -40,6 +43,8 @@ const OFTEN: u32 = 2;
 #[derive(Debug)]
 struct Open {
     since: Duration,
+    /// How often that it is open was put down to this node.
+    forgiven: u32,
     /// About which notification; `None` if only a probe answers it.
     about: Option<(LogKey, u64)>,
 }
@@ -130,6 +135,7 @@ impl Hearing {
             });
             voter.open.get_or_insert_with(|| Open {
                 since: now,
+                forgiven: 0,
                 about: Some((key.clone(), seq)),
             });
         }
@@ -198,7 +204,8 @@ impl Hearing {
     }
 
     /// While a question is open there is something to do every second. If that was not done this node was held up itself,
-    /// by a pause or by load: answers may wait to be heard, and that time is nobody's silence.
+    /// by a pause or by load: answers may wait to be heard, and that time is nobody's silence. A node that is late all the
+    /// time hears no answer of whoever gives none all the same.
     fn wake(&mut self, now: Duration) {
         let before = std::mem::replace(&mut self.awake, now);
         let gap = now.saturating_sub(before);
@@ -207,7 +214,10 @@ impl Hearing {
         }
         let there = self.voters.values_mut().filter(|it| it.absent.is_none());
         let open = there.filter_map(|voter| voter.open.as_mut());
-        open.for_each(|open| open.since = (open.since + gap).min(now));
+        for open in open.filter(|open| open.forgiven < EXCUSES) {
+            open.forgiven += 1;
+            open.since = (open.since + gap).min(now);
+        }
     }
 
     /// When something is due.
@@ -270,6 +280,7 @@ impl Voter {
         // It is asked again at once.
         self.open = Some(Open {
             since: now,
+            forgiven: 0,
             about: None,
         });
         self.next_probe = now;
@@ -513,5 +524,15 @@ mod tests {
             hearing.handle_timeout(&all, secs(113));
             assert!(mute(&hearing).contains('b'), "{}", mute(&hearing));
         }
+    }
+    #[test]
+    fn a_node_that_is_always_late_finds_out_who_is_silent_all_the_same() {
+        let (all, mut hearing) = (quorum(1, "b"), Hearing::default());
+        hearing.asked(&all, &key("x"), 1, secs(100));
+        for round in 1..=5 {
+            hearing.answered(&"a".into(), &key("x"), 1, secs(100 + round * 3));
+            hearing.handle_timeout(&all, secs(100 + round * 3));
+        }
+        assert_eq!(mute(&hearing), "b");
     }
 }
