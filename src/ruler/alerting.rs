@@ -88,6 +88,8 @@ pub struct Alerts {
     instances: BTreeMap<LabelSet, Instance>,
     /// Those that are no more, lest what is older brings them back.
     forgotten: BTreeMap<LabelSet, Version>,
+    /// The last slot whose answer this node took in itself.
+    looked: Option<i64>,
 }
 
 /// What an evaluation did.
@@ -116,8 +118,9 @@ pub(super) struct Due<'a> {
 }
 
 impl Alerts {
-    /// Takes in the result of an evaluation at `at`; `certain` says of the source labels of an element whether it, or
-    /// that it is not there, would be the same if all partitions had answered.
+    /// Takes in the result of an evaluation at `at` under an epoch; `certain` says of the source labels of an element whether
+    /// it, or that it is not there, would be the same if all partitions had answered. What an older owner knew counts as
+    /// changed as soon as it is certain: what it still says of it loses then.
     ///
     /// # Errors
     /// When two elements have the same labels; nothing changes then.
@@ -127,6 +130,7 @@ impl Alerts {
         elements: Vec<Element>,
         certain: &dyn Fn(&LabelSet) -> bool,
         terms: Terms,
+        epoch: u64,
     ) -> Result<Progress, SameLabels> {
         let mut found = BTreeMap::new();
         for element in elements {
@@ -142,10 +146,12 @@ impl Alerts {
                 None => instance.unseen(at, certain, terms, &mut progress),
             }
             let old = at.saturating_sub(instance.version.slot) >= WRITTEN_AGAIN;
-            if instance.differs(&before) || old && instance.phase != Phase::Resolved {
+            let inherited = instance.version.epoch < epoch && certain(&instance.source);
+            if instance.differs(&before) || inherited || old && instance.phase != Phase::Resolved {
                 progress.changed.push(labels.clone());
             }
         }
+        self.looked = Some(at);
         self.instances.retain(|_, instance| !instance.is_over(at));
         self.admit(at, found, certain, terms, &mut progress);
         Ok(progress)
@@ -208,22 +214,25 @@ impl Alerts {
             })
     }
 
-    /// Takes in what another owner knew of an alert at `now`, `None` if it is no more; tells whether that is news.
+    /// Takes in what another owner knew of an alert at `now`, `None` if it is no more. Gives the version under which other
+    /// nodes are to be told of it if this node knows more.
     pub(super) fn learn(
         &mut self,
         labels: &LabelSet,
         version: Version,
         instance: Option<&Instance>,
         now: i64,
-    ) -> bool {
+    ) -> Option<Version> {
         let own = self.instances.get(labels).map(|own| own.version);
         let own = own.max(self.forgotten.get(labels).copied());
         if own.is_some_and(|own| own >= version) {
-            return false;
+            return None;
         }
+        let heard = instance.filter(|instance| !instance.is_over(now));
+        let more = self.more_than(labels, version, heard);
         self.instances.remove(labels);
         self.forgotten.remove(labels);
-        match instance.filter(|instance| !instance.is_over(now)) {
+        match more.as_ref().or(heard) {
             Some(instance) => {
                 let mut instance = instance.clone();
                 instance.version = version;
@@ -233,7 +242,39 @@ impl Alerts {
                 self.forgotten.insert(labels.clone(), version);
             }
         }
-        true
+        let looked = self.looked.unwrap_or(version.slot);
+        more.map(|_| Version {
+            epoch: version.epoch,
+            slot: looked.max(version.slot.saturating_add(1)),
+        })
+    }
+
+    /// What two owners know together who did not know of each other, as in a mesh that was cut, if that is more than what was
+    /// heard: this node looked later than the other one noted it, and an alert that is active is so since either saw it.
+    fn more_than(
+        &self,
+        labels: &LabelSet,
+        version: Version,
+        heard: Option<&Instance>,
+    ) -> Option<Instance> {
+        let looked = self.looked.filter(|looked| *looked >= version.slot)?;
+        let own = self.instances.get(labels)?;
+        let is_own = own.version.epoch < version.epoch && own.version.slot <= looked;
+        let holds = own.held_since.is_none() && own.keep_firing_since.is_none();
+        if !is_own || !holds || own.phase == Phase::Resolved {
+            return None;
+        }
+        let Some(heard) = heard.filter(|heard| heard.phase != Phase::Resolved) else {
+            return Some(own.clone());
+        };
+        let fired_at = [own.fired_at, heard.fired_at].into_iter().flatten().min();
+        let both = Instance {
+            active_at: own.active_at.min(heard.active_at),
+            phase: own.phase.max(heard.phase),
+            fired_at,
+            ..heard.clone()
+        };
+        (both != *heard).then_some(both)
     }
 
     /// Notes under which version an alert is told to other nodes; gives its state then, `None` if it is no more.
@@ -267,6 +308,7 @@ impl Alerts {
     /// Puts all times so many milliseconds earlier, as a clock that was set back needs it: what holds for five minutes goes
     /// on to.
     pub(super) fn shift(&mut self, by: i64) {
+        self.looked = None;
         for instance in self.instances.values_mut() {
             instance.active_at = instance.active_at.saturating_sub(by);
             let times = [
@@ -288,7 +330,9 @@ impl Alerts {
         let dropped = self.instances.iter().filter(pending);
         let dropped: Vec<LabelSet> = dropped.map(|(labels, _)| labels.clone()).collect();
         for labels in &dropped {
-            self.instances.remove(labels);
+            if let Some(instance) = self.instances.remove(labels) {
+                self.forgotten.insert(labels.clone(), instance.version);
+            }
         }
         dropped
     }

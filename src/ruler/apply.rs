@@ -8,8 +8,7 @@ use super::{
     effect::{Answered, Effect, Told, Word},
     holes::depends,
     machine::{Ruler, Running},
-    owner::told,
-    record::RuleRecord,
+    record::{RuleRecord, RuleRecordKey, RuleValue},
     recording::{Recorded, Written},
     set::{GroupKey, Rule, RuleKey, millis},
     state::{Health, RuleState},
@@ -36,7 +35,7 @@ pub(super) enum Outcome {
 /// Where a rule is, and when.
 #[derive(Clone, Copy)]
 pub(super) struct Spot {
-    group: usize,
+    pub(super) group: usize,
     pub(super) slot: i64,
     query_offset: i64,
     pub(super) cadence: Cadence,
@@ -129,6 +128,7 @@ impl Ruler {
             Ok(elements) => {
                 let progress = self.apply_alerts(state, rule, spot, elements, &certain)?;
                 *changed = progress.changed;
+                changed.extend(std::mem::take(&mut state.dropped));
                 refused(state, rule, progress.refused)
             }
             Err(recorded) => self.apply_series(state, rule, spot, recorded, &certain),
@@ -186,9 +186,9 @@ impl Ruler {
         elements: Vec<Element>,
         certain: &dyn Fn(&LabelSet) -> bool,
     ) -> Result<Progress, String> {
-        let progress = state
-            .alerts
-            .advance(spot.slot, elements, certain, rule.terms);
+        let epoch = self.epoch(spot.group);
+        let alerts = &mut state.alerts;
+        let progress = alerts.advance(spot.slot, elements, certain, rule.terms, epoch);
         let progress = progress.map_err(|error| error.to_string())?;
         state.held = progress.held;
         let time = spot.slot.saturating_sub(spot.query_offset);
@@ -235,6 +235,12 @@ impl Ruler {
         decided.certainty
     }
 
+    /// The epoch under which this node evaluates a group.
+    pub(super) fn epoch(&self, group: usize) -> u64 {
+        let of = self.states.groups.get(group);
+        of.and_then(|of| of.owned).unwrap_or_default()
+    }
+
     /// Has other nodes told what became of alerts.
     pub(super) fn keep(
         &mut self,
@@ -252,17 +258,9 @@ impl Ruler {
             slot: spot.slot,
         };
         let node = self.node_of(&group);
-        let record = |labels| {
-            told(
-                (node.clone(), group.clone()),
-                rule.key.clone(),
-                labels,
-                version,
-                |labels| state.alerts.tell_others(labels, version),
-            )
-        };
-        if !changed.is_empty() {
-            let records = changed.into_iter().map(record).collect();
+        let of_rule = (node, group, rule.key.clone());
+        let records: Vec<RuleRecord> = state.tell(&of_rule, changed, version);
+        if !records.is_empty() {
             self.effects.push_back(Effect::Keep(records));
         }
     }
@@ -274,10 +272,15 @@ impl Ruler {
         state: &RuleState,
         version: Version,
     ) {
-        let forgotten = |(labels, _): (&LabelSet, _)| {
-            told(group.clone(), rule.clone(), labels.clone(), version, |_| {
-                None
-            })
+        let forgotten = |(labels, _): (&LabelSet, _)| RuleRecord {
+            key: RuleRecordKey::alert(
+                group.0.clone(),
+                group.1.clone(),
+                rule.clone(),
+                labels.clone(),
+            ),
+            version,
+            value: RuleValue::Forgotten,
         };
         let records: Vec<RuleRecord> = state.alerts.all().map(forgotten).collect();
         if !records.is_empty() {
@@ -371,10 +374,9 @@ fn refused(state: &RuleState, rule: &Rule, refused: usize) -> Result<(), String>
 }
 
 impl RuleState {
-    /// Takes the series about its alerts for written at `time`, so that they end when their alerts do.
-    pub(super) fn goes_on(&mut self, time: i64) {
-        // Alerts have different labels.
-        let _ = self.alive.write(time, about(&self.alerts), &|_| true);
+    /// Takes the series about its alerts for written, so that they end when their alerts do.
+    pub(super) fn goes_on(&mut self) {
+        self.alive.follow(about(&self.alerts));
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
     machine::Ruler,
     record::{Ailing, GroupSummary, RuleHashes, RuleRecord, RuleRecordKey, RuleValue},
     set::{ComponentId, GroupKey, RuleKey},
-    state::{Claim, GroupState, Health},
+    state::{Claim, GroupState, Health, RuleState},
 };
 use crate::{cluster::NodeName, labels::LabelSet, time::Now};
 
@@ -99,6 +99,7 @@ impl Ruler {
     pub fn learn(&mut self, records: &[Arc<RuleRecord>], now: Now) {
         let at = now.wall.unix_millis();
         let set = Arc::clone(&self.set);
+        let mut heard = BTreeSet::new();
         for record in records {
             let Some(group) = set.place_of(&record.key.group) else {
                 continue;
@@ -111,10 +112,22 @@ impl Ruler {
                 (None, RuleValue::Group(summary)) => {
                     self.learn_group(group, record.version, summary, at);
                 }
-                (Some((rule, labels)), value) => {
-                    self.learn_alert(group, rule, labels, record.version, value, at);
+                (Some((rule, labels)), _) => {
+                    let rules = set.groups.get(group).map(|group| &group.rules);
+                    let place = rules.and_then(|of| of.iter().position(|one| one.key == *rule));
+                    if let Some(place) = place {
+                        self.learn_alert((group, place), record, labels, at);
+                        heard.insert((group, place));
+                    }
                 }
                 (None, RuleValue::Forgotten | RuleValue::Alert(_)) => {}
+            }
+        }
+        for (group, place) in heard {
+            let of = self.states.groups.get_mut(group);
+            let of = of.filter(|of| of.owned.is_some());
+            if let Some(rule) = of.and_then(|of| of.rules.get_mut(place)) {
+                Arc::make_mut(rule).goes_on();
             }
         }
         self.settle_owners(now);
@@ -122,24 +135,28 @@ impl Ruler {
 
     fn learn_alert(
         &mut self,
-        group: usize,
-        rule: &RuleKey,
+        (group, place): (usize, usize),
+        record: &RuleRecord,
         labels: &LabelSet,
-        version: Version,
-        value: &RuleValue,
         at: i64,
     ) {
-        let rules = self.set.groups.get(group).map(|group| &group.rules);
-        let place = rules.and_then(|rules| rules.iter().position(|one| one.key == *rule));
-        let Some(place) = place else { return };
-        let instance = match value {
+        let instance = match &record.value {
             RuleValue::Alert(instance) => Some(instance),
             RuleValue::Forgotten | RuleValue::Group(_) => None,
         };
         let state = self.states.groups.get_mut(group);
-        if let Some(state) = state.and_then(|state| state.rules.get_mut(place)) {
-            let alerts = &mut Arc::make_mut(state).alerts;
-            alerts.learn(labels, version, instance, at);
+        let Some(state) = state.and_then(|state| state.rules.get_mut(place)) else {
+            return;
+        };
+        let alerts = &mut Arc::make_mut(state).alerts;
+        if let Some(version) = alerts.learn(labels, record.version, instance, at) {
+            let instance = alerts.tell_others(labels, version);
+            let more = RuleRecord {
+                key: record.key.clone(),
+                version,
+                value: instance.map_or(RuleValue::Forgotten, RuleValue::Alert),
+            };
+            self.effects.push_back(Effect::Keep(vec![more]));
         }
     }
 
@@ -231,7 +248,8 @@ impl Ruler {
 
     /// Whether another node has a component under an epoch that beats the own, and does not go on with it. Whoever began
     /// while it did not see this node gives up now that it does; one that is gone does nothing. But a node with other
-    /// rules goes on, and counting up against it would never end.
+    /// rules goes on, and counting up against it would never end. An epoch that beats the own may be of this very node, from
+    /// before it lost its disk.
     fn is_overtaken(
         &self,
         component: usize,
@@ -246,10 +264,11 @@ impl Ruler {
         let since = states.map(|state| state.owned_since).max().unwrap_or(0);
         let long = now.wall.unix_millis().saturating_sub(since) >= UNSEEN;
         self.claims(component).any(|claim| {
+            if claim.owner == members.me {
+                return claim.epoch > epoch;
+            }
             let gone = !members.others.contains_key(&claim.owner);
-            claim.epoch >= epoch
-                && claim.owner != members.me
-                && (members.has(&claim.owner, id.hash) || gone && long)
+            claim.epoch >= epoch && (members.has(&claim.owner, id.hash) || gone && long)
         })
     }
 
@@ -308,8 +327,9 @@ impl Ruler {
             .retain(|_, running| running.component != number);
     }
 
-    /// Says of a group that it is this node's, and of its alerts what this node knows: what an older owner still says of
-    /// them counts no more.
+    /// Says of a group that it is this node's. What it knows of alerts it says under its epoch as soon as it has seen for
+    /// itself how they are: until then others may know more. Whoever was paused hears who had its groups before it hears what
+    /// became of them, and whoever sees no endpoint knows nothing better than whoever does.
     fn begin_epoch(&mut self, at: usize, epoch: u64, now: i64, records: &mut Vec<RuleRecord>) {
         let set = Arc::clone(&self.set);
         let me = self.me();
@@ -322,7 +342,7 @@ impl Ruler {
         let version = Version { epoch, slot };
         let node = group.everywhere.then(|| Arc::clone(&me));
         state.fresh = state.last_slot.is_none();
-        state.before_the_clock_was_set_back(group.cadence.slot(now), now);
+        let set_back = state.before_the_clock_was_set_back(group.cadence.slot(now), now);
         let last = state.last_slot;
         let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);
         state.owned = Some(epoch);
@@ -338,22 +358,16 @@ impl Ruler {
         for (rule, of) in group.rules.iter().zip(&mut state.rules) {
             let of = Arc::make_mut(of);
             of.alerts.collect(now);
-            let mut labels: Vec<LabelSet> = match long_ago {
-                true => of.alerts.drop_pending(),
-                false => Vec::new(),
-            };
-            labels.extend(of.alerts.all().map(|(labels, _)| labels.clone()));
-            for labels in labels {
-                records.push(told(
-                    (node.clone(), group.key.clone()),
-                    rule.key.clone(),
-                    labels,
-                    version,
-                    |labels| of.alerts.tell_others(labels, version),
-                ));
+            if long_ago {
+                of.dropped.extend(of.alerts.drop_pending());
+            }
+            if set_back {
+                let all: Vec<LabelSet> = of.alerts.all().map(|(one, _)| one.clone()).collect();
+                let of_rule = (node.clone(), group.key.clone(), rule.key.clone());
+                records.extend(of.tell(&of_rule, all, version));
             }
             if rule.key.alerting {
-                of.goes_on(slot);
+                of.goes_on();
             }
         }
         let summary = GroupSummary {
@@ -381,7 +395,9 @@ impl Ruler {
                 count += usize::from(state.owned.take().is_some());
                 state.under_way = None;
                 for rule in &mut state.rules {
-                    Arc::make_mut(rule).alive = Default::default();
+                    let rule = Arc::make_mut(rule);
+                    rule.alive = Default::default();
+                    rule.dropped.clear();
                 }
             }
         }
@@ -440,22 +456,23 @@ impl Ruler {
     }
 }
 
-/// The record of an alert, whose state `state` gives.
-pub(super) fn told(
-    (node, group): (Option<NodeName>, GroupKey),
-    rule: RuleKey,
-    labels: LabelSet,
-    version: Version,
-    state: impl FnOnce(&LabelSet) -> Option<super::alerting::Instance>,
-) -> RuleRecord {
-    let value = match state(&labels) {
-        Some(instance) => RuleValue::Alert(instance),
-        None => RuleValue::Forgotten,
-    };
-    RuleRecord {
-        key: RuleRecordKey::alert(node, group, rule, labels),
-        version,
-        value,
+impl RuleState {
+    /// What is known of some of its alerts, for other nodes.
+    pub(super) fn tell(
+        &mut self,
+        (node, group, rule): &(Option<NodeName>, GroupKey, RuleKey),
+        labels: impl IntoIterator<Item = LabelSet>,
+        version: Version,
+    ) -> Vec<RuleRecord> {
+        let record = |labels: LabelSet| RuleRecord {
+            value: match self.alerts.tell_others(&labels, version) {
+                Some(instance) => RuleValue::Alert(instance),
+                None => RuleValue::Forgotten,
+            },
+            key: RuleRecordKey::alert(node.clone(), group.clone(), rule.clone(), labels),
+            version,
+        };
+        labels.into_iter().map(record).collect()
     }
 }
 
@@ -475,10 +492,10 @@ impl GroupState {
         }
     }
 
-    /// Nothing of it is later than now.
-    fn before_the_clock_was_set_back(&mut self, slot: i64, now: i64) {
+    /// Nothing of it is later than now; tells whether something was.
+    fn before_the_clock_was_set_back(&mut self, slot: i64, now: i64) -> bool {
         let Some(last) = self.last_slot.filter(|last| *last > now) else {
-            return;
+            return false;
         };
         self.last_slot = Some(slot);
         for rule in &mut self.rules {
@@ -486,6 +503,7 @@ impl GroupState {
             rule.alerts.shift(last.saturating_sub(slot));
             rule.holes = Default::default();
         }
+        true
     }
 
     /// Follows what its owner says of it.

@@ -321,9 +321,10 @@ impl Ruler {
     fn pend(&mut self, state: &mut RuleState, rule: &Rule, spot: Spot, outcome: Outcome) {
         let progress = match outcome {
             Outcome::Alerts { answered, elements } if answered.certainty.is_complete() => {
+                let epoch = self.epoch(spot.group);
                 let alerts = &mut state.alerts;
                 alerts
-                    .advance(spot.slot, elements, &|_| true, rule.terms)
+                    .advance(spot.slot, elements, &|_| true, rule.terms, epoch)
                     .ok()
             }
             Outcome::Alerts { .. } | Outcome::Series { .. } | Outcome::Failed(_) => None,

@@ -83,6 +83,12 @@ impl Alive {
         Ok(written)
     }
 
+    /// Takes in series that somebody else wrote, so that they end here.
+    pub(super) fn follow(&mut self, recorded: Vec<Recorded>) {
+        let series = recorded.into_iter().map(|one| (one.labels, one.source));
+        self.series.extend(series);
+    }
+
     /// The ends of all series, as when their rule is gone.
     pub(super) fn end(&mut self, time: i64) -> Vec<Written> {
         let series = std::mem::take(&mut self.series);

@@ -13,6 +13,7 @@ use super::{
     set::{GroupKey, RuleKey, RuleSet},
     wave::UnderWay,
 };
+use crate::labels::LabelSet;
 
 /// Whether a rule's last evaluation succeeded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +44,9 @@ impl Health {
 pub struct RuleState {
     /// Its alerts, if it is an alerting rule.
     pub alerts: Alerts,
+    /// Alerts that were pending when this node took the rule, long after anybody had looked at them. The next answer says
+    /// whether they are no more.
+    pub(super) dropped: BTreeSet<LabelSet>,
     /// Its series that go on: those that it records, or those about its alerts.
     pub alive: Alive,
     /// What became of the last evaluation.

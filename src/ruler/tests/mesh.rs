@@ -444,6 +444,133 @@ fn what_an_older_owner_still_says_loses() {
 }
 
 #[test]
+fn whoever_hears_who_had_its_rules_before_it_hears_of_their_alerts_begins_none_anew() {
+    let mut mesh = Mesh::new(&["a", "b"], ONE);
+    mesh.run(250, |_| x());
+    // It ended once, and nobody but the owner of now knows that it began again.
+    mesh.run(600, |_| of(&[]));
+    let first = mesh.owner();
+    let second = if first == "a" { "b" } else { "a" };
+    assert_eq!(mesh.alert(&first).unwrap().phase, Phase::Resolved);
+    mesh.see(&first, second, false);
+    let hangs = |name: &str| match name == first {
+        true => Err("it hangs".to_owned()),
+        false => x(),
+    };
+    mesh.run(800, hangs);
+    let fires = mesh.alert(second).unwrap();
+    assert_eq!(fires.phase, Phase::Firing);
+    for (one, other) in [(&*first, second), (second, &*first)] {
+        let node = mesh.nodes.get_mut(one).unwrap();
+        node.sees.insert(other.into());
+    }
+    mesh.tell_members();
+    let (alerts, groups): (Vec<_>, Vec<_>) = mesh.nodes[second]
+        .kept
+        .values()
+        .cloned()
+        .partition(|record| record.key.alert.is_some());
+    for records in [groups, alerts] {
+        mesh.teach(&first, &records);
+        mesh.settle(&first, &mut |_| x());
+    }
+    assert_eq!(mesh.owner(), first);
+    assert_eq!(mesh.epoch(&first), 3);
+    mesh.run(900, |_| x());
+    for name in ["a", "b"] {
+        let known = mesh.alert(name).unwrap();
+        assert_eq!(
+            (known.phase, known.active_at, known.fired_at),
+            (Phase::Firing, fires.active_at, fires.fired_at)
+        );
+    }
+    assert_eq!(mesh.nodes["a"].kept, mesh.nodes["b"].kept);
+}
+
+#[test]
+fn whoever_sees_no_endpoint_does_not_overrule_whoever_does() {
+    let mut mesh = Mesh::new(&["a", "b"], ONE);
+    mesh.run(250, |_| x());
+    mesh.run(600, |_| of(&[]));
+    let first = mesh.owner();
+    let second = if first == "a" { "b" } else { "a" };
+    // The other one takes over, and knows of the end before only.
+    mesh.see(&first, second, false);
+    let fails = |name: &str| match name == first {
+        true => x(),
+        false => Err("no endpoint answers".to_owned()),
+    };
+    mesh.run(800, fails);
+    assert_eq!(mesh.epoch(second), 2);
+    let fires = mesh.alert(&first).unwrap();
+    assert_eq!(fires.phase, Phase::Firing);
+    mesh.see(&first, second, true);
+    mesh.run(900, |_| x());
+    for name in ["a", "b"] {
+        assert_eq!(mesh.alert(name).unwrap().fired_at, fires.fired_at);
+    }
+    assert_eq!(mesh.nodes["a"].kept, mesh.nodes["b"].kept);
+}
+
+#[test]
+fn what_an_owner_saw_is_not_lost_to_a_later_one_that_ended_before_that() {
+    let mut mesh = Mesh::new(&["a", "b"], ONE);
+    mesh.run(250, |_| x());
+    mesh.run(600, |_| of(&[]));
+    let first = mesh.owner();
+    let second = if first == "a" { "b" } else { "a" };
+    mesh.see(&first, second, false);
+    mesh.run(650, |_| of(&[]));
+    assert_eq!(mesh.epoch(second), 2);
+    let away = mesh.kill(second);
+    mesh.run(800, |_| x());
+    let fires = mesh.alert(&first).unwrap();
+    assert_eq!(fires.phase, Phase::Firing);
+    // It comes back with the end under its later epoch.
+    mesh.nodes.insert(second.into(), away);
+    let resolves = mesh.resolves();
+    mesh.see(&first, second, true);
+    mesh.run(900, |_| x());
+    for name in ["a", "b"] {
+        let known = mesh.alert(name).unwrap();
+        assert_eq!(
+            (known.active_at, known.fired_at),
+            (fires.active_at, fires.fired_at)
+        );
+    }
+    assert_eq!(mesh.resolves(), resolves);
+    assert_eq!(mesh.nodes["a"].kept, mesh.nodes["b"].kept);
+}
+
+#[test]
+fn whoever_lost_its_disk_counts_on_from_what_others_know_of_it() {
+    let mut mesh = Mesh::new(&["a", "b"], ONE);
+    mesh.run(70, |_| x());
+    let first = mesh.owner();
+    let second = if first == "a" { "b" } else { "a" };
+    for _ in 0..3 {
+        mesh.start(&first, ONE, true);
+    }
+    let epoch = mesh.epoch(second);
+    assert!(epoch >= 4, "{epoch}");
+    // It begins anew while the only node is away that knows it.
+    let away = mesh.kill(second);
+    mesh.start(&first, ONE, false);
+    mesh.run(200, |_| of(&[]));
+    assert_eq!(mesh.epoch(&first), 1);
+    mesh.nodes.insert(second.into(), away);
+    mesh.see(&first, second, true);
+    mesh.run(300, |_| of(&[]));
+    assert_eq!(mesh.owner(), first);
+    for name in ["a", "b"] {
+        assert_eq!(mesh.epoch(name), epoch + 1);
+        let group = &mesh.nodes[name].ruler.states().groups[0];
+        assert!(group.last_slot.unwrap() > 250_000, "{:?}", group.last_slot);
+    }
+    assert_eq!(mesh.nodes["a"].kept, mesh.nodes["b"].kept);
+}
+
+#[test]
 fn nodes_with_other_rules_both_evaluate_and_do_not_count_up_against_each_other() {
     let mut mesh = Mesh::new(&["a", "b"], ONE);
     mesh.run(250, |_| x());
