@@ -6,7 +6,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicUsize, Ordering::Relaxed},
     },
     thread,
 };
@@ -39,20 +39,21 @@ pub(super) fn seeds(stories: u64) -> Range<u64> {
 
 /// Plays stories until so many failed; `add` adds up how one ended, and tells what was wrong.
 pub(super) fn play<T: Default + Send, E>(
-    seeds: Range<u64>,
+    seeds: impl IntoIterator<Item = u64>,
     most: usize,
     story: impl Fn(u64) -> E + Sync,
     add: impl Fn(&mut T, E) -> Vec<String> + Sync,
 ) -> Sum<T> {
-    let next = AtomicU64::new(seeds.start);
+    let seeds: Vec<u64> = seeds.into_iter().collect();
+    let next = AtomicUsize::new(0);
     let sum: Mutex<Sum<T>> = Mutex::default();
     let play = || {
         loop {
-            let seed = next.fetch_add(1, Relaxed);
-            let enough = sum.lock().unwrap().failed.len() >= most;
-            if seed >= seeds.end || enough {
+            let seed = seeds.get(next.fetch_add(1, Relaxed)).copied();
+            let more = sum.lock().unwrap().failed.len() < most;
+            let Some(seed) = seed.filter(|_| more) else {
                 return;
-            }
+            };
             let ending = catch_unwind(AssertUnwindSafe(|| story(seed)));
             let mut sum = sum.lock().unwrap();
             sum.stories += 1;

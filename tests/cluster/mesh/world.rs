@@ -26,7 +26,7 @@ use super::{
     network::{Delivery, Link, NetEvent, Network, address},
     reach::{GRACE, Reach},
     receiver::{Answer, Receiver, Sent},
-    rulers::Ruling,
+    rulers::{Loss, Ruling},
     source::{Source, Targets},
     starts::Starts,
     trace::Trace,
@@ -328,7 +328,7 @@ impl World {
         self.trace.say(self.clock, || format!("kill n{}", host + 1));
         let clock = self.clock;
         self.ledger.crashed(host, clock);
-        self.note_crash();
+        self.note_loss(host, Loss::Killed);
         self.hosts[host].disk.process_ended(clock, &mut self.chance);
         self.note_unmade(host);
         self.process_ended(host);
@@ -345,7 +345,7 @@ impl World {
             .say(self.clock, || format!("power off n{}", host + 1));
         let clock = self.clock;
         self.ledger.crashed(host, clock);
-        self.note_crash();
+        self.note_loss(host, Loss::PowerCut);
         self.hosts[host].disk.power_lost(clock, &mut self.chance);
         self.note_unmade(host);
         self.process_ended(host);
@@ -358,7 +358,7 @@ impl World {
     /// Everything on the disk of a host that is off is gone.
     pub(crate) fn lose_disk(&mut self, host: usize) {
         self.hosts[host].disk.lose();
-        self.note_lost_disk();
+        self.note_loss(host, Loss::Disk);
         self.forget_told(host);
         self.hosts[host].run = 0;
         let others = (0..self.hosts.len()).filter(|other| *other != host);

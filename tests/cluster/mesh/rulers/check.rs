@@ -16,7 +16,7 @@ use watchfire::{
 
 use super::{
     super::{host::BEGINNING, world::World},
-    ruling::{Begun, Ruling},
+    ruling::{Begun, Ruling, group_of},
 };
 
 /// How long it takes, at most, until another node evaluates what a node evaluated that is gone.
@@ -24,9 +24,6 @@ const FAILOVER: Duration = Duration::from_secs(20);
 
 /// A node is ready so long after its start, whatever it knows then.
 const READY: Duration = Duration::from_secs(65);
-
-/// What a crash may take with it that was neither told nor written.
-const UNSAVED: Duration = Duration::from_secs(8);
 
 const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -36,30 +33,41 @@ fn clock_of(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis - BEGINNING * 1000).unwrap_or(0))
 }
 
-impl Ruling {
-    /// Whether what began then may be unknown to whoever goes on, or known to several.
-    fn is_excused(&self, at: Duration) -> bool {
-        self.was_divided(at.saturating_sub(secs(5)), at + secs(5))
-            || self.crashed(at, at + UNSAVED)
-            || self.lost_disks.iter().any(|lost| *lost <= at + UNSAVED)
-    }
+/// An alert became active.
+#[derive(Debug)]
+struct Beginning {
+    group: usize,
+    /// Which time in which the condition holds.
+    row: i64,
+    active_at: i64,
+    host: usize,
+    /// When the slot was begun, and when its end was noted.
+    begun: Duration,
+    noted: Duration,
+}
 
+impl Ruling {
     /// G1, the first half.
     pub(super) fn check_epochs(&self, violations: &mut Vec<String>) {
         let mut seen = BTreeSet::new();
         let mut last = BTreeMap::new();
-        let mut firsts: BTreeMap<(usize, u64), Duration> = BTreeMap::new();
+        let mut firsts: BTreeMap<(usize, u64), &Begun> = BTreeMap::new();
         for begun in &self.begun {
             let under = (begun.group, begun.slot, begun.epoch);
-            let first = *firsts.entry((begun.group, begun.epoch)).or_insert(begun.at);
+            firsts.entry((begun.group, begun.epoch)).or_insert(begun);
             let unknown = last.get(&begun.group).is_some_and(|before: &&Begun| {
-                !self.may_know(begun.host, begun.at, before.host, before.at)
+                let first = firsts[&(before.group, before.epoch)];
+                // Who lost its disk may have had the same epoch before; it counts on from one that is higher.
+                let under = (begun.host, begun.life, begun.group, begun.epoch);
+                let taken = self
+                    .taken
+                    .get(&under)
+                    .filter(|_| before.epoch == begun.epoch);
+                let at = taken.copied().unwrap_or(begun.at);
+                !self.knew(begun.host, at, first.host, first.at)
             });
             // Nobody may know of a node that owned it, or two may not know of each other.
-            let excused = unknown
-                || self.was_divided(begun.at.saturating_sub(FAILOVER), begun.at)
-                || self.lost_disks.iter().any(|lost| *lost <= begun.at)
-                || self.crashed(first.saturating_sub(secs(1)), first + UNSAVED);
+            let excused = unknown || self.was_divided(begun.at.saturating_sub(FAILOVER), begun.at);
             if !seen.insert(under) && !excused {
                 violations.push(format!("G1: begun twice under one owner: {begun:?}"));
             }
@@ -103,29 +111,73 @@ impl Ruling {
         }
     }
 
-    /// G2: while a condition holds, its alert has one beginning.
-    pub(super) fn check_beginnings(&self, violations: &mut Vec<String>) {
-        let mut first: BTreeMap<(usize, i64), i64> = BTreeMap::new();
-        for (at, record) in &self.kept {
-            let RuleValue::Alert(instance) = &record.value else {
+    fn beginnings(&self) -> Vec<Beginning> {
+        let mut beginnings = Vec::new();
+        for kept in &self.kept {
+            let RuleValue::Alert(instance) = &kept.record.value else {
                 continue;
             };
-            if instance.phase == Phase::Resolved {
+            let (group, slot) = (group_of(&kept.record.key.group.name), instance.active_at);
+            let mut begun = self.begun.iter().rev();
+            let begun = begun.find(|begun| {
+                begun.group == group
+                    && begun.slot == slot
+                    && begun.host == kept.host
+                    && begun.at <= kept.at
+            });
+            if instance.phase == Phase::Resolved || kept.record.version.slot != slot {
                 continue;
             }
-            let group = group_of(&record.key.group.name);
-            let Some((from, _)) = self.truth.row(group, instance.active_at) else {
-                continue;
-            };
-            let begun = *first.entry((group, from)).or_insert(instance.active_at);
-            if instance.active_at > begun && !self.is_excused(clock_of(begun)) {
-                violations.push(format!(
-                    "G2: D{group} was active since {:?}, at {at:?} since {:?}",
-                    clock_of(begun),
-                    clock_of(instance.active_at)
-                ));
+            if let Some((row, _)) = self.truth.row(group, slot)
+                && let Some(begun) = begun
+            {
+                beginnings.push(Beginning {
+                    group,
+                    row,
+                    active_at: slot,
+                    host: kept.host,
+                    begun: begun.at,
+                    noted: kept.at,
+                });
             }
         }
+        beginnings
+    }
+
+    /// G2: while a condition holds, its alert has one beginning, as far as whoever evaluates it can know of it.
+    pub(super) fn check_beginnings(&self, violations: &mut Vec<String>) {
+        let beginnings = self.beginnings();
+        for late in &beginnings {
+            let known = beginnings.iter().find(|early| {
+                (early.group, early.row) == (late.group, late.row)
+                    && early.active_at < late.active_at
+                    && self.knew(late.host, late.begun, early.host, early.noted)
+            });
+            if let Some(early) = known {
+                violations.push(format!("G2: {early:?}, and again {late:?}"));
+            }
+        }
+        for kept in &self.kept {
+            if let RuleValue::Alert(instance) = &kept.record.value
+                && instance.phase != Phase::Resolved
+                && let group = group_of(&kept.record.key.group.name)
+                && let mut begun = beginnings.iter()
+                && !begun.any(|it| it.group == group && it.active_at == instance.active_at)
+                && self.truth.row(group, instance.active_at).is_some()
+            {
+                violations.push(format!("G2: nobody began it then: {kept:?}"));
+            }
+        }
+    }
+
+    /// Whether an alert began more than once in a row.
+    fn began_again(&self, group: usize, row: i64) -> bool {
+        let beginnings = self.beginnings();
+        let of = beginnings
+            .iter()
+            .filter(|it| it.group == group && it.row == row);
+        let times: BTreeSet<i64> = of.map(|it| it.active_at).collect();
+        times.len() > 1
     }
 
     /// G3: what ended had ended.
@@ -148,10 +200,6 @@ impl Ruling {
     }
 }
 
-fn group_of(name: &str) -> usize {
-    name[1..].parse().unwrap()
-}
-
 impl World {
     /// G6: one notification of each beginning.
     pub(super) fn check_notified(&self, violations: &mut Vec<String>) {
@@ -160,8 +208,15 @@ impl World {
         for sent in self.visible() {
             for (name, (fires, since)) in &sent.alerts {
                 let group = group_of(name);
-                let row = ruling.truth.row(group, since.unix_millis());
-                let Some((from, _)) = row.filter(|_| *fires) else {
+                if !fires {
+                    // Whoever knew nothing of an end that was told goes on with what had begun before it.
+                    firing.retain(|(of, from), _| {
+                        let row = ruling.truth.row(group, *from);
+                        of != name || row.is_some_and(|(_, to)| sent.began < clock_of(to))
+                    });
+                    continue;
+                }
+                let Some((from, _)) = ruling.truth.row(group, since.unix_millis()) else {
                     continue;
                 };
                 let told = (name.as_str(), from);
@@ -169,10 +224,9 @@ impl World {
                     continue;
                 };
                 let begun = clock_of(from);
-                let excused = !ruling.may_know(sent.host, sent.began, teller, at)
+                let excused = !ruling.knew(sent.host, sent.began, teller, at)
                     || ruling.was_divided(begun, sent.began)
-                    || ruling.crashed(begun, begun + UNSAVED)
-                    || !ruling.lost_disks.is_empty();
+                    || ruling.began_again(group, from);
                 if !excused {
                     violations.push(format!("G6: told again: {}", sent.text()));
                 }

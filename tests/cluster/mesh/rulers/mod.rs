@@ -2,10 +2,12 @@
 //! far as they can be reached.
 
 mod check;
+mod knowledge;
 mod ruling;
 mod seeds;
 mod story;
 mod takeovers;
 mod truth;
 
+pub(super) use knowledge::Loss;
 pub(super) use ruling::Ruling;

@@ -1,6 +1,6 @@
 //! The rulers of a world, and what they did.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use watchfire::{
     alert::Alert,
@@ -16,13 +16,11 @@ use watchfire::{
     time::Now,
 };
 
-use super::{super::world::World, truth::Truth};
-
-/// How long two nodes that see each other take to tell each other what they know.
-const MEETING: Duration = Duration::from_secs(2);
-
-/// Enough to be after the end of something.
-const TICK: Duration = Duration::from_micros(1);
+use super::{
+    super::world::World,
+    knowledge::{Loss, Lost},
+    truth::Truth,
+};
 
 /// Mistakes that tests put into rulers on purpose: a suite that does not notice them proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +48,14 @@ pub(super) struct Begun {
     pub(super) at: Duration,
 }
 
+/// What a ruler said of an alert.
+#[derive(Debug)]
+pub(super) struct Kept {
+    pub(super) at: Duration,
+    pub(super) host: usize,
+    pub(super) record: RuleRecord,
+}
+
 /// What waits for a host that is paused.
 type Later = Box<dyn FnOnce(&mut World)>;
 
@@ -75,11 +81,12 @@ pub(crate) struct Ruling {
     /// The longest that an evaluation takes.
     pub(super) slowest: Duration,
     pub(super) begun: Vec<Begun>,
+    /// When a host, in its life, began with a group under an epoch.
+    pub(super) taken: BTreeMap<(usize, u64, usize, u64), Duration>,
     pub(super) told: Vec<(Duration, usize, Told)>,
-    pub(super) kept: Vec<(Duration, RuleRecord)>,
-    /// When processes ended without warning.
-    pub(super) crashes: Vec<Duration>,
-    pub(super) lost_disks: Vec<Duration>,
+    pub(super) kept: Vec<Kept>,
+    /// What ended without warning, in order.
+    pub(super) losses: Vec<Lost>,
     /// When some nodes did not see each other, or had other rules.
     divided: Vec<(Duration, Option<Duration>)>,
 }
@@ -134,10 +141,10 @@ impl Ruling {
             mistake: None,
             slowest: Duration::from_millis(300),
             begun: Vec::new(),
+            taken: BTreeMap::new(),
             told: Vec::new(),
             kept: Vec::new(),
-            crashes: Vec::new(),
-            lost_disks: Vec::new(),
+            losses: Vec::new(),
             divided: Vec::new(),
         }
     }
@@ -167,59 +174,19 @@ impl Ruling {
         divided.any(|(begin, end)| *begin <= until && end.is_none_or(|end| end >= from))
     }
 
-    /// Whether a host can have heard, until then, what another knew since `since`: from it, or from whoever met it while
-    /// both were well and nobody was divided.
-    pub(super) fn may_know(
-        &self,
-        host: usize,
-        until: Duration,
-        from: usize,
-        since: Duration,
-    ) -> bool {
-        let mut known = vec![Duration::MAX; self.seats.len()];
-        known[from] = since;
-        // Each round takes what is known one host further.
-        for _ in 0..self.seats.len() {
-            for (one, other) in self.pairs() {
-                let met = self.met(one, other, known[one]);
-                known[other] = known[other].min(met);
-            }
-        }
-        known[host] <= until
+    pub(super) fn hosts(&self) -> usize {
+        self.seats.len()
     }
 
-    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let count = self.seats.len();
-        (0..count).flat_map(move |one| (0..count).map(move |other| (one, other)))
+    /// When a host was up and not paused.
+    pub(super) fn well(&self, host: usize) -> &[(Duration, Option<Duration>)] {
+        &self.seats[host].well
     }
 
-    /// When two hosts have told each other what one knew since `since`; [`Duration::MAX`] if never.
-    fn met(&self, one: usize, other: usize, since: Duration) -> Duration {
-        let mut best = Duration::MAX;
-        if since == Duration::MAX {
-            return best;
-        }
-        for (from, to) in &self.seats[one].well {
-            for (begin, end) in &self.seats[other].well {
-                let both = since.max(*from).max(*begin);
-                let over = to
-                    .unwrap_or(Duration::MAX)
-                    .min(end.unwrap_or(Duration::MAX));
-                let healed = self.divided.iter().filter_map(|(_, end)| *end);
-                for at in healed.filter(|at| *at > both).chain([both]) {
-                    let told = at.saturating_add(MEETING);
-                    if told <= over && !self.was_divided(at + TICK, told) {
-                        best = best.min(told);
-                    }
-                }
-            }
-        }
-        best
-    }
-
-    /// Whether a process crashed within.
-    pub(super) fn crashed(&self, from: Duration, until: Duration) -> bool {
-        self.crashes.iter().any(|at| (from..=until).contains(at))
+    /// When nodes saw each other again, after `at`.
+    pub(super) fn healed_after(&self, at: Duration) -> impl Iterator<Item = Duration> {
+        let healed = self.divided.iter().filter_map(|(_, end)| *end);
+        healed.filter(move |end| *end > at)
     }
 
     fn note_well(&mut self, host: usize, well: bool, clock: Duration) {
@@ -235,6 +202,11 @@ impl Ruling {
     }
 }
 
+/// The number of a group, of its name or of that of its alert.
+pub(super) fn group_of(name: &str) -> usize {
+    name[1..].parse().unwrap()
+}
+
 fn note(list: &mut Vec<(Duration, Option<Duration>)>, holds: bool, clock: Duration) {
     let open = list.last_mut().filter(|(_, end)| end.is_none());
     match (open, holds) {
@@ -245,16 +217,11 @@ fn note(list: &mut Vec<(Duration, Option<Duration>)>, holds: bool, clock: Durati
 }
 
 impl World {
-    /// A process ended without warning.
-    pub(in crate::mesh) fn note_crash(&mut self) {
+    /// A host lost something.
+    pub(in crate::mesh) fn note_loss(&mut self, host: usize, loss: Loss) {
+        let at = self.clock;
         if let Some(ruling) = &mut self.ruling {
-            ruling.crashes.push(self.clock);
-        }
-    }
-
-    pub(in crate::mesh) fn note_lost_disk(&mut self) {
-        if let Some(ruling) = &mut self.ruling {
-            ruling.lost_disks.push(self.clock);
+            ruling.losses.push(Lost { at, host, loss });
         }
     }
 
@@ -280,6 +247,7 @@ impl World {
         seat.due = None;
         seat.ruler = Some(Ruler::new(Arc::clone(&set), now));
         ruling.note_well(host, true, clock);
+        self.note_divided();
         self.input(host, Input::DescribeRules(set.hashes()));
     }
 
@@ -467,6 +435,13 @@ impl World {
         };
         let all = told.iter().map(|one| (clock, host, one.clone()));
         ruling.told.extend(all);
+        for one in &told {
+            self.trace.say(clock, || {
+                let name = one.labels.value("alertname");
+                let times = [one.starts_at, one.ends_at].map(|at| at.unix_millis());
+                format!("ruler of n{} tells {name} of {times:?}", host + 1)
+            });
+        }
         let alert = |told: Told| Alert {
             fingerprint: told.labels.fingerprint(),
             labels: told.labels,
@@ -491,16 +466,38 @@ impl World {
         let Some(ruling) = &mut self.ruling else {
             return;
         };
+        for record in &records {
+            if matches!(record.value, RuleValue::Group(_)) {
+                let group = group_of(&record.key.group.name);
+                let under = (host, life, group, record.version.epoch);
+                ruling.taken.entry(under).or_insert(clock);
+            }
+        }
         if ruling.mistake == Some(Mistake::EpochIgnored) {
             records
                 .iter_mut()
                 .for_each(|record| record.version.epoch = 1);
         }
+        for record in &records {
+            self.trace.say(clock, || {
+                let text = match &record.value {
+                    RuleValue::Alert(it) => format!("{:?} since {}", it.phase, it.active_at),
+                    RuleValue::Group(it) => format!("owned by {}", it.owner),
+                    RuleValue::Forgotten => "no more".to_owned(),
+                };
+                let (group, version) = (&record.key.group.name, record.version);
+                let (epoch, slot) = (version.epoch, version.slot);
+                let n = host + 1;
+                format!("ruler of n{n} says of {group}: {text}, epoch {epoch}, slot {slot}")
+            });
+        }
         let alerts = records.iter();
         let alerts = alerts.filter(|record| !matches!(record.value, RuleValue::Group(_)));
-        ruling
-            .kept
-            .extend(alerts.map(|record| (clock, record.clone())));
+        ruling.kept.extend(alerts.cloned().map(|record| Kept {
+            at: clock,
+            host,
+            record,
+        }));
         self.at(clock, move |world| {
             if world.hosts[host].life == life {
                 world.input(host, Input::KeepRules(records));

@@ -1,7 +1,5 @@
 //! Random histories of rulers, on two threads.
 
-use std::ops::Range;
-
 use super::{
     super::stories,
     ruling::Mistake,
@@ -11,6 +9,10 @@ use super::{
 /// Stories of one run of the suite without optimisation; `cargo rulestories` plays as many as `SEEDS` says, with it, and
 /// `FIRST` says where to begin. `SEED` plays one and tells what happens.
 const STORIES: u64 = 40;
+
+/// Those that were red once, of which each says something else: owners that were paused, that saw no endpoint, that ended in a
+/// cut; disks that were lost one after the other.
+const ONCE_RED: [u64; 9] = [137, 308, 1294, 1633, 2436, 3680, 3838, 3966, 4498];
 
 /// What many stories came to.
 #[derive(Debug, Default)]
@@ -33,13 +35,19 @@ impl All {
 }
 
 /// Plays stories until so many failed.
-fn play(seeds: Range<u64>, most: usize, mistake: Option<Mistake>) -> stories::Sum<All> {
+fn play(
+    seeds: impl IntoIterator<Item = u64>,
+    most: usize,
+    mistake: Option<Mistake>,
+) -> stories::Sum<All> {
     stories::play(seeds, most, |seed| story::play(seed, mistake), All::add)
 }
 
 #[test]
 fn rules_are_evaluated_once_and_go_on_whoever_is_lost() {
-    let sum = play(stories::seeds(STORIES), 20, None);
+    let once_red = ONCE_RED.into_iter();
+    let once_red = once_red.filter(|_| stories::number("SEED").is_none());
+    let sum = play(once_red.chain(stories::seeds(STORIES)), 20, None);
     let all = &sum.all;
     println!(
         "{} stories, {} evaluations, {} transitions, {} takeovers, {} notifications",
@@ -59,7 +67,7 @@ fn a_seed_of_rulers_gives_one_trace() {
 #[test]
 fn mistakes_of_rulers_are_noticed() {
     for (mistake, word) in [
-        (Mistake::EpochIgnored, "G1"),
+        (Mistake::EpochIgnored, "nodes know different things"),
         (Mistake::RestoreDropped, "G2"),
         (Mistake::HoldingDropped, "G3"),
         (Mistake::MembersIgnored, "G1"),

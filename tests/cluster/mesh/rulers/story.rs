@@ -173,7 +173,7 @@ fn settle(world: &mut World) {
     for _ in 0..60 {
         let ruling = world.ruling.as_ref();
         let last = ruling.and_then(|ruling| ruling.kept.last());
-        if last.is_none_or(|(at, _)| *at + secs(2) < world.clock) {
+        if last.is_none_or(|kept| kept.at + secs(2) < world.clock) {
             return;
         }
         world.run_for(Duration::from_millis(500));
