@@ -50,8 +50,10 @@ pub struct Evaluation {
     pub own: Option<Overlay>,
     /// Parameters of the requests to endpoints.
     pub params: Arc<[(String, String)]>,
-    /// How long it may take; milliseconds.
+    /// How long it may take from now on; milliseconds.
     pub within: i64,
+    /// How many milliseconds later the same is asked again; `None` for a template, which may then ask something else.
+    pub every: Option<i64>,
     /// Since when what the node measures of itself must be known up to `at`, or there is no result; Unix milliseconds.
     pub measured_since: Option<i64>,
 }
@@ -167,6 +169,17 @@ pub enum Word {
         group: String,
         /// The rule.
         rule: String,
+    },
+    /// A label or an annotation of a rule's alerts could not be made; said when the reason changes.
+    Unexpanded {
+        /// The group.
+        group: String,
+        /// The rule.
+        rule: String,
+        /// What it is: `annotation summary`.
+        text: String,
+        /// Why.
+        reason: String,
     },
     /// Slots passed without an evaluation.
     Missed {

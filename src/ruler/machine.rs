@@ -10,7 +10,7 @@ use super::{
     apply::Outcome,
     depend::Component,
     effect::{Answered, Effect, Evaluation, EvaluationId, Word},
-    expand::{Expanding, Step},
+    expand::Expanding,
     known::measured_since,
     overlay::Overlay,
     owner::Members,
@@ -52,7 +52,10 @@ pub struct Ruler {
     pub(super) recalls: Vec<Option<Recall>>,
     /// Whether anything is not.
     pub(super) recalling: bool,
+    /// Rules under way, by the evaluation of their expression, also while templates ask.
     pub(super) running: BTreeMap<EvaluationId, Running>,
+    /// What templates ask, with the rule. A rule that counts no more is gone before its answers come.
+    pub(super) asked: BTreeMap<EvaluationId, (EvaluationId, Arc<str>)>,
     /// The rules that endpoints were last asked for together with others, by group and place in it.
     light: Arc<BTreeSet<(usize, usize)>>,
     /// Components that wait for their next slot.
@@ -75,7 +78,9 @@ pub(super) struct Running {
     pub(super) group: usize,
     pub(super) rule: usize,
     pub(super) slot: i64,
-    began: i64,
+    pub(super) began: i64,
+    /// When it must be done, with all that its templates ask.
+    pub(super) until: i64,
     pub(super) stage: Stage,
     /// What it cannot know of what other rules wrote.
     pub(super) lack: Option<Lack>,
@@ -88,7 +93,7 @@ pub(super) enum Stage {
     Range(Span),
     /// Its expression is evaluated.
     Expression,
-    /// A query of one of its templates is evaluated.
+    /// Queries of its templates are evaluated.
     Template(Box<Expanding>),
 }
 
@@ -108,6 +113,7 @@ impl Running {
             rule,
             slot,
             began,
+            until: began,
             stage,
             lack: None,
         }
@@ -127,6 +133,7 @@ impl Ruler {
             recalls: Vec::new(),
             recalling: false,
             running: BTreeMap::new(),
+            asked: BTreeMap::new(),
             light: Arc::default(),
             agenda: Agenda::default(),
             nothing: Arc::default(),
@@ -406,6 +413,7 @@ impl Ruler {
         self.running.retain(|_, running| {
             let takes = room(set, light, component, running.number).takes;
             running.component != number
+                || matches!(running.stage, Stage::Range(_))
                 || running.slot == wave.slot && wave.take(component, running.number, takes)
         });
     }
@@ -429,51 +437,69 @@ impl Ruler {
         self.expect(number);
     }
 
-    fn start(&mut self, running: Running) {
+    fn start(&mut self, mut running: Running) {
         let Some(rule) = self.rule(running.group, running.rule) else {
             return;
         };
+        let group = self.set.groups.get(running.group);
+        let interval = group.map_or(0, |group| group.cadence.interval());
+        let wave = self.waves.get(running.component).and_then(Option::as_ref);
+        let share = wave.map_or(0, |wave| wave.share(interval));
+        running.until = running.began.saturating_add(share);
         let expr = Arc::clone(&rule.definition.expr);
-        self.evaluate(&rule, expr, running);
-    }
-
-    fn evaluate(&mut self, rule: &Rule, expr: Arc<Expr>, running: Running) {
-        let Some(group) = self.set.groups.get(running.group) else {
+        let evaluation = self.evaluation(&running, expr, rule.reads_own, running.began);
+        let Some(mut evaluation) = evaluation else {
             return;
         };
-        let reads_own = rule.reads_own || matches!(running.stage, Stage::Template(_));
-        let interval = group.cadence.interval();
-        let wave = self.waves.get(running.component).and_then(Option::as_ref);
-        let past = wave.is_some_and(|wave| wave.past);
-        let within = match past {
-            // What is due now waits for it.
-            true => interval / 8,
-            false => interval,
-        };
+        evaluation.every = Some(interval);
+        if self.is_past(&running) {
+            evaluation.measured_since =
+                measured_since(&evaluation.expr, evaluation.at, evaluation.options);
+        }
+        self.running.insert(evaluation.id, running);
+        self.effects.push_back(Effect::Evaluate(evaluation));
+    }
+
+    /// An evaluation for a rule under way that begins now.
+    pub(super) fn evaluation(
+        &mut self,
+        running: &Running,
+        expr: Arc<Expr>,
+        reads_own: bool,
+        now: i64,
+    ) -> Option<Evaluation> {
+        let group = self.set.groups.get(running.group)?;
         let at = running.slot.saturating_sub(group.query_offset);
-        let options = self.set.settings.options;
-        let looks_back = past && matches!(running.stage, Stage::Expression);
-        let since = looks_back.then(|| measured_since(&expr, at, options));
         let params = group.definition.params.clone().into();
-        let evaluation = Evaluation {
-            id: self.begin(running),
+        Some(Evaluation {
+            id: self.next_id(),
             expr,
             at,
             range: None,
-            options,
-            measured_since: since.flatten(),
+            options: self.set.settings.options,
+            measured_since: None,
             own: reads_own.then(|| self.overlay.clone()),
             params,
-            within,
-        };
-        self.effects.push_back(Effect::Evaluate(evaluation));
+            within: running.until.saturating_sub(now),
+            every: None,
+        })
+    }
+
+    fn is_past(&self, running: &Running) -> bool {
+        let wave = self.waves.get(running.component).and_then(Option::as_ref);
+        wave.is_some_and(|wave| wave.past)
     }
 
     /// Gives an evaluation that begins a name.
     pub(super) fn begin(&mut self, running: Running) -> EvaluationId {
+        let id = self.next_id();
+        self.running.insert(id, running);
+        id
+    }
+
+    fn next_id(&mut self) -> EvaluationId {
         let id = EvaluationId(self.next);
         self.next += 1;
-        self.running.insert(id, running);
         id
     }
 
@@ -484,46 +510,40 @@ impl Ruler {
     /// An evaluation ended. One of rules that are no more is passed over.
     pub fn evaluated(&mut self, id: EvaluationId, result: Result<Answered, String>, now: Now) {
         let at = now.wall.unix_millis();
-        let Some(mut running) = self.running.remove(&id) else {
+        if let Some(asked) = self.asked.remove(&id) {
+            self.replied(asked, result, at);
+            return;
+        }
+        let Some(running) = self.running.remove(&id) else {
             return;
         };
         let Some(rule) = self.rule(running.group, running.rule) else {
             return;
         };
-        let stage = std::mem::replace(&mut running.stage, Stage::Expression);
-        let expanding = match (stage, result) {
-            (Stage::Range(span), result) => {
-                self.recalled((running.component, running.number), span, result, at);
-                return;
-            }
-            (Stage::Expression, Err(reason)) => Err(reason),
-            (Stage::Expression, Ok(answered)) => {
+        if let Stage::Range(span) = running.stage {
+            self.recalled((running.component, running.number), span, result, at);
+            return;
+        }
+        match result {
+            Err(reason) => self.finish(&running, Outcome::Failed(reason), at),
+            Ok(answered) => {
                 self.weigh((running.group, running.rule), answered.light);
-                Ok(Expanding::new(answered))
+                self.expand((id, running), rule, answered, at);
             }
-            (Stage::Template(mut expanding), result) => {
-                expanding.answer(result);
-                Ok(*expanding)
-            }
-        };
-        let outcome = match expanding {
-            Err(reason) => Outcome::Failed(reason),
-            Ok(mut expanding) => match expanding.step(&rule, &self.set.settings, running.slot) {
-                Step::Query(expr) => {
-                    running.stage = Stage::Template(Box::new(expanding));
-                    self.evaluate(&rule, expr, running);
-                    return;
-                }
-                Step::Done(outcome) => outcome,
-            },
-        };
-        self.settle(&rule, &running, outcome, at);
+        }
+    }
+
+    /// Takes in what became of a rule, and goes on with those after it.
+    pub(super) fn finish(&mut self, running: &Running, outcome: Outcome, now: i64) {
+        if let Some(rule) = self.rule(running.group, running.rule) {
+            self.settle(&rule, running, outcome, now);
+        }
         if let Some(Some(wave)) = self.waves.get_mut(running.component)
             && let Some(component) = self.set.components.get(running.component)
         {
             wave.finish(component, running.number);
         }
-        self.advance(running.component, at);
+        self.advance(running.component, now);
     }
 
     fn weigh(&mut self, rule: (usize, usize), light: bool) {
@@ -537,8 +557,7 @@ impl Ruler {
     }
 
     fn settle(&mut self, rule: &Rule, running: &Running, outcome: Outcome, now: i64) {
-        let wave = self.waves.get(running.component);
-        if wave.is_some_and(|wave| wave.as_ref().is_some_and(|wave| wave.past)) {
+        if self.is_past(running) {
             self.apply_past((running.group, running.rule), rule, running.slot, outcome);
             return;
         }

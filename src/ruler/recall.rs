@@ -34,8 +34,8 @@ const AT_ONCE: i64 = 1_440;
 /// How few at least, where more was too much.
 const FEWEST: i64 = 30;
 
-/// How long a question may take, by what the shell allows of it; milliseconds.
-const WITHIN: i64 = 75_000;
+/// How long a question may take; milliseconds.
+const WITHIN: i64 = 60_000;
 
 /// What failed is asked again after 1, 2, 4 intervals and so on, up to two to the power of this.
 const LONGEST_PAUSE: u32 = 5;
@@ -425,6 +425,7 @@ impl Ruler {
             params: of.definition.params.clone().into(),
             within: WITHIN,
             measured_since: None,
+            every: None,
         }));
     }
 

@@ -266,7 +266,9 @@ impl Ruler {
         let waves = &self.waves;
         self.running.retain(|_, running| {
             let wave = waves.get(running.component).and_then(Option::as_ref);
-            wave.is_some_and(|wave| wave.slot == running.slot && wave.is_running(running.number))
+            let takes_part =
+                |wave: &Wave| wave.slot == running.slot && wave.is_running(running.number);
+            matches!(running.stage, Stage::Range(_)) || wave.is_some_and(takes_part)
         });
     }
 

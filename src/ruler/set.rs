@@ -14,7 +14,7 @@ use crate::{
     config::{OnPartial, Rule as Definition, RuleFile, RuleGroup, RuleKind},
     federation::keeps_elements,
     labels::LabelSet,
-    promql::{engine::Options, parse::Features},
+    promql::{ast::Expr, engine::Options, parse::Features},
 };
 
 /// What applies to all rules.
@@ -154,6 +154,15 @@ impl RuleSet {
     #[must_use]
     pub fn place_of(&self, group: &GroupKey) -> Option<usize> {
         self.places.get(group).copied()
+    }
+
+    /// Whether an expression may read what rules write.
+    pub(super) fn reads_own(&self, expr: &Expr) -> bool {
+        let ties = Ties {
+            reads: depend::reads(expr, self.settings.options),
+            outputs: Vec::new(),
+        };
+        self.reach.keys().any(|name| ties.may_name(name))
     }
 
     /// Makes the rules of files ready.

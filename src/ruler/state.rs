@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     alerting::Alerts,
+    expand::Failure,
     holes::Holes,
     known::Known,
     recording::Alive,
@@ -53,6 +54,8 @@ pub struct RuleState {
     pub health: Health,
     /// The error of the last evaluation; empty if there was none.
     pub last_error: String,
+    /// What of its alerts' words could not be made, if anything.
+    pub(super) failure: Failure,
     /// When it was last evaluated.
     pub last_evaluation: Option<i64>,
     /// How long that took; milliseconds.
@@ -136,6 +139,10 @@ pub struct States {
     pub takeovers: u64,
     /// How many rulers of this process ended by a bug.
     pub ended_by_bugs: u64,
+    /// How often templates of labels and annotations were expanded.
+    pub expansions: u64,
+    /// How often that failed.
+    pub failed_expansions: u64,
 }
 
 /// States of rules that are no more.
@@ -151,8 +158,11 @@ type Rules = BTreeMap<RuleKey, Arc<RuleState>>;
 impl States {
     /// The states for a new set of rules: those of rules that stay are kept, whatever else changed.
     pub(super) fn carried_over(self, old: &RuleSet, new: &RuleSet) -> (Self, Gone) {
-        let (takeovers, ended_by_bugs) = (self.takeovers, self.ended_by_bugs);
         let mut known: BTreeMap<GroupKey, (GroupState, Rules, i64)> = BTreeMap::new();
+        let counts = Self {
+            groups: Vec::new(),
+            ..self
+        };
         for (group, mut state) in old.groups.iter().zip(self.groups) {
             let states = std::mem::take(&mut state.rules);
             let keys = group.rules.iter().map(|rule| rule.key.clone());
@@ -184,11 +194,7 @@ impl States {
         let gone = Gone {
             rules: gone.collect(),
         };
-        let states = Self {
-            groups,
-            takeovers,
-            ended_by_bugs,
-        };
+        let states = Self { groups, ..counts };
         (states, gone)
     }
 }

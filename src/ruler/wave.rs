@@ -4,6 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{depend::Component, set::RuleKey};
 
+/// What of an interval a rule may take, in percent: the next slot must find it free.
+const OF_INTERVAL: i64 = 80;
+
+/// None needs to be quicker; milliseconds.
+const SHORTEST: i64 = 1_000;
+
+/// None may take longer; milliseconds.
+const LONGEST: i64 = 120_000;
+
 /// A slot under way.
 #[derive(Debug)]
 pub(super) struct Wave {
@@ -190,6 +199,16 @@ impl Wave {
     /// Whether a rule began and is not done.
     pub(super) fn is_running(&self, rule: usize) -> bool {
         self.running.contains_key(&rule)
+    }
+
+    /// How long a rule of a group of this interval may take, with all that its templates ask; milliseconds.
+    pub(super) fn share(&self, interval: i64) -> i64 {
+        let interval = match self.past {
+            // What is due now waits for it.
+            true => interval / 8,
+            false => interval,
+        };
+        (interval / 100 * OF_INTERVAL).clamp(SHORTEST, LONGEST)
     }
 
     /// Whether all rules are done.

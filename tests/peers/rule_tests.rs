@@ -341,3 +341,62 @@ fn the_same_expectations_fail_as_with_promtool() {
     assert!(passed > 300, "{passed}");
     assert_eq!(kinds.len(), 3, "{kinds:?}");
 }
+
+/// Templates that ask queries: one for each element, one in another, those that fail, several in a text, the same twice.
+const ASKING: &str = r#"
+groups:
+- name: g
+  rules:
+  - alert: Each
+    expr: x > 0
+    labels: {sev: '{{ with query "sev" }}{{ . | first | value }}{{ else }}none{{ end }}'}
+    annotations:
+      a: '{{ range query (printf "up{i=\"%s\"}" $labels.i) }}{{ .Labels.i }}={{ .Value }};{{ end }}'
+      b: '{{ range query "up" | sortByLabel "i" }}{{ .Labels.i }}:{{ range query (printf "y{i=%q}" .Labels.i) }}{{ .Value | humanize }}{{ end }} {{ end }}'
+      c: '{{ query "up{" }}'
+      d: '{{ query (printf "up{i=\"%s\\d\"}" $labels.i) }}'
+      e: '{{ query "nothing" | first | value }}'
+      f: '{{ query "sum(up)" | first | value }} of {{ query "count(up)" | first | value }}'
+      g: '{{ query "up == 5" | len }} {{ query "scalar(sum(up))" | first | value }}'
+      h: '{{ query "up" | len }}{{ query "up" | len }}'
+      i: '{{ query "label_replace(up, \"__value__\", \"v\", \"\", \"\")" | first | strvalue }}'
+      j: '{{ query "x + on(i) group_left() (up or y)" | len }}'
+      k: 'plain'
+"#;
+
+/// The labels and the annotations that alerts have where none is expected.
+fn texts(said: &str) -> Vec<&str> {
+    let lines = said.lines().map(|line| line.trim().trim_end_matches(','));
+    let lines = lines.filter_map(|line| line.trim_start_matches("- ").split_once(':'));
+    let texts = lines.filter(|(kind, _)| {
+        let kinds = ["labels", "annotations"];
+        kinds.iter().any(|one| kind.eq_ignore_ascii_case(one))
+    });
+    texts.map(|(_, text)| text.trim()).collect()
+}
+
+#[test]
+fn templates_that_ask_queries_make_the_texts_of_promtool() {
+    let Some(subject) = subject() else {
+        return;
+    };
+    let Some(promtool) = installed_or_skip("promtool") else {
+        return;
+    };
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("test.yml");
+    let mut test = "rule_files: [rules.yml]\ntests:\n- interval: 1m\n  input_series:\n".to_owned();
+    for number in 0..40 {
+        for (name, value) in [("x", 1), ("up", number), ("y", number * 700)] {
+            test.push_str(&format!(
+                "  - {{series: '{name}{{i=\"{number}\"}}', values: '{value} {value}'}}\n"
+            ));
+        }
+    }
+    test.push_str("  alert_rule_test: [{eval_time: 1m, alertname: Each, exp_alerts: []}]\n");
+    fs::write(directory.path().join("rules.yml"), ASKING).unwrap();
+    fs::write(&path, &test).unwrap();
+    let (theirs, ours) = (tested(&promtool, &path, &[]), tested(&subject, &path, &[]));
+    assert_eq!(texts(&theirs.said).len(), 80, "{}", theirs.said);
+    assert_eq!(texts(&theirs.said), texts(&ours.said));
+}

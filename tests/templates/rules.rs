@@ -5,7 +5,7 @@
 //! begins words elsewhere in `title`; these are in the unit tests. It is built with Go 1.19, two of whose errors have been
 //! worded anew since (`eq`, `call`).
 
-use std::{fmt::Write as _, fs, path::Path, process::Command};
+use std::{fmt::Write as _, fs, path::Path, process::Command, sync::Arc};
 
 use watchfire::{
     labels::LabelSet,
@@ -156,7 +156,7 @@ fn ours(text: &str) -> String {
         now: Timestamp::from_millis(60_000),
     };
     let mut query = |query: &str| {
-        QueryReply::Samples(match query {
+        let samples = match query {
             "up" => vec![
                 sample(&[("__name__", "up"), ("instance", "b")], 21.0),
                 sample(
@@ -165,7 +165,8 @@ fn ours(text: &str) -> String {
                 ),
             ],
             _ => Vec::new(),
-        })
+        };
+        QueryReply::Samples(samples.into_iter().map(Arc::new).collect())
     };
     match expand_rule("A", text, &data, &mut query) {
         Expanded::Text(text) | Expanded::Failed(text) => text,

@@ -107,6 +107,7 @@ pub(super) fn add(page: &mut Page, shown: &Shown) {
             family.end();
         }
         add_missed(page, set, states);
+        add_expansions(page, states);
         for (name, help, value) in GAUGES.into_iter().chain(OWNERS) {
             let mut family = page.gauge(name, help);
             for (group, state) in names.iter().zip(&states.groups) {
@@ -184,6 +185,21 @@ fn add_ruler(page: &mut Page, shown: &Shown) {
         "Whether the ruler of this node hangs.",
     )
     .value(&[], f64::from(u8::from(hanging)))
+    .end();
+}
+
+fn add_expansions(page: &mut Page, states: &States) {
+    page.counter(
+        "prometheus_template_text_expansions_total",
+        "Expansions of the labels and annotations of alerts, those among them that waited for a query.",
+    )
+    .value(&[], number(states.expansions))
+    .end();
+    page.counter(
+        "prometheus_template_text_expansion_failures_total",
+        "Labels and annotations of alerts whose templates failed.",
+    )
+    .value(&[], number(states.failed_expansions))
     .end();
 }
 

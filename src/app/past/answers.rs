@@ -54,11 +54,14 @@ impl Answers {
 
     pub(super) async fn answer(&self, evaluation: Evaluation) -> Result<Answered, String> {
         let text = evaluation.expr.to_string();
+        let Some(interval) = evaluation.every.map(|every| every.max(1)) else {
+            return self.at_once(evaluation).await;
+        };
         let alone = evaluation.own.is_some() || evaluation.range.is_some();
         if alone || differs_over_a_range(&evaluation.expr) {
             return self.at_once(evaluation).await;
         }
-        let (at, interval) = (evaluation.at, evaluation.within.max(1));
+        let at = evaluation.at;
         let asked = (text, Arc::clone(&evaluation.params));
         let key = (asked, interval, at.rem_euclid(interval));
         if let Some(answered) = self.known(&key, at) {

@@ -357,6 +357,18 @@ fn say(word: &Word) {
         Word::Recovered { group, rule } => {
             tracing::info!(group, rule, "the rule is evaluated again");
         }
+        Word::Unexpanded {
+            group,
+            rule,
+            text,
+            reason,
+        } => tracing::warn!(
+            group,
+            rule,
+            text,
+            reason,
+            "a template of the rule failed: in its alerts the error stands in place of the text"
+        ),
         Word::Missed { group, slots } => tracing::warn!(
             group,
             slots,
@@ -435,9 +447,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        app::{queries, ruler::settings_of},
+        app::ruler::settings_of,
         config::{LoadEnv, RuleOptions, load_ruler, load_rules},
         io::{HttpClients, alertmanagers::Alertmanagers, channel},
+        promql::Language,
         ruler::Members,
     };
 
@@ -448,7 +461,7 @@ mod tests {
         let text = b"groups: [{name: g, interval: 1h, rules: [{record: a, expr: x}]}]";
         let file = load_rules("rules.yml", text, &RuleOptions::default()).unwrap();
         let config = load_ruler(b"{}", &LoadEnv::for_file("ruler.yml")).unwrap();
-        let settings = settings_of(&config, "http://here", queries::options());
+        let settings = settings_of(&config, "http://here", Language::default());
         let set = Arc::new(RuleSet::new(vec![file], settings));
         let http = || Arc::new(HttpClients::new(clock));
         let writer = RemoteWriter::open(
@@ -462,7 +475,15 @@ mod tests {
         let (node, _) = channel();
         let others = Alertmanagers::new(http(), clock, runtime.clone());
         let (delivery, _) = Delivery::new(node.clone(), others, clock);
-        let queries = Queries::open(Path::new(""), true, clock).unwrap().unwrap();
+        let queries = Queries::open(
+            Path::new(""),
+            true,
+            Language::default(),
+            Duration::ZERO,
+            clock,
+        )
+        .unwrap()
+        .unwrap();
         Driver::new(
             Ruler::new(set, clock.now()),
             clock,

@@ -24,13 +24,6 @@ use crate::{
     ruler::{Answered, Evaluation, EvaluationId},
 };
 
-/// What of an interval an evaluation may take, in percent: the next slot must find the rule free.
-const OF_INTERVAL: i64 = 80;
-/// No evaluation needs to be shorter; milliseconds.
-const SHORTEST: i64 = 1_000;
-/// None may take longer; milliseconds.
-const LONGEST: i64 = 120_000;
-
 /// What evaluations need.
 #[derive(Clone)]
 pub(super) struct Work {
@@ -148,8 +141,7 @@ impl Work {
 
 /// How long an evaluation may take.
 fn within(evaluation: &Evaluation) -> Duration {
-    let within = (evaluation.within / 100 * OF_INTERVAL).clamp(SHORTEST, LONGEST);
-    Duration::from_millis(u64::try_from(within).unwrap_or(1))
+    Duration::from_millis(u64::try_from(evaluation.within).unwrap_or(0))
 }
 
 impl Teller {

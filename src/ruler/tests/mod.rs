@@ -11,3 +11,4 @@ mod partial;
 mod past;
 mod recall;
 mod reload;
+mod templates;

@@ -86,6 +86,7 @@ fn lacks(harness: &Harness) -> Vec<(&str, &str)> {
     let words = words.filter_map(|word| match word {
         Word::Lacks { rule, reason, .. } => Some((rule.as_str(), reason.as_str())),
         Word::Failed { .. }
+        | Word::Unexpanded { .. }
         | Word::Recovered { .. }
         | Word::Missed { .. }
         | Word::Lost { .. }

@@ -44,7 +44,7 @@ pub struct RuleData {
 #[derive(Clone, Debug)]
 pub enum QueryReply {
     /// Its result.
-    Samples(Vec<QuerySample>),
+    Samples(Arc<[Arc<QuerySample>]>),
     /// It failed; why.
     Failed(String),
     /// Nothing yet.
@@ -75,6 +75,8 @@ enum Compiled {
     /// A text without templates in it.
     Plain(Arc<str>),
     Template(Template),
+    /// No template; why.
+    Broken(Arc<str>),
 }
 
 impl RuleTemplate {
@@ -92,6 +94,15 @@ impl RuleTemplate {
             Compiled::Plain(text.into())
         };
         Ok(Self { name, text })
+    }
+
+    /// The same of a text that may be no template: each expansion fails then.
+    #[must_use]
+    pub fn lenient(alert: &str, text: &str) -> Self {
+        Self::new(alert, text).unwrap_or_else(|error| Self {
+            name: format!("__alert_{alert}").into(),
+            text: Compiled::Broken(error.to_string().into()),
+        })
     }
 
     /// What fails whenever it is expanded and gets there: fields that are not there, wrong arguments. Each with its line
@@ -114,6 +125,10 @@ impl RuleTemplate {
         let template = match &self.text {
             Compiled::Plain(text) => return Expanded::Text(text.to_string()),
             Compiled::Template(template) => template,
+            Compiled::Broken(error) => {
+                let name = &self.name;
+                return failed(&format!("error parsing template {name}: {error}"));
+            }
         };
         let host = RuleHost {
             external_url: Arc::clone(&data.external_url),
@@ -147,10 +162,7 @@ pub fn expand_rule(
     data: &RuleData,
     query: &mut dyn FnMut(&str) -> QueryReply,
 ) -> Expanded {
-    match RuleTemplate::new(alert, text) {
-        Ok(template) => template.expand(data, query),
-        Err(error) => failed(&format!("error parsing template __alert_{alert}: {error}")),
-    }
+    RuleTemplate::lenient(alert, text).expand(data, query)
 }
 
 fn failed(error: &str) -> Expanded {
@@ -192,10 +204,7 @@ impl RuleHost<'_> {
     fn query(&self, text: &str) -> Result<Value, String> {
         let asked = &mut *self.asked.borrow_mut();
         match (asked.query)(text) {
-            QueryReply::Samples(samples) => {
-                let samples = samples.into_iter().map(Arc::new);
-                Ok(Value::Samples(samples.collect()))
-            }
+            QueryReply::Samples(samples) => Ok(Value::Samples(samples)),
             QueryReply::Failed(why) => Err(why),
             QueryReply::Unknown => {
                 asked.missing = Some(text.to_owned());

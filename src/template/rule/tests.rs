@@ -27,7 +27,9 @@ fn sample(labels: &[(&str, &str)], value: f64) -> QuerySample {
 
 /// Expands with the value 1.5 and these results for every query.
 fn with(text: &str, samples: &[QuerySample]) -> String {
-    let mut query = |_: &str| QueryReply::Samples(samples.to_vec());
+    let samples = samples.iter().cloned().map(Arc::new);
+    let samples: Arc<[Arc<QuerySample>]> = samples.collect();
+    let mut query = |_: &str| QueryReply::Samples(Arc::clone(&samples));
     match expand_rule("A", text, &data(Value::Float(1.5)), &mut query) {
         Expanded::Text(text) | Expanded::Failed(text) => text,
         Expanded::Needs(query) => panic!("needs {query}"),
@@ -141,7 +143,7 @@ fn a_query_that_is_not_known_is_asked_for_before_anything_else() {
     let expand = |known: &[String]| {
         template.expand(&data(Value::Float(1.0)), &mut |query| {
             if known.iter().any(|one| one == query) {
-                QueryReply::Samples(vec![sample(&[], 7.0)])
+                QueryReply::Samples(Arc::from([Arc::new(sample(&[], 7.0))]))
             } else {
                 QueryReply::Unknown
             }

@@ -127,6 +127,7 @@ pub(super) fn rules(groups: &[u64], note: &str) -> Arc<RuleSet> {
             use_start_timestamps: false,
             type_and_unit_labels: false,
         },
+        features: RuleOptions::default().features,
     };
     let file = file.unwrap_or_else(|errors| panic!("{errors:?}"));
     Arc::new(RuleSet::new(vec![file], settings))
