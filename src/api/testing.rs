@@ -306,7 +306,14 @@ pub(super) async fn post(api: &Router, path: &str, body: &str) -> Answer {
 
 /// Rules of one file under the ruler's defaults.
 pub(super) fn rule_set(text: &str) -> Arc<RuleSet> {
-    let file = load_rules("rules.yml", text.as_bytes(), &RuleOptions::default());
+    rule_set_of(&[("rules.yml", text)])
+}
+
+/// The same of files, by their paths.
+pub(super) fn rule_set_of(files: &[(&str, &str)]) -> Arc<RuleSet> {
+    let options = RuleOptions::default();
+    let files = files.iter();
+    let files = files.map(|(path, text)| load_rules(path, text.as_bytes(), &options).unwrap());
     let settings = RuleSettings {
         interval: Duration::from_secs(60),
         query_offset: Duration::ZERO,
@@ -327,5 +334,5 @@ pub(super) fn rule_set(text: &str) -> Arc<RuleSet> {
         },
         features: Language::default().features,
     };
-    Arc::new(RuleSet::new(vec![file.unwrap()], settings))
+    Arc::new(RuleSet::new(files.collect(), settings))
 }

@@ -1,7 +1,7 @@
 //! `/rules` and `/alerts`: the ruler's groups, rules and alerts in Prometheus's JSON (`web/api/v1/api.go`), with what each
 //! lacked.
 
-use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc};
+use std::{collections::BTreeSet, future::Future, num::IntErrorKind, pin::Pin, sync::Arc};
 
 use serde_json::{Map, Value, json};
 
@@ -81,11 +81,11 @@ impl Wanted {
         kind && name && self.matches(&rule.key.labels)
     }
 
-    /// Matchers look at the rule's own labels; one whose value is a template matches all that are for its name.
+    /// Matchers look at the rule's own labels as they are written, also at templates.
     fn matches(&self, labels: &LabelSet) -> bool {
-        let one = |matcher: &Matcher| match labels.get(matcher.name()) {
-            Some(value) if value.contains("{{") => true,
-            value => matcher.matches_value(value.unwrap_or_default()),
+        let one = |matcher: &Matcher| {
+            let value = labels.get(matcher.name());
+            matcher.matches_value(value.unwrap_or_default())
         };
         let mut sets = self.matchers.iter();
         self.matchers.is_empty() || sets.any(|set| set.iter().all(one))
@@ -128,9 +128,14 @@ fn page(query: &Query) -> Result<(Option<usize>, String), ApiFailure> {
         let why = "group_limit needs to be present in order to paginate over the groups";
         return Err(invalid("group_next_token", why));
     }
-    let parsed = limit.parse::<i32>().map_err(|_not_a_number| {
+    let parsed = limit.parse::<i32>().map_err(|error| {
+        let too_far = [IntErrorKind::PosOverflow, IntErrorKind::NegOverflow];
+        let what = match too_far.contains(error.kind()) {
+            true => "value out of range",
+            false => "invalid syntax",
+        };
         let why = format!(
-            "group_limit needs to be a valid number: strconv.ParseInt: parsing {}: invalid syntax",
+            "group_limit needs to be a valid number: strconv.ParseInt: parsing {}: {what}",
             go_quote(limit)
         );
         invalid("group_limit", &why)
@@ -149,7 +154,9 @@ pub(super) fn rules(set: &RuleSet, states: &States, wanted: &Wanted) -> Result<V
     let mut groups = Vec::new();
     let mut next = None;
     let mut found = wanted.token.is_empty();
-    for (group, state) in set.groups.iter().zip(&states.groups) {
+    let mut all: Vec<_> = set.groups.iter().zip(&states.groups).collect();
+    all.sort_by(|(a, _), (b, _)| a.key.cmp(&b.key));
+    for (group, state) in all {
         found |= wanted.token == token(group);
         if !found || !wanted.wants_group(group) {
             continue;
@@ -339,7 +346,7 @@ fn time(millis: Option<i64>) -> String {
 mod tests {
     use super::*;
     use crate::{
-        api::testing::{now, rule_set},
+        api::testing::{now, rule_set, rule_set_of},
         ruler::{Effect, Members, Ruler},
         time::Now,
     };
@@ -355,6 +362,54 @@ mod tests {
             if let Effect::Evaluate(evaluation) = effect {
                 ruler.evaluated(evaluation.id, Err("no".to_owned()), at);
             }
+        }
+    }
+
+    /// Rules of files, by their paths.
+    fn of_files(files: &[(&str, &str)]) -> (Arc<RuleSet>, States) {
+        let set = rule_set_of(files);
+        let states = Ruler::alone(Arc::clone(&set), now()).states().clone();
+        (set, states)
+    }
+
+    /// The names of the groups that a query string asks for, and the token of the next page.
+    fn groups(of: &(Arc<RuleSet>, States), query: &str) -> (Vec<String>, Option<String>) {
+        let wanted = Wanted::of(&Query::parse(query)).unwrap();
+        let shown = rules(&of.0, &of.1, &wanted).unwrap();
+        let groups = shown["groups"].as_array().unwrap().iter();
+        let names = groups.map(|group| group["name"].as_str().unwrap().to_owned());
+        let next = shown["groupNextToken"].as_str().map(ToOwned::to_owned);
+        (names.collect(), next)
+    }
+
+    #[test]
+    fn groups_are_in_the_order_of_their_files_and_names() {
+        let group = |name: &str| format!("{{name: {name}, rules: [{{record: r, expr: x}}]}}");
+        let first = format!("groups: [{}, {}]", group("z"), group("y"));
+        let second = format!("groups: [{}, {}]", group("b"), group("c"));
+        let all = of_files(&[("2.yml", &first), ("1.yml", &second)]);
+        assert_eq!(groups(&all, "").0, ["b", "c", "y", "z"]);
+        let (page, next) = groups(&all, "group_limit=3");
+        assert_eq!(page, ["b", "c", "y"]);
+        let rest = format!("group_limit=3&group_next_token={}", next.unwrap());
+        assert_eq!(groups(&all, &rest), (vec!["z".to_owned()], None));
+    }
+
+    #[test]
+    fn matchers_look_at_labels_as_they_are_written() {
+        let rule =
+            "groups: [{name: g, rules: [{alert: A, expr: x, labels: {sev: 'a{{ $value }}'}}]}]";
+        let all = of_files(&[("1.yml", rule)]);
+        for (matcher, shown) in [
+            ("{sev=\"zzz\"}", 0),
+            ("{sev=~\"a.*\"}", 1),
+            ("{sev=\"a{{ $value }}\"}", 1),
+            ("{team=\"\",sev!=\"zzz\"}", 1),
+        ] {
+            let query = url::form_urlencoded::Serializer::new(String::new())
+                .append_pair("match[]", matcher)
+                .finish();
+            assert_eq!(groups(&all, &query).0.len(), shown, "{matcher}");
         }
     }
 
@@ -378,6 +433,22 @@ mod tests {
         // What another node tells of its groups is not told of rules.
         ruler.members(Members::default(), now());
         assert_eq!(shown(&ruler), [json!(0), Value::Null]);
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_gets_the_words_of_go() {
+        for (limit, what) in [
+            ("99999999999", "value out of range"),
+            ("-99999999999", "value out of range"),
+            ("1x", "invalid syntax"),
+            ("-", "invalid syntax"),
+        ] {
+            let error = Wanted::of(&Query::parse(&format!("group_limit={limit}"))).unwrap_err();
+            let words = format!(
+                "invalid parameter \"group_limit\": group_limit needs to be a valid number: strconv.ParseInt: parsing \"{limit}\": {what}"
+            );
+            assert_eq!(error.text, words);
+        }
     }
 
     #[test]
