@@ -86,6 +86,7 @@ async fn what_the_node_measures_of_itself_is_found_by_its_label() {
             "/api/v1/metadata" => {
                 r#"{"status":"success","data":{"up":[{"type":"gauge"}]}}"#.to_owned()
             }
+            "/api/v1/series" => r#"{"status":"success","data":[{"a":"b"}]}"#.to_owned(),
             _ => r#"{"status":"success","data":["up"]}"#.to_owned(),
         })
     }))
@@ -135,7 +136,7 @@ async fn what_the_node_measures_of_itself_is_found_by_its_label() {
     // Without it, and beside it, what endpoints have.
     assert_eq!(
         look(request("series", &["watchfire_alerts"])).await,
-        (vec![json!(["up"])], 1)
+        (vec![json!([{"a": "b"}])], 1)
     );
     let both = look(request("label/state/values", &["up", own])).await;
     assert_eq!(both, (vec![json!(["up"]), json!(["suppressed"])], 1));
