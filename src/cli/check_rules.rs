@@ -151,6 +151,10 @@ pub(super) fn ruler_config(args: &[String]) -> Result<(), Failure> {
         }
         say("\n")?;
         let mut sound = Vec::new();
+        let options = RuleOptions {
+            interval: Some(config.evaluation_interval),
+            ..options
+        };
         for file in files {
             say(&format!("Checking {file}\n"))?;
             let loaded = read_rule_file(&file, &options);
@@ -180,6 +184,7 @@ fn settings(parsed: &Parsed) -> Result<(Lint, RuleOptions), Failure> {
     let options = RuleOptions {
         features: language(parsed).features,
         ignore_unknown_fields: parsed.switch("ignore-unknown-fields"),
+        interval: None,
     };
     Ok((lint, options))
 }

@@ -114,6 +114,7 @@ pub(super) fn test(args: &[String]) -> Result<(), Failure> {
         options: RuleOptions {
             features: language.features,
             ignore_unknown_fields: parsed.switch("ignore-unknown-fields"),
+            interval: None,
         },
     };
     let report = parsed.text("junit");

@@ -107,6 +107,7 @@ impl Past {
         }
         let options = RuleOptions {
             features: self.language.features,
+            interval: Some(config.evaluation_interval),
             ..RuleOptions::default()
         };
         let files = paths.iter().map(|path| read_rule_file(path, &options));

@@ -84,6 +84,10 @@ fn rule_files(config: &RulerConfig, language: Language) -> Result<Vec<RuleFile>,
     };
     let mut files = Vec::new();
     let mut errors = Vec::new();
+    let options = RuleOptions {
+        interval: Some(config.evaluation_interval),
+        ..RuleOptions::default()
+    };
     for path in paths {
         match read_rule_file(&path, &options) {
             Ok(file) => {

@@ -1,6 +1,9 @@
 //! From the text of a file of rules to a [`RuleFile`], or to everything that is wrong with it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use super::{
     about::About,
@@ -15,6 +18,7 @@ use crate::{
     labels::{MatcherMode, go_quote, is_valid_label_name},
     promql::parse::Features,
     template::RuleTemplate,
+    time::format_prom_duration,
     yaml::Document,
 };
 
@@ -25,6 +29,8 @@ pub struct RuleOptions {
     pub features: Features,
     /// Whether keys that do not exist are passed over (`--ignore-unknown-fields`).
     pub ignore_unknown_fields: bool,
+    /// The interval of groups that name none, if it is known.
+    pub interval: Option<Duration>,
 }
 
 /// Reads a file of rules; `path` is for messages and for [`RuleFile::path`].
@@ -88,7 +94,7 @@ fn check_group(
     } = group;
     check_labels("", &group.labels, reader);
     warn_of_templates(&group, reader);
-    check_offset(&group, &place, reader);
+    check_offset(&group, options.interval, &place, reader);
     let labels = plain(&group.labels);
     let mut rules = Vec::new();
     for (index, rule) in group.rules.into_iter().enumerate() {
@@ -131,12 +137,24 @@ fn warn_of_templates(group: &RawGroup, reader: &mut Reader<'_>) {
     }
 }
 
-fn check_offset(group: &RawGroup, place: &Place, reader: &mut Reader<'_>) {
-    if let Some(offset) = group.eval_offset
-        && !group.interval.is_zero()
-        && offset >= group.interval
-    {
-        let message = "eval_offset must be smaller than the interval of the group";
+fn check_offset(
+    group: &RawGroup,
+    default: Option<Duration>,
+    place: &Place,
+    reader: &mut Reader<'_>,
+) {
+    let own = Some(group.interval).filter(|interval| !interval.is_zero());
+    let (Some(offset), Some(interval)) = (group.eval_offset, own.or(default)) else {
+        return;
+    };
+    if offset >= interval {
+        let mut message = "eval_offset must be smaller than the interval of the group".to_owned();
+        if own.is_none() {
+            let interval = format_prom_duration(interval);
+            message.push_str(&format!(
+                ", which names none: evaluation_interval is {interval}"
+            ));
+        }
         reader.deny(place.of("eval_offset"), message);
     }
 }

@@ -222,6 +222,28 @@ name: 1
 }
 
 #[test]
+fn an_offset_is_within_the_interval_that_holds() {
+    let text = b"groups: [{name: g, eval_offset: 45s, rules: [{record: a, expr: x}]}]";
+    let load = |seconds: Option<u64>| {
+        let options = RuleOptions {
+            interval: seconds.map(Duration::from_secs),
+            ..RuleOptions::default()
+        };
+        load_rules("r.yml", text, &options)
+    };
+    assert!(load(None).is_ok() && load(Some(46)).is_ok());
+    for (seconds, shown) in [(45, "45s"), (30, "30s")] {
+        assert_eq!(
+            load(Some(seconds)).unwrap_err().to_string(),
+            format!(
+                "r.yml:1:20: eval_offset must be smaller than the interval of the group, which names none: \
+                 evaluation_interval is {shown}"
+            )
+        );
+    }
+}
+
+#[test]
 fn what_will_fail_in_templates_is_told() {
     let text = r#"groups:
 - name: g
