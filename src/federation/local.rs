@@ -8,7 +8,7 @@ use crate::{
     labels::{LabelSet, Matcher},
     promql::{
         Point, Sample, Samples, Series, Value,
-        ast::{Expr, ExprKind},
+        ast::{Expr, ExprKind, VectorSelector},
         engine::{Options, Steps, prepare},
         parse::{Features, parse},
     },
@@ -80,6 +80,28 @@ pub fn is_claimed(claim: Claim, expr: &Expr) -> bool {
         left.extend(expr.children());
     }
     false
+}
+
+/// Whether all selectors of an expression are claimed by one of these.
+#[must_use]
+pub fn are_claimed(claims: &[Claim], expr: &Expr) -> bool {
+    let mut left = vec![expr];
+    while let Some(expr) = left.pop() {
+        let is_claimed = |selector: &VectorSelector| {
+            let mut claims = claims.iter();
+            claims.any(|claim| claim.takes(&selector.matchers))
+        };
+        let all_claimed = match &expr.kind {
+            ExprKind::Vector(selector) => is_claimed(selector),
+            ExprKind::Matrix(matrix) => is_claimed(&matrix.selector),
+            _ => true,
+        };
+        if !all_claimed {
+            return false;
+        }
+        left.extend(expr.children());
+    }
+    true
 }
 
 /// The values of a question at its steps.

@@ -214,6 +214,15 @@ impl Alerts {
             })
     }
 
+    /// Those that fire and were not told since that time; Unix milliseconds.
+    pub(super) fn untold_since(&self, time: i64) -> impl Iterator<Item = Due<'_>> {
+        let untold = move |(_, one): &(&LabelSet, &Instance)| {
+            one.phase == Phase::Firing && one.last_sent.is_none_or(|sent| sent < time)
+        };
+        let all = self.instances.iter().filter(untold);
+        all.map(|(labels, instance)| Due { labels, instance })
+    }
+
     /// Takes in what another owner knew of an alert at `now`, `None` if it is no more. Gives the version under which other
     /// nodes are to be told of it if this node knows more.
     pub(super) fn learn(

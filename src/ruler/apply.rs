@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    alerting::{Alerts, Element, Phase, Progress, Version},
+    alerting::{Alerts, Due, Element, Phase, Progress, Version},
     cadence::Cadence,
     effect::{Answered, Effect, Told, Word},
     holes::depends,
@@ -324,11 +324,24 @@ impl Ruler {
 
     /// Tells of the alerts that are due.
     pub(super) fn tell_of(&mut self, state: &mut RuleState, at: i64, interval: i64, text: &str) {
+        let resend = millis(self.set.settings.resend_delay);
+        self.tell(state.alerts.due(at, resend), at, interval, text);
+    }
+
+    /// Tells of alerts; what fires does so for four times the interval, or the delay if that is longer.
+    pub(super) fn tell<'a>(
+        &mut self,
+        due: impl Iterator<Item = Due<'a>>,
+        at: i64,
+        interval: i64,
+        text: &str,
+    ) {
         let settings = &self.set.settings;
-        let resend = millis(settings.resend_delay);
-        let lasts = interval.max(resend).saturating_mul(4);
+        let lasts = interval
+            .max(millis(settings.resend_delay))
+            .saturating_mul(4);
         let url: Arc<str> = generator_url(&settings.external_url, text).into();
-        let told = state.alerts.due(at, resend).map(|due| Told {
+        let told = due.map(|due| Told {
             labels: with_external(due.labels, &settings.external_labels),
             annotations: due.instance.annotations.clone(),
             starts_at: Timestamp::from_millis(

@@ -211,7 +211,7 @@ impl Ruler {
         self.effects.pop_front()
     }
 
-    /// When [`Self::handle_timeout`] is to be called next; Unix milliseconds. `None` while everything waits for answers.
+    /// When [`Self::handle_timeout`] is to be called next; Unix milliseconds. `None` if this node evaluates nothing.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<i64> {
         let components = 0..self.waves.len();
@@ -223,11 +223,11 @@ impl Ruler {
         self.agenda.next()
     }
 
-    /// When a component's next slot is, if it waits for one.
+    /// When a component's next slot is; of one under way, when its alerts are to be looked after.
     fn due(&self, number: usize) -> Option<i64> {
-        let waits = self.waves.get(number).is_some_and(Option::is_none);
-        if !waits || self.owned(number).is_none() {
-            return None;
+        self.owned(number)?;
+        if let Some(wave) = self.waves.get(number)? {
+            return Some(wave.looks_at);
         }
         let groups = &self.set.components.get(number)?.groups;
         let next = groups.iter().filter_map(|at| self.next_slot(*at)).min();
@@ -269,6 +269,7 @@ impl Ruler {
         }
         for component in self.agenda.due(at) {
             self.begin_slot(component, at);
+            self.attend(component, at);
             self.expect(component);
         }
         if at.abs_diff(self.forgot) >= FORGOTTEN_EVERY {
@@ -320,8 +321,9 @@ impl Ruler {
         if let Some(past) = self.past.get_mut(number) {
             *past = None;
         }
+        let pace = self.pace(component, now);
         if let Some(wave) = self.waves.get_mut(number) {
-            *wave = Some(Wave::new(component, slot, groups));
+            *wave = Some(Wave::new(component, slot, groups, pace));
         }
         self.advance(number, now);
     }
@@ -403,6 +405,7 @@ impl Ruler {
                 true => None,
                 false => self.lack(number, rule, slot),
             };
+            self.note_turn(number, place, now);
             self.start(running);
         }
     }
@@ -444,8 +447,8 @@ impl Ruler {
         let group = self.set.groups.get(running.group);
         let interval = group.map_or(0, |group| group.cadence.interval());
         let wave = self.waves.get(running.component).and_then(Option::as_ref);
-        let share = wave.map_or(0, |wave| wave.share(interval));
-        running.until = running.began.saturating_add(share);
+        let left = wave.map_or(interval, |wave| wave.left(interval, running.began));
+        running.until = running.began.saturating_add(left);
         let expr = Arc::clone(&rule.definition.expr);
         let evaluation = self.evaluation(&running, expr, rule.reads_own, running.began);
         let Some(mut evaluation) = evaluation else {

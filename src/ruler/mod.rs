@@ -28,6 +28,7 @@ mod known;
 
 mod apply;
 mod machine;
+mod attend;
 mod owner;
 mod past;
 mod recall;

@@ -82,7 +82,8 @@ impl Ruler {
         {
             self.goes_through(&groups, slot);
             let takes = |group: usize, rule: usize| self.takes_part(group, rule, slot, past.at);
-            let begun = Wave::past(component, slot, groups, takes);
+            let pace = self.pace(component, now);
+            let begun = Wave::past(component, slot, groups, pace, takes);
             wave = (!begun.is_over()).then_some(begun);
         }
         if let Some(place) = self.past.get_mut(number) {

@@ -298,7 +298,8 @@ impl Ruler {
         let rules = component.rules.iter().enumerate();
         let numbers = rules.filter(|(_, place)| done.contains(place));
         let numbers = numbers.map(|(rule, _)| rule).collect();
-        let mut wave = Wave::going_on(component, first, groups.clone(), numbers, takes);
+        let pace = self.pace(component, now);
+        let mut wave = Wave::going_on(component, first, groups.clone(), numbers, pace, takes);
         self.take_running(number, component, &mut wave);
         for at in groups {
             if let Some(state) = self.states.groups.get_mut(at) {

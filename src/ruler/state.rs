@@ -72,6 +72,10 @@ pub struct RuleState {
     pub(super) caught_up: u64,
     /// The slots whose results are here, where other rules read them.
     pub(super) known: Known,
+    /// The last slot in which it began so early that it had time for endpoints that are slow.
+    pub(super) had_time: Option<i64>,
+    /// When what fires was last told to go on while an evaluation took long.
+    pub(super) renewed: Option<i64>,
     /// Evaluations.
     pub evaluations: u64,
     /// Those that failed.

@@ -4,14 +4,25 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{depend::Component, set::RuleKey};
 
-/// What of an interval a rule may take, in percent: the next slot must find it free.
+/// What of an interval the evaluations of a slot may take, in percent: the next slot must find the rules free.
 const OF_INTERVAL: i64 = 80;
 
-/// None needs to be quicker; milliseconds.
+/// What an evaluation has at least, however late its turn comes: endpoints that answer do so within; milliseconds.
 const SHORTEST: i64 = 1_000;
 
 /// None may take longer; milliseconds.
 const LONGEST: i64 = 120_000;
+
+/// When a slot begins to be evaluated, whose turn is first, and how often what waits for it meanwhile is looked after.
+#[derive(Debug)]
+pub(super) struct Pace {
+    /// Unix milliseconds.
+    pub(super) began: i64,
+    /// Milliseconds.
+    pub(super) looks_every: i64,
+    /// By rule of the component, when it had time last; Unix milliseconds.
+    pub(super) turns: Vec<i64>,
+}
 
 /// A slot under way.
 #[derive(Debug)]
@@ -22,8 +33,8 @@ pub(super) struct Wave {
     pub(super) groups: Vec<usize>,
     /// How many rules each rule still waits for; by its number in the component.
     waits: Vec<usize>,
-    /// Rules that may begin, by group; none is empty.
-    ready: BTreeMap<usize, BTreeSet<usize>>,
+    /// Rules that may begin, by group, with their turns; none is empty.
+    ready: BTreeMap<usize, BTreeSet<(i64, usize)>>,
     /// Rules that began, and the room that each takes.
     running: BTreeMap<usize, usize>,
     /// The room that those of each group take.
@@ -36,6 +47,9 @@ pub(super) struct Wave {
     done: BTreeSet<usize>,
     /// Whether the slot is past, and made up for.
     pub(super) past: bool,
+    pace: Pace,
+    /// When what fires is looked after, if the slot takes so long; Unix milliseconds.
+    pub(super) looks_at: i64,
 }
 
 /// A slot of a group whose wave ended before it was over.
@@ -58,8 +72,8 @@ pub(super) struct Room {
 
 impl Wave {
     /// The slot of those groups of a component that are due.
-    pub(super) fn new(component: &Component, slot: i64, groups: Vec<usize>) -> Self {
-        Self::of(component, slot, groups, |_, _| true)
+    pub(super) fn new(component: &Component, slot: i64, groups: Vec<usize>, pace: Pace) -> Self {
+        Self::of(component, slot, groups, pace, |_, _| true)
     }
 
     /// A slot that is past, of those rules of groups that `takes` names.
@@ -67,11 +81,12 @@ impl Wave {
         component: &Component,
         slot: i64,
         groups: Vec<usize>,
+        pace: Pace,
         takes: impl Fn(usize, usize) -> bool,
     ) -> Self {
         Self {
             past: true,
-            ..Self::of(component, slot, groups, takes)
+            ..Self::of(component, slot, groups, pace, takes)
         }
     }
 
@@ -82,12 +97,13 @@ impl Wave {
         (slot, past): (i64, bool),
         groups: Vec<usize>,
         done: BTreeSet<usize>,
+        pace: Pace,
         takes: impl Fn(usize, usize) -> bool,
     ) -> Self {
         Self {
             past,
             done,
-            ..Self::of(component, slot, groups, takes)
+            ..Self::of(component, slot, groups, pace, takes)
         }
     }
 
@@ -95,6 +111,7 @@ impl Wave {
         component: &Component,
         slot: i64,
         groups: Vec<usize>,
+        pace: Pace,
         takes: impl Fn(usize, usize) -> bool,
     ) -> Self {
         let rules = component.rules.iter();
@@ -119,6 +136,8 @@ impl Wave {
             part,
             done: BTreeSet::new(),
             past: false,
+            looks_at: pace.began.saturating_add(pace.looks_every),
+            pace,
         };
         for rule in 0..wave.part.len() {
             if wave.part.get(rule) == Some(&true) && wave.waits.get(rule) == Some(&0) {
@@ -130,39 +149,45 @@ impl Wave {
 
     fn may_begin(&mut self, component: &Component, rule: usize) {
         if let Some((group, _)) = component.rules.get(rule) {
-            self.ready.entry(*group).or_default().insert(rule);
+            let turn = self.turn_of(rule);
+            self.ready.entry(*group).or_default().insert((turn, rule));
         }
     }
 
-    /// The next rule that may begin, in the order of the files, of a group with room for it.
+    /// The next rule that may begin, of a group with room for it: those that had no time for longest first, then in the order of
+    /// the files.
     pub(super) fn begin(&mut self, room: impl Fn(usize) -> Room) -> Option<usize> {
-        let first = |(group, rules): (&usize, &BTreeSet<usize>)| {
-            let rule = *rules.first()?;
-            let Room { takes, of } = room(rule);
+        let first = |(group, rules): (&usize, &BTreeSet<(i64, usize)>)| {
+            let turn = *rules.first()?;
+            let Room { takes, of } = room(turn.1);
             let busy = self.busy.get(group).copied().unwrap_or(0);
-            (busy == 0 || busy + takes <= of).then_some((rule, *group, takes))
+            (busy == 0 || busy + takes <= of).then_some((turn, *group, takes))
         };
-        let (rule, group, takes) = self.ready.iter().filter_map(first).min()?;
-        self.takes(group, rule, takes).then_some(rule)
+        let (turn, group, takes) = self.ready.iter().filter_map(first).min()?;
+        self.takes(group, turn, takes).then_some(turn.1)
     }
 
     /// Takes a rule for begun that was under way before; false if it does not take part, or others come first.
     pub(super) fn take(&mut self, component: &Component, rule: usize, takes: usize) -> bool {
         let place = component.rules.get(rule);
-        place.is_some_and(|(group, _)| self.takes(*group, rule, takes))
+        place.is_some_and(|(group, _)| self.takes(*group, (self.turn_of(rule), rule), takes))
     }
 
-    fn takes(&mut self, group: usize, rule: usize, takes: usize) -> bool {
+    fn turn_of(&self, rule: usize) -> i64 {
+        self.pace.turns.get(rule).copied().unwrap_or(i64::MIN)
+    }
+
+    fn takes(&mut self, group: usize, turn: (i64, usize), takes: usize) -> bool {
         let Some(rules) = self.ready.get_mut(&group) else {
             return false;
         };
-        if !rules.remove(&rule) {
+        if !rules.remove(&turn) {
             return false;
         }
         if rules.is_empty() {
             self.ready.remove(&group);
         }
-        self.running.insert(rule, takes);
+        self.running.insert(turn.1, takes);
         *self.busy.entry(group).or_default() += takes;
         true
     }
@@ -201,18 +226,37 @@ impl Wave {
         self.running.contains_key(&rule)
     }
 
-    /// How long a rule of a group of this interval may take, with all that its templates ask; milliseconds.
-    pub(super) fn share(&self, interval: i64) -> i64 {
-        let interval = match self.past {
+    /// Whether it is time to look after what fires; the next time is later.
+    pub(super) fn has_to_look(&mut self, now: i64) -> bool {
+        let is_due = self.looks_at <= now;
+        if is_due {
+            self.looks_at = now.saturating_add(self.pace.looks_every);
+        }
+        is_due
+    }
+
+    /// Whether an evaluation of a group of this interval that begins now has time for endpoints that are slow.
+    pub(super) fn has_time(&self, interval: i64, now: i64) -> bool {
+        !self.past && self.left(interval, now) >= share(interval) / 2
+    }
+
+    /// How long an evaluation of a group of this interval may take that begins now; milliseconds. All of a slot share its
+    /// time, so that slots do not pile up where many wait for an endpoint in turn.
+    pub(super) fn left(&self, interval: i64, now: i64) -> i64 {
+        if self.past {
             // What is due now waits for it.
-            true => interval / 8,
-            false => interval,
-        };
-        (interval / 100 * OF_INTERVAL).clamp(SHORTEST, LONGEST)
+            return share(interval / 8);
+        }
+        let until = self.pace.began.saturating_add(share(interval));
+        until.saturating_sub(now).clamp(SHORTEST, LONGEST)
     }
 
     /// Whether all rules are done.
     pub(super) fn is_over(&self) -> bool {
         self.open == 0
     }
+}
+
+fn share(interval: i64) -> i64 {
+    (interval / 100 * OF_INTERVAL).clamp(SHORTEST, LONGEST)
 }

@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Evaluations at once, over all groups.
+/// Evaluations that begin at once, over all groups, one by one or asked together; for as long as they do not wait.
 const EVALUATIONS: usize = 64;
 
 /// Of these, besides, about several times at once: what is due now waits for none.
@@ -298,9 +298,12 @@ impl Driver {
     fn begin_all(&self, evaluations: Vec<Evaluation>) {
         let mut together: BTreeMap<_, Vec<Evaluation>> = BTreeMap::new();
         for evaluation in evaluations {
-            match evaluation.own.is_some() || evaluation.range.is_some() {
-                true => self.begin(vec![evaluation]),
-                false => {
+            let needs_endpoints = self.queries.federation().needs_endpoints(&evaluation.expr);
+            match (evaluation.range.is_some(), evaluation.own.is_some()) {
+                (true, _) => self.work(&self.places_of_ranges).begin(vec![evaluation]),
+                _ if !needs_endpoints => self.work(&self.places).begin_at_once(evaluation),
+                (false, true) => self.work(&self.places).begin(vec![evaluation]),
+                (false, false) => {
                     let params = Arc::clone(&evaluation.params);
                     let key = (evaluation.at, evaluation.within, params);
                     together.entry(key).or_default().push(evaluation);
@@ -310,26 +313,21 @@ impl Driver {
         for mut evaluations in together.into_values() {
             while evaluations.len() > TOGETHER {
                 let rest = evaluations.split_off(TOGETHER);
-                self.begin(std::mem::replace(&mut evaluations, rest));
+                let work = self.work(&self.places);
+                work.begin(std::mem::replace(&mut evaluations, rest));
             }
-            self.begin(evaluations);
+            self.work(&self.places).begin(evaluations);
         }
     }
 
-    fn begin(&self, evaluations: Vec<Evaluation>) {
-        let about_ranges = evaluations.iter().any(|one| one.range.is_some());
-        let places = match about_ranges {
-            true => &self.places_of_ranges,
-            false => &self.places,
-        };
-        let work = Work {
+    fn work(&self, places: &Arc<Semaphore>) -> Work {
+        Work {
             runtime: self.runtime.clone(),
             queries: Arc::clone(&self.queries),
             sender: self.sender.clone(),
             places: Arc::clone(places),
             ended: self.ended,
-        };
-        work.begin(evaluations);
+        }
     }
 }
 

@@ -10,7 +10,8 @@ use std::{
 use futures_util::FutureExt as _;
 use tokio::{
     runtime,
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::Semaphore,
+    time::{Instant, timeout},
 };
 
 use super::drive::Message;
@@ -23,6 +24,13 @@ use crate::{
     },
     ruler::{Answered, Evaluation, EvaluationId},
 };
+
+/// How long evaluations keep their place. One that takes longer waits for an endpoint, or for a thread, and must not make
+/// others wait that need neither.
+const KEPT: Duration = Duration::from_millis(250);
+
+/// What an evaluation has at least, however long it waited for its place.
+const LEAST: Duration = Duration::from_secs(1);
 
 /// What evaluations need.
 #[derive(Clone)]
@@ -40,26 +48,52 @@ struct Teller {
     sender: Sender<Message>,
     ended: u64,
     left: BTreeSet<EvaluationId>,
-    /// A place for each that is left: one that hangs keeps no other's.
-    places: OwnedSemaphorePermit,
 }
 
 impl Work {
-    /// Begins evaluations, which differ in their expressions alone.
+    /// Begins evaluations, which differ in their expressions alone, when there is a place for them.
     pub(super) fn begin(self, evaluations: Vec<Evaluation>) {
         let runtime = self.runtime.clone();
+        let began = Instant::now();
         spawn(&runtime, "rule", async move {
-            let places = u32::try_from(evaluations.len()).unwrap_or(u32::MAX);
-            let Ok(places) = Arc::clone(&self.places).acquire_many_owned(places).await else {
+            let places = Arc::clone(&self.places);
+            let Ok(place) = places.acquire().await else {
                 return;
             };
-            // One that panics must not be waited for.
-            let mut teller = Teller::new(&self, &evaluations, places);
-            let evaluated = AssertUnwindSafe(self.evaluate(evaluations, &mut teller));
-            // What it did not tell is told below.
-            let _ = evaluated.catch_unwind().await;
-            teller.tell_rest();
+            // What is due now waits for no range, so these need not give their places to others.
+            let about_ranges = evaluations.iter().any(|one| one.range.is_some());
+            let evaluated = self.evaluate_all(evaluations, began);
+            if about_ranges {
+                evaluated.await;
+                return;
+            }
+            tokio::pin!(evaluated);
+            if timeout(KEPT, &mut evaluated).await.is_err() {
+                drop(place);
+                evaluated.await;
+            }
         });
+    }
+
+    /// Begins an evaluation that needs no endpoint: it waits for nothing.
+    pub(super) fn begin_at_once(self, evaluation: Evaluation) {
+        let runtime = self.runtime.clone();
+        let began = Instant::now();
+        spawn(&runtime, "rule", async move {
+            self.evaluate_all(vec![evaluation], began).await;
+        });
+    }
+
+    async fn evaluate_all(&self, mut evaluations: Vec<Evaluation>, began: Instant) {
+        for evaluation in &mut evaluations {
+            evaluation.within = left(evaluation.within, began.elapsed());
+        }
+        // One that panics must not be waited for.
+        let mut teller = Teller::new(self, &evaluations);
+        let evaluated = AssertUnwindSafe(self.evaluate(evaluations, &mut teller));
+        // What it did not tell is told below.
+        let _ = evaluated.catch_unwind().await;
+        teller.tell_rest();
     }
 
     async fn evaluate(&self, evaluations: Vec<Evaluation>, teller: &mut Teller) {
@@ -144,21 +178,25 @@ fn within(evaluation: &Evaluation) -> Duration {
     Duration::from_millis(u64::try_from(evaluation.within).unwrap_or(0))
 }
 
+/// What is left of so many milliseconds after an evaluation waited; milliseconds.
+fn left(within: i64, waited: Duration) -> i64 {
+    let waited = i64::try_from(waited.as_millis()).unwrap_or(i64::MAX);
+    let least = i64::try_from(LEAST.as_millis()).unwrap_or(0);
+    within.saturating_sub(waited).max(least.min(within))
+}
+
 impl Teller {
-    fn new(work: &Work, evaluations: &[Evaluation], places: OwnedSemaphorePermit) -> Self {
+    fn new(work: &Work, evaluations: &[Evaluation]) -> Self {
         Self {
             sender: work.sender.clone(),
             ended: work.ended,
             left: evaluations.iter().map(|one| one.id).collect(),
-            places,
         }
     }
 
-    /// It needs its place no more.
+    /// Somebody tells what comes of it.
     fn done(&mut self, id: &EvaluationId) {
-        if self.left.remove(id) {
-            drop(self.places.split(1));
-        }
+        self.left.remove(id);
     }
 
     fn tell(&mut self, results: Vec<(EvaluationId, Result<Answered, String>)>) {
@@ -187,24 +225,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_is_free_as_soon_as_its_evaluation_ends_whatever_others_do() {
-        let places = Arc::new(Semaphore::new(3));
-        let taken = Arc::clone(&places).try_acquire_many_owned(3).unwrap();
+    fn what_was_not_told_is_told_as_a_bug() {
         let (sender, messages) = mpsc::channel();
         let mut teller = Teller {
             sender,
             ended: 7,
             left: BTreeSet::from([1, 2, 3].map(EvaluationId)),
-            places: taken,
         };
         teller.tell(vec![(EvaluationId(2), Err("no".to_owned()))]);
-        assert_eq!(places.available_permits(), 1);
-        // It is asked by itself, and takes a place of its own.
+        // It is asked by itself.
         teller.done(&EvaluationId(1));
-        teller.done(&EvaluationId(1));
-        assert_eq!(places.available_permits(), 2);
         teller.tell_rest();
-        assert_eq!(places.available_permits(), 3);
         let mut told = Vec::new();
         for message in messages.try_iter() {
             if let Message::Evaluated(7, results) = message {
@@ -212,5 +243,13 @@ mod tests {
             }
         }
         assert_eq!(told, [2, 3]);
+    }
+
+    #[test]
+    fn whoever_waited_for_a_place_has_less_time_but_some() {
+        let waited = Duration::from_secs;
+        assert_eq!(left(24_000, waited(4)), 20_000);
+        assert_eq!(left(24_000, waited(400)), 1_000);
+        assert_eq!(left(500, waited(400)), 500);
     }
 }

@@ -10,6 +10,8 @@ mod twice;
 mod watch;
 
 #[cfg(test)]
+mod hanging;
+#[cfg(test)]
 mod tests;
 
 pub(super) use files::settings_of;

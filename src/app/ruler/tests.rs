@@ -15,17 +15,18 @@ use super::{
     watch::{LOOKS, Watcher},
 };
 use crate::{
+    alert::Alert,
     api::prometheus::RuleReader as _,
     app::queries::Queries,
     io::{Clock, Handle, LoopStats, StateMachine, TellRuler, World, channel},
-    node::{Effect, Input},
+    node::{Effect, Input, Reply, Request},
     promql::Language,
-    ruler::{Members, RuleRecord, RulerNews},
+    ruler::{GroupState, Members, RuleRecord, RuleSet, RulerNews},
     time::Now,
 };
 
 /// How long anything may take.
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(60);
 
 /// A node that keeps what rulers say, and gives it to them.
 #[derive(Default)]
@@ -36,6 +37,8 @@ struct Keeper {
     described: Arc<Mutex<Vec<usize>>>,
     /// The epochs of groups that it wrote.
     epochs: Arc<Mutex<BTreeSet<u64>>>,
+    /// The alerts that it told of.
+    alerts: Arc<Mutex<Vec<Alert>>>,
 }
 
 impl StateMachine for Keeper {
@@ -55,8 +58,17 @@ impl StateMachine for Keeper {
                 self.epochs.lock().unwrap().extend(epochs);
                 self.kept.extend(records.into_iter().map(Arc::new));
             }
-            Input::Command { .. }
-            | Input::JobDone(_)
+            Input::Command { request, reply_to } => {
+                if let Request::PostAlerts { alerts, .. } = request {
+                    self.alerts.lock().unwrap().extend(alerts);
+                }
+                let reply = Reply::AlertsStored;
+                self.effects.push_back(Effect::Reply {
+                    to: reply_to,
+                    reply,
+                });
+            }
+            Input::JobDone(_)
             | Input::NotifyFinished { .. }
             | Input::Saved { .. }
             | Input::DiskAils { .. }
@@ -89,9 +101,17 @@ impl World for Teller {
     fn finish(self) {}
 }
 
-/// A ruler with one rule, and what it said.
-struct Setting {
-    rules: Arc<Rules>,
+/// The texts of the files of a ruler.
+pub(super) struct Files {
+    pub(super) rules: String,
+    pub(super) ruler: String,
+    pub(super) query: String,
+}
+
+/// A ruler, and what it said.
+pub(super) struct Setting {
+    pub(super) rules: Arc<Rules>,
+    pub(super) alerts: Arc<Mutex<Vec<Alert>>>,
     node: Handle,
     described: Arc<Mutex<Vec<usize>>>,
     epochs: Arc<Mutex<BTreeSet<u64>>>,
@@ -99,13 +119,26 @@ struct Setting {
 }
 
 impl Setting {
+    /// With one rule.
     fn new() -> Self {
+        let rules = "groups: [{name: g, interval: 1s, rules: [{alert: Always, expr: vector(1)}]}]";
+        Self::of(&Files {
+            rules: rules.to_owned(),
+            ruler: "rule_files: [rules.yml]".to_owned(),
+            query: String::new(),
+        })
+    }
+
+    pub(super) fn of(files: &Files) -> Self {
         let directory = TempDir::new().unwrap();
-        let rules = directory.path().join("rules.yml");
-        let text = "groups: [{name: g, interval: 1s, rules: [{alert: Always, expr: vector(1)}]}]";
-        std::fs::write(&rules, text).unwrap();
-        let file = directory.path().join("ruler.yml");
-        std::fs::write(&file, "rule_files: [rules.yml]").unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        write("rules.yml", &files.rules);
+        let file = write("ruler.yml", &files.ruler);
+        let query = write("query.yml", &files.query);
         let loaded = Rules::open(&file, "http://here", Language::default())
             .unwrap()
             .unwrap();
@@ -114,15 +147,10 @@ impl Setting {
         let (node, inbox) = channel();
         let keeper = Keeper::default();
         let (described, epochs) = (Arc::clone(&keeper.described), Arc::clone(&keeper.epochs));
+        let alerts = Arc::clone(&keeper.alerts);
         let teller = Teller(line.tell());
         crate::io::start(keeper, teller, clock, inbox, Arc::new(LoopStats::default())).unwrap();
-        let queries = Queries::open(
-            std::path::Path::new(""),
-            true,
-            Language::default(),
-            Duration::ZERO,
-            clock,
-        );
+        let queries = Queries::open(&query, true, Language::default(), Duration::ZERO, clock);
         let rules = Rules::start(
             directory.path(),
             "http://here",
@@ -134,6 +162,7 @@ impl Setting {
         );
         Self {
             rules: rules.unwrap(),
+            alerts,
             node,
             described,
             epochs,
@@ -141,19 +170,26 @@ impl Setting {
         }
     }
 
-    /// Waits until the only group was evaluated under an epoch; tells how many rulers ended before.
-    async fn evaluated_under(&self, epoch: u64) -> u64 {
+    /// Waits until it is so with the groups; tells how many rulers ended before.
+    pub(super) async fn until(&self, is_so: impl Fn(&RuleSet, &[GroupState]) -> bool) -> u64 {
         let until = Instant::now() + LONG;
         loop {
-            assert!(Instant::now() < until, "no epoch {epoch}");
-            if let Some((_, states)) = self.rules.show().await {
-                let group = &states.groups[0];
-                if group.owned == Some(epoch) && group.iterations > 0 {
-                    return states.ended_by_bugs;
-                }
+            assert!(Instant::now() < until, "what is expected does not come");
+            if let Some((set, states)) = self.rules.show().await
+                && is_so(&set, &states.groups)
+            {
+                return states.ended_by_bugs;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// Waits until the only group was evaluated under an epoch.
+    async fn evaluated_under(&self, epoch: u64) -> u64 {
+        let evaluated = |_: &RuleSet, groups: &[GroupState]| {
+            groups[0].owned == Some(epoch) && groups[0].iterations > 0
+        };
+        self.until(evaluated).await
     }
 }
 

@@ -54,6 +54,21 @@ impl Federation {
     /// Finds out what the endpoints are, if that is due.
     pub(super) async fn begin(&self, options: Options, timeout: Duration, budget: Budget) -> Begun {
         let now = Instant::now();
+        let learned = now + timeout.min(LEARNING);
+        let mut begun = self.begin_at_once(options, timeout, budget);
+        begun.endpoints.learn(&begun.context, learned).await;
+        begun.world = Arc::new(begun.endpoints.world());
+        begun
+    }
+
+    /// The same with what is known of the endpoints.
+    pub(super) fn begin_at_once(
+        &self,
+        options: Options,
+        timeout: Duration,
+        budget: Budget,
+    ) -> Begun {
+        let now = Instant::now();
         let deadline = now + timeout;
         let context = self.context(options.max_samples, budget);
         let options = Options {
@@ -62,9 +77,6 @@ impl Federation {
         };
         let reloads = self.ranges.reloads();
         let endpoints = self.endpoints();
-        endpoints
-            .learn(&context, deadline.min(now + LEARNING))
-            .await;
         Begun {
             world: Arc::new(endpoints.world()),
             context,

@@ -156,6 +156,14 @@ impl Federation {
         !own.is_empty() && own.iter().all(|own| own.knows(from, to))
     }
 
+    /// Whether an expression reads what endpoints have; otherwise its value depends on none, and waits for none.
+    #[must_use]
+    pub fn needs_endpoints(&self, expr: &Expr) -> bool {
+        let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
+        let claims: Vec<_> = own.series.iter().filter_map(|own| own.claim()).collect();
+        !local::are_claimed(&claims, expr)
+    }
+
     /// Those of which an expression reads.
     pub(super) fn own_of(&self, expr: &Expr) -> Vec<Arc<dyn Local>> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
@@ -242,7 +250,10 @@ impl Federation {
         let mut locals = locals;
         locals.extend(self.own_of(expr));
         let budget = self.limits.own_budget();
-        let begun = self.begin(options, timeout, budget).await;
+        let begun = match self.needs_endpoints(expr) {
+            true => self.begin(options, timeout, budget).await,
+            false => self.begin_at_once(options, timeout, budget),
+        };
         let begun = begun.beside(locals).with(params);
         let result = begun.ask(expr, steps).await;
         self.count(steps, began, &result);

@@ -109,6 +109,84 @@ impl Harness {
         }
     }
 
+    /// Runs until `seconds`; no evaluation is answered. Gives those that are asked for.
+    pub(super) fn hang(&mut self, seconds: i64) -> Vec<Evaluation> {
+        let end = seconds * 1000;
+        let mut open = Vec::new();
+        while let Some(next) = self.ruler.poll_timeout().filter(|next| *next <= end) {
+            self.now = self.now.max(next);
+            self.ruler.handle_timeout(now(self.now));
+            while let Some(effect) = self.ruler.poll_effect() {
+                match effect {
+                    Effect::Evaluate(evaluation) => open.push(evaluation),
+                    other => self.take(other),
+                }
+            }
+        }
+        self.now = end;
+        open
+    }
+
+    /// An evaluation is answered now, and what is asked for then as well.
+    pub(super) fn answer(&mut self, asked: &Evaluation, answer: impl Fn() -> Answer) {
+        self.ruler.evaluated(asked.id, answer(), now(self.now));
+        self.settle(&mut |_| answer());
+    }
+
+    /// Evaluations are answered now; gives those that are asked for then.
+    pub(super) fn answer_all(
+        &mut self,
+        asked: &[Evaluation],
+        answer: impl Fn() -> Answer,
+    ) -> Vec<Evaluation> {
+        for one in asked {
+            self.ruler.evaluated(one.id, answer(), now(self.now));
+        }
+        let mut open = Vec::new();
+        while let Some(effect) = self.ruler.poll_effect() {
+            match effect {
+                Effect::Evaluate(evaluation) => open.push(evaluation),
+                other => self.take(other),
+            }
+        }
+        open
+    }
+
+    /// Runs until `seconds`; each evaluation is answered after so many milliseconds, or when its time is over. Gives those
+    /// that were answered before that.
+    pub(super) fn run_slowly(
+        &mut self,
+        seconds: i64,
+        takes: i64,
+        answer: impl Fn(&Evaluation) -> Answer,
+    ) -> Vec<Evaluation> {
+        let (mut open, mut whole) = (BTreeMap::new(), Vec::new());
+        loop {
+            while let Some(effect) = self.ruler.poll_effect() {
+                match effect {
+                    Effect::Evaluate(one) => {
+                        open.insert((self.now + takes.min(one.within), one.id), one);
+                    }
+                    other => self.take(other),
+                }
+            }
+            let due = self.ruler.poll_timeout();
+            let ends = open.first_key_value().map(|((at, _), _)| *at);
+            let next = due.into_iter().chain(ends).min().unwrap_or(i64::MAX);
+            if next > seconds * 1000 {
+                return whole;
+            }
+            self.now = self.now.max(next);
+            self.ruler.handle_timeout(now(self.now));
+            if ends == Some(next)
+                && let Some((_, one)) = open.pop_first()
+            {
+                self.ruler.evaluated(one.id, answer(&one), now(self.now));
+                whole.extend((one.within >= takes).then_some(one));
+            }
+        }
+    }
+
     /// Runs until `seconds`, each evaluation answered at once.
     pub(super) fn run(&mut self, seconds: i64, mut answer: impl FnMut(&Evaluation) -> Answer) {
         let end = seconds * 1000;
@@ -196,13 +274,20 @@ impl Harness {
                         }
                     }
                 }
-                Effect::Tell(told) => self
-                    .told
-                    .extend(told.into_iter().map(|one| (self.now, one))),
-                Effect::Write(written) => self.written.extend(written),
-                Effect::Say(word) => self.said.push(word),
-                Effect::Keep(records) => self.kept.extend(records),
+                other => self.take(other),
             }
+        }
+    }
+
+    fn take(&mut self, effect: Effect) {
+        match effect {
+            Effect::Evaluate(_) => unreachable!("those are answered"),
+            Effect::Tell(told) => self
+                .told
+                .extend(told.into_iter().map(|one| (self.now, one))),
+            Effect::Write(written) => self.written.extend(written),
+            Effect::Say(word) => self.said.push(word),
+            Effect::Keep(records) => self.kept.extend(records),
         }
     }
 

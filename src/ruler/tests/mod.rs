@@ -1,5 +1,6 @@
 //! The ruler in virtual time.
 
+mod hanging;
 mod harness;
 
 mod chains;

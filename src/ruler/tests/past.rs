@@ -180,7 +180,7 @@ fn past_slots_that_hang_do_not_hold_up_the_slot_that_is_due() {
         }
         ruler.handle_timeout(now(at));
     }
-    // A quarter, and one round that had begun.
+    // A quarter, and one round that had begun: each takes four fifths of an eighth.
     assert_eq!(due, Some(240_000 + 24_000));
     let said = std::iter::from_fn(|| harness.ruler.poll_effect());
     drop(said.collect::<Vec<_>>());

@@ -1,8 +1,8 @@
-//! What must hold of rulers, whatever happened: G1, G2, G3, G6 and G7.
+//! What must hold of rulers, whatever happened: G1, G2, G3, G6, G7 and G8.
 //!
 //! G1: a slot is begun at most once under one owner, and soon after it is due. G2: `for` and `keep_firing_for` do not begin
 //! anew because a node is lost. G3: nothing ends because an endpoint does not answer. G6: nobody is told again because the
-//! owner changed. G7: whoever comes or goes moves only what is its own.
+//! owner changed. G7: whoever comes or goes moves only what is its own. G8: whatever hangs, no slot is missed.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -107,6 +107,22 @@ impl Ruling {
                     from += secs(5);
                 }
                 before = at;
+            }
+        }
+    }
+
+    /// G8: an owner that goes on evaluates each slot, whatever endpoints do.
+    pub(super) fn check_slots(&self, violations: &mut Vec<String>) {
+        let mut last: BTreeMap<(usize, usize, u64, u64), &Begun> = BTreeMap::new();
+        for begun in &self.begun {
+            let owner = (begun.group, begun.host, begun.life, begun.epoch);
+            let Some(before) = last.insert(owner, begun) else {
+                continue;
+            };
+            let next = before.slot + self.interval(begun.group);
+            // A host that is paused counts as divided from the others.
+            if begun.slot > next && !self.was_divided(before.at, begun.at) {
+                violations.push(format!("G8: slots were missed: {before:?}, {begun:?}"));
             }
         }
     }

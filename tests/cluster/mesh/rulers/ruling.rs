@@ -35,6 +35,8 @@ pub(super) enum Mistake {
     MembersIgnored,
     /// A restart does not know when its groups were evaluated, and nobody takes over what others had.
     OwnersIgnored,
+    /// Evaluations keep their places while they wait for endpoints, and their time begins when they have one.
+    PlacesKept,
 }
 
 /// A slot that a ruler began.
@@ -55,6 +57,8 @@ pub(super) struct Kept {
     pub(super) host: usize,
     pub(super) record: RuleRecord,
 }
+/// Places of evaluations, where they are kept.
+const PLACES: usize = 2;
 
 /// What waits for a host that is paused.
 type Later = Box<dyn FnOnce(&mut World)>;
@@ -69,6 +73,8 @@ struct Seat {
     /// When the ruler is called next.
     due: Option<Duration>,
     waits: Vec<Later>,
+    /// When the places of evaluations are free.
+    places: [Duration; PLACES],
 }
 
 /// All of it.
@@ -108,6 +114,11 @@ pub(super) fn rules(groups: &[u64], note: &str) -> Arc<RuleSet> {
             "- {{name: g{at}, interval: {interval}s, rules: [{{alert: D{at}, expr: up == 0, for: {hold}s, keep_firing_for: {keep}s, annotations: {{note: '{note}'}}}}]}}\n"
         ));
     }
+    of_text(&text)
+}
+
+/// Rules of their text.
+pub(super) fn of_text(text: &str) -> Arc<RuleSet> {
     let file = load_rules("rules.yml", text.as_bytes(), &RuleOptions::default());
     let settings = Settings {
         interval: Duration::from_secs(10),
@@ -245,7 +256,7 @@ impl World {
         };
         let seat = &mut ruling.seats[host];
         let set = Arc::clone(&ruling.sets[seat.set]);
-        seat.due = None;
+        (seat.due, seat.places) = (None, Default::default());
         seat.ruler = Some(Ruler::new(Arc::clone(&set), now));
         ruling.note_well(host, true, clock);
         self.note_divided();
@@ -412,7 +423,17 @@ impl World {
         });
         let slowest = ruling.slowest;
         let took = self.chance.between(Duration::from_millis(1), slowest);
-        self.at(clock + took, move |world| {
+        let took = match ruling.truth.hangs(host, clock) {
+            true => Duration::from_millis(u64::try_from(evaluation.within).unwrap()),
+            false => took,
+        };
+        let mut begins = clock;
+        if ruling.mistake == Some(Mistake::PlacesKept) {
+            let free = ruling.seats[host].places.iter_mut().min().unwrap();
+            begins = clock.max(*free);
+            *free = begins + took;
+        }
+        self.at(begins + took, move |world| {
             if world.hosts[host].life != life {
                 return;
             }

@@ -72,6 +72,7 @@ fn mistakes_of_rulers_are_noticed() {
         (Mistake::HoldingDropped, "G3"),
         (Mistake::MembersIgnored, "G1"),
         (Mistake::OwnersIgnored, "G1"),
+        (Mistake::PlacesKept, "G8"),
     ] {
         let sum = play(0..200, 1, Some(mistake));
         let violations: Vec<&String> = sum.failed.values().flatten().collect();

@@ -87,11 +87,13 @@ fn plan_outages(chance: &mut Chance, hosts: usize, end: Duration, truth: &mut Tr
         let from = chance.between(CALM, end);
         let lasts = chance.spread(secs(2), secs(60));
         let host = chance.happens(0.5).then(|| chance.index(hosts));
+        let cluster = (!chance.happens(0.2)).then(|| chance.index(2));
         truth.outages.push(Outage {
-            cluster: (!chance.happens(0.2)).then(|| chance.index(2)),
+            cluster,
             host,
             from,
             until: (from + lasts).min(end),
+            hangs: cluster.is_some() && chance.happens(0.4),
         });
     }
 }
@@ -191,6 +193,7 @@ fn judge(world: &mut World, host: usize) -> Ending {
     let ruling = world.ruling.take().unwrap();
     ruling.check_epochs(&mut violations);
     ruling.check_gaps(clock, hosts, &mut violations);
+    ruling.check_slots(&mut violations);
     ruling.check_beginnings(&mut violations);
     ruling.check_ends(&mut violations);
     let takeovers = (0..hosts).filter_map(|host| ruling.ruler(host));

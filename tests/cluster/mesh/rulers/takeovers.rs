@@ -32,7 +32,7 @@ fn world(seed: u64, chance: &mut Chance) -> World {
     let begins = BEGINNING * 1000 + 12_000;
     let truth = Truth {
         holds: vec![vec![(begins, i64::MAX)]; GROUPS],
-        outages: Vec::new(),
+        ..Truth::default()
     };
     let set = rules(&[INTERVAL; GROUPS], "kills");
     world.ruling = Some(Ruling::new(3, vec![set], truth));

@@ -21,6 +21,8 @@ pub(super) struct Outage {
     pub(super) host: Option<usize>,
     pub(super) from: Duration,
     pub(super) until: Duration,
+    /// Whether it does not refuse, but lets whoever asks wait for as long as they do.
+    pub(super) hangs: bool,
 }
 
 /// What is true.
@@ -29,6 +31,8 @@ pub(crate) struct Truth {
     /// When the condition of each group holds, in Unix milliseconds; the ends are not within.
     pub(super) holds: Vec<Vec<(i64, i64)>>,
     pub(super) outages: Vec<Outage>,
+    /// Whether the rules ask what the hosts measure of themselves: the conditions are those of the hosts, not of the groups.
+    pub(super) own: bool,
 }
 
 impl Truth {
@@ -36,6 +40,17 @@ impl Truth {
     pub(super) fn row(&self, group: usize, at: i64) -> Option<(i64, i64)> {
         let mut rows = self.holds[group].iter().copied();
         rows.find(|(from, to)| (*from..*to).contains(&at))
+    }
+
+    fn outages(&self, host: usize, clock: Duration) -> impl Iterator<Item = &Outage> {
+        self.outages.iter().filter(move |outage| {
+            outage.from <= clock && clock < outage.until && outage.host.is_none_or(|it| it == host)
+        })
+    }
+
+    /// Whether something hangs that a host asks then: a rule asks all partitions.
+    pub(super) fn hangs(&self, host: usize, clock: Duration) -> bool {
+        self.outages(host, clock).any(|outage| outage.hangs)
     }
 
     /// What a host is answered about a slot.
@@ -47,11 +62,8 @@ impl Truth {
         clock: Duration,
     ) -> Result<Answered, String> {
         let cluster = group % CLUSTERS.len();
-        let now = self.outages.iter().filter(|outage| {
-            outage.from <= clock && clock < outage.until && outage.host.is_none_or(|it| it == host)
-        });
         let mut answered = Answered::default();
-        for outage in now {
+        for outage in self.outages(host, clock) {
             match outage.cluster {
                 None => return Err("no endpoint answers".to_owned()),
                 Some(missing) if missing == cluster => {
@@ -63,7 +75,8 @@ impl Truth {
                 Some(_) => {}
             }
         }
-        if self.row(group, slot).is_some() {
+        let row = if self.own { host } else { group };
+        if self.row(row, slot).is_some() {
             answered.elements.push(Sample {
                 labels: LabelSet::from_pairs([("cluster", CLUSTERS[cluster]), ("job", "j")]),
                 time: slot,
