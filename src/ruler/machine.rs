@@ -531,6 +531,7 @@ impl Ruler {
             Err(reason) => self.finish(&running, Outcome::Failed(reason), at),
             Ok(answered) => {
                 self.weigh((running.group, running.rule), answered.light);
+                let answered = self.named(running.group, answered);
                 self.expand((id, running), rule, answered, at);
             }
         }

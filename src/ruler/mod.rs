@@ -13,6 +13,7 @@ mod recording;
 mod depend;
 mod horizon;
 mod overlay;
+mod own;
 
 mod set;
 mod state;
@@ -27,8 +28,8 @@ mod record;
 mod known;
 
 mod apply;
-mod machine;
 mod attend;
+mod machine;
 mod owner;
 mod past;
 mod recall;
@@ -45,6 +46,7 @@ pub use effect::{Answered, Effect, Evaluation, EvaluationId, Told, Word};
 pub use horizon::differs_over_a_range;
 pub use machine::Ruler;
 pub use overlay::Overlay;
+pub use own::NODE_LABEL;
 pub use owner::Members;
 pub use record::{
     Ailing, GroupSummary, RuleHashes, RuleRecord, RuleRecordKey, RuleValue, RuleVersion, RulerNews,

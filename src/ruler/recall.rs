@@ -448,7 +448,8 @@ impl Ruler {
             return;
         };
         let unknown = self.holes_of_writers(number, component, at);
-        let remembered = result.and_then(|answered| remembered(&definition, answered, unknown));
+        let named = result.map(|answered| self.named(group, answered));
+        let remembered = named.and_then(|answered| remembered(&definition, answered, unknown));
         let interval = of.cadence.interval();
         let outcome =
             remembered.map(|remembered| self.remember(of, (group, rule), span, remembered));

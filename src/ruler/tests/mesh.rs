@@ -690,3 +690,79 @@ fn every_node_knows_which_replicas_were_used() {
         );
     }
 }
+
+const OF_NODES: &str = "groups: [{name: g, interval: 30s, rules: [\
+    {alert: A, expr: 'x{watchfire=\"self\"} > 0', annotations: {on: '{{ $labels.watchfire_node }}'}}, \
+    {record: r, expr: 'sum(x{watchfire=\"self\"})'}]}]";
+
+#[test]
+fn what_a_node_measures_ends_for_it_alone() {
+    let mut mesh = Mesh::new(&["a", "b"], OF_NODES);
+    mesh.run(300, |_| x());
+    mesh.run(1200, |name| if name == "a" { of(&[]) } else { x() });
+    let mut told: Vec<(i64, Told)> = Vec::new();
+    for node in mesh.nodes.values() {
+        told.extend(node.told.iter().cloned());
+    }
+    told.sort_by_key(|(at, _)| *at);
+    let mut fires: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+    for (at, one) in told {
+        let states = fires.entry(one.labels.to_string()).or_default();
+        let now = one.ends_at.unix_millis() > at;
+        if states.last() != Some(&now) {
+            states.push(now);
+        }
+    }
+    let of_node = |node: &str| format!(r#"{{alertname="A", job="j", watchfire_node="{node}"}}"#);
+    let expected = [
+        (of_node("a"), vec![true, false]),
+        (of_node("b"), vec![true]),
+    ];
+    assert_eq!(fires, BTreeMap::from(expected));
+}
+
+#[test]
+fn what_is_of_a_node_says_of_which() {
+    let mut world = Harness::new(OF_NODES);
+    world.run(30, |_| x());
+    let told = &world.told[0].1;
+    assert_eq!(told.labels.value("watchfire_node"), "a");
+    assert_eq!(told.annotations.value("on"), "a");
+    let written: BTreeSet<(&str, &str)> = world
+        .written
+        .iter()
+        .map(|one| {
+            (
+                one.labels.value("__name__"),
+                one.labels.value("watchfire_node"),
+            )
+        })
+        .collect();
+    let expected = [("ALERTS", "a"), ("ALERTS_FOR_STATE", "a"), ("r", "a")];
+    assert_eq!(written, BTreeSet::from(expected));
+    // What says already of which node it is goes on to.
+    let mut world = Harness::new(OF_NODES);
+    world.run(30, |_| of(&[(&[("watchfire_node", "z")], 1.0)]));
+    assert_eq!(world.told[0].1.labels.value("watchfire_node"), "z");
+    // What reads nothing of the node is the same wherever it is evaluated.
+    let mut world = Harness::new(ONE);
+    world.run(300, |_| x());
+    assert_eq!(world.told[0].1.labels.get("watchfire_node"), None);
+}
+
+#[test]
+fn a_node_outside_of_meshes_needs_no_name() {
+    let mut ruler = Ruler::alone(rules(OF_NODES), now(0));
+    let due = now(ruler.poll_timeout().unwrap());
+    ruler.handle_timeout(due);
+    let mut told = Vec::new();
+    while let Some(effect) = ruler.poll_effect() {
+        match effect {
+            Effect::Evaluate(evaluation) => ruler.evaluated(evaluation.id, x(), due),
+            Effect::Tell(more) => told.extend(more),
+            Effect::Write(_) | Effect::Say(_) | Effect::Keep(_) => {}
+        }
+    }
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].labels.get("watchfire_node"), None);
+}

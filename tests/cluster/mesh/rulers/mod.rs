@@ -3,6 +3,7 @@
 
 mod check;
 mod knowledge;
+mod own;
 mod ruling;
 mod seeds;
 mod story;
