@@ -78,13 +78,10 @@ fn rule_files(config: &RulerConfig, language: Language) -> Result<Vec<RuleFile>,
     for pattern in none {
         tracing::warn!(pattern, "rule_files: there is no such file");
     }
-    let options = RuleOptions {
-        features: language.features,
-        ..RuleOptions::default()
-    };
     let mut files = Vec::new();
     let mut errors = Vec::new();
     let options = RuleOptions {
+        features: language.features,
         interval: Some(config.evaluation_interval),
         ..RuleOptions::default()
     };

@@ -55,7 +55,7 @@ fn what_fires_goes_on_while_endpoints_hang() {
     assert_eq!(world.alerts(), before);
     // What ended is told at once, as of its slot, and once.
     let count = lasts(&world, "A").len();
-    world.answer(&asked[0], || of(&[]));
+    world.answer_one(&asked[0], || of(&[]));
     assert_eq!(lasts(&world, "A")[count..], [(1200, 90)]);
     assert_eq!(
         world
@@ -76,7 +76,7 @@ fn whoever_answers_in_time_is_told_of_no_more_than_before() {
         // Each answer takes up to a third of the interval.
         for (at, one) in (1..).zip(&asked) {
             world.now = (slot * 30 + at * 5) * 1000;
-            world.answer(one, || of(X));
+            world.answer_one(one, || of(X));
         }
     }
     for name in ["A", "B"] {

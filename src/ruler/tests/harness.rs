@@ -128,7 +128,7 @@ impl Harness {
     }
 
     /// An evaluation is answered now, and what is asked for then as well.
-    pub(super) fn answer(&mut self, asked: &Evaluation, answer: impl Fn() -> Answer) {
+    pub(super) fn answer_one(&mut self, asked: &Evaluation, answer: impl Fn() -> Answer) {
         self.ruler.evaluated(asked.id, answer(), now(self.now));
         self.settle(&mut |_| answer());
     }
