@@ -30,6 +30,7 @@ mod past;
 mod practice;
 mod proxy;
 mod rates;
+mod recall;
 mod remote_write;
 mod replicas;
 mod rules;
