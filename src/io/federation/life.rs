@@ -231,8 +231,8 @@ impl Endpoint {
         }
     }
 
-    /// After which time one of which nothing is heard may be down.
-    fn patience(&self) -> Duration {
+    /// After which time one of which nothing is heard may be down. In twice that it is known whether it hangs.
+    pub(super) fn patience(&self) -> Duration {
         match self.config.hang_timeout {
             Duration::ZERO => SHORT,
             patience => patience,
@@ -284,13 +284,18 @@ impl Endpoint {
                 Health::Well | Health::Doubted => looked + patience,
             };
             sleep_until(until).await;
-            // A process that stood still itself has heard nothing of anybody.
-            let stood_still = until.elapsed() > patience;
-            if !stood_still && matches!(self.life.judge(health, looked), Health::Hangs(_)) {
+            if self.is_silent(health, looked, until) {
                 return self.hanging();
             }
             since = Instant::now();
         }
+    }
+
+    /// Whether it hangs, after it was looked at in this health from one time until another.
+    fn is_silent(&self, health: Health, since: Instant, until: Instant) -> bool {
+        // A process that stood still itself has heard nothing of anybody.
+        let stood_still = until.elapsed() > self.config.hang_timeout;
+        !stood_still && matches!(self.life.judge(health, since), Health::Hangs(_))
     }
 
     /// Has it looked at, unless it is being looked at; since when that is done. It goes on when nobody waits any more.
@@ -313,7 +318,9 @@ impl Endpoint {
             let request = endpoint.request_of_look(&context, health.sign(), until);
             // What comes is heard where it comes.
             let asked = transfer(&context, endpoint, request);
-            let _ = timeout_at(until, asked).await;
+            if timeout_at(until, asked).await.is_err() {
+                endpoint.is_silent(health, since, until);
+            }
         });
         since
     }

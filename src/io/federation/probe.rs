@@ -6,7 +6,7 @@ use tokio::{task::JoinSet, time::Instant};
 
 use super::{client::Federation, question::Ask};
 
-/// How long an endpoint may take to answer next to nothing.
+/// How long an endpoint may take to tell what it is.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl Federation {
@@ -35,7 +35,8 @@ impl Federation {
                 endpoint.learn(&context, deadline).await;
                 let time = context.clock.now().wall.unix_millis();
                 let ask = Ask::nothing(time, endpoint.lookback());
-                // What came of it is noted by the endpoint.
+                // What came of it is noted by the endpoint, which is to find out whether it hangs.
+                let deadline = Instant::now() + endpoint.patience() * 2;
                 let _ = endpoint.ask(&context, &ask, deadline).await;
             });
         }

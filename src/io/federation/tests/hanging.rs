@@ -89,6 +89,39 @@ async fn one_that_hangs_is_missing_soon_and_there_again_when_it_answers() {
 }
 
 #[tokio::test]
+async fn queries_of_little_time_know_in_the_end() {
+    let hangs = Arc::new(AtomicBool::new(true));
+    let server = moody(&hangs, |_| true).await;
+    let keys = "kind: victoriametrics, hang_timeout: 300ms";
+    let federation = federation(endpoints(&[(&server, keys)]));
+    let began = Instant::now();
+    let reason = || async {
+        let time = Duration::from_millis(150);
+        let reply = at(&federation, "sum(x)", Steps::instant(NOW), time).await;
+        reply.unwrap().warnings().concat()
+    };
+    let first = reason().await;
+    assert!(first.contains("it does not answer in time"), "{first}");
+    while !reason().await.contains("it hangs: ") {
+        assert!(began.elapsed() < SOON);
+    }
+    assert_eq!(federation.status().partitions[0].up, Some(false));
+}
+
+#[tokio::test]
+async fn probes_know_of_one_that_hangs() {
+    let hangs = Arc::new(AtomicBool::new(true));
+    let server = moody(&hangs, |_| true).await;
+    let up = |federation: &Federation| federation.status().partitions[0].up;
+    for keys in ["hang_timeout: 300ms", "hang_timeout: 400ms, timeout: 500ms"] {
+        let keys = format!("kind: victoriametrics, {keys}");
+        let federation = federation(endpoints(&[(&server, &keys)]));
+        federation.probe_idle(Duration::ZERO).await;
+        assert_eq!(up(&federation), Some(false), "{keys}");
+    }
+}
+
+#[tokio::test]
 async fn the_other_replica_is_asked_when_one_hangs() {
     let hangs = Arc::new(AtomicBool::new(true));
     let a = moody(&hangs, |asked| !asked.path.contains("status")).await;
