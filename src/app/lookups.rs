@@ -57,7 +57,9 @@ pub(super) fn found(request: &LookupRequest, answers: Vec<LookupAnswer>) -> (Fou
     } else {
         let mut texts = match &request.subject {
             Subject::LabelValues(name) => all_values(answers, name),
-            _ => all_names(answers),
+            Subject::Series | Subject::LabelNames | Subject::Metadata | Subject::Exemplars => {
+                all_names(answers)
+            }
         };
         cut |= texts.len() > most;
         texts.truncate(most);

@@ -394,7 +394,7 @@ fn check_sentinel(endpoint: &EndpointConfig, place: &Place, reader: &mut Reader<
         Err(errors) => format!("sentinel is no PromQL: {errors}"),
         Ok(expr) => match expr.value_type() {
             ValueType::Scalar | ValueType::Vector => return,
-            other => format!(
+            other @ (ValueType::Matrix | ValueType::String) => format!(
                 "sentinel is no instant vector and no number, but a {}",
                 other.documented()
             ),
