@@ -198,13 +198,27 @@ impl Harness {
         self.now = end;
     }
 
-    /// Goes on to when something is due; what is asked stays open. Tells when that is.
+    /// Goes on to when something is asked, which stays open. Tells when that is.
     pub(super) fn begin(&mut self) -> i64 {
-        let due = self.ruler.poll_timeout().unwrap();
-        self.now = self.now.max(due);
-        self.ruler.handle_timeout(now(self.now));
-        self.collect();
+        let before = self.open.len();
+        while self.open.len() == before {
+            let due = self.ruler.poll_timeout().unwrap();
+            self.now = self.now.max(due);
+            self.ruler.handle_timeout(now(self.now));
+            self.collect_slots();
+        }
         self.now
+    }
+
+    /// Takes in what is asked about slots; of what was before them there is nothing.
+    fn collect_slots(&mut self) {
+        self.collect();
+        while let Some(place) = self.open.iter().position(|one| one.range.is_some()) {
+            let one = self.open.remove(place);
+            let result = over_range(&one, one.steps(), &mut |_| of(&[]));
+            self.ruler.evaluated(one.id, result, now(self.now));
+            self.collect();
+        }
     }
 
     /// Answers the ranges that wait, and all that come.
@@ -219,7 +233,7 @@ impl Harness {
     /// Other rules; what is asked stays open.
     pub(super) fn load(&mut self, text: &str) {
         self.ruler.load(rules(text), now(self.now));
-        self.collect();
+        self.collect_slots();
     }
 
     /// Answers the first evaluation of that expression that is open.
@@ -230,7 +244,7 @@ impl Harness {
             .open
             .remove(place.unwrap_or_else(|| panic!("{expr}: {:?}", self.waiting())));
         self.ruler.evaluated(one.id, answer, now(self.now));
-        self.collect();
+        self.collect_slots();
     }
 
     /// The expressions that are open.
