@@ -122,6 +122,7 @@ impl Ruler {
             let done = done.filter_map(|(_, (_, rule))| group.rules.get(*rule));
             state.under_way = Some(UnderWay {
                 slot: wave.slot,
+                began: wave.began(),
                 past: wave.past,
                 done: done.map(|rule| rule.key.clone()).collect(),
             });
@@ -298,7 +299,10 @@ impl Ruler {
         let rules = component.rules.iter().enumerate();
         let numbers = rules.filter(|(_, place)| done.contains(place));
         let numbers = numbers.map(|(rule, _)| rule).collect();
-        let pace = self.pace(component, now);
+        // However often there are other rules, its time goes on, and so does that of what fires.
+        let since = groups.iter().filter_map(|at| self.states.groups.get(*at));
+        let since = since.filter_map(|state| Some(state.under_way.as_ref()?.began));
+        let pace = self.pace(component, since.min().unwrap_or(now));
         let mut wave = Wave::going_on(component, first, groups.clone(), numbers, pace, takes);
         self.take_running(number, component, &mut wave);
         for at in groups {

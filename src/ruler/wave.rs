@@ -57,6 +57,8 @@ pub(super) struct Wave {
 pub(super) struct UnderWay {
     /// Unix milliseconds.
     pub(super) slot: i64,
+    /// When it began to be evaluated; Unix milliseconds.
+    pub(super) began: i64,
     /// Whether the slot is past, and made up for.
     pub(super) past: bool,
     /// The rules that take no part in it any more.
@@ -214,6 +216,11 @@ impl Wave {
                 }
             }
         }
+    }
+
+    /// When it began to be evaluated; Unix milliseconds.
+    pub(super) fn began(&self) -> i64 {
+        self.pace.began
     }
 
     /// Whether a rule is done.

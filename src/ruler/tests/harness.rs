@@ -117,10 +117,7 @@ impl Harness {
             self.now = self.now.max(next);
             self.ruler.handle_timeout(now(self.now));
             while let Some(effect) = self.ruler.poll_effect() {
-                match effect {
-                    Effect::Evaluate(evaluation) => open.push(evaluation),
-                    other => self.take(other),
-                }
+                open.extend(self.take(effect));
             }
         }
         self.now = end;
@@ -144,10 +141,7 @@ impl Harness {
         }
         let mut open = Vec::new();
         while let Some(effect) = self.ruler.poll_effect() {
-            match effect {
-                Effect::Evaluate(evaluation) => open.push(evaluation),
-                other => self.take(other),
-            }
+            open.extend(self.take(effect));
         }
         open
     }
@@ -163,11 +157,8 @@ impl Harness {
         let (mut open, mut whole) = (BTreeMap::new(), Vec::new());
         loop {
             while let Some(effect) = self.ruler.poll_effect() {
-                match effect {
-                    Effect::Evaluate(one) => {
-                        open.insert((self.now + takes.min(one.within), one.id), one);
-                    }
-                    other => self.take(other),
+                if let Some(one) = self.take(effect) {
+                    open.insert((self.now + takes.min(one.within), one.id), one);
                 }
             }
             let due = self.ruler.poll_timeout();
@@ -211,7 +202,7 @@ impl Harness {
     }
 
     /// Takes in what is asked about slots; of what was before them there is nothing.
-    fn collect_slots(&mut self) {
+    pub(super) fn collect_slots(&mut self) {
         self.collect();
         while let Some(place) = self.open.iter().position(|one| one.range.is_some()) {
             let one = self.open.remove(place);
@@ -271,31 +262,29 @@ impl Harness {
 
     pub(super) fn collect(&mut self) {
         while let Some(effect) = self.ruler.poll_effect() {
-            match effect {
-                Effect::Evaluate(evaluation) => {
-                    let text = evaluation.expr.to_string();
-                    match evaluation.range {
-                        Some(steps) => {
-                            self.ranges.push((steps, text));
-                            match &mut self.waiting {
-                                Some(waiting) => waiting.push(evaluation),
-                                None => self.open.push(evaluation),
-                            }
-                        }
-                        None => {
-                            self.asked.push((evaluation.at, text));
-                            self.open.push(evaluation);
+            if let Some(evaluation) = self.take(effect) {
+                let text = evaluation.expr.to_string();
+                match evaluation.range {
+                    Some(steps) => {
+                        self.ranges.push((steps, text));
+                        match &mut self.waiting {
+                            Some(waiting) => waiting.push(evaluation),
+                            None => self.open.push(evaluation),
                         }
                     }
+                    None => {
+                        self.asked.push((evaluation.at, text));
+                        self.open.push(evaluation);
+                    }
                 }
-                other => self.take(other),
             }
         }
     }
 
-    fn take(&mut self, effect: Effect) {
+    /// Notes what the ruler wants; an evaluation is to be answered.
+    fn take(&mut self, effect: Effect) -> Option<Evaluation> {
         match effect {
-            Effect::Evaluate(_) => unreachable!("those are answered"),
+            Effect::Evaluate(evaluation) => return Some(evaluation),
             Effect::Tell(told) => self
                 .told
                 .extend(told.into_iter().map(|one| (self.now, one))),
@@ -303,6 +292,7 @@ impl Harness {
             Effect::Say(word) => self.said.push(word),
             Effect::Keep(records) => self.kept.extend(records),
         }
+        None
     }
 
     /// The alerts of all rules by their labels.

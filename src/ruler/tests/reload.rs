@@ -460,7 +460,7 @@ impl Delayed {
                 }
                 None => self.world.ruler.handle_timeout(at),
             }
-            self.world.collect();
+            self.world.collect_slots();
             self.ask();
         }
         self.world.now = until;
