@@ -20,8 +20,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// Groups of four rules each: more of them than places.
-const GROUPS: usize = 40;
+/// Groups of four rules each: so many more than places that whoever waited for one would miss slots.
+const GROUPS: usize = 80;
 
 /// Slots of the group that needs no endpoint, while one hangs: longer than alerts last.
 const SLOTS: u64 = 7;
