@@ -340,8 +340,8 @@ fn rules_read_what_the_node_measures_of_itself() {
     write("ruler.yml", "rule_files: [rules.yml]\n");
     write(
         "rules.yml",
-        "groups: [{name: own, interval: 1s, rules: [\
-         {alert: PartitionDown, expr: watchfire_partition_up == 0},\
+        "groups: [{name: partitions, interval: 1s, rules: [\
+         {alert: PartitionDown, expr: watchfire_partition_up == 0}]}, {name: own, interval: 1s, rules: [\
          {alert: Works, expr: 'process_cpu_seconds_total{watchfire=\"self\"} > 0'},\
          {alert: Never, expr: process_cpu_seconds_total > 0}]}]\n",
     );
@@ -354,7 +354,11 @@ fn rules_read_what_the_node_measures_of_itself() {
         &node,
         "{\"alertname\":\"PartitionDown\",\"cluster\":\"dead\"}",
     );
-    wait_for_alert(&node, "{\"alertname\":\"Works\",\"watchfire\":\"self\"}");
+    // With the name of the node.
+    wait_for_alert(
+        &node,
+        "{\"alertname\":\"Works\",\"watchfire\":\"self\",\"watchfire_node\":\"",
+    );
     assert!(!node.ask("GET", "/api/v2/alerts").contains("Never"));
     let asked = node.ask(
         "GET",

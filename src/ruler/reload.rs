@@ -123,6 +123,7 @@ impl Ruler {
             state.under_way = Some(UnderWay {
                 slot: wave.slot,
                 began: wave.began(),
+                looks_at: wave.looks_at,
                 past: wave.past,
                 done: done.map(|rule| rule.key.clone()).collect(),
             });
@@ -300,10 +301,14 @@ impl Ruler {
         let numbers = rules.filter(|(_, place)| done.contains(place));
         let numbers = numbers.map(|(rule, _)| rule).collect();
         // However often there are other rules, its time goes on, and so does that of what fires.
-        let since = groups.iter().filter_map(|at| self.states.groups.get(*at));
-        let since = since.filter_map(|state| Some(state.under_way.as_ref()?.began));
-        let pace = self.pace(component, since.min().unwrap_or(now));
+        let all = groups.iter().filter_map(|at| self.states.groups.get(*at));
+        let all = all.filter_map(|state| state.under_way.as_ref());
+        let (began, looks_at) = all.fold((now, i64::MAX), |(began, looks_at), left| {
+            (began.min(left.began), looks_at.min(left.looks_at))
+        });
+        let pace = self.pace(component, began);
         let mut wave = Wave::going_on(component, first, groups.clone(), numbers, pace, takes);
+        wave.looks_at = looks_at;
         self.take_running(number, component, &mut wave);
         for at in groups {
             if let Some(state) = self.states.groups.get_mut(at) {

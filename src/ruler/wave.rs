@@ -59,6 +59,8 @@ pub(super) struct UnderWay {
     pub(super) slot: i64,
     /// When it began to be evaluated; Unix milliseconds.
     pub(super) began: i64,
+    /// When what fires is looked after; Unix milliseconds.
+    pub(super) looks_at: i64,
     /// Whether the slot is past, and made up for.
     pub(super) past: bool,
     /// The rules that take no part in it any more.

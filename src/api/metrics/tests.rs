@@ -267,5 +267,7 @@ async fn a_ruler_that_hangs_is_seen_though_it_shows_nothing() {
     assert!(runs.contains("watchfire_ruler_bugs_total 0\n"));
     let missed = "watchfire_rule_group_evaluations_missed_total{rule_group=\"rules.yml;watchfire\",type=\"recording\"} 0";
     assert!(runs.lines().any(|line| line == missed), "{runs}");
-    assert!(runs.contains("prometheus_rule_group_rules{rule_group=\"rules.yml;watchfire-nodes\"} 8\n"));
+    assert!(
+        runs.contains("prometheus_rule_group_rules{rule_group=\"rules.yml;watchfire-nodes\"} 8\n")
+    );
 }

@@ -35,7 +35,7 @@ fn turns(evaluation: &Evaluation, from: f64, to: f64) -> Answer {
 }
 
 fn is_range(evaluation: &Evaluation) -> bool {
-    evaluation.within > 60_000
+    evaluation.within > 59_000
 }
 
 /// What was written after a second: times in seconds, series, values.
