@@ -466,7 +466,10 @@ impl Round {
     fn refused(&self, refusal: Refusal) -> QueryError {
         match refusal {
             Refusal::Evaluation(EvalError::TooManySamples) => self.too_many_samples(),
-            other => QueryError::Refused(other),
+            other @ (Refusal::Evaluation(_)
+            | Refusal::Overlap(_)
+            | Refusal::Selector { .. }
+            | Refusal::Again(_)) => QueryError::Refused(other),
         }
     }
 

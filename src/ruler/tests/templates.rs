@@ -299,7 +299,7 @@ fn a_template_that_fails_is_said_once() {
     let reason = "error executing template __alert_A: template: __alert_A:1:115: executing \"__alert_A\" at \
                   <humanize $labels.i>: error calling humanize: strconv.ParseFloat: parsing \"a0\": invalid syntax";
     let expected = ("A".to_owned(), "annotation n".to_owned(), reason.to_owned());
-    assert_eq!(said(&mut slot), [expected.clone()]);
+    assert_eq!(said(&mut slot), std::slice::from_ref(&expected));
     let next = |slot: &mut Slot, answer: Answer| {
         slot.at += 30_000;
         slot.ruler.handle_timeout(now(slot.at));
