@@ -1,7 +1,6 @@
 //! One endpoint: what it is, how it does, and how it is asked.
 
 use std::{
-    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -14,6 +13,7 @@ use super::{
     flight::Flights,
     identity::{Identity, assumed, external_labels, has_histograms, identify},
     life::Life,
+    memory::{LARGE, Memory, Weight},
     question::{Ask, Cause, Failure, Request, Times, Values, read, told, too_many},
     read::{Added, Replay, Unread},
     stats::RequestStats,
@@ -36,31 +36,6 @@ const IDENTITY_PAUSE: Duration = Duration::from_secs(5);
 /// How long a sentinel that was there is believed.
 const SENTINEL_AGE: Duration = Duration::from_secs(15);
 
-/// Answers that are larger are read on a thread that may take its time.
-const LARGE: usize = 64 * 1024;
-
-/// Answers that are larger are not light.
-pub(super) const LIGHT: usize = 4 * 1024;
-
-/// How often an answer must have been light, so that the question is asked together with others.
-const LIGHT_ANSWERS: i8 = 2;
-
-/// How often it must be so again after it could not be answered together with others.
-const DOUBT: i8 = 100;
-
-/// How often samples are asked for after rates over them could not be used: what is in the way is so for as long as a window
-/// lasts.
-const IN_VAIN: u8 = 10;
-
-/// After so many rates over a large window, its samples are fetched once more, to know how many they are.
-const WEIGHED_AGAIN: u16 = 500;
-
-/// Questions of which it is remembered that native histograms were among the answers.
-const MOST_REMEMBERED: usize = 1_000;
-
-/// Questions of which it is remembered how light their answers were: as many as a node may have rules.
-const MOST_WEIGHED: usize = 100_000;
-
 /// A server that answers PromQL.
 #[derive(Debug)]
 pub(super) struct Endpoint {
@@ -77,6 +52,7 @@ pub(super) struct Endpoint {
     permits: Semaphore,
     flights: Flights,
     state: Mutex<State>,
+    memory: Memory,
     /// Held while it is asked what it is.
     learning: tokio::sync::Mutex<()>,
     pub(super) life: Life,
@@ -95,28 +71,9 @@ struct State {
     sentinel: Option<Instant>,
     /// What it adds to samples, and when that was asked.
     added: Option<(Instant, Added)>,
-    /// Questions that need samples as they are stored.
-    histograms: BTreeSet<String>,
-    /// How often the answers to questions were light, by a hash of the question.
-    light: HashMap<u64, i8>,
-    /// What is known of windows of samples, by a hash of the question.
-    windows: HashMap<u64, Weight>,
     /// When it was asked a question last.
     used: Option<Instant>,
     last: Last,
-}
-
-/// What is known of a window of samples.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Weight {
-    /// Whether its samples were many.
-    pub(super) is_large: bool,
-    /// How often they were few, of late.
-    light: i8,
-    /// How often it was looked up since.
-    asked: u16,
-    /// How often its samples are to be asked for all the same.
-    pub(super) in_vain: u8,
 }
 
 /// What came of the last questions.
@@ -149,6 +106,7 @@ impl Endpoint {
             assumed: assumed(config.kind).map(Arc::new),
             flights: Flights::default(),
             state: Mutex::default(),
+            memory: Memory::default(),
             learning: tokio::sync::Mutex::default(),
             life: Life::default(),
             config,
@@ -522,7 +480,7 @@ impl Endpoint {
             }
             return whole().await.map_err(Unread::failure);
         }
-        let known = self.state().histograms.contains(&ask.query);
+        let known = self.memory.has_histograms(&ask.query);
         let prefers = self.config.remote_read == RemoteRead::Prefer && ask.selects;
         if reads && (ask.marks || known || prefers) {
             match whole().await {
@@ -532,7 +490,7 @@ impl Endpoint {
         }
         match self.queried(context, ask, deadline).await {
             Err(failure) if failure.cause == Cause::Histograms && reads => {
-                self.remember(&ask.query);
+                self.memory.saw_histograms(&ask.query);
                 whole().await.map_err(Unread::failure)
             }
             other => other,
@@ -564,109 +522,34 @@ impl Endpoint {
         has && self.config.remote_read != RemoteRead::Never
     }
 
+    /// What is remembered of the questions that it was asked.
+    pub(super) fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
     /// Whether a question may be asked together with others: its answers are light, and come from a query.
     pub(super) fn is_light(&self, ask: &Ask) -> bool {
         let stored = self.config.remote_read == RemoteRead::Prefer && ask.selects;
-        let light = self.state().light.get(&hash(&ask.query)).copied();
-        !stored && light.is_some_and(|answers| answers >= LIGHT_ANSWERS)
+        !stored && self.memory.is_light(&ask.query)
     }
 
-    /// Remembers that questions cannot be asked together.
-    pub(super) fn doubt(&self, asks: &[&Ask]) {
-        let mut state = self.state();
-        for ask in asks {
-            state.light.insert(hash(&ask.query), -DOUBT);
-        }
-    }
-
-    /// Takes in whether an answer to a question was light.
-    pub(super) fn weigh(&self, ask: &Ask, light: bool) {
-        let mut state = self.state();
-        let full = state.light.len() >= MOST_WEIGHED;
-        match state.light.get_mut(&hash(&ask.query)) {
-            Some(known) if light => *known = (*known + 1).min(LIGHT_ANSWERS),
-            Some(known) => *known = (*known).min(0),
-            None => {
-                if full {
-                    state.light.clear();
-                }
-                state.light.insert(hash(&ask.query), i8::from(light));
-            }
-        }
+    /// Whether it may be asked for rates at all.
+    fn has_rates(&self) -> bool {
+        let rates = self.identity().map_or(Rates::Never, |one| one.rates());
+        rates != Rates::Never
     }
 
     /// What is known of a window of which it may be asked for the rates instead of the samples; nothing if it may not.
     pub(super) fn weight_of(&self, window: &Ask) -> Weight {
-        let rates = self.identity().map_or(Rates::Never, |one| one.rates());
-        if rates == Rates::Never {
-            return Weight::default();
+        match self.has_rates() {
+            true => self.memory.weight_of(&window.query),
+            false => Weight::default(),
         }
-        let mut state = self.state();
-        let Some(known) = state.windows.get_mut(&hash(&window.query)) else {
-            return Weight::default();
-        };
-        let weight = *known;
-        known.in_vain = known.in_vain.saturating_sub(1);
-        // What was many once may be few by now.
-        known.asked = known.asked.saturating_add(1);
-        if known.is_large && known.asked >= WEIGHED_AGAIN {
-            *known = Weight::default();
-        }
-        weight
     }
 
     /// Whether the samples of a window are few, and rates over it may be asked for instead.
     pub(super) fn has_light_rates(&self, window: &Ask) -> bool {
-        let rates = self.identity().map_or(Rates::Never, |one| one.rates());
-        let known = self.state().windows.get(&hash(&window.query)).copied();
-        let light = known.is_some_and(|known| known.light >= LIGHT_ANSWERS && known.in_vain == 0);
-        light && rates != Rates::Never
-    }
-
-    /// Whether the answer to a question is light, as far as anything is known of it.
-    pub(super) fn may_be_light(&self, ask: &Ask) -> bool {
-        let known = self.state().light.get(&hash(&ask.query)).copied();
-        known.is_none_or(|known| known >= LIGHT_ANSWERS)
-    }
-
-    /// Takes the answer to a question for light, unless something is known of it.
-    pub(super) fn assume_light(&self, ask: &Ask) {
-        let mut state = self.state();
-        if state.light.len() >= MOST_WEIGHED {
-            state.light.clear();
-        }
-        state.light.entry(hash(&ask.query)).or_insert(LIGHT_ANSWERS);
-    }
-
-    /// Takes in how many bytes the samples of a window had.
-    pub(super) fn weigh_window(&self, query: &str, bytes: usize) {
-        let mut state = self.state();
-        if state.windows.len() >= MOST_WEIGHED {
-            state.windows.clear();
-        }
-        let known = state.windows.entry(hash(query)).or_default();
-        known.is_large = bytes > LARGE;
-        known.asked = 0;
-        known.light = match bytes <= LIGHT {
-            true => (known.light + 1).min(LIGHT_ANSWERS),
-            false => 0,
-        };
-    }
-
-    /// Remembers that rates over a window could not be used.
-    pub(super) fn doubt_window(&self, window: &Ask) {
-        let mut state = self.state();
-        if let Some(known) = state.windows.get_mut(&hash(&window.query)) {
-            known.in_vain = IN_VAIN;
-        }
-    }
-
-    fn remember(&self, query: &str) {
-        let mut state = self.state();
-        if state.histograms.len() >= MOST_REMEMBERED {
-            state.histograms.clear();
-        }
-        state.histograms.insert(query.to_owned());
+        self.memory.has_few(&window.query) && self.has_rates()
     }
 
     /// Asks for samples as they are stored, and makes the answer of them.
@@ -784,9 +667,4 @@ impl Endpoint {
             stored: false,
         })
     }
-}
-
-/// What stands for a question where it is remembered; that two have the same does no harm.
-fn hash(query: &str) -> u64 {
-    xxhash_rust::xxh64::xxh64(query.as_bytes(), 0)
 }

@@ -7,9 +7,10 @@ use tokio::time::{Duration, Instant};
 
 use super::{
     context::Context,
-    endpoint::{Endpoint, LIGHT},
+    endpoint::Endpoint,
     endpoints::Endpoints,
     gather::{self, Outcome},
+    memory::LIGHT,
     question::{Ask, Cause, Times, Values},
 };
 use crate::federation::{joined, may_be_joined, parted};
@@ -76,13 +77,15 @@ async fn single(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: I
             .is_ok_and(|one| !one.remarks.is_empty());
         for attempt in &outcome.attempts {
             let light = attempt.error.is_none() && attempt.bytes <= LIGHT && !attempt.stored;
-            attempt.endpoint.weigh(ask, light && !remarks);
+            let memory = attempt.endpoint.memory();
+            memory.weigh(&ask.query, light && !remarks);
         }
     }
     if matches!(ask.times, Times::Window { .. }) {
         let answered = outcome.attempts.iter().filter(|one| one.error.is_none());
         for attempt in answered {
-            attempt.endpoint.weigh_window(&attempt.query, attempt.bytes);
+            let memory = attempt.endpoint.memory();
+            memory.weigh_window(&attempt.query, attempt.bytes);
         }
     }
     outcome
@@ -141,7 +144,7 @@ async fn answer(
         Err(_) if Instant::now() + TO_ASK_AGAIN < deadline => None,
         Err(failure) => {
             for attempt in &outcome.attempts {
-                attempt.endpoint.doubt(asks);
+                attempt.endpoint.memory().doubt(&queries);
             }
             outcome.result = Err(failure.clone());
             let failed = || Outcome {
@@ -157,11 +160,12 @@ async fn answer(
     if let Some(asked) = attempts.last()
         && asked.bytes > LIGHT * asks.len()
     {
-        asks.iter().for_each(|ask| asked.endpoint.weigh(ask, false));
+        let memory = asked.endpoint.memory();
+        queries.iter().for_each(|query| memory.weigh(query, false));
     }
     let Some(parts) = parts else {
         if let Some(asked) = attempts.last() {
-            asked.endpoint.doubt(asks);
+            asked.endpoint.memory().doubt(&queries);
         }
         let mut outcomes = each(context, endpoints, asks, deadline).await;
         if let Some(first) = outcomes.first_mut() {

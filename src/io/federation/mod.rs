@@ -20,6 +20,7 @@ mod joint;
 mod life;
 mod limits;
 mod lookup;
+mod memory;
 mod own;
 mod probe;
 mod question;

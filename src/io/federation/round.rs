@@ -254,7 +254,7 @@ impl Round {
         let replicas = self.endpoints.partitions.get(partition);
         if let Some(first) = replicas.and_then(Replicas::first) {
             let asks = next.asks().iter().filter(|ask| ask.partition == partition);
-            asks.for_each(|ask| first.doubt_window(ask));
+            asks.for_each(|ask| first.memory().doubt_window(&ask.query));
         }
         Ok(next)
     }

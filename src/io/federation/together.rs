@@ -131,11 +131,11 @@ impl Round {
         let light = |ask: &Ask| {
             let endpoint = joint::joins(&self.endpoints, ask)?;
             let at = matches!(ask.times, Times::At(_));
-            (at && endpoint.may_be_light(ask)).then_some(endpoint)
+            (at && endpoint.memory().may_be_light(&ask.query)).then_some(endpoint)
         };
         let asked: Option<Vec<_>> = asking.asks().iter().map(light).collect();
         for (endpoint, ask) in asked?.iter().zip(asking.asks()) {
-            endpoint.assume_light(ask);
+            endpoint.memory().assume_light(&ask.query);
         }
         Some(asking)
     }
