@@ -365,7 +365,8 @@ fn say(word: &Word) {
             rule,
             text,
             reason,
-            "a template of the rule failed: in its alerts the error stands in place of the text"
+            "a template of the rule failed: in its alerts the error stands in place of the text; correct the template, or look at the \
+             endpoints of its query"
         ),
         Word::Missed { group, slots } => tracing::warn!(
             group,
