@@ -10,8 +10,8 @@ use axum::{
     Router,
     body::Bytes,
     extract::{RawQuery, State},
-    http::{StatusCode, header},
-    routing::{get, post},
+    http::header,
+    routing::get,
 };
 use tokio::runtime::Runtime;
 use watchfire::{
@@ -52,7 +52,7 @@ pub(crate) fn serve(fleet: &Arc<Fleet>, now: i64) -> String {
     let router = Router::new()
         .route("/api/v1/status/buildinfo", get(build_info))
         .route("/api/v1/query", get(by_url).post(by_form))
-        .route("/api/v1/query_range", post(not_here).get(not_here))
+        .route("/api/v1/query_range", get(range_by_url).post(range_by_form))
         .with_state(cluster);
     let listener = RUNTIME.block_on(tokio::net::TcpListener::bind("127.0.0.1:0"));
     let listener = listener.unwrap();
@@ -63,58 +63,82 @@ pub(crate) fn serve(fleet: &Arc<Fleet>, now: i64) -> String {
 
 const BUILD: &str = r#"{"status":"success","data":{"version":"3.5.0","revision":"3f2a","branch":"HEAD","buildUser":"fleet","buildDate":"20260101-00:00:00","goVersion":"go1.24"}}"#;
 
-const NO_RANGES: &str =
-    r#"{"status":"error","errorType":"execution","error":"no range queries here"}"#;
-
 const JSON: [(header::HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
 async fn build_info() -> Answer {
     (JSON, BUILD.to_owned())
 }
 
-async fn not_here() -> (StatusCode, Answer) {
-    let answer = (JSON, NO_RANGES.to_owned());
-    (StatusCode::UNPROCESSABLE_ENTITY, answer)
-}
-
 type Answer = ([(header::HeaderName, &'static str); 1], String);
 
 async fn by_url(State(cluster): State<Arc<Cluster>>, RawQuery(query): RawQuery) -> Answer {
-    cluster.answer(&query.unwrap_or_default()).await
+    cluster
+        .instant(&form(query.unwrap_or_default().as_bytes()))
+        .await
 }
 
 async fn by_form(State(cluster): State<Arc<Cluster>>, body: Bytes) -> Answer {
-    cluster.answer(&String::from_utf8_lossy(&body)).await
+    cluster.instant(&form(&body)).await
+}
+
+async fn range_by_url(State(cluster): State<Arc<Cluster>>, RawQuery(query): RawQuery) -> Answer {
+    cluster
+        .range(&form(query.unwrap_or_default().as_bytes()))
+        .await
+}
+
+async fn range_by_form(State(cluster): State<Arc<Cluster>>, body: Bytes) -> Answer {
+    cluster.range(&form(&body)).await
+}
+
+type Form = BTreeMap<String, String>;
+
+fn form(bytes: &[u8]) -> Form {
+    url::form_urlencoded::parse(bytes).into_owned().collect()
+}
+
+/// A parameter in seconds as milliseconds.
+fn millis(form: &Form, name: &str) -> Option<i64> {
+    let seconds = form.get(name)?.parse::<f64>().ok()?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "milliseconds of this century"
+    )]
+    Some((seconds * 1000.0).round() as i64)
 }
 
 impl Cluster {
-    async fn answer(&self, form: &str) -> Answer {
-        let pairs: BTreeMap<String, String> = url::form_urlencoded::parse(form.as_bytes())
-            .into_owned()
+    async fn instant(&self, form: &Form) -> Answer {
+        let asked = millis(form, "time").unwrap_or(self.now);
+        let known = self.known(form).await;
+        (JSON, known.print_instant(asked, asked - self.now))
+    }
+
+    /// What is asked for now, as if it had been so at all times.
+    async fn range(&self, form: &Form) -> Answer {
+        let [start, end, step] = ["start", "end", "step"].map(|name| millis(form, name));
+        let (start, end, step) = (start.unwrap(), end.unwrap(), step.unwrap().max(1));
+        let times: Vec<i64> = (0..=(end - start) / step)
+            .map(|n| start + n * step)
             .collect();
-        let asked = pairs.get("time").and_then(|time| time.parse::<f64>().ok());
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "milliseconds of this century"
-        )]
-        let asked = asked.map_or(self.now, |time| (time * 1000.0).round() as i64);
-        let query = pairs.get("query").cloned().unwrap_or_default();
+        (JSON, self.known(form).await.print_range(&times))
+    }
+
+    async fn known(&self, form: &Form) -> Arc<Known> {
+        let query = form.get("query").cloned().unwrap_or_default();
         let known = KNOWN.lock().unwrap().get(&query).map(Arc::clone);
-        let known = match known {
-            Some(known) => known,
-            None => {
-                let (fleet, now) = (Arc::clone(&self.fleet), self.now);
-                let computed = tokio::task::spawn_blocking(move || {
-                    // One at a time, and each only once.
-                    static TURN: Mutex<()> = Mutex::new(());
-                    let _turn = TURN.lock().unwrap();
-                    let known = KNOWN.lock().unwrap().get(&query).map(Arc::clone);
-                    known.unwrap_or_else(|| compute(&fleet, now, query))
-                });
-                computed.await.unwrap()
-            }
-        };
-        (JSON, print(&known, asked, asked - self.now))
+        if let Some(known) = known {
+            return known;
+        }
+        let (fleet, now) = (Arc::clone(&self.fleet), self.now);
+        let computed = tokio::task::spawn_blocking(move || {
+            // One at a time, and each only once.
+            static TURN: Mutex<()> = Mutex::new(());
+            let _turn = TURN.lock().unwrap();
+            let known = KNOWN.lock().unwrap().get(&query).map(Arc::clone);
+            known.unwrap_or_else(|| compute(&fleet, now, query))
+        });
+        computed.await.unwrap()
     }
 }
 
@@ -138,54 +162,75 @@ fn compute(fleet: &Fleet, now: i64, query: String) -> Arc<Known> {
     known
 }
 
-/// The answer, with times of an instant that is so much later than that of the data.
-fn print(known: &Known, asked: i64, later: i64) -> String {
-    let series = match &known.result {
-        Ok(series) => series,
-        Err(why) => {
-            return format!(
-                r#"{{"status":"error","errorType":"execution","error":{}}}"#,
-                quoted(why)
-            );
-        }
-    };
-    let kind = if known.is_matrix { "matrix" } else { "vector" };
-    let mut text = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":["#);
-    for (number, one) in series.iter().enumerate() {
-        text.push_str(if number > 0 {
-            ",{\"metric\":{"
-        } else {
-            "{\"metric\":{"
-        });
-        for (at, (name, value)) in one.labels.iter().enumerate() {
-            let comma = if at > 0 { "," } else { "" };
-            let _ = write!(text, "{comma}{}:{}", quoted(name), quoted(value));
-        }
-        let values = one.floats.times.iter().zip(&one.floats.values);
-        if known.is_matrix {
-            text.push_str("},\"values\":[");
-            for (at, (time, value)) in values.enumerate() {
-                let comma = if at > 0 { "," } else { "" };
+impl Known {
+    /// The answer, with times of an instant that is so much later than that of the data.
+    fn print_instant(&self, asked: i64, later: i64) -> String {
+        let kind = if self.is_matrix { "matrix" } else { "vector" };
+        self.print(kind, |one, text| {
+            if self.is_matrix {
+                let times = one.floats.times.iter().map(|time| time + later);
+                print_values(times.zip(one.floats.values.iter().copied()), text);
+            } else {
                 let _ = write!(
                     text,
-                    "{comma}[{},\"{}\"]",
-                    seconds(time + later),
-                    number_text(*value)
+                    "\"value\":[{},\"{}\"]",
+                    seconds(asked),
+                    number_text(first(one))
                 );
             }
-            text.push_str("]}");
-        } else {
-            let value = one.floats.values.first().copied().unwrap_or(f64::NAN);
-            let _ = write!(
-                text,
-                "}},\"value\":[{},\"{}\"]}}",
-                seconds(asked),
-                number_text(value)
-            );
-        }
+        })
     }
-    text.push_str("]}}");
-    text
+
+    fn print_range(&self, times: &[i64]) -> String {
+        self.print("matrix", |one, text| {
+            print_values(times.iter().map(|time| (*time, first(one))), text);
+        })
+    }
+
+    fn print(&self, kind: &str, values: impl Fn(&Series, &mut String)) -> String {
+        let series = match &self.result {
+            Ok(series) => series,
+            Err(why) => {
+                let why = quoted(why);
+                return format!(r#"{{"status":"error","errorType":"execution","error":{why}}}"#);
+            }
+        };
+        let mut text = format!(r#"{{"status":"success","data":{{"resultType":"{kind}","result":["#);
+        for (number, one) in series.iter().enumerate() {
+            text.push_str(if number > 0 {
+                ",{\"metric\":{"
+            } else {
+                "{\"metric\":{"
+            });
+            for (at, (name, value)) in one.labels.iter().enumerate() {
+                let comma = if at > 0 { "," } else { "" };
+                let _ = write!(text, "{comma}{}:{}", quoted(name), quoted(value));
+            }
+            text.push_str("},");
+            values(one, &mut text);
+            text.push('}');
+        }
+        text.push_str("]}}");
+        text
+    }
+}
+
+fn first(series: &Series) -> f64 {
+    series.floats.values.first().copied().unwrap_or(f64::NAN)
+}
+
+fn print_values(values: impl Iterator<Item = (i64, f64)>, text: &mut String) {
+    text.push_str("\"values\":[");
+    for (at, (time, value)) in values.enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        let _ = write!(
+            text,
+            "{comma}[{},\"{}\"]",
+            seconds(time),
+            number_text(value)
+        );
+    }
+    text.push(']');
 }
 
 fn seconds(millis: i64) -> String {
