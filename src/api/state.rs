@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use super::{
     error::ApiError,
     metrics::{HttpStats, Renderer, Sources},
-    prometheus::{Querier, RuleReader},
+    prometheus::{Expressions, Querier, RuleReader},
     stream::Writers,
 };
 use crate::{
@@ -69,6 +69,7 @@ pub struct ApiState {
     writers: Writers,
     trials: Option<Arc<Trials>>,
     querier: Option<Arc<dyn Querier>>,
+    expressions: Arc<Expressions>,
     remote_write: Option<Arc<RemoteWriteStats>>,
     alertmanagers: Option<Arc<AlertmanagersStats>>,
     rules: Option<Arc<dyn RuleReader>>,
@@ -90,6 +91,7 @@ impl ApiState {
         about: About,
         sources: Sources,
     ) -> Self {
+        let expressions = Arc::new(Expressions::new(about.language.features));
         Self {
             backend,
             clock: Arc::new(clock),
@@ -100,6 +102,7 @@ impl ApiState {
             writers: Writers::default(),
             trials: None,
             querier: None,
+            expressions,
             remote_write: None,
             alertmanagers: None,
             rules: None,
@@ -173,6 +176,10 @@ impl ApiState {
 
     pub(super) fn sources(&self) -> &Sources {
         &self.sources
+    }
+
+    pub(super) fn expressions(&self) -> &Expressions {
+        &self.expressions
     }
 
     pub(super) fn writers(&self) -> &Writers {

@@ -196,9 +196,11 @@ impl Queries {
         let (federation, expr, steps) = (&self.federation, &query.expr, query.steps);
         let began = Instant::now();
         let reply = if query.afresh {
-            federation.query_afresh(expr, steps, options, timeout).await
+            federation
+                .query_afresh(expr.expr(), steps, options, timeout)
+                .await
         } else {
-            federation.query(expr, steps, options, timeout).await
+            federation.query_again(expr, steps, options, timeout).await
         };
         let reply = reply.map_err(|error| refused(&error))?;
         self.tell_missing(&reply);
@@ -386,7 +388,7 @@ fn explained(explain: &Explain, took: Duration) -> Value {
             "samplesRead": samples,
             "peakSamples": samples,
         },
-        "local": explain.local,
+        "local": explain.local(),
         "askedAgainBecause": explain.again,
         "steps": explain.steps,
         "knownSteps": explain.known_steps,

@@ -1,6 +1,6 @@
 //! Cuts an expression into what partitions compute and what is computed here.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, sync::Arc};
 
 use super::{
     Dialect, Fragment, Partition, Question, Version, World, ask,
@@ -91,7 +91,7 @@ impl Distributor<'_> {
             let lookback = self.lookback(one.dialect);
             Version {
                 speech: one.speech(),
-                query: ask::asked(&one, lookback, expr).to_string(),
+                query: ask::asked(&one, lookback, expr).to_string().into(),
                 lookback,
             }
         };
@@ -101,17 +101,19 @@ impl Distributor<'_> {
     /// Asks each partition for an expression, whose elements carry some of the partitions' labels.
     fn fragment(&mut self, expr: &Expr, reach: &Reach, carried: &[String], sum: Sum) -> Expr {
         // Most partitions differ in the values of their labels only, of which nothing is asked.
-        let mut last: Option<(&Partition, String)> = None;
+        let mut last: Option<(&Partition, Arc<str>)> = None;
         let overlap = self.overlap(reach);
         let questions = reach.partitions.iter().filter_map(|at| {
             let partition = self.world.partitions.get(*at)?;
             let carries = |name: &str| carried.iter().any(|carried| carried == name);
             let lookback = self.lookback(partition.dialect);
             let query = match &last {
-                Some((before, query)) if ask::is_asked_alike(before, partition) => query.clone(),
-                Some(_) | None => ask::asked(partition, lookback, expr).to_string(),
+                Some((before, query)) if ask::is_asked_alike(before, partition) => {
+                    Arc::clone(query)
+                }
+                Some(_) | None => ask::asked(partition, lookback, expr).to_string().into(),
             };
-            last = Some((partition, query.clone()));
+            last = Some((partition, Arc::clone(&query)));
             Some(Question {
                 partition: *at,
                 query,

@@ -7,6 +7,8 @@
 //! started again within the window has a greater increase in any case, so that it counts as different, too; and if there are
 //! samples below zero, nothing follows from that. What is named as a counter is taken to have none.
 
+use std::sync::Arc;
+
 use super::{Dialect, Partition, Pushdown, ask};
 use crate::{
     labels::MatchOp,
@@ -36,7 +38,7 @@ pub enum Rates {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Guard {
     /// What is asked, at the same steps.
-    pub query: String,
+    pub query: Arc<str>,
     /// How far its instant selectors are to look back; milliseconds. It makes no difference to what the answer tells.
     pub lookback: i64,
     tells: Tells,
@@ -176,7 +178,7 @@ fn start(partition: &Partition, expr: &Expr, matrix: &MatrixSelector) -> Option<
         without: false,
     })));
     Some(Guard {
-        query: ask::asked(partition, LOOKBACK, &newest).to_string(),
+        query: ask::asked(partition, LOOKBACK, &newest).to_string().into(),
         lookback: LOOKBACK,
         tells: Tells::Start { at, before },
     })
@@ -199,7 +201,7 @@ fn zero(partition: &Partition, expr: &Expr, of: &Call) -> Option<Guard> {
         _ => format!(" or {} < 0", asked("min_over_time")?),
     };
     Some(Guard {
-        query: format!("count({increase} > {delta}{negative})"),
+        query: format!("count({increase} > {delta}{negative})").into(),
         lookback: LOOKBACK,
         tells: Tells::Any,
     })

@@ -1,5 +1,7 @@
 //! A query under way: what is to be fetched for it, and what comes of what was fetched.
 
+use std::sync::Arc;
+
 use super::{
     Answer, Dialect, Fetched, Fragment, Missing, Overlap, Partition, Plan, Speech, Version, World,
     answer::Certainty,
@@ -20,7 +22,7 @@ use crate::{
 /// A planned query and the times at which its parts are needed.
 #[derive(Debug)]
 pub struct Inquiry {
-    plan: Plan,
+    plan: Arc<Plan>,
     prepared: Prepared,
     windows: Vec<Vec<Window>>,
     nothing: Steps,
@@ -84,6 +86,19 @@ impl Inquiry {
         world: &World,
     ) -> Result<Self, EvalError> {
         let plan = plan(expr, steps, options, world)?;
+        Self::of_plan(Arc::new(plan), steps, options, world)
+    }
+
+    /// Takes a plan that was made for an expression.
+    ///
+    /// # Errors
+    /// When the expression has no value for these steps.
+    pub fn of_plan(
+        plan: Arc<Plan>,
+        steps: Steps,
+        options: Options,
+        world: &World,
+    ) -> Result<Self, EvalError> {
         let numbered = plan.fragments.iter().enumerate();
         let fixed = numbered
             .filter(|(_, fragment)| fragment.fixed)
@@ -111,7 +126,7 @@ impl Inquiry {
 
     /// How the query was cut.
     #[must_use]
-    pub fn plan(&self) -> &Plan {
+    pub fn plan(&self) -> &Arc<Plan> {
         &self.plan
     }
 
@@ -311,7 +326,7 @@ fn windows_of(world: &World, selection: &Selection, markers: bool, lookback: i64
         let others = others.filter(|one| prune::may_match(one, &selection.matchers));
         let version = |one: Partition| Version {
             speech: one.speech(),
-            query: window_query(&one, selection),
+            query: window_query(&one, selection).into(),
             lookback,
         };
         Some(Window {

@@ -29,7 +29,9 @@ mod range;
 mod reach;
 mod read;
 mod recent;
+mod recurring;
 mod scope;
+mod size;
 mod world;
 
 #[cfg(test)]
@@ -54,4 +56,5 @@ pub use range::{
 pub use read::decoders;
 pub use read::{Malformed, ReadFormat, Reading, read_chunks, read_request, read_samples};
 pub use recent::Recent;
+pub use recurring::Recurring;
 pub use world::{Claim, Dialect, Extent, Partition, PartitionMode, Pushdown, Speech, World};

@@ -1,5 +1,7 @@
 //! What a query asks of each partition, and what is computed of the answers.
 
+use std::sync::Arc;
+
 use super::{
     Guard, Speech, World,
     dialect::Habits,
@@ -53,7 +55,7 @@ pub struct Question {
     /// The partition, by its place in the world.
     pub partition: usize,
     /// The expression in the partition's dialect, without what it does not know.
-    pub query: String,
+    pub query: Arc<str>,
     /// How far its instant selectors are to look back, in milliseconds: to be said to endpoints that can be told.
     pub lookback: i64,
     /// The labels that are attached to the answer.
@@ -72,7 +74,7 @@ pub struct Version {
     /// How that one is spoken to.
     pub speech: Speech,
     /// The question.
-    pub query: String,
+    pub query: Arc<str>,
     /// How far its instant selectors are to look back, in milliseconds.
     pub lookback: i64,
 }

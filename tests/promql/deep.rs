@@ -1,9 +1,11 @@
 //! The deepest expressions that are taken need no more stack than any thread has, in builds that are not optimised too.
 
-use std::thread;
+use std::{sync::Arc, thread};
 
 use watchfire::{
-    federation::{Dialect, Extent, Inquiry, Partition, PartitionMode, Pushdown, Rates, World},
+    federation::{
+        Dialect, Extent, Inquiry, Partition, PartitionMode, Pushdown, Rates, Recurring, World,
+    },
     labels::LabelSet,
     promql::{
         Samples, Series,
@@ -138,6 +140,10 @@ fn the_deepest_expressions_need_little_stack() {
             evaluate(&expr, options);
             Inquiry::new(&expr, STEPS, options, &world()).unwrap();
             Inquiry::new(&expr, STEPS, options, &world().selectors_only()).unwrap();
+            let recurring = Recurring::new(expr);
+            let world = Arc::new(world());
+            let plan = recurring.plan(Steps::instant(0), options, &world);
+            assert!(plan.is_ok() && recurring.bytes() > 0, "{shown}");
         });
     }
 }

@@ -284,7 +284,7 @@ impl Divided {
             .fragments
             .iter()
             .flat_map(|fragment| &fragment.questions);
-        let mut all: Vec<_> = asked.map(|question| question.query.clone()).collect();
+        let mut all: Vec<_> = asked.map(|question| question.query.to_string()).collect();
         all.push(plan.local.to_string());
         all
     }
@@ -354,7 +354,7 @@ impl Divided {
             };
             let queries: Vec<&str> = asked.iter().map(|(one, _, _)| &*one.query).collect();
             let question = Question {
-                query: joined(&queries),
+                query: joined(&queries).into(),
                 ..(*first).clone()
             };
             let Fetched::Remarked(series, notes) = self.question(&question, *steps) else {
@@ -422,7 +422,7 @@ fn answer_to(asked: &Version, storage: &Storage, steps: Steps) -> Fetched {
         | Dialect::Cortex
         | Dialect::Mimir => {
             let expr = read(query);
-            assert_eq!(expr.to_string(), *query);
+            assert_eq!(*expr.to_string(), **query);
             if closed {
                 with_closed_windows(&expr)
             } else {

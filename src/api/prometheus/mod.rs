@@ -2,6 +2,7 @@
 //! Prometheus for Grafana and `promtool`.
 
 mod exemplars;
+mod expressions;
 mod form;
 mod params;
 mod querier;
@@ -12,6 +13,7 @@ mod values;
 
 mod router;
 
+pub(super) use expressions::Expressions;
 pub use querier::{
     Answering, Explanation, Found, GlobalAnswer, GlobalQuery, Lookup, LookupScope, Querier,
 };

@@ -4,19 +4,17 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use super::ApiFailure;
 use crate::{
+    federation::Recurring,
     io::federation::FederationStatus,
     labels::LabelSet,
-    promql::{
-        ast::Expr,
-        engine::{Output, Steps},
-    },
+    promql::engine::{Output, Steps},
 };
 
 /// A query.
 #[derive(Clone, Debug)]
 pub struct GlobalQuery {
     /// What is asked.
-    pub expr: Expr,
+    pub expr: Arc<Recurring>,
     /// For which times.
     pub steps: Steps,
     /// How far instant selectors look back, in milliseconds, if not as configured.

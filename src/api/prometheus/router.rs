@@ -29,7 +29,7 @@ use crate::{
         Severity, Value,
         ast::{Expr, ValueType},
         engine::Steps,
-        parse::parse,
+        parse::{ParseErrors, parse},
     },
 };
 
@@ -80,9 +80,12 @@ pub(super) fn querier(state: &ApiState) -> Result<Arc<dyn Querier>, ApiFailure> 
 
 fn expression(state: &ApiState, query: &Query) -> Result<(Expr, String), ApiFailure> {
     let text = query.first("query").unwrap_or_default().to_owned();
-    let expr = parse(&text, state.about().language.features)
-        .map_err(|error| ApiFailure::bad_data(format!("invalid parameter \"query\": {error}")))?;
+    let expr = parse(&text, state.about().language.features).map_err(invalid)?;
     Ok((expr, text))
+}
+
+fn invalid(error: ParseErrors) -> ApiFailure {
+    ApiFailure::bad_data(format!("invalid parameter \"query\": {error}"))
 }
 
 async fn query(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
@@ -127,8 +130,9 @@ async fn ask(
     afresh: bool,
 ) -> Result<(GlobalAnswer, String), ApiFailure> {
     let (timeout, lookback) = (timeout(params)?, lookback(params)?);
-    let (expr, text) = expression(state, params)?;
-    let value_type = expr.value_type();
+    let text = params.first("query").unwrap_or_default().to_owned();
+    let expr = state.expressions().parse(&text).map_err(invalid)?;
+    let value_type = expr.expr().value_type();
     if steps.step > 0 && !matches!(value_type, ValueType::Scalar | ValueType::Vector) {
         let found = value_type.documented();
         return Err(ApiFailure::bad_data(format!(

@@ -162,7 +162,7 @@ impl Work {
         let missing = reply.warnings();
         let answered = reply.explain.requests.iter();
         let answered = answered.filter(|request| request.error.is_none());
-        let endpoints: BTreeSet<&str> = answered.map(|one| one.endpoint.as_str()).collect();
+        let endpoints: BTreeSet<&str> = answered.map(|one| &*one.endpoint).collect();
         let endpoints = endpoints.into_iter().map(Arc::from).collect();
         let value = reply.answer.output.value;
         let answered = Answered::of(evaluation, value, reply.answer.certainty, missing)?;

@@ -368,7 +368,7 @@ fn replicas_that_are_spoken_to_otherwise_have_questions_of_their_own() {
         let texts = questions.map(|question| {
             let others = question.others.iter();
             let others = others.map(|one| format!("{:?}: {}", one.speech.dialect, one.query));
-            let all: Vec<String> = std::iter::once(question.query.clone())
+            let all: Vec<String> = std::iter::once(question.query.to_string())
                 .chain(others)
                 .collect();
             all.join(" | ")

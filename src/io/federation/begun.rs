@@ -15,7 +15,7 @@ use super::{
     round::{Asking, Round},
 };
 use crate::{
-    federation::{Local, Refusal, World, local},
+    federation::{Answer, Local, Recurring, Refusal, World, local},
     promql::{
         ast::Expr,
         engine::{Options, Steps},
@@ -38,6 +38,7 @@ pub(super) struct Begun {
     further: Arc<str>,
     /// How often there had been another configuration.
     pub(super) reloads: u64,
+    recurring: Option<Arc<Recurring>>,
 }
 
 impl Federation {
@@ -57,7 +58,7 @@ impl Federation {
         let learned = now + timeout.min(LEARNING);
         let mut begun = self.begin_at_once(options, timeout, budget);
         begun.endpoints.learn(&begun.context, learned).await;
-        begun.world = Arc::new(begun.endpoints.world());
+        begun.world = begun.endpoints.world();
         begun
     }
 
@@ -78,7 +79,7 @@ impl Federation {
         let reloads = self.ranges.reloads();
         let endpoints = self.endpoints();
         Begun {
-            world: Arc::new(endpoints.world()),
+            world: endpoints.world(),
             context,
             endpoints,
             options,
@@ -87,6 +88,7 @@ impl Federation {
             locals: Vec::new(),
             further: Arc::default(),
             reloads,
+            recurring: None,
         }
     }
 }
@@ -110,6 +112,12 @@ impl Begun {
         self
     }
 
+    /// The same for an expression of which something may be known.
+    pub(super) fn recurring(mut self, known: &Arc<Recurring>) -> Self {
+        self.recurring = Some(Arc::clone(known));
+        self
+    }
+
     /// A way of asking a query.
     pub(super) fn round(&self) -> Round {
         Round {
@@ -122,6 +130,7 @@ impl Begun {
             locals: self.locals.clone(),
             further: Arc::clone(&self.further),
             unguarded: false,
+            recurring: self.recurring.clone(),
         }
     }
 
@@ -148,10 +157,8 @@ impl Round {
         let answer = match self.conclude(asking, outcomes).await {
             Err(QueryError::Refused(Refusal::Again(why))) => {
                 self.explain.again = Some(why);
-                let world = Arc::new(world.selectors_only());
-                let asking = self.plan(expr, steps, world)?;
-                let outcomes = self.gather(&asking).await;
-                self.conclude(asking, outcomes).await
+                // Boxed, since it is rare: room for it would be moved with every query.
+                Box::pin(self.ask_for_selectors(expr, steps, &world)).await
             }
             answer => answer,
         };
@@ -159,6 +166,17 @@ impl Round {
             answer: answer?,
             explain: self.explain,
         })
+    }
+
+    async fn ask_for_selectors(
+        &mut self,
+        expr: &Expr,
+        steps: Steps,
+        world: &World,
+    ) -> Result<Answer, QueryError> {
+        let asking = self.plan(expr, steps, Arc::new(world.selectors_only()))?;
+        let outcomes = self.gather(&asking).await;
+        self.conclude(asking, outcomes).await
     }
 
     /// What a query comes to be and its answers, if replicas that are asked otherwise are to take over from others, or rates
@@ -189,7 +207,7 @@ impl Round {
         };
         self.note(&asking, &mut outcomes);
         let known = asking.into_asks().into_iter().zip(outcomes).collect();
-        let outcomes = self.gather_rest(&next, known).await;
+        let outcomes = Box::pin(self.gather_rest(&next, known)).await;
         Ok((next, outcomes))
     }
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::QueryConfig,
-    federation::{Answer, Local, Refusal, local},
+    federation::{Answer, Claim, Local, Recurring, Refusal, local},
     io::{Clock, HttpClients},
     labels::LabelSet,
     promql::{
@@ -42,6 +42,15 @@ pub struct Federation {
     endpoints: Mutex<Arc<Endpoints>>,
     /// What the node measures of itself.
     own: Mutex<Own>,
+}
+
+/// How an expression is asked.
+struct How<'k> {
+    timeout: Duration,
+    /// Whether what is known of earlier queries is not asked again.
+    in_parts: bool,
+    /// The expression with what was planned for it.
+    known: Option<&'k Arc<Recurring>>,
 }
 
 /// What the node measures of itself, and what it means.
@@ -166,11 +175,12 @@ impl Federation {
 
     /// Those of which an expression reads.
     pub(super) fn own_of(&self, expr: &Expr) -> Vec<Arc<dyn Local>> {
+        self.own_claimed(|claim| local::is_claimed(claim, expr))
+    }
+
+    fn own_claimed(&self, is_claimed: impl Fn(Claim) -> bool) -> Vec<Arc<dyn Local>> {
         let own = self.own.lock().unwrap_or_else(PoisonError::into_inner);
-        let reads = |own: &&Arc<dyn Local>| {
-            let claim = own.claim();
-            claim.is_some_and(|claim| local::is_claimed(claim, expr))
-        };
+        let reads = |own: &&Arc<dyn Local>| own.claim().is_some_and(&is_claimed);
         own.series.iter().filter(reads).map(Arc::clone).collect()
     }
 
@@ -215,7 +225,31 @@ impl Federation {
         options: Options,
         timeout: Duration,
     ) -> Result<Reply, QueryError> {
-        self.counted(expr, steps, options, (timeout, true)).await
+        let how = How {
+            timeout,
+            in_parts: true,
+            known: None,
+        };
+        self.counted(expr, steps, options, how).await
+    }
+
+    /// The same for an expression that is asked again and again.
+    ///
+    /// # Errors
+    /// As [`query`](Self::query).
+    pub async fn query_again(
+        &self,
+        known: &Arc<Recurring>,
+        steps: Steps,
+        options: Options,
+        timeout: Duration,
+    ) -> Result<Reply, QueryError> {
+        let how = How {
+            timeout,
+            in_parts: true,
+            known: Some(known),
+        };
+        self.counted(known.expr(), steps, options, how).await
     }
 
     /// The same, whatever is known.
@@ -229,7 +263,12 @@ impl Federation {
         options: Options,
         timeout: Duration,
     ) -> Result<Reply, QueryError> {
-        self.counted(expr, steps, options, (timeout, false)).await
+        let how = How {
+            timeout,
+            in_parts: false,
+            known: None,
+        };
+        self.counted(expr, steps, options, how).await
     }
 
     /// As [`query_afresh`](Self::query_afresh), over what is here already as well. This is how rules ask: they wait for
@@ -265,10 +304,10 @@ impl Federation {
         expr: &Expr,
         steps: Steps,
         options: Options,
-        (timeout, in_parts): (Duration, bool),
+        how: How<'_>,
     ) -> Result<Reply, QueryError> {
         let began = Instant::now();
-        let answer = self.answer(expr, steps, options, (timeout, in_parts));
+        let answer = self.answer(expr, steps, options, how);
         let result = answer.await;
         self.count(steps, began, &result);
         result
@@ -296,17 +335,25 @@ impl Federation {
         expr: &Expr,
         steps: Steps,
         options: Options,
-        (timeout, in_parts): (Duration, bool),
+        how: How<'_>,
     ) -> Result<Reply, QueryError> {
         let began = Instant::now();
-        let _turn = self.limits.turn(began + timeout).await?;
-        let left = timeout.saturating_sub(began.elapsed());
-        let begun = self.begin(options, left, self.limits.budget()).await;
-        let own = self.own_of(expr);
+        let _turn = self.limits.turn(began + how.timeout).await?;
+        let left = how.timeout.saturating_sub(began.elapsed());
+        let mut begun = self.begin(options, left, self.limits.budget()).await;
+        let own = match how.known {
+            Some(known) => {
+                begun = begun.recurring(known);
+                self.own_claimed(|claim| known.is_claimed(claim))
+            }
+            None => self.own_of(expr),
+        };
         if !own.is_empty() {
             return begun.beside(own).ask(expr, steps).await;
         }
-        if in_parts && let Some(result) = self.answer_in_parts(&begun, expr, steps, options).await {
+        if how.in_parts
+            && let Some(result) = self.answer_in_parts(&begun, expr, steps, options).await
+        {
             return result;
         }
         begun.ask(expr, steps).await

@@ -40,6 +40,9 @@ const SENTINEL_AGE: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) config: EndpointConfig,
+    /// Its name and its replica, which are told of each request.
+    pub(super) name: Arc<str>,
+    pub(super) replica: Arc<str>,
     /// Why it is not there, if it stands for those that are to be found.
     pub(super) absent: Option<String>,
     pub(super) stats: Arc<RequestStats>,
@@ -107,6 +110,8 @@ impl Endpoint {
             flights: Flights::default(),
             state: Mutex::default(),
             memory: Memory::default(),
+            name: (&*config.name).into(),
+            replica: (&*config.replica).into(),
             learning: tokio::sync::Mutex::default(),
             life: Life::default(),
             config,
@@ -130,6 +135,20 @@ impl Endpoint {
             "" => "what it is, is not known yet".to_owned(),
             why => format!("what it is, is not known: {why}"),
         })
+    }
+
+    /// Whether nothing else is known of what it is than this.
+    pub(super) fn is_still(&self, known: Option<&Arc<Identity>>) -> bool {
+        let state = self.state();
+        let now = match self.absent {
+            Some(_) => None,
+            None => state.identity.as_ref().or(self.assumed.as_ref()),
+        };
+        match (now, known) {
+            (Some(now), Some(known)) => Arc::ptr_eq(now, known),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        }
     }
 
     /// How it is spoken to, or why that is not known.
@@ -317,12 +336,12 @@ impl Endpoint {
     pub(super) async fn ask(
         self: &Arc<Self>,
         context: &Context,
-        ask: &Ask,
+        ask: &Arc<Ask>,
         deadline: Instant,
     ) -> (Result<Answered, Failure>, bool) {
         let began = Instant::now();
         let begin = || {
-            let (endpoint, context, ask) = (Arc::clone(self), context.clone(), ask.clone());
+            let (endpoint, context, ask) = (Arc::clone(self), context.clone(), Arc::clone(ask));
             async move {
                 let until = endpoint.until(began, deadline).0;
                 let asked = Box::pin(endpoint.ask_with_sentinel(&context, &ask, until));
@@ -413,7 +432,7 @@ impl Endpoint {
         let now = Instant::now();
         let time = context.clock.now().wall.unix_millis();
         let ask = Ask {
-            query: self.config.sentinel.clone(),
+            query: (&*self.config.sentinel).into(),
             ..Ask::nothing(time, self.lookback())
         };
         // How many samples it has is no matter of the query.

@@ -16,6 +16,7 @@ use super::{
     context::Context,
     endpoint::Endpoint,
     freshness::{Freshness, freshen},
+    identity::Identity,
     stats::RequestStats,
 };
 use crate::{
@@ -31,6 +32,15 @@ const STANDING_IN: Duration = Duration::from_mins(5);
 #[derive(Debug, Default)]
 pub(super) struct Endpoints {
     pub(super) partitions: Vec<Replicas>,
+    /// What the planner saw last, and what the endpoints were known to be then.
+    seen: Mutex<Option<Seen>>,
+}
+
+/// The partitions as the planner saw them.
+#[derive(Debug)]
+struct Seen {
+    identities: Vec<Option<Arc<Identity>>>,
+    world: Arc<World>,
 }
 
 /// An endpoint of the file, or one that was found.
@@ -82,6 +92,7 @@ impl Endpoints {
             partitions: partitions
                 .map(|(_, replicas)| before.hand_over(replicas))
                 .collect(),
+            seen: Mutex::default(),
         }
     }
 
@@ -136,14 +147,38 @@ impl Endpoints {
     }
 
     /// The partitions as the planner sees them: each speaks as the endpoint that would be asked first.
-    pub(super) fn world(&self) -> World {
-        World {
-            partitions: self
-                .partitions
-                .iter()
-                .filter_map(Replicas::partition)
-                .collect(),
+    pub(super) fn world(&self) -> Arc<World> {
+        let world = || {
+            let partitions = self.partitions.iter();
+            Arc::new(World {
+                partitions: partitions.filter_map(Replicas::partition).collect(),
+            })
+        };
+        // Of several replicas, the first one changes by itself.
+        let alone = |replicas: &Replicas| replicas.endpoints.len() == 1;
+        if !self.partitions.iter().all(alone) {
+            return world();
         }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = &*seen
+            && self
+                .all()
+                .zip(&seen.identities)
+                .all(|(one, then)| one.is_still(then.as_ref()))
+        {
+            return Arc::clone(&seen.world);
+        }
+        // Read before the world is: what changes meanwhile is seen next time.
+        let identities = self
+            .all()
+            .map(|endpoint| endpoint.identity().ok())
+            .collect();
+        let world = world();
+        *seen = Some(Seen {
+            identities,
+            world: Arc::clone(&world),
+        });
+        world
     }
 }
 

@@ -1,14 +1,14 @@
 //! How a query was answered.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use crate::labels::LabelSet;
+use crate::{federation::Plan, labels::LabelSet};
 
 /// How a query was answered: what was computed here, and what endpoints were asked.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Explain {
-    /// What is computed here; `<fragment N>` stands for what endpoints compute.
-    pub local: String,
+    /// How the query was cut.
+    pub plan: Option<Arc<Plan>>,
     /// Why the query was asked again, if it was: for selectors only, for samples, or otherwise of other replicas.
     pub again: Option<String>,
     /// Every request in the order of the plan; retries follow what they repeat.
@@ -20,9 +20,16 @@ pub struct Explain {
 }
 
 impl Explain {
+    /// What is computed here; `<fragment N>` stands for what endpoints compute.
+    #[must_use]
+    pub fn local(&self) -> String {
+        let plan = self.plan.as_ref();
+        plan.map(|plan| plan.local.to_string()).unwrap_or_default()
+    }
+
     /// Adds how another part of the same query was answered.
     pub(super) fn add(&mut self, part: Self) {
-        self.local = part.local;
+        self.plan = part.plan;
         self.again = self.again.take().or(part.again);
         self.requests.extend(part.requests);
     }
@@ -36,11 +43,11 @@ pub struct Request {
     /// The labels of the partition.
     pub partition: LabelSet,
     /// The name of the endpoint.
-    pub endpoint: String,
+    pub endpoint: Arc<str>,
     /// Its replica.
-    pub replica: String,
+    pub replica: Arc<str>,
     /// What it was asked: several questions at once, if they are light.
-    pub query: String,
+    pub query: Arc<str>,
     /// Whether another query had asked the same already, so that nothing travelled for this one.
     pub joined: bool,
     /// How long it took, waiting for its turn included.

@@ -1,7 +1,6 @@
 //! Equal questions to one endpoint at the same time are asked once.
 
 use std::{
-    collections::BTreeMap,
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, Mutex, PoisonError},
@@ -24,9 +23,9 @@ type Result = std::result::Result<Answered, Failure>;
 /// A question that is under way within the task of whoever waits for it. It ends when nobody waits for it any more.
 type Asking = Pin<Box<dyn Future<Output = Arc<Result>> + Send>>;
 
-/// The questions that are under way.
+/// The questions that are under way: few, so that looking through them takes less than to keep them in order.
 #[derive(Default)]
-pub(super) struct Flights(Mutex<BTreeMap<(Ask, usize), UnderWay>>);
+pub(super) struct Flights(Mutex<Vec<UnderWay>>);
 
 impl std::fmt::Debug for Flights {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -36,6 +35,8 @@ impl std::fmt::Debug for Flights {
 
 /// A question that somebody may join.
 struct UnderWay {
+    ask: Arc<Ask>,
+    max_samples: usize,
     asking: WeakShared<Asking>,
     /// Until when it may be answered.
     until: Instant,
@@ -49,7 +50,7 @@ impl Flights {
     /// much before `until` is none.
     pub(super) fn board<A>(
         &self,
-        ask: &Ask,
+        ask: &Arc<Ask>,
         max_samples: usize,
         until: Instant,
         begin: impl FnOnce() -> A,
@@ -57,13 +58,14 @@ impl Flights {
     where
         A: Future<Output = Result> + Send + 'static,
     {
-        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // Which partition it is for is the same at one endpoint.
-        let key = (ask.clone(), max_samples);
         let slack = until.saturating_duration_since(Instant::now()) / 10;
-        let known = flights.get(&key);
-        let known = known.filter(|known| known.until + slack >= until);
-        if let Some(asking) = known.and_then(|known| known.asking.upgrade()) {
+        // Which partition it is for is the same at one endpoint.
+        let fits = |known: &UnderWay| {
+            known.max_samples == max_samples && known.until + slack >= until && known.ask == *ask
+        };
+        let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = flights.iter().filter(|known| fits(known));
+        if let Some(asking) = known.filter_map(|known| known.asking.upgrade()).next() {
             return (Flight(asking), true);
         }
         let asked = AssertUnwindSafe(begin()).catch_unwind();
@@ -72,13 +74,14 @@ impl Flights {
             Arc::new(asked.await.unwrap_or_else(bug))
         });
         let asking = asked.shared();
-        flights.retain(|_, flight| flight.asking.upgrade().is_some());
+        flights.retain(|flight| flight.asking.upgrade().is_some());
         if let Some(weak) = asking.downgrade() {
-            let under_way = UnderWay {
+            flights.push(UnderWay {
+                ask: Arc::clone(ask),
+                max_samples,
                 asking: weak,
                 until,
-            };
-            flights.insert(key, under_way);
+            });
         }
         (Flight(asking), false)
     }

@@ -151,12 +151,12 @@ async fn look(endpoint: &Arc<Endpoint>, context: &Context, now: i64) -> Seen {
         return Seen::Unknown;
     };
     let together = identity.dialect != Dialect::VictoriaMetrics;
-    let ask = Ask {
+    let ask = Arc::new(Ask {
         partition: 0,
         query: if together {
-            joined(&[NEWEST, DISTANCE])
+            joined(&[NEWEST, DISTANCE]).into()
         } else {
-            NEWEST.to_owned()
+            NEWEST.into()
         },
         times: Times::At(now),
         lookback: endpoint.lookback(),
@@ -165,7 +165,7 @@ async fn look(endpoint: &Arc<Endpoint>, context: &Context, now: i64) -> Seen {
         further: Arc::default(),
         speech: None,
         others: Vec::new(),
-    };
+    });
     let deadline = Instant::now() + PATIENCE;
     match endpoint.ask(context, &ask, deadline).await {
         (Ok(answered), _) => seen(answered, together),

@@ -1,6 +1,6 @@
 //! Asks all questions of a query at once.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ pub(super) struct Outcome {
 pub(super) struct Attempt {
     pub(super) endpoint: Arc<Endpoint>,
     /// What it was asked.
-    pub(super) query: String,
+    pub(super) query: Arc<str>,
     /// Whether another query had asked the same already.
     pub(super) joined: bool,
     pub(super) took: Duration,
@@ -54,7 +54,7 @@ pub(super) struct Attempt {
 pub(super) async fn gather(
     context: &Context,
     endpoints: &Endpoints,
-    asks: &[Ask],
+    asks: &[Arc<Ask>],
     deadline: Instant,
 ) -> Vec<Outcome> {
     let running = joint::groups(endpoints, asks)
@@ -78,24 +78,18 @@ pub(super) async fn gather(
 pub(super) async fn answer(
     context: &Context,
     endpoints: &Endpoints,
-    ask: &Ask,
+    ask: &Arc<Ask>,
     deadline: Instant,
 ) -> Outcome {
-    let mut outcome = Outcome {
-        result: Err(Failure::new("there is no such partition any more")),
-        attempts: Vec::new(),
-        by: None,
-    };
     let Some(replicas) = endpoints.partitions.get(ask.partition) else {
-        return outcome;
+        return Outcome::failed(Failure::new("there is no such partition any more"));
     };
     let fit = match candidates(context, replicas, ask) {
         Ok(fit) => fit,
-        Err(failure) => {
-            outcome.result = Err(failure);
-            return outcome;
-        }
+        Err(failure) => return Outcome::failed(failure),
     };
+    // There is one at least, which takes the place of this.
+    let mut outcome = Outcome::failed(Failure::new(String::new()));
     let order = &fit.order;
     for (number, endpoint) in order.iter().take(2).enumerate() {
         let now = Instant::now();
@@ -117,7 +111,7 @@ pub(super) async fn answer(
         let attempt = Attempt::new(endpoint, now.elapsed(), &result);
         outcome.attempts.push(Attempt {
             joined,
-            query: ask.query.clone(),
+            query: Arc::clone(&ask.query),
             ..attempt
         });
         let failure = result.as_ref().err();
@@ -146,9 +140,9 @@ pub(super) async fn answer(
 }
 
 /// A question as an endpoint is asked it.
-fn said<'a>(endpoint: &Endpoint, ask: &'a Ask) -> Option<Cow<'a, Ask>> {
+fn said(endpoint: &Endpoint, ask: &Arc<Ask>) -> Option<Arc<Ask>> {
     match ask.speech {
-        None => Some(Cow::Borrowed(ask)),
+        None => Some(Arc::clone(ask)),
         Some(_) => ask.said(endpoint.speech().ok()?),
     }
 }
@@ -177,7 +171,7 @@ fn unplanned(endpoint: &Endpoint, outcome: &Outcome) -> Failure {
 pub(super) fn is_planned(
     context: &Context,
     endpoints: &Endpoints,
-    ask: &Ask,
+    ask: &Arc<Ask>,
 ) -> Result<(), Failure> {
     let Some(replicas) = endpoints.partitions.get(ask.partition) else {
         return Ok(());
@@ -193,7 +187,7 @@ pub(super) fn is_planned(
 async fn fill(
     outcome: &mut Outcome,
     context: &Context,
-    (other, ask): (&Arc<Endpoint>, &Ask),
+    (other, ask): (&Arc<Endpoint>, &Arc<Ask>),
     until: Instant,
 ) {
     let Ok(values) = &mut outcome.result else {
@@ -209,7 +203,7 @@ async fn fill(
     let (result, joined) = other.ask(context, &ask, until).await;
     let mut attempt = Attempt {
         joined,
-        query: ask.query.clone(),
+        query: Arc::clone(&ask.query),
         ..Attempt::new(other, now.elapsed(), &result)
     };
     if let Ok(answered) = result {
@@ -222,8 +216,13 @@ async fn fill(
 
 impl Outcome {
     pub(super) fn lost() -> Self {
+        Self::failed(Failure::new("asking it failed: this is a bug"))
+    }
+
+    /// Nobody was asked.
+    fn failed(failure: Failure) -> Self {
         Self {
-            result: Err(Failure::new("asking it failed: this is a bug")),
+            result: Err(failure),
             attempts: Vec::new(),
             by: None,
         }
@@ -347,7 +346,7 @@ impl Attempt {
     fn new(endpoint: &Arc<Endpoint>, took: Duration, result: &Result<Answered, Failure>) -> Self {
         let attempt = Self {
             endpoint: Arc::clone(endpoint),
-            query: String::new(),
+            query: Arc::default(),
             joined: false,
             took,
             bytes: 0,

@@ -25,7 +25,10 @@ const TO_ASK_AGAIN: Duration = Duration::from_secs(1);
 const LONGEST: usize = 8 * 1024;
 
 /// The numbers of questions that are asked together, most of them alone.
-pub(super) fn groups(endpoints: &Endpoints, asks: &[Ask]) -> Vec<Vec<usize>> {
+pub(super) fn groups(endpoints: &Endpoints, asks: &[Arc<Ask>]) -> Vec<Vec<usize>> {
+    if !has_two_of_a_partition(asks) {
+        return (0..asks.len()).map(|number| vec![number]).collect();
+    }
     let mut groups: Vec<Vec<usize>> = Vec::new();
     // The group that is open for a partition, a time and a lookback, and the length of its questions.
     let mut open: BTreeMap<(usize, i64, i64), (usize, usize)> = BTreeMap::new();
@@ -51,6 +54,16 @@ pub(super) fn groups(endpoints: &Endpoints, asks: &[Ask]) -> Vec<Vec<usize>> {
     groups
 }
 
+/// Whether any partition is asked more than once.
+fn has_two_of_a_partition(asks: &[Arc<Ask>]) -> bool {
+    let mut seen: Vec<usize> = Vec::with_capacity(asks.len());
+    asks.iter().any(|ask| {
+        let again = seen.contains(&ask.partition);
+        seen.push(ask.partition);
+        again
+    })
+}
+
 /// The one time that a question is about, if it may be asked together with others.
 pub(super) fn light_at(endpoints: &Endpoints, ask: &Ask) -> Option<i64> {
     let Times::At(at) = ask.times else {
@@ -68,7 +81,12 @@ pub(super) fn joins(endpoints: &Endpoints, ask: &Ask) -> Option<Arc<Endpoint>> {
 }
 
 /// Asks one question, and remembers of whom it was asked whether the answer was light.
-async fn single(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: Instant) -> Outcome {
+async fn single(
+    context: &Context,
+    endpoints: &Endpoints,
+    ask: &Arc<Ask>,
+    deadline: Instant,
+) -> Outcome {
     let outcome = gather::answer(context, endpoints, ask, deadline).await;
     if matches!(ask.times, Times::At(_)) {
         let remarks = outcome
@@ -95,12 +113,12 @@ async fn single(context: &Context, endpoints: &Endpoints, ask: &Ask, deadline: I
 pub(super) async fn outcomes(
     context: &Context,
     endpoints: &Endpoints,
-    asks: &[Ask],
+    asks: &[Arc<Ask>],
     numbers: Vec<usize>,
     deadline: Instant,
 ) -> (Vec<usize>, Vec<Outcome>) {
     let group = numbers.iter().filter_map(|number| asks.get(*number));
-    let group: Vec<&Ask> = group.collect();
+    let group: Vec<&Arc<Ask>> = group.collect();
     let answered = answer(context, endpoints, &group, deadline);
     // What a panic takes away is lost, and nothing else.
     let outcomes = AssertUnwindSafe(answered).catch_unwind().await;
@@ -111,7 +129,7 @@ pub(super) async fn outcomes(
 async fn answer(
     context: &Context,
     endpoints: &Endpoints,
-    asks: &[&Ask],
+    asks: &[&Arc<Ask>],
     deadline: Instant,
 ) -> Vec<Outcome> {
     let (first, rest) = match asks {
@@ -120,13 +138,13 @@ async fn answer(
         [first, rest @ ..] => (first, rest.len()),
     };
     let queries: Vec<&str> = asks.iter().map(|ask| &*ask.query).collect();
-    let whole = Ask {
-        query: joined(&queries),
+    let whole = Arc::new(Ask {
+        query: joined(&queries).into(),
         selects: false,
         // Another replica that is asked otherwise is asked one by one.
         others: Vec::new(),
         ..Ask::clone(first)
-    };
+    });
     let mut outcome = gather::answer(context, endpoints, &whole, deadline).await;
     let parts = match outcome.result {
         // Nobody could say whose remarks they are.
@@ -189,7 +207,7 @@ async fn answer(
 async fn each(
     context: &Context,
     endpoints: &Endpoints,
-    asks: &[&Ask],
+    asks: &[&Arc<Ask>],
     deadline: Instant,
 ) -> Vec<Outcome> {
     let asked = asks.iter();

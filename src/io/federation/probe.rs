@@ -34,7 +34,7 @@ impl Federation {
             asked.spawn(async move {
                 endpoint.learn(&context, deadline).await;
                 let time = context.clock.now().wall.unix_millis();
-                let ask = Ask::nothing(time, endpoint.lookback());
+                let ask = Arc::new(Ask::nothing(time, endpoint.lookback()));
                 // What came of it is noted by the endpoint, which is to find out whether it hangs.
                 let deadline = Instant::now() + endpoint.patience() * 2;
                 let _ = endpoint.ask(&context, &ask, deadline).await;

@@ -135,7 +135,8 @@ impl Federation {
         options: Options,
     ) -> Option<Result<Reply, QueryError>> {
         let divided = self.ranges.divide(expr, steps, options, begun)?;
-        Some(self.answer_divided(begun, expr, divided).await)
+        // Boxed, since most queries are of one time.
+        Some(Box::pin(self.answer_divided(begun, expr, divided)).await)
     }
 
     async fn answer_divided(

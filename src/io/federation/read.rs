@@ -1,5 +1,7 @@
 //! Answers of samples as they are stored: what was asked is evaluated here over the samples of one endpoint.
 
+use std::sync::Arc;
+
 use super::{
     question::{Ask, Cause, Failure, Times, Values, too_many},
     transfer::Stored,
@@ -32,7 +34,7 @@ pub(super) struct Replay {
     selections: Vec<Selection>,
     /// How the answer is made of them; windows are the answer themselves.
     prepared: Option<Prepared>,
-    query: String,
+    query: Arc<str>,
     max_samples: usize,
 }
 
@@ -55,7 +57,7 @@ impl Replay {
                         to,
                     }],
                     prepared: None,
-                    query: ask.query.clone(),
+                    query: Arc::clone(&ask.query),
                     max_samples,
                 });
             }
@@ -78,7 +80,7 @@ impl Replay {
         Ok(Self {
             selections: prepared.selections().to_vec(),
             prepared: Some(prepared),
-            query: ask.query.clone(),
+            query: Arc::clone(&ask.query),
             max_samples,
         })
     }

@@ -18,7 +18,8 @@ use super::{
 };
 use crate::{
     federation::{
-        Answer, Fetched, Guard, Inquiry, Local, Partition, Rates, Refusal, Window, World, local,
+        Answer, Fetched, Guard, Inquiry, Local, Partition, Rates, Recurring, Refusal, Window,
+        World, local, plan,
     },
     promql::{
         ast::{Expr, ExprKind},
@@ -47,6 +48,8 @@ pub(super) struct Round {
     pub(super) further: Arc<str>,
     /// Whether rates are not to be asked for with guards.
     pub(super) unguarded: bool,
+    /// The expression with what is known of it, if it is asked again and again.
+    pub(super) recurring: Option<Arc<Recurring>>,
 }
 
 /// The questions of a query, equal ones once.
@@ -56,8 +59,8 @@ struct Questions {
     locals: Vec<Arc<dyn Local>>,
     further: Arc<str>,
     options: Options,
-    asks: Vec<Ask>,
-    numbers: BTreeMap<Ask, usize>,
+    asks: Vec<Arc<Ask>>,
+    numbers: BTreeMap<Arc<Ask>, usize>,
     /// How often the answer to each is used.
     uses: Vec<usize>,
     /// The fragment for which each is asked first.
@@ -94,7 +97,7 @@ pub(super) struct Asking {
 
 impl Asking {
     /// What endpoints are to be asked.
-    pub(super) fn asks(&self) -> &[Ask] {
+    pub(super) fn asks(&self) -> &[Arc<Ask>] {
         &self.questions.asks
     }
 
@@ -141,7 +144,7 @@ impl Asking {
     }
 
     /// What was asked.
-    pub(super) fn into_asks(self) -> Vec<Ask> {
+    pub(super) fn into_asks(self) -> Vec<Arc<Ask>> {
         self.questions.asks
     }
 }
@@ -178,7 +181,7 @@ impl Round {
         if !partitions.iter().any(Replicas::is_mixed) {
             return Ok(asking);
         }
-        let is_mixed = |ask: &&Ask| {
+        let is_mixed = |ask: &&Arc<Ask>| {
             let replicas = partitions.get(ask.partition);
             replicas.is_some_and(Replicas::is_mixed)
         };
@@ -278,7 +281,7 @@ impl Round {
     pub(super) fn otherwise<'a>(
         &self,
         world: &World,
-        failures: impl Iterator<Item = (&'a Ask, &'a Failure)>,
+        failures: impl Iterator<Item = (&'a Arc<Ask>, &'a Failure)>,
     ) -> Option<(World, String)> {
         let mut changed: Option<(World, String)> = None;
         for (ask, failure) in failures {
@@ -306,8 +309,12 @@ impl Round {
         steps: Steps,
         world: Arc<World>,
     ) -> Result<Asking, QueryError> {
-        let inquiry = Inquiry::new(expr, steps, self.options, &world)?;
-        self.explain.local = inquiry.plan().local.to_string();
+        let plan = match &self.recurring {
+            Some(known) => known.plan(steps, self.options, &world)?,
+            None => Arc::new(plan(expr, steps, self.options, &world)?),
+        };
+        self.explain.plan = Some(Arc::clone(&plan));
+        let inquiry = Inquiry::of_plan(plan, steps, self.options, &world)?;
         let mut questions = Questions {
             remote: self.endpoints.partitions.len(),
             locals: self.locals.clone(),
@@ -337,15 +344,15 @@ impl Round {
     pub(super) async fn gather_rest(
         &self,
         asking: &Asking,
-        known: Vec<(Ask, Outcome)>,
+        known: Vec<(Arc<Ask>, Outcome)>,
     ) -> Vec<Outcome> {
         let known = known
             .into_iter()
             .filter(|(_, outcome)| outcome.result.is_ok());
-        let mut known: BTreeMap<Ask, Outcome> = known.collect();
+        let mut known: BTreeMap<Arc<Ask>, Outcome> = known.collect();
         let asks = asking.asks().iter();
         let rest = asks.filter(|ask| !known.contains_key(*ask)).cloned();
-        let rest: Vec<Ask> = rest.collect();
+        let rest: Vec<Arc<Ask>> = rest.collect();
         let until = self.answers_until;
         let answers = gather(&self.context, &self.endpoints, &rest, until).await;
         known.extend(rest.into_iter().zip(answers));
@@ -400,7 +407,7 @@ impl Round {
             let answer = answer.map_err(|_panic| QueryError::Failed)?;
             return answer.map_err(|refusal| self.refused(refusal));
         }
-        self.evaluate(inquiry, world, fragments, windows).await
+        Box::pin(self.evaluate(inquiry, world, fragments, windows)).await
     }
 
     /// Puts the answers together on a thread that may take its time.
@@ -444,7 +451,7 @@ impl Round {
                     let partition = self.endpoints.partitions.get(ask.partition);
                     return Err(QueryError::Histograms {
                         partition: partition.map(|one| one.labels.clone()).unwrap_or_default(),
-                        query: ask.query.clone(),
+                        query: ask.query.to_string(),
                         reason: std::mem::take(&mut failure.reason),
                     });
                 }
@@ -487,8 +494,8 @@ impl Round {
                 self.explain.requests.push(Request {
                     fragment: *fragment,
                     partition: partition.map(|one| one.labels.clone()).unwrap_or_default(),
-                    endpoint: attempt.endpoint.config.name.clone(),
-                    replica: attempt.endpoint.config.replica.clone(),
+                    endpoint: Arc::clone(&attempt.endpoint.name),
+                    replica: Arc::clone(&attempt.endpoint.replica),
                     query: attempt.query,
                     joined: attempt.joined,
                     took: attempt.took,
@@ -525,7 +532,7 @@ impl Questions {
                         }
                         let ask = Ask {
                             partition: question.partition,
-                            query: question.query.clone(),
+                            query: Arc::clone(&question.query),
                             times: Times::of(steps),
                             lookback: question.lookback,
                             selects: fragment.selects,
@@ -552,7 +559,7 @@ impl Questions {
         for guarded in &self.guarded {
             let lookback = self.asks.get(guarded.question).map(|ask| ask.lookback);
             if let (Some(lookback), Some(ask)) = (lookback, self.asks.get_mut(guarded.beside)) {
-                ask.lookback = lookback;
+                Arc::make_mut(ask).lookback = lookback;
             }
         }
     }
@@ -584,7 +591,7 @@ impl Questions {
             }
             let ask = Ask {
                 partition: window.partition,
-                query: window.query.clone(),
+                query: (&*window.query).into(),
                 times: Times::Window {
                     from: window.from,
                     to: window.to,
@@ -608,11 +615,12 @@ impl Questions {
     }
 
     fn ask(&mut self, ask: Ask, fragment: Option<usize>) -> Source {
+        let ask = Arc::new(ask);
         let number = match self.numbers.get(&ask) {
             Some(number) => *number,
             None => {
                 let number = self.asks.len();
-                self.numbers.insert(ask.clone(), number);
+                self.numbers.insert(Arc::clone(&ask), number);
                 self.asks.push(ask);
                 self.uses.push(0);
                 self.fragments.push(fragment);
@@ -629,7 +637,7 @@ impl Questions {
 /// The question that a guard is, beside another one.
 fn beside(ask: &Ask, guard: &Guard) -> Ask {
     Ask {
-        query: guard.query.clone(),
+        query: Arc::clone(&guard.query),
         lookback: guard.lookback,
         selects: false,
         others: Vec::new(),

@@ -106,9 +106,9 @@ impl Round {
     /// A query all of whose questions may be asked together with those of others. Few samples of a window are fetched by a
     /// request of their own, so that rates over them are asked for with their guards, which costs less together.
     fn light(&mut self, expr: &Expr, asking: Asking) -> Option<Asking> {
-        let light = |ask: &Ask| joint::light_at(&self.endpoints, ask).is_some();
+        let light = |ask: &Arc<Ask>| joint::light_at(&self.endpoints, ask).is_some();
         let heavy = asking.asks().iter().filter(|ask| !light(ask));
-        let heavy: Vec<&Ask> = heavy.collect();
+        let heavy: Vec<&Arc<Ask>> = heavy.collect();
         match heavy.as_slice() {
             [] => (!asking.asks().is_empty()).then_some(asking),
             windows => {
@@ -128,7 +128,7 @@ impl Round {
 
     fn plan_light(&mut self, expr: &Expr, asking: &Asking) -> Option<Asking> {
         let asking = self.plan_rates(expr, asking).ok()?;
-        let light = |ask: &Ask| {
+        let light = |ask: &Arc<Ask>| {
             let endpoint = joint::joins(&self.endpoints, ask)?;
             let at = matches!(ask.times, Times::At(_));
             (at && endpoint.memory().may_be_light(&ask.query)).then_some(endpoint)

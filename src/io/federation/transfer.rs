@@ -1,15 +1,15 @@
 //! One request to an endpoint and the bytes of its answer.
 
 use std::{
+    borrow::Cow,
     io::{self, Write},
     sync::Arc,
 };
 
-use bytes::Bytes;
 use flate2::write::GzDecoder;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method,
-    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, USER_AGENT},
+    HeaderMap, HeaderName,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
 
 use super::{
@@ -34,38 +34,44 @@ const MOST_AT_ONCE: usize = 1024 * 1024;
 /// What is shown of an answer that is none.
 const MAX_SHOWN: usize = 120;
 
+/// A header of a request.
+type Header = (&'static str, &'static str);
+
+const AGENT: Header = (
+    "User-Agent",
+    concat!("Watchfire/", env!("CARGO_PKG_VERSION")),
+);
+const JSON: Header = ("Accept", "application/json");
+const GZIP: Header = ("Accept-Encoding", "gzip");
+const FORM: Header = ("Content-Type", "application/x-www-form-urlencoded");
+
 /// Makes a request and reads the whole of its answer, whose status is 200.
 pub(super) async fn transfer(
     context: &Context,
     endpoint: &Endpoint,
     request: Request,
 ) -> Result<Vec<u8>, Failure> {
-    let mut headers = Headers::with_capacity(4);
-    headers.push((USER_AGENT, HeaderValue::from_static(AGENT)));
-    headers.push((ACCEPT, HeaderValue::from_static("application/json")));
-    if endpoint.config.gzip {
-        headers.push((ACCEPT_ENCODING, HeaderValue::from_static("gzip")));
+    let headers: &[Header] = match (endpoint.config.gzip, request.form.is_empty()) {
+        (true, true) => &[AGENT, JSON, GZIP],
+        (true, false) => &[AGENT, JSON, GZIP, FORM],
+        (false, true) => &[AGENT, JSON],
+        (false, false) => &[AGENT, JSON, FORM],
+    };
+    let asked = Asked {
+        method: request.method,
+        path: request.path,
+        headers,
+        body: request.form.into_bytes(),
+    };
+    let (kind, body) = exchange(context, endpoint, asked).await?;
+    match kind {
+        Kind::Json | Kind::Unsaid => Ok(body),
+        Kind::Chunks | Kind::Samples | Kind::Other(_) => {
+            let kind = kind.as_str();
+            let reason = format!("its answer is {kind:?} and not JSON{}", shown(&body));
+            Err(Failure::new(reason))
+        }
     }
-    if !request.form.is_empty() {
-        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-        headers.push((CONTENT_TYPE, form));
-    }
-    let (kind, body) = exchange(
-        context,
-        endpoint,
-        &Asked {
-            method: request.method,
-            path: request.path,
-            headers,
-            body: request.form.into(),
-        },
-    )
-    .await?;
-    if kind.is_empty() || kind.contains("json") {
-        return Ok(body);
-    }
-    let reason = format!("its answer is {kind:?} and not JSON{}", shown(&body));
-    Err(Failure::new(reason))
 }
 
 /// An answer to a request for samples as they are stored.
@@ -93,53 +99,87 @@ pub(super) async fn transfer_stored(
 ) -> Result<Stored, Failure> {
     let body = snap::raw::Encoder::new().compress_vec(message);
     let body = body.map_err(|error| Failure::new(error.to_string()))?;
-    let version = HeaderName::from_static("x-prometheus-remote-read-version");
-    let headers = [
-        (USER_AGENT, AGENT),
-        (CONTENT_TYPE, "application/x-protobuf"),
-        (CONTENT_ENCODING, "snappy"),
-        (version, "0.1.0"),
-    ];
-    let headers = headers.map(|(name, value)| (name, HeaderValue::from_static(value)));
     let asked = Asked {
         method: "POST",
         path: "read".to_owned(),
-        headers: headers.into(),
-        body: body.into(),
+        headers: &[
+            AGENT,
+            ("Content-Type", "application/x-protobuf"),
+            ("Content-Encoding", "snappy"),
+            ("X-Prometheus-Remote-Read-Version", "0.1.0"),
+        ],
+        body,
     };
-    let (kind, body) = exchange(context, endpoint, &asked).await?;
-    if kind.starts_with("application/x-streamed-protobuf") {
-        return Ok(Stored::Chunks(body));
+    let (kind, body) = exchange(context, endpoint, asked).await?;
+    match kind {
+        Kind::Chunks => Ok(Stored::Chunks(body)),
+        Kind::Samples => Ok(Stored::Samples(body)),
+        Kind::Json | Kind::Unsaid | Kind::Other(_) => {
+            let kind = kind.as_str();
+            let reason = format!("its answer is {kind:?} and no samples{}", shown(&body));
+            Err(Failure::new(reason))
+        }
     }
-    if kind.starts_with("application/x-protobuf") {
-        return Ok(Stored::Samples(body));
-    }
-    let reason = format!("its answer is {kind:?} and no samples{}", shown(&body));
-    Err(Failure::new(reason))
 }
-
-type Headers = Vec<(HeaderName, HeaderValue)>;
 
 /// A request to an endpoint.
 struct Asked {
     method: &'static str,
     /// What follows `/api/v1/`.
     path: String,
-    headers: Headers,
-    body: Bytes,
+    headers: &'static [Header],
+    body: Vec<u8>,
+}
+
+/// What an answer says that it is.
+enum Kind {
+    Unsaid,
+    Json,
+    /// A stream of chunks.
+    Chunks,
+    /// One message of samples.
+    Samples,
+    /// In lower case.
+    Other(String),
+}
+
+const CHUNKS: &str = "application/x-streamed-protobuf";
+const SAMPLES: &str = "application/x-protobuf";
+
+impl Kind {
+    /// Of a `Content-Type` in lower case.
+    fn of(text: &str) -> Self {
+        match text {
+            "" => Self::Unsaid,
+            text if text.contains("json") => Self::Json,
+            text if text.starts_with(CHUNKS) => Self::Chunks,
+            text if text.starts_with(SAMPLES) => Self::Samples,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+
+    fn as_str(&self) -> &str {
+        match self {
+            Self::Unsaid => "",
+            Self::Json => "application/json",
+            Self::Chunks => CHUNKS,
+            Self::Samples => SAMPLES,
+            Self::Other(text) => text,
+        }
+    }
 }
 
 /// The kind and the whole of an answer whose status is 200.
 async fn exchange(
     context: &Context,
     endpoint: &Endpoint,
-    asked: &Asked,
-) -> Result<(String, Vec<u8>), Failure> {
-    let mut answer = open(context, endpoint, asked).await?;
+    asked: Asked,
+) -> Result<(Kind, Vec<u8>), Failure> {
     let is_answer = asked.path.starts_with("query") || asked.path.starts_with("read");
+    let mut answer = open(context, endpoint, asked).await?;
     endpoint.life.hear(is_answer);
     let status = answer.status();
-    let kind = answer.kind();
+    let kind = Kind::of(&answer.kind());
     let body = read(&mut answer, &context.budget).await?;
     answer.finish();
     if status == 200 {
@@ -154,42 +194,28 @@ enum Opened {
     Pooled(reqwest::Response),
 }
 
-const AGENT: &str = concat!("Watchfire/", env!("CARGO_PKG_VERSION"));
-
 /// Asks straight where that is possible and leads to no other place, and by the client for everything else.
-async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<Opened, Failure> {
+async fn open(context: &Context, endpoint: &Endpoint, asked: Asked) -> Result<Opened, Failure> {
     stays_below(&asked.path)?;
     if let Some(straight) = endpoint.straight(&context.http)
         && is_plain(&asked.path)
     {
-        let path = [straight.path(), "/api/v1/", &asked.path].concat();
-        let method = if asked.method == "POST" {
-            Method::POST
-        } else {
-            Method::GET
-        };
-        let sent = straight.send(&method, &path, &asked.headers, &asked.body);
-        let answer = sent.await;
-        let answer = answer.map_err(Failure::new)?;
+        let path = [straight.path(), "/api/v1/", &asked.path];
+        let sent = straight.send(asked.method, &path, asked.headers, &asked.body);
+        let answer = sent.await.map_err(Failure::new)?;
         if !answer.status().is_redirection() {
             return Ok(Opened::Straight(answer));
         }
     }
-    let mut headers = Vec::new();
-    for (name, value) in &asked.headers {
-        let name = NAMES.iter().find(|known| *name == **known);
-        let value = value.to_str();
-        headers.extend(
-            name.zip(value.ok())
-                .map(|(name, value)| (*name, value.to_owned())),
-        );
-    }
+    let headers = asked.headers.iter();
     let base = endpoint.config.url.as_str().trim_end_matches('/');
     let request = HttpRequest {
         method: asked.method,
         url: Secret::new(format!("{base}/api/v1/{}", asked.path)),
-        headers,
-        body: Arc::from(&*asked.body),
+        headers: headers
+            .map(|(name, value)| (*name, (*value).to_owned()))
+            .collect(),
+        body: Arc::from(asked.body),
         timeout: None,
         http: Arc::clone(&endpoint.config.http),
     };
@@ -198,16 +224,6 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: &Asked) -> Result<O
     let response = response.map_err(Failure::new)?;
     Ok(Opened::Pooled(response))
 }
-
-/// The names of headers that requests have.
-const NAMES: [&str; 6] = [
-    "user-agent",
-    "accept",
-    "accept-encoding",
-    "content-type",
-    "content-encoding",
-    "x-prometheus-remote-read-version",
-];
 
 /// Fails if a path may lead out of the API: whatever a client sends becomes part of no other request.
 fn stays_below(path: &str) -> Result<(), Failure> {
@@ -251,18 +267,18 @@ impl Opened {
     }
 
     /// In lower case.
-    fn kind(&self) -> String {
+    fn kind(&self) -> Cow<'_, str> {
         match self {
-            Self::Straight(answer) => answer.kind().to_owned(),
-            Self::Pooled(response) => header(response.headers(), &CONTENT_TYPE),
+            Self::Straight(answer) => Cow::Borrowed(answer.kind()),
+            Self::Pooled(response) => Cow::Owned(header(response.headers(), &CONTENT_TYPE)),
         }
     }
 
     /// In lower case.
-    fn encoding(&self) -> String {
+    fn encoding(&self) -> Cow<'_, str> {
         match self {
-            Self::Straight(answer) => answer.encoding().to_owned(),
-            Self::Pooled(response) => header(response.headers(), &CONTENT_ENCODING),
+            Self::Straight(answer) => Cow::Borrowed(answer.encoding()),
+            Self::Pooled(response) => Cow::Owned(header(response.headers(), &CONTENT_ENCODING)),
         }
     }
 

@@ -11,8 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use socket2::SockRef;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -93,11 +92,11 @@ impl Straight {
         }
         let mut lines = Vec::new();
         let host = HeaderValue::try_from(url.authority()).ok()?;
-        push_line(&mut lines, &header::HOST, &host);
+        push_line(&mut lines, "Host", host.as_bytes());
         for (name, value) in auth::static_headers(config).ok()? {
             // The address wins, as in Go.
             if name != header::HOST {
-                push_line(&mut lines, &name, &value);
+                push_line(&mut lines, name.as_str(), value.as_bytes());
             }
         }
         let host = url.host_str()?;
@@ -119,17 +118,17 @@ impl Straight {
         &self.path
     }
 
-    /// Makes a request of a path with its parameters, as it is written on the wire, and gives its answer before the body is
+    /// Makes a request of a path with its parameters, in parts as they are written on the wire, and gives its answer before the body is
     /// read. Where a connection that was used before breaks, the request is made once more on a new one.
     ///
     /// # Errors
     /// When there was no answer, in words.
     pub(in crate::io) async fn send(
         self: &Arc<Self>,
-        method: &Method,
-        path: &str,
-        headers: &[(HeaderName, HeaderValue)],
-        body: &Bytes,
+        method: &str,
+        path: &[&str],
+        headers: &[(&str, &str)],
+        body: &[u8],
     ) -> Result<Answer, String> {
         let request = self.request(method, path, headers, body);
         // One that the server closed meanwhile is none.
@@ -146,21 +145,26 @@ impl Straight {
     /// A request as it is written.
     fn request(
         &self,
-        method: &Method,
-        path: &str,
-        headers: &[(HeaderName, HeaderValue)],
-        body: &Bytes,
+        method: &str,
+        path: &[&str],
+        headers: &[(&str, &str)],
+        body: &[u8],
     ) -> Vec<u8> {
-        let mut request = Vec::with_capacity(path.len() + self.lines.len() + body.len() + 256);
-        for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
+        let length: usize = path.iter().map(|part| part.len()).sum();
+        let mut request = Vec::with_capacity(length + self.lines.len() + body.len() + 256);
+        request.extend_from_slice(method.as_bytes());
+        request.push(b' ');
+        for part in path {
             request.extend_from_slice(part.as_bytes());
         }
+        request.extend_from_slice(b" HTTP/1.1\r\n");
         request.extend_from_slice(&self.lines);
         for (name, value) in headers {
-            push_line(&mut request, name, value);
+            push_line(&mut request, name, value.as_bytes());
         }
-        if !body.is_empty() || *method != Method::GET {
-            push_line(&mut request, &header::CONTENT_LENGTH, &body.len().into());
+        if !body.is_empty() || method != "GET" {
+            let length = body.len().to_string();
+            push_line(&mut request, "Content-Length", length.as_bytes());
         }
         request.extend_from_slice(b"\r\n");
         request.extend_from_slice(body);
@@ -354,8 +358,8 @@ impl Answer {
 }
 
 /// Appends a header as it is written.
-fn push_line(lines: &mut Vec<u8>, name: &HeaderName, value: &HeaderValue) {
-    for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+fn push_line(lines: &mut Vec<u8>, name: &str, value: &[u8]) {
+    for part in [name.as_bytes(), b": ", value, b"\r\n"] {
         lines.extend_from_slice(part);
     }
 }

@@ -81,9 +81,9 @@ async fn aggregates_travel_as_aggregates_and_others_are_not_asked() {
         assert!(request.bytes > 50 && request.error.is_none() && request.took > Duration::ZERO);
     }
     assert!(
-        reply.explain.local.contains("<fragment 0>"),
+        reply.explain.local().contains("<fragment 0>"),
         "{}",
-        reply.explain.local
+        reply.explain.local()
     );
     let asked = servers[0].asked().remove(0);
     assert_eq!((&*asked.method, &*asked.path), ("GET", "/api/v1/query"));

@@ -175,7 +175,7 @@ async fn whoever_fails_is_followed_by_one_of_another_kind() {
                         let used = usize::from(fails == 0);
                         let wanted = format!("e{used}");
                         assert!(
-                            answered.all(|one| one.error.is_some() || one.endpoint == wanted),
+                            answered.all(|one| one.error.is_some() || *one.endpoint == *wanted),
                             "{name}: {:?}",
                             reply.explain
                         );

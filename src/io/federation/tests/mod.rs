@@ -10,6 +10,7 @@ mod learning;
 mod lookups;
 mod mixed;
 mod ranges;
+mod recurring;
 mod server;
 mod shared;
 mod stored;

@@ -217,7 +217,7 @@ async fn a_replica_that_is_behind_is_not_used() {
     let used = async || {
         let reply = now(&federation, "sum(x)").await;
         assert_eq!(reply.warnings(), Vec::<String>::new());
-        reply.explain.requests[0].replica.clone()
+        reply.explain.requests[0].replica.to_string()
     };
     // Nobody waits for the knowledge.
     let changed = async {
@@ -241,7 +241,7 @@ async fn a_replica_that_is_behind_is_not_used() {
     let steps = Steps::instant(559_000);
     let reply = at(&federation, "sum(x)", steps, LONG).await.unwrap();
     assert_eq!(reply.warnings(), Vec::<String>::new());
-    assert_eq!(reply.explain.requests.last().unwrap().replica, "a");
+    assert_eq!(*reply.explain.requests.last().unwrap().replica, *"a");
 }
 
 #[tokio::test]

@@ -2,8 +2,6 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use bytes::Bytes;
-use http::{HeaderName, HeaderValue, Method};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -25,17 +23,9 @@ async fn send(
     path: &str,
     body: &'static str,
 ) -> Result<StraightAnswer, String> {
-    let own = (
-        HeaderName::from_static("x-own"),
-        HeaderValue::from_static("1"),
-    );
-    let method = if body.is_empty() {
-        Method::GET
-    } else {
-        Method::POST
-    };
-    let body = Bytes::from_static(body.as_bytes());
-    to.send(&method, path, &[own], &body).await
+    let method = if body.is_empty() { "GET" } else { "POST" };
+    to.send(method, &[path], &[("X-Own", "1")], body.as_bytes())
+        .await
 }
 
 /// The whole of an answer, whose connection is given back.
