@@ -38,7 +38,7 @@ mod world;
 mod tests;
 
 pub use answer::{Answer, Certainty, Fetched, Missing};
-pub use batch::{joined, may_be_joined, parted};
+pub use batch::{Marks, joined, may_be_joined, parted};
 pub use depends::depends_by;
 pub use dialect::as_here;
 pub use fill::{fill_gaps, has_gaps};

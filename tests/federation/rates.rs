@@ -159,8 +159,8 @@ fn rates_of_many_samples_travel_as_aggregates() {
             let (bytes, requests) = world.measured(query, when);
             let alone = world.alone(&query.replace("by (cluster) ", ""), when);
             println!("{query} {when:?}: {requests} requests, {bytes} bytes, of {alone} alone");
-            // What tells whether they can be used becomes one request when it is known to be light.
-            assert!((4..=6).contains(&requests), "{requests}");
+            // What tells whether they can be used is asked with them.
+            assert_eq!(requests, 2, "{query} {when:?}");
             assert!(
                 bytes <= 2 * alone,
                 "{query}: {bytes} bytes instead of {alone}"
@@ -191,7 +191,7 @@ fn what_lies_on_the_start_of_a_window_is_no_part_of_it() {
     let world = World::start(place.path(), both);
     let (bytes, _) = world.measured(RATE, When::At(NOW));
     let (guarded, requests) = world.measured(RATE, When::At(NOW));
-    assert!(guarded > bytes && requests == 8, "{guarded} {requests}");
+    assert!(guarded > bytes && requests == 4, "{guarded} {requests}");
     // For a while nobody tries.
     let (again, requests) = world.measured(RATE, When::At(NOW));
     assert_eq!((again, requests), (bytes, 2));
@@ -221,7 +221,7 @@ fn counters_that_begin_near_zero_are_extrapolated_as_they_are_now() {
     let world = World::start(place.path(), [lines(|_| 7, young), lines(|_| 7, steady)]);
     let (bytes, _) = world.measured(RATE, When::At(NOW));
     let (guarded, requests) = world.measured(RATE, When::At(NOW));
-    assert!(guarded > bytes && requests == 8, "{guarded} {requests}");
+    assert!(guarded > bytes && requests == 4, "{guarded} {requests}");
     let one = "rate(x_total{instance=\"host-77\"}[5m])";
     let old = api::ask(&world.servers[0].url(""), one, When::At(NOW)).unwrap();
     let new = world.truth(

@@ -4,8 +4,8 @@ use std::{cell::Cell, convert::Infallible};
 
 use watchfire::{
     federation::{
-        Dialect, Extent, Fetched, Inquiry, Partition, PartitionMode, Pushdown, Question, Rates,
-        Refusal, Speech, Version, Window, World, joined, may_be_joined, parted,
+        Dialect, Extent, Fetched, Inquiry, Marks, Partition, PartitionMode, Pushdown, Question,
+        Rates, Refusal, Speech, Version, Window, World, joined, may_be_joined, parted,
     },
     labels::{LabelSet, MatcherMode, is_valid_label_name},
     promql::{
@@ -354,14 +354,14 @@ impl Divided {
             };
             let queries: Vec<&str> = asked.iter().map(|(one, _, _)| &*one.query).collect();
             let question = Question {
-                query: joined(&queries).into(),
+                query: joined(&queries, Marks::All).into(),
                 ..(*first).clone()
             };
             let Fetched::Remarked(series, notes) = self.question(&question, *steps) else {
                 panic!("{} is refused", question.query);
             };
             assert_eq!(notes, Vec::<String>::new(), "{}", question.query);
-            let parts = parted(series, queries.len()).unwrap();
+            let parts = parted(series, queries.len(), Marks::All).unwrap();
             for (part, (_, alone, _)) in parts.iter().zip(&asked) {
                 let sorted = |all: &[Series]| {
                     let mut all: Vec<String> = all.iter().map(|one| format!("{one:?}")).collect();

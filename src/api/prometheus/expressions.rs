@@ -50,8 +50,9 @@ impl Expressions {
     /// When it is none.
     pub(super) fn parse(&self, text: &str) -> Result<Arc<Recurring>, ParseErrors> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(expr) = kept().by_text.get(text) {
-            return Ok(Arc::clone(expr));
+        let known = kept().by_text.get(text).map(Arc::clone);
+        if let Some(expr) = known {
+            return Ok(expr);
         }
         // Nobody waits for it who asks something else.
         let expr = Arc::new(Recurring::new(parse(text, self.features)?));

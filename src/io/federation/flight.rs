@@ -64,8 +64,8 @@ impl Flights {
             known.max_samples == max_samples && known.until + slack >= until && known.ask == *ask
         };
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = flights.iter().filter(|known| fits(known));
-        if let Some(asking) = known.filter_map(|known| known.asking.upgrade()).next() {
+        let mut known = flights.iter().filter(|known| fits(known));
+        if let Some(asking) = known.find_map(|known| known.asking.upgrade()) {
             return (Flight(asking), true);
         }
         let asked = AssertUnwindSafe(begin()).catch_unwind();

@@ -13,7 +13,7 @@ use super::{
     question::{Ask, Times},
 };
 use crate::{
-    federation::{Dialect, joined, parted},
+    federation::{Dialect, Marks, joined, parted},
     promql::Series,
 };
 
@@ -154,7 +154,7 @@ async fn look(endpoint: &Arc<Endpoint>, context: &Context, now: i64) -> Seen {
     let ask = Arc::new(Ask {
         partition: 0,
         query: if together {
-            joined(&[NEWEST, DISTANCE]).into()
+            joined(&[NEWEST, DISTANCE], Marks::All).into()
         } else {
             NEWEST.into()
         },
@@ -177,7 +177,7 @@ fn seen(answered: Answered, together: bool) -> Seen {
     let value = |series: &[Series]| series.first()?.floats.values.first().copied();
     let series = answered.values.series;
     let (newest, distance) = if together {
-        let parts = parted(series, 2).unwrap_or_default();
+        let parts = parted(series, 2, Marks::All).unwrap_or_default();
         let of = |part: usize| parts.get(part).and_then(|part| value(part));
         (of(0), of(1))
     } else {

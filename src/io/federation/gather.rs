@@ -50,16 +50,22 @@ pub(super) struct Attempt {
     pub(super) error: Option<String>,
 }
 
-/// Asks all questions at once, light ones of a partition in one request. When this future is dropped, so are the requests.
+/// Asks all questions at once, light ones of a partition in one request, and in one each of those that are to be answered by
+/// one look (`looks`, by their numbers). When this future is dropped, so are the requests.
 pub(super) async fn gather(
     context: &Context,
     endpoints: &Endpoints,
     asks: &[Arc<Ask>],
+    looks: Vec<Vec<usize>>,
     deadline: Instant,
 ) -> Vec<Outcome> {
-    let running = joint::groups(endpoints, asks)
+    if !joint::has_two_of_a_partition(asks) {
+        let asks = asks.iter();
+        return join_all(asks.map(|ask| joint::alone(context, endpoints, ask, deadline))).await;
+    }
+    let running = joint::groups(endpoints, asks, looks)
         .into_iter()
-        .map(|numbers| joint::outcomes(context, endpoints, asks, numbers, deadline));
+        .map(|group| joint::outcomes(context, endpoints, asks, group, deadline));
     let mut outcomes: Vec<Option<Outcome>> = asks.iter().map(|_| None).collect();
     for (numbers, answers) in join_all(running).await {
         for (number, outcome) in numbers.into_iter().zip(answers) {
@@ -220,7 +226,7 @@ impl Outcome {
     }
 
     /// Nobody was asked.
-    fn failed(failure: Failure) -> Self {
+    pub(super) fn failed(failure: Failure) -> Self {
         Self {
             result: Err(failure),
             attempts: Vec::new(),

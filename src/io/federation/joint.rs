@@ -1,4 +1,5 @@
-//! Light questions to one partition in one request: a request costs an endpoint more than what it computes for them.
+//! Questions to one partition in one request: light ones, since a request costs an endpoint more than what it computes for
+//! them, and any with those that tell whether its answer is of use, since one query is one look at the data.
 
 use std::{collections::BTreeMap, panic::AssertUnwindSafe, sync::Arc};
 
@@ -9,11 +10,14 @@ use super::{
     context::Context,
     endpoint::Endpoint,
     endpoints::Endpoints,
-    gather::{self, Outcome},
-    memory::LIGHT,
-    question::{Ask, Cause, Times, Values},
+    gather::{self, Attempt, Outcome},
+    memory::{LIGHT, Memory},
+    question::{Ask, Cause, Failure, Times, Values},
 };
-use crate::federation::{joined, may_be_joined, parted};
+use crate::{
+    federation::{Marks, joined, may_be_joined, parted},
+    promql::Series,
+};
 
 /// Questions in one request.
 const MOST: usize = 16;
@@ -24,43 +28,75 @@ const TO_ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Bytes of the questions in one request.
 const LONGEST: usize = 8 * 1024;
 
-/// The numbers of questions that are asked together, most of them alone.
-pub(super) fn groups(endpoints: &Endpoints, asks: &[Arc<Ask>]) -> Vec<Vec<usize>> {
-    if !has_two_of_a_partition(asks) {
-        return (0..asks.len()).map(|number| vec![number]).collect();
-    }
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    // The group that is open for a partition, a time and a lookback, and the length of its questions.
-    let mut open: BTreeMap<(usize, i64, i64), (usize, usize)> = BTreeMap::new();
-    for (number, ask) in asks.iter().enumerate() {
-        let Some(at) = light_at(endpoints, ask) else {
-            groups.push(vec![number]);
+/// The numbers of questions that are asked in one request; those that are to be answered by one look are together in it.
+pub(super) type Group = Vec<Vec<usize>>;
+
+/// A group to which more may be added.
+struct Open {
+    place: usize,
+    questions: usize,
+    bytes: usize,
+}
+
+/// What questions must have in common to be asked in one request: a partition, a time and a lookback.
+type Key = (usize, i64, i64);
+
+/// The questions that are asked together; `looks` are those that are to be answered by one look, most of them of one question.
+pub(super) fn groups(
+    endpoints: &Endpoints,
+    asks: &[Arc<Ask>],
+    looks: Vec<Vec<usize>>,
+) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut open: BTreeMap<Key, Open> = BTreeMap::new();
+    for look in looks {
+        let of = look.iter().filter_map(|number| asks.get(*number));
+        let of: Vec<&Arc<Ask>> = of.collect();
+        let Some(key) = light_key(endpoints, &of) else {
+            groups.push(vec![look]);
             continue;
         };
-        let key = (ask.partition, at, ask.lookback);
-        let length = ask.query.len();
-        if let Some((place, known)) = open.get_mut(&key)
-            && *known + length <= LONGEST
-            && let Some(group) = groups.get_mut(*place)
-            && group.len() < MOST
+        let bytes = length(&of);
+        if let Some(open) = open.get_mut(&key)
+            && open.bytes + bytes <= LONGEST
+            && open.questions + look.len() <= MOST
+            && let Some(group) = groups.get_mut(open.place)
         {
-            *known += length;
-            group.push(number);
+            open.bytes += bytes;
+            open.questions += look.len();
+            group.push(look);
             continue;
         }
-        open.insert(key, (groups.len(), length));
-        groups.push(vec![number]);
+        let begun = Open {
+            place: groups.len(),
+            questions: look.len(),
+            bytes,
+        };
+        open.insert(key, begun);
+        groups.push(vec![look]);
     }
     groups
 }
 
+/// What these questions have in common, if all of them may be asked together with others.
+fn light_key(endpoints: &Endpoints, asks: &[&Arc<Ask>]) -> Option<Key> {
+    let mut keys = asks
+        .iter()
+        .map(|ask| Some((ask.partition, light_at(endpoints, ask)?, ask.lookback)));
+    let first = keys.next()??;
+    keys.all(|key| key == Some(first)).then_some(first)
+}
+
+fn length(asks: &[&Arc<Ask>]) -> usize {
+    asks.iter().map(|ask| ask.query.len()).sum()
+}
+
 /// Whether any partition is asked more than once.
-fn has_two_of_a_partition(asks: &[Arc<Ask>]) -> bool {
-    let mut seen: Vec<usize> = Vec::with_capacity(asks.len());
-    asks.iter().any(|ask| {
-        let again = seen.contains(&ask.partition);
-        seen.push(ask.partition);
-        again
+pub(super) fn has_two_of_a_partition(asks: &[Arc<Ask>]) -> bool {
+    let mut before = asks.iter().enumerate();
+    before.any(|(number, ask)| {
+        let mut before = asks.iter().take(number);
+        before.any(|other| other.partition == ask.partition)
     })
 }
 
@@ -109,108 +145,221 @@ async fn single(
     outcome
 }
 
+/// What comes of a question that nothing is asked together with.
+pub(super) async fn alone(
+    context: &Context,
+    endpoints: &Endpoints,
+    ask: &Arc<Ask>,
+    deadline: Instant,
+) -> Outcome {
+    // What a panic takes away is lost, and nothing else.
+    let answered = AssertUnwindSafe(single(context, endpoints, ask, deadline));
+    let answered = answered.catch_unwind().await;
+    answered.unwrap_or_else(|_panic| Outcome::lost())
+}
+
 /// What comes of the questions of these numbers, which are asked together; fewer where a bug took some away.
 pub(super) async fn outcomes(
     context: &Context,
     endpoints: &Endpoints,
     asks: &[Arc<Ask>],
-    numbers: Vec<usize>,
+    group: Group,
     deadline: Instant,
 ) -> (Vec<usize>, Vec<Outcome>) {
-    let group = numbers.iter().filter_map(|number| asks.get(*number));
-    let group: Vec<&Arc<Ask>> = group.collect();
-    let answered = answer(context, endpoints, &group, deadline);
+    let of = |look: &Vec<usize>| look.iter().filter_map(|number| asks.get(*number)).collect();
+    let looks: Vec<Vec<&Arc<Ask>>> = group.iter().map(of).collect();
+    let answered = answer(context, endpoints, &looks, deadline);
     // What a panic takes away is lost, and nothing else.
     let outcomes = AssertUnwindSafe(answered).catch_unwind().await;
-    (numbers, outcomes.unwrap_or_default())
+    (group.concat(), outcomes.unwrap_or_default())
 }
 
-/// Asks questions of one partition together; one by one if that does not do.
+/// Asks light questions of one partition together; look by look if that does not do.
 async fn answer(
+    context: &Context,
+    endpoints: &Endpoints,
+    looks: &[Vec<&Arc<Ask>>],
+    deadline: Instant,
+) -> Vec<Outcome> {
+    let look = async |asks: &Vec<&Arc<Ask>>| look(context, endpoints, asks, deadline).await;
+    if let [only] = looks {
+        return look(only).await;
+    }
+    let asks = looks.concat();
+    let Some(whole) = Whole::of(&asks, Marks::All) else {
+        return Vec::new();
+    };
+    let apart = match whole.ask(context, endpoints, &asks, deadline).await {
+        Ok(outcomes) => return outcomes,
+        Err(apart) => apart,
+    };
+    let outcomes = match &apart.failure {
+        Some(failure) => failed(failure, asks.len()),
+        None => {
+            let outcomes = join_all(looks.iter().map(look)).await;
+            outcomes.into_iter().flatten().collect()
+        }
+    };
+    let queries: Vec<&str> = asks.iter().map(|ask| &*ask.query).collect();
+    apart.settle(outcomes, |memory| memory.doubt(&queries))
+}
+
+/// Asks a question together with those that tell whether its answer is of use, so that all are about the same samples; one by
+/// one where that does not do.
+async fn look(
     context: &Context,
     endpoints: &Endpoints,
     asks: &[&Arc<Ask>],
     deadline: Instant,
 ) -> Vec<Outcome> {
-    let (first, rest) = match asks {
-        [] => return Vec::new(),
-        [only] => return vec![single(context, endpoints, only, deadline).await],
-        [first, rest @ ..] => (first, rest.len()),
-    };
-    let queries: Vec<&str> = asks.iter().map(|ask| &*ask.query).collect();
-    let whole = Arc::new(Ask {
-        query: joined(&queries).into(),
-        selects: false,
-        // Another replica that is asked otherwise is asked one by one.
-        others: Vec::new(),
-        ..Ask::clone(first)
-    });
-    let mut outcome = gather::answer(context, endpoints, &whole, deadline).await;
-    let parts = match outcome.result {
-        // Nobody could say whose remarks they are.
-        Ok(values) if values.remarks.is_empty() => parted(values.series, asks.len()),
-        Ok(_) => None,
-        Err(failure)
-            if matches!(
-                failure.cause,
-                Cause::Query | Cause::Histograms | Cause::Plan(_)
-            ) =>
-        {
-            None
-        }
-        // One of them may be what it hangs at or is too large, and must not take the others with it for ever.
-        Err(_) if Instant::now() + TO_ASK_AGAIN < deadline => None,
-        Err(failure) => {
-            for attempt in &outcome.attempts {
-                attempt.endpoint.memory().doubt(&queries);
-            }
-            outcome.result = Err(failure.clone());
-            let failed = || Outcome {
-                result: Err(failure.clone()),
-                attempts: Vec::new(),
-                by: None,
-            };
-            let others: Vec<Outcome> = (0..rest).map(|_| failed()).collect();
-            return std::iter::once(outcome).chain(others).collect();
-        }
-    };
-    let mut attempts = std::mem::take(&mut outcome.attempts);
-    if let Some(asked) = attempts.last()
-        && asked.bytes > LIGHT * asks.len()
-    {
-        let memory = asked.endpoint.memory();
-        queries.iter().for_each(|query| memory.weigh(query, false));
+    if let [only] = asks {
+        return vec![single(context, endpoints, only, deadline).await];
     }
-    let Some(parts) = parts else {
+    let one_by_one = || {
+        let asks = asks.iter();
+        join_all(asks.map(|ask| single(context, endpoints, ask, deadline)))
+    };
+    let Some(whole) = in_one_look(endpoints, asks) else {
+        return one_by_one().await;
+    };
+    let apart = match whole.ask(context, endpoints, asks, deadline).await {
+        Ok(outcomes) => return outcomes,
+        Err(apart) => apart,
+    };
+    let outcomes = match &apart.failure {
+        Some(failure) => failed(failure, asks.len()),
+        None => one_by_one().await,
+    };
+    let query = &whole.ask.query;
+    apart.settle(outcomes, |memory| memory.doubt(&[query]))
+}
+
+/// The question that these are together, unless the endpoint does not take it or did not answer it.
+fn in_one_look(endpoints: &Endpoints, asks: &[&Arc<Ask>]) -> Option<Whole> {
+    let whole = Whole::of(asks, Marks::ButFirst)?;
+    let first = &whole.ask;
+    let alike = |ask: &&Arc<Ask>| {
+        let times = ask.times == first.times && !matches!(ask.times, Times::Window { .. });
+        times && (ask.partition, ask.lookback) == (first.partition, first.lookback)
+    };
+    let fit = asks.iter().all(alike) && asks.len() <= MOST && length(asks) <= LONGEST;
+    let endpoint = joins(endpoints, first).filter(|_| fit)?;
+    (!endpoint.memory().is_doubted(&first.query)).then_some(whole)
+}
+
+/// Several questions as one.
+struct Whole {
+    ask: Arc<Ask>,
+    marks: Marks,
+}
+
+/// Why questions that were asked together are not answered so.
+struct Apart {
+    /// The requests that were made.
+    attempts: Vec<Attempt>,
+    /// What failed, if there is no time to ask them otherwise.
+    failure: Option<Failure>,
+}
+
+impl Whole {
+    fn of(asks: &[&Arc<Ask>], marks: Marks) -> Option<Self> {
+        let queries: Vec<&str> = asks.iter().map(|ask| &*ask.query).collect();
+        let ask = Arc::new(Ask {
+            query: joined(&queries, marks).into(),
+            selects: false,
+            // Another replica that is asked otherwise is asked one by one.
+            others: Vec::new(),
+            ..Ask::clone(asks.first()?)
+        });
+        Some(Self { ask, marks })
+    }
+
+    /// What each of the questions is answered.
+    async fn ask(
+        &self,
+        context: &Context,
+        endpoints: &Endpoints,
+        asks: &[&Arc<Ask>],
+        deadline: Instant,
+    ) -> Result<Vec<Outcome>, Apart> {
+        let outcome = gather::answer(context, endpoints, &self.ask, deadline).await;
+        let mut attempts = outcome.attempts;
         if let Some(asked) = attempts.last() {
-            asked.endpoint.memory().doubt(&queries);
+            self.weigh(asked, asks);
         }
-        let mut outcomes = each(context, endpoints, asks, deadline).await;
+        let values = match outcome.result {
+            Ok(values) => values,
+            Err(failure) => {
+                let is_of_query = matches!(
+                    failure.cause,
+                    Cause::Query | Cause::Histograms | Cause::Plan(_)
+                );
+                // One of them may be what it hangs at or is too large, and must not take the others with it for ever.
+                let again = is_of_query || Instant::now() + TO_ASK_AGAIN < deadline;
+                let failure = (!again).then_some(failure);
+                return Err(Apart { attempts, failure });
+            }
+        };
+        let mut remarks = values.remarks;
+        // Of light ones nobody could say whose remarks they are.
+        let parts = match (self.marks, remarks.is_empty()) {
+            (Marks::All, false) => None,
+            (Marks::All, true) | (Marks::ButFirst, _) => {
+                parted(values.series, asks.len(), self.marks)
+            }
+        };
+        let Some(parts) = parts else {
+            let failure = None;
+            return Err(Apart { attempts, failure });
+        };
+        let answered = |series: Vec<Series>| Outcome {
+            result: Ok(Values {
+                samples: series.iter().map(|one| one.floats.times.len()).sum(),
+                series,
+                remarks: std::mem::take(&mut remarks),
+            }),
+            attempts: std::mem::take(&mut attempts),
+            by: outcome.by.clone(),
+        };
+        Ok(parts.into_iter().map(answered).collect())
+    }
+
+    /// Remembers of whom they were asked whether the answers were light.
+    fn weigh(&self, asked: &Attempt, asks: &[&Arc<Ask>]) {
+        let memory = asked.endpoint.memory();
+        let light = match self.marks {
+            Marks::All if asked.bytes > LIGHT * asks.len() => false,
+            Marks::ButFirst if matches!(self.ask.times, Times::At(_)) => {
+                asked.error.is_none() && asked.bytes <= LIGHT
+            }
+            // It is known, or nothing is known by this.
+            Marks::All | Marks::ButFirst => return,
+        };
+        asks.iter().for_each(|ask| memory.weigh(&ask.query, light));
+    }
+}
+
+impl Apart {
+    /// What came of the questions otherwise, with the requests that were made before; if anything came, they are not asked
+    /// together for a while.
+    fn settle(self, mut outcomes: Vec<Outcome>, doubt: impl Fn(&Memory)) -> Vec<Outcome> {
+        let helped = outcomes.iter().any(|one| one.result.is_ok());
+        if (helped || self.failure.is_some())
+            && let Some(asked) = self.attempts.last()
+        {
+            doubt(asked.endpoint.memory());
+        }
+        let mut attempts = self.attempts;
         if let Some(first) = outcomes.first_mut() {
             attempts.append(&mut first.attempts);
             first.attempts = attempts;
         }
-        return outcomes;
-    };
-    let answered = |series: Vec<_>| Outcome {
-        result: Ok(Values {
-            samples: series.len(),
-            series,
-            remarks: Vec::new(),
-        }),
-        attempts: std::mem::take(&mut attempts),
-        by: outcome.by.clone(),
-    };
-    parts.into_iter().map(answered).collect()
+        outcomes
+    }
 }
 
-async fn each(
-    context: &Context,
-    endpoints: &Endpoints,
-    asks: &[&Arc<Ask>],
-    deadline: Instant,
-) -> Vec<Outcome> {
-    let asked = asks.iter();
-    let asked = asked.map(|ask| single(context, endpoints, ask, deadline));
-    join_all(asked).await
+/// The same failure for all of them.
+fn failed(failure: &Failure, many: usize) -> Vec<Outcome> {
+    let one = || Outcome::failed(failure.clone());
+    std::iter::repeat_with(one).take(many).collect()
 }

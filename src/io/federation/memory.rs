@@ -101,6 +101,17 @@ impl Memory {
         }
     }
 
+    /// Whether a question could not be asked so a short while ago; that counts as a look.
+    pub(super) fn is_doubted(&self, query: &str) -> bool {
+        let mut known = self.known();
+        let answers = known.light.get_mut(&hash(query));
+        let Some(answers) = answers.filter(|answers| **answers < 0) else {
+            return false;
+        };
+        *answers += 1;
+        true
+    }
+
     /// What is known of a window of which the rates may be asked for instead of its samples; that counts as a look.
     pub(super) fn weight_of(&self, window: &str) -> Weight {
         let mut known = self.known();
@@ -138,7 +149,8 @@ impl Memory {
 
     /// Remembers that rates over a window could not be used.
     pub(super) fn doubt_window(&self, window: &str) {
-        if let Some(known) = self.known().windows.get_mut(&hash(window)) {
+        let mut known = self.known();
+        if let Some(known) = known.windows.get_mut(&hash(window)) {
             known.in_vain = IN_VAIN;
         }
     }
@@ -211,6 +223,11 @@ mod tests {
         }
         (0..LIGHT_ANSWERS).for_each(|_| memory.weigh("x", true));
         assert!(memory.is_light("x"));
+        memory.doubt(&["y"]);
+        for _ in 0..DOUBT {
+            assert!(memory.is_doubted("y"));
+        }
+        assert!(!memory.is_doubted("y") && !memory.is_doubted("z"));
     }
 
     #[test]

@@ -101,6 +101,24 @@ impl Asking {
         &self.questions.asks
     }
 
+    /// The numbers of the questions that are to be answered by one look at the data: each with those that tell whether its
+    /// answer is of use.
+    pub(super) fn looks(&self) -> Vec<Vec<usize>> {
+        let mut looks: Vec<Vec<usize>> =
+            (0..self.asks().len()).map(|number| vec![number]).collect();
+        for guarded in &self.questions.guarded {
+            let place = |number| looks.iter().position(|look| look.contains(&number));
+            let both = place(guarded.question).zip(place(guarded.beside));
+            if let Some((one, other)) = both.filter(|(one, other)| one != other) {
+                let more = looks.remove(one.max(other));
+                if let Some(look) = looks.get_mut(one.min(other)) {
+                    look.extend(more);
+                }
+            }
+        }
+        looks
+    }
+
     pub(super) fn steps(&self) -> Steps {
         self.steps
     }
@@ -241,9 +259,7 @@ impl Round {
         asking: &Asking,
     ) -> Result<Asking, QueryError> {
         let world = Arc::new(self.with_rates(asking.world()));
-        let mut asking = self.plan_once(expr, asking.steps(), world)?;
-        asking.questions.level();
-        Ok(asking)
+        self.plan_once(expr, asking.steps(), world)
     }
 
     /// Has the samples of windows asked for, and remembers that rates over those of a partition were of no use.
@@ -327,6 +343,7 @@ impl Round {
             guarded: Vec::new(),
         };
         let fragments = questions.of_fragments(&inquiry);
+        questions.level();
         let windows = inquiry.windows().iter();
         let windows = windows.map(|windows| questions.of_windows(windows));
         let windows: Vec<Vec<Source>> = windows.collect();
@@ -354,7 +371,8 @@ impl Round {
         let rest = asks.filter(|ask| !known.contains_key(*ask)).cloned();
         let rest: Vec<Arc<Ask>> = rest.collect();
         let until = self.answers_until;
-        let answers = gather(&self.context, &self.endpoints, &rest, until).await;
+        let looks = (0..rest.len()).map(|number| vec![number]).collect();
+        let answers = gather(&self.context, &self.endpoints, &rest, looks, until).await;
         known.extend(rest.into_iter().zip(answers));
         let asks = asking.asks().iter();
         asks.map(|ask| known.remove(ask).unwrap_or_else(Outcome::lost))
@@ -367,6 +385,7 @@ impl Round {
             &self.context,
             &self.endpoints,
             asking.asks(),
+            asking.looks(),
             self.answers_until,
         )
         .await

@@ -156,17 +156,21 @@ impl Together {
         let context = Arc::clone(&first.context);
         let endpoints = Arc::clone(&first.endpoints);
         let until = first.answers_until;
-        let (mut asks, mut owners) = (Vec::new(), Vec::new());
+        let (mut asks, mut owners, mut looks) = (Vec::new(), Vec::new(), Vec::new());
         let mut open = Vec::with_capacity(self.queries.len());
         for (number, query) in self.queries.into_iter().enumerate() {
             let own = query.asking.asks();
             owners.extend((0..own.len()).map(|place| (number, place)));
+            for mut look in query.asking.looks() {
+                look.iter_mut().for_each(|number| *number += asks.len());
+                looks.push(look);
+            }
             asks.extend_from_slice(own);
             open.push(Open::new(query));
         }
         let mut running: FuturesUnordered<BoxFuture<'_, Event>> = FuturesUnordered::new();
-        for numbers in joint::groups(&endpoints, &asks) {
-            let answered = joint::outcomes(&context, &endpoints, &asks, numbers, until);
+        for group in joint::groups(&endpoints, &asks, looks) {
+            let answered = joint::outcomes(&context, &endpoints, &asks, group, until);
             let event = answered.map(|(numbers, outcomes)| Event::Answered(numbers, outcomes));
             running.push(event.boxed());
         }

@@ -5,6 +5,7 @@ mod blame;
 mod counted;
 mod discovery;
 mod faults;
+mod guarded;
 mod hanging;
 mod learning;
 mod lookups;
