@@ -103,6 +103,15 @@ pub(super) struct Progress {
     pub(super) held: usize,
 }
 
+/// An evaluation whose result is taken in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    /// Its slot, and under which owner.
+    pub(super) of: Version,
+    /// When its result is taken in; Unix milliseconds.
+    pub(super) now: i64,
+}
+
 /// Two elements of a result became one alert.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("vector contains metrics with the same labelset after applying alert labels")]
@@ -118,20 +127,21 @@ pub(super) struct Due<'a> {
 }
 
 impl Alerts {
-    /// Takes in the result of an evaluation at `at` under an epoch; `certain` says of the source labels of an element whether
-    /// it, or that it is not there, would be the same if all partitions had answered. What an older owner knew counts as
-    /// changed as soon as it is certain: what it still says of it loses then.
+    /// Takes in the result of an evaluation; `certain` says of the source labels of an element whether it, or that it is not
+    /// there, would be the same if all partitions had answered. What an older owner knew counts as changed as soon as it is
+    /// certain: what it still says of it loses then. But what is known of a later slot stays as it is: an answer that comes
+    /// late may say what was, not what is.
     ///
     /// # Errors
     /// When two elements have the same labels; nothing changes then.
     pub(super) fn advance(
         &mut self,
-        at: i64,
+        Look { of, now }: Look,
         elements: Vec<Element>,
         certain: &dyn Fn(&LabelSet) -> bool,
         terms: Terms,
-        epoch: u64,
     ) -> Result<Progress, SameLabels> {
+        let Version { epoch, slot: at } = of;
         let mut found = BTreeMap::new();
         for element in elements {
             if found.insert(element.labels.clone(), element).is_some() {
@@ -140,6 +150,10 @@ impl Alerts {
         }
         let mut progress = Progress::default();
         for (labels, instance) in &mut self.instances {
+            if instance.version.is_of_later_than(at, now) {
+                found.remove(labels);
+                continue;
+            }
             let before = instance.clone();
             match found.remove(labels) {
                 Some(element) => instance.seen(at, element, certain, terms, &mut progress),
@@ -153,6 +167,10 @@ impl Alerts {
         }
         self.looked = Some(at);
         self.instances.retain(|_, instance| !instance.is_over(at));
+        found.retain(|labels, _| {
+            let ended = self.forgotten.get(labels);
+            !ended.is_some_and(|ended| ended.is_of_later_than(at, now))
+        });
         self.admit(at, found, certain, terms, &mut progress);
         Ok(progress)
     }
@@ -333,9 +351,11 @@ impl Alerts {
         }
     }
 
-    /// Drops those that are pending; gives their labels.
-    pub(super) fn drop_pending(&mut self) -> Vec<LabelSet> {
-        let pending = |(_, instance): &(&LabelSet, &Instance)| instance.phase == Phase::Pending;
+    /// Drops those that are pending, as far as nothing is known of later slots than that; gives their labels.
+    pub(super) fn drop_pending(&mut self, slot: i64, now: i64) -> Vec<LabelSet> {
+        let pending = |(_, instance): &(&LabelSet, &Instance)| {
+            instance.phase == Phase::Pending && !instance.version.is_of_later_than(slot, now)
+        };
         let dropped = self.instances.iter().filter(pending);
         let dropped: Vec<LabelSet> = dropped.map(|(labels, _)| labels.clone()).collect();
         for labels in &dropped {
@@ -357,6 +377,11 @@ impl Alerts {
 }
 
 impl Version {
+    /// Whether it is of a later slot than that. One that is yet to come is of a clock that is ahead, and nothing waits for it.
+    fn is_of_later_than(self, slot: i64, now: i64) -> bool {
+        slot < self.slot && self.slot <= now
+    }
+
     /// Whether nobody says any more what is older.
     fn is_forgotten(self, now: i64) -> bool {
         now.saturating_sub(self.slot) >= 2 * WRITTEN_AGAIN

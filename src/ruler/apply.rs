@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
-    alerting::{Alerts, Due, Element, Phase, Progress, Version},
+    alerting::{Alerts, Due, Element, Look, Phase, Progress, Version},
     cadence::Cadence,
     effect::{Answered, Effect, Told, Word},
     holes::depends,
@@ -37,19 +37,20 @@ pub(super) enum Outcome {
 pub(super) struct Spot {
     pub(super) group: usize,
     pub(super) slot: i64,
+    pub(super) now: i64,
     query_offset: i64,
     pub(super) cadence: Cadence,
 }
 
 impl Ruler {
-    pub(super) fn apply(&mut self, running: &Running, rule: &Rule, took: i64, outcome: Outcome) {
+    pub(super) fn apply(&mut self, running: &Running, rule: &Rule, now: i64, outcome: Outcome) {
         let (group, at, slot) = (running.group, running.rule, running.slot);
-        let Some(spot) = self.spot(group, slot) else {
+        let Some(spot) = self.spot(group, slot, now) else {
             return;
         };
         self.with_rule(group, at, |ruler, state| {
             state.last_evaluation = Some(slot);
-            state.took = took;
+            state.took = now.saturating_sub(running.began);
             state.evaluations += 1;
             let mut changed = Vec::new();
             let result = ruler.apply_to(state, rule, spot, outcome, &mut changed);
@@ -66,11 +67,12 @@ impl Ruler {
         });
     }
 
-    pub(super) fn spot(&self, group: usize, slot: i64) -> Option<Spot> {
+    pub(super) fn spot(&self, group: usize, slot: i64, now: i64) -> Option<Spot> {
         let of = self.set.groups.get(group)?;
         Some(Spot {
             group,
             slot,
+            now,
             query_offset: of.query_offset,
             cadence: of.cadence,
         })
@@ -186,9 +188,8 @@ impl Ruler {
         elements: Vec<Element>,
         certain: &dyn Fn(&LabelSet) -> bool,
     ) -> Result<Progress, String> {
-        let epoch = self.epoch(spot.group);
-        let alerts = &mut state.alerts;
-        let progress = alerts.advance(spot.slot, elements, certain, rule.terms, epoch);
+        let look = self.look(spot);
+        let progress = state.alerts.advance(look, elements, certain, rule.terms);
         let progress = progress.map_err(|error| error.to_string())?;
         state.held = progress.held;
         let time = spot.slot.saturating_sub(spot.query_offset);
@@ -235,10 +236,16 @@ impl Ruler {
         decided.certainty
     }
 
-    /// The epoch under which this node evaluates a group.
-    pub(super) fn epoch(&self, group: usize) -> u64 {
-        let of = self.states.groups.get(group);
-        of.and_then(|of| of.owned).unwrap_or_default()
+    /// An evaluation there, under the epoch of this node.
+    pub(super) fn look(&self, spot: Spot) -> Look {
+        let of = self.states.groups.get(spot.group);
+        Look {
+            of: Version {
+                epoch: of.and_then(|of| of.owned).unwrap_or_default(),
+                slot: spot.slot,
+            },
+            now: spot.now,
+        }
     }
 
     /// Has other nodes told what became of alerts.

@@ -562,15 +562,15 @@ impl Ruler {
 
     fn settle(&mut self, rule: &Rule, running: &Running, outcome: Outcome, now: i64) {
         if self.is_past(running) {
-            self.apply_past((running.group, running.rule), rule, running.slot, outcome);
+            let slot = running.slot;
+            self.apply_past((running.group, running.rule), rule, (slot, now), outcome);
             return;
         }
-        let took = now.saturating_sub(running.began);
         let outcome = match &running.lack {
             Some(lack) => outcome.lacking(lack),
             None => outcome,
         };
-        self.apply(running, rule, took, outcome);
+        self.apply(running, rule, now, outcome);
     }
 
     pub(super) fn group_key(&self, group: usize) -> Option<GroupKey> {

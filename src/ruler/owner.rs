@@ -359,7 +359,7 @@ impl Ruler {
             let of = Arc::make_mut(of);
             of.alerts.collect(now);
             if long_ago {
-                of.dropped.extend(of.alerts.drop_pending());
+                of.dropped.extend(of.alerts.drop_pending(now, now));
             }
             if set_back {
                 let all: Vec<LabelSet> = of.alerts.all().map(|(one, _)| one.clone()).collect();

@@ -258,15 +258,15 @@ impl Ruler {
         &mut self,
         (group, at): (usize, usize),
         rule: &Rule,
-        slot: i64,
+        (slot, now): (i64, i64),
         outcome: Outcome,
     ) {
-        let now = match self.past.get(self.component_of(group)) {
+        let decided = match self.past.get(self.component_of(group)) {
             Some(Some(past)) => past.at,
             Some(None) | None => return,
         };
-        let (Some(part), Some(spot)) = (self.part(group, at, slot, now), self.spot(group, slot))
-        else {
+        let part = self.part(group, at, slot, decided);
+        let (Some(part), Some(spot)) = (part, self.spot(group, slot, now)) else {
             return;
         };
         let mut lapse = None;
@@ -322,17 +322,15 @@ impl Ruler {
     fn pend(&mut self, state: &mut RuleState, rule: &Rule, spot: Spot, outcome: Outcome) {
         let progress = match outcome {
             Outcome::Alerts { answered, elements } if answered.certainty.is_complete() => {
-                let epoch = self.epoch(spot.group);
+                let look = self.look(spot);
                 let alerts = &mut state.alerts;
-                alerts
-                    .advance(spot.slot, elements, &|_| true, rule.terms, epoch)
-                    .ok()
+                alerts.advance(look, elements, &|_| true, rule.terms).ok()
             }
             Outcome::Alerts { .. } | Outcome::Series { .. } | Outcome::Failed(_) => None,
         };
         let changed = match progress {
             Some(progress) => progress.changed,
-            None => state.alerts.drop_pending(),
+            None => state.alerts.drop_pending(spot.slot, spot.now),
         };
         self.keep(state, rule, spot, changed);
     }

@@ -2,6 +2,7 @@
 
 mod hanging;
 mod harness;
+mod late;
 
 mod chains;
 mod cycle;

@@ -16,7 +16,7 @@ use watchfire::{
 
 use super::{
     super::{host::BEGINNING, world::World},
-    ruling::{Begun, Ruling, group_of},
+    ruling::{Begun, Kept, Ruling, group_of},
 };
 
 /// How long it takes, at most, until another node evaluates what a node evaluated that is gone.
@@ -169,7 +169,6 @@ impl Ruling {
                     && early.active_at < late.active_at
                     && self.knew(late.host, late.begun, early.host, early.noted)
             });
-            let known = known.filter(|_| !self.had_ended_later(late));
             if let Some(early) = known {
                 violations.push(format!("G2: {early:?}, and again {late:?}"));
             }
@@ -187,19 +186,27 @@ impl Ruling {
         }
     }
 
-    /// Whether another owner had noted, before an evaluation that hung was answered, that the alert ended in a later slot: for
-    /// a moment it begins anew in the slot that is past, and ends with the next evaluation.
-    fn had_ended_later(&self, late: &Beginning) -> bool {
-        self.kept.iter().any(|kept| {
-            let RuleValue::Alert(instance) = &kept.record.value else {
-                return false;
-            };
-            instance.phase == Phase::Resolved
-                && group_of(&kept.record.key.group.name) == late.group
-                && kept.record.version.slot > late.active_at
-                && kept.host != late.host
-                && kept.at <= late.noted
-        })
+    /// G2: nothing ends by an answer about a slot before one in which it is known to be active.
+    pub(super) fn check_order(&self, violations: &mut Vec<String>) {
+        let active = |kept: &Kept| match &kept.record.value {
+            RuleValue::Alert(instance) => instance.phase != Phase::Resolved,
+            RuleValue::Forgotten | RuleValue::Group(_) => false,
+        };
+        let mut before: Vec<&Kept> = Vec::new();
+        for kept in &self.kept {
+            if active(kept) {
+                before.push(kept);
+                continue;
+            }
+            let undone = before.iter().find(|early| {
+                early.record.key == kept.record.key
+                    && early.record.version.slot > kept.record.version.slot
+                    && self.knew(kept.host, kept.at, early.host, early.at)
+            });
+            if let Some(early) = undone {
+                violations.push(format!("G2: {early:?}, and ended before: {kept:?}"));
+            }
+        }
     }
 
     /// Whether an alert began more than once in a row.

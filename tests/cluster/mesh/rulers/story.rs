@@ -195,6 +195,7 @@ fn judge(world: &mut World, host: usize) -> Ending {
     ruling.check_gaps(clock, hosts, &mut violations);
     ruling.check_slots(&mut violations);
     ruling.check_beginnings(&mut violations);
+    ruling.check_order(&mut violations);
     ruling.check_ends(&mut violations);
     let takeovers = (0..hosts).filter_map(|host| ruling.ruler(host));
     Ending {
