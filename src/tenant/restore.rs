@@ -35,6 +35,9 @@ impl Tenant {
         self.history.restore(history);
         self.journal = saved.journal;
         let lived = self.last_sign_of_life(saved.heartbeat.as_ref(), &saved.alerts, now.wall);
+        let wrote = self.signs_of_life(saved.heartbeat.as_ref(), &saved.alerts);
+        // A clock that is behind says nothing of what began before: only what is later than all that is known is new.
+        let wrote = wrote.max().unwrap_or(Timestamp::MAX);
         self.outage_began = lived;
         let outage = lived.filter(|_| !saved.without_grace);
         let outage = outage
@@ -53,8 +56,7 @@ impl Tenant {
             };
             let alert = self.restore_alert(alert, lived, (outage, unsaved), now);
             if !was_told && !alert.is_resolved_at(now.wall) {
-                let outage = lived.unwrap_or(Timestamp::MAX);
-                self.unrefreshed.insert(alert.fingerprint, outage);
+                self.unrefreshed.insert(alert.fingerprint, wrote);
             }
         }
         if corrected > 0 {
@@ -92,15 +94,22 @@ impl Tenant {
         now: Timestamp,
     ) -> Option<Timestamp> {
         // A heartbeat from the future says that the clock was set back: nobody knows how long the outage was.
-        let heartbeat = heartbeat.map(|heartbeat| heartbeat.at.min(now));
+        let ahead = heartbeat.is_some_and(|heartbeat| heartbeat.at > now);
+        let signs = self.signs_of_life(heartbeat, alerts);
+        let signs = signs.filter(|at| *at <= now);
+        signs.chain(ahead.then_some(now)).max()
+    }
+
+    /// When the node lived, as it wrote by the clocks of then.
+    fn signs_of_life(
+        &self,
+        heartbeat: Option<&Heartbeat>,
+        alerts: &[Alert],
+    ) -> impl Iterator<Item = Timestamp> {
         let told = self.nflog.iter().map(|entry| entry.timestamp);
         let posted = alerts.iter().map(|alert| alert.updated_at);
-        heartbeat
-            .into_iter()
-            .chain(told)
-            .chain(posted)
-            .filter(|at| *at <= now)
-            .max()
+        let heartbeat = heartbeat.map(|heartbeat| heartbeat.at);
+        heartbeat.into_iter().chain(told).chain(posted)
     }
 
     /// Puts a saved alert back. While the node was down it could not hear refreshes, so what fired then is given the time

@@ -34,3 +34,22 @@ fn a_clock_that_was_set_back_while_the_node_was_down_is_no_long_outage() {
     let last = world.accepted().pop().unwrap_or_default();
     assert!(last.ends_with("resolved A"), "{last}");
 }
+
+#[test]
+fn what_began_anew_before_an_outage_is_no_new_incident_because_the_clock_is_behind() {
+    let mut world = World::new(ConfigBuilder::new().build());
+    let life = Duration::from_secs(240);
+    world.post("A", world.wall(), life);
+    world.run_to(60);
+    // Nobody told of its end, so to receivers it has fired all the time.
+    let began = world.wall();
+    world.post("A", began, life);
+    world.run_to(100);
+    world.stop();
+    world.jump(-3600);
+    world.run_to(110);
+    world.start();
+    world.post("A", began, Duration::from_secs(3840));
+    world.run_to(200);
+    assert_eq!(world.accepted(), ["10 first notification: firing A"]);
+}
