@@ -3,7 +3,10 @@
 //! The database keeps histograms in chunks and says of each but the first of a chunk that there was no counter reset
 //! before it; where a chunk begins is therefore a part of the data.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap, btree_map::Entry},
+    sync::Arc,
+};
 
 use super::{
     FloatHistogram, Point, Samples, Series,
@@ -12,7 +15,7 @@ use super::{
     is_stale,
     parse::SeriesValue,
 };
-use crate::labels::{LabelSet, Matcher};
+use crate::labels::{LabelSet, MatchOp, Matcher};
 
 /// One sample to be stored.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,8 +31,11 @@ pub struct Stored {
 /// Series with their samples.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
-    /// In the order of the labels as Prometheus sorts them: pair by pair.
-    series: BTreeMap<Vec<(String, String)>, Stream>,
+    streams: Vec<Stream>,
+    /// Their places, in the order of the labels as Prometheus sorts them: pair by pair.
+    series: BTreeMap<Vec<(String, String)>, usize>,
+    /// The places of those that have a label, by its name and its value, in no order that means anything.
+    having: HashMap<String, HashMap<String, Vec<usize>>>,
 }
 
 /// A sample that does not go after those before it.
@@ -76,7 +82,7 @@ enum Chunk {
 impl Memory {
     /// Forgets all series.
     pub fn clear(&mut self) {
-        self.series.clear();
+        *self = Self::default();
     }
 
     /// Appends samples to a series.
@@ -87,13 +93,27 @@ impl Memory {
         if samples.is_empty() {
             return Ok(());
         }
-        let stream = self.series.entry(order(labels)).or_default();
-        if stream.samples.is_empty() {
-            stream.labels = labels.clone();
-        }
-        samples
-            .into_iter()
-            .try_for_each(|sample| stream.append(sample))
+        let place = match self.series.entry(order(labels)) {
+            Entry::Occupied(entry) => *entry.get(),
+            Entry::Vacant(entry) => {
+                let place = self.streams.len();
+                entry.insert(place);
+                self.streams.push(Stream {
+                    labels: labels.clone(),
+                    ..Stream::default()
+                });
+                for (name, value) in labels {
+                    let values = self.having.entry(name.to_owned()).or_default();
+                    values.entry(value.to_owned()).or_default().push(place);
+                }
+                place
+            }
+        };
+        let stream = self.streams.get_mut(place);
+        let mut samples = samples.into_iter();
+        stream.map_or(Ok(()), |stream| {
+            samples.try_for_each(|sample| stream.append(sample))
+        })
     }
 
     /// The series that match, with their samples of `from < time <= to`.
@@ -105,19 +125,45 @@ impl Memory {
     /// The same, in parts.
     #[must_use]
     pub fn select_matching(&self, matchers: &[Matcher], from: i64, to: i64) -> Vec<Series> {
-        self.series
-            .values()
-            .filter(|stream| Matcher::all_match(matchers, &stream.labels))
+        let has_samples = |series: &Series| {
+            !(series.floats.times.is_empty() && series.histograms.times.is_empty())
+        };
+        let matching = self.matching(matchers).into_iter();
+        matching
             .map(|stream| stream.between(from, to))
-            .filter(|series| {
-                !(series.floats.times.is_empty() && series.histograms.times.is_empty())
-            })
+            .filter(has_samples)
             .collect()
     }
 
     /// The labels of all series.
     pub fn labels(&self) -> impl Iterator<Item = &LabelSet> {
-        self.series.values().map(|stream| &stream.labels)
+        self.in_order().map(|stream| &stream.labels)
+    }
+
+    fn in_order(&self) -> impl Iterator<Item = &Stream> {
+        let places = self.series.values();
+        places.filter_map(|place| self.streams.get(*place))
+    }
+
+    /// The series that match, in order. Only those are looked at that have the rarest of the labels that are asked for.
+    fn matching(&self, matchers: &[Matcher]) -> Vec<&Stream> {
+        let matches = |stream: &&Stream| Matcher::all_match(matchers, &stream.labels);
+        let labels = matchers.iter().filter(|one| {
+            // What is not there has an empty value.
+            one.op() == MatchOp::Equal && !one.value().is_empty()
+        });
+        let having = labels.map(|label| {
+            let values = self.having.get(label.name());
+            let places = values.and_then(|values| values.get(label.value()));
+            places.map(Vec::as_slice).unwrap_or_default()
+        });
+        let Some(places) = having.min_by_key(|places| places.len()) else {
+            return self.in_order().filter(matches).collect();
+        };
+        let streams = places.iter().filter_map(|place| self.streams.get(*place));
+        let mut found: Vec<&Stream> = streams.filter(matches).collect();
+        found.sort_unstable_by(|a, b| a.labels.iter().cmp(b.labels.iter()));
+        found
     }
 }
 
@@ -288,7 +334,7 @@ pub fn samples(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::promql::{STALE, histogram::BucketSpan};
+    use crate::promql::{STALE, histogram::BucketSpan, parse::parse_selector};
 
     fn histogram(counts: &[f64], hint: CounterResetHint) -> Point {
         Point::Histogram(Arc::new(FloatHistogram {
@@ -357,6 +403,52 @@ mod tests {
         assert_eq!(
             hints(vec![plain(&[1.0]), Point::Float(0.0), plain(&[2.0])]),
             "?-?"
+        );
+    }
+
+    #[test]
+    fn what_matches_is_found_in_order_whatever_is_looked_at() {
+        let mut memory = Memory::default();
+        let names = ["a", "b", "ab"];
+        for at in [7_i64, 3, 12, 0, 5, 1, 9, 4, 11, 2, 8, 10, 6] {
+            let (job, instance) = (["x", "y"][usize::from(at % 2 == 0)], at.to_string());
+            let mut labels = vec![("__name__", names[usize::try_from(at % 3).unwrap()])];
+            labels.push(("instance", &*instance));
+            if at % 4 != 0 {
+                labels.push(("job", job));
+            }
+            let sample = Stored {
+                time: at,
+                start: 0,
+                point: Point::Float(0.0),
+            };
+            let labels = LabelSet::from_pairs(labels);
+            memory.append(&labels, vec![sample]).unwrap();
+        }
+        for text in [
+            "a",
+            "ab{job=\"x\"}",
+            "{job=\"\",instance=~\".+\"}",
+            "b{job=\"\"}",
+            "{instance=\"7\",job=~\"x|y\"}",
+            "{__name__=~\"a.*\"}",
+            "{job!=\"x\",instance=\"12\"}",
+            "none",
+            "a{instance=\"none\"}",
+        ] {
+            let matchers = parse_selector(text).unwrap();
+            let all = memory.labels();
+            let expected: Vec<&LabelSet> = all
+                .filter(|labels| Matcher::all_match(&matchers, labels))
+                .collect();
+            let found = memory.matching(&matchers);
+            let found: Vec<&LabelSet> = found.iter().map(|stream| &stream.labels).collect();
+            assert_eq!(found, expected, "{text}");
+        }
+        assert!(
+            memory
+                .labels()
+                .is_sorted_by(|a, b| a.iter().cmp(b.iter()).is_lt())
         );
     }
 
