@@ -54,6 +54,12 @@ impl Ruler {
             state.evaluations += 1;
             let mut changed = Vec::new();
             let result = ruler.apply_to(state, rule, spot, outcome, &mut changed);
+            if let Err(reason) = &result {
+                ruler.note_unwritten(state, rule, spot, (&[LabelSet::empty()], reason));
+            }
+            if state.unwritten.is_over(slot) {
+                ruler.recall_unwritten(running.component, running.number, &state.unwritten);
+            }
             // Whatever came of it: nothing else was written. But what was not for want of the past comes yet.
             if running.lack.as_ref().is_none_or(|lack| !lack.is_whole()) {
                 state.known.note(slot, spot.cadence);
@@ -133,7 +139,11 @@ impl Ruler {
                 changed.extend(std::mem::take(&mut state.dropped));
                 refused(state, rule, progress.refused)
             }
-            Err(recorded) => self.apply_series(state, rule, spot, recorded, &certain),
+            Err(recorded) => {
+                let reason = answered.missing.join("; ");
+                self.note_unwritten(state, rule, spot, (known.holes(), &reason));
+                self.apply_series(state, rule, spot, recorded, &certain)
+            }
         }
     }
 

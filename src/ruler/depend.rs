@@ -53,6 +53,18 @@ pub struct Component {
     pub reads: Vec<Vec<usize>>,
 }
 
+impl Component {
+    /// The latest slot of a rule whose results another one reads at a slot: what does not come before it in the slot was
+    /// read as of the slot before.
+    pub(super) fn latest(&self, reader: usize, writer: usize, slot: i64) -> i64 {
+        let needed = self.needs.get(reader);
+        match needed.is_some_and(|all| all.contains(&writer)) {
+            true => slot,
+            false => slot.saturating_sub(1),
+        }
+    }
+}
+
 /// What an expression reads at an instant.
 pub(super) fn reads(expr: &Expr, options: Options) -> Vec<Read> {
     let Ok(prepared) = prepare(expr, Steps::instant(0), options) else {

@@ -85,6 +85,18 @@ pub(super) struct Need {
 }
 
 impl Need {
+    /// The first and the last slot, none later than `latest`, in which a rule of this cadence and query offset writes what is
+    /// needed. There are none if the first comes after the last.
+    fn slots(&self, (cadence, offset): (Cadence, i64), latest: i64) -> (i64, i64) {
+        let last = cadence.slot(self.to.saturating_add(offset).min(latest));
+        let from = self.from.saturating_add(offset);
+        let first = match self.before {
+            true => cadence.slot(from).min(last),
+            false => cadence.after(from),
+        };
+        (first, last)
+    }
+
     /// Whether samples after a time count.
     pub(super) fn looks_past(&self, at: i64) -> bool {
         self.extended || self.to > at
@@ -153,20 +165,33 @@ impl Ruler {
             return None;
         }
         let needs = needs(&rule.definition.expr, at, self.set.settings.options);
-        let tied = component.needs.get(number)?;
         let mut unknown = writers.iter().filter_map(|writer| {
-            // What does not come before it in the slot was read as of the slot before.
-            let latest = match tied.contains(writer) {
-                true => slot,
-                false => slot.saturating_sub(1),
-            };
+            let latest = component.latest(number, *writer, slot);
             let place = *component.rules.get(*writer)?;
             self.lacks(place, &needs, (at, latest))
+                .or_else(|| self.has_unwritten(place, &needs, latest))
         });
         let name = unknown.next()?;
         Some(format!(
             "it reads {name}, which is not known here as it was then"
         ))
+    }
+
+    /// The slots of a rule, none later than `latest`, of which something is needed: from one to another.
+    pub(super) fn slots_read<'a>(
+        &self,
+        (group, rule): (usize, usize),
+        needs: &'a [Need],
+        latest: i64,
+    ) -> impl Iterator<Item = (i64, i64)> + 'a {
+        let of = self.set.groups.get(group);
+        let timing = of.map(|of| (of.cadence, of.query_offset));
+        let rule = self.rule(group, rule);
+        let needed = needs.iter().filter(move |need| {
+            let mut outputs = rule.iter().flat_map(|rule| &rule.ties.outputs);
+            outputs.any(|output| need.read.may_read(output))
+        });
+        needed.filter_map(move |need| Some(need.slots(timing?, latest)))
     }
 
     /// The name of what a rule writes, if something of that is needed and not here.
@@ -181,12 +206,7 @@ impl Ruler {
         let state = self.states.groups.get(group_at)?.rules.get(rule_at)?;
         let (cadence, offset) = (group.cadence, group.query_offset);
         let is_here = |need: &Need, name: &str| {
-            let last = cadence.slot(need.to.saturating_add(offset).min(latest));
-            let from = need.from.saturating_add(offset);
-            let first = match need.before {
-                true => cadence.slot(from).min(last),
-                false => cadence.after(from),
-            };
+            let (first, last) = need.slots((cadence, offset), latest);
             if first > last {
                 return true;
             }

@@ -35,6 +35,7 @@ mod past;
 mod recall;
 mod reload;
 mod remembered;
+mod unwritten;
 
 #[cfg(test)]
 mod tests;

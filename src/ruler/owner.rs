@@ -369,6 +369,10 @@ impl Ruler {
             if rule.key.alerting {
                 of.goes_on();
             }
+            // What others wrote since is asked for.
+            if of.known.span().map(|(_, last)| last) < last {
+                of.unwritten = Default::default();
+            }
         }
         let summary = GroupSummary {
             owner: me,

@@ -346,7 +346,10 @@ impl Ruler {
         let at = now.wall.unix_millis();
         self.overlay = Default::default();
         let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
-        rules.for_each(|rule| Arc::make_mut(rule).known = Known::default());
+        for rule in rules.map(Arc::make_mut) {
+            rule.known = Known::default();
+            rule.unwritten = Default::default();
+        }
         self.forget_recalls();
         self.keep_read();
         let set = Arc::clone(&self.set);

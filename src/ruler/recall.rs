@@ -18,6 +18,7 @@ use super::{
     past::MOST,
     remembered::{Remembered, remembered},
     set::Group,
+    unwritten::Unwritten,
 };
 use crate::{
     federation::{Certainty, depends_by},
@@ -107,6 +108,27 @@ enum Next {
 }
 
 impl Lack {
+    pub(super) fn new(reason: String) -> Self {
+        Self {
+            holes: Vec::new(),
+            reason,
+        }
+    }
+
+    /// Elements with these labels depend on it as well.
+    pub(super) fn add(&mut self, hole: LabelSet) {
+        if !self.holes.contains(&hole) {
+            self.holes.push(hole);
+        }
+    }
+
+    /// The same, with what another one says.
+    fn and(mut self, other: Self) -> Self {
+        other.holes.into_iter().for_each(|hole| self.add(hole));
+        self.reason = format!("{}; {}", self.reason, other.reason);
+        self
+    }
+
     /// Whether nothing that the rule makes of it is certain.
     pub(super) fn is_whole(&self) -> bool {
         self.holes.iter().any(|hole| hole.is_empty())
@@ -389,6 +411,25 @@ impl Ruler {
         }
     }
 
+    /// Has what a rule did not write asked for, now that it writes again.
+    pub(super) fn recall_unwritten(&mut self, number: usize, at: usize, unwritten: &Unwritten) {
+        let set = Arc::clone(&self.set);
+        let place = set.components.get(number).and_then(|of| of.rules.get(at));
+        let rule = place.and_then(|(group, rule)| self.rule(*group, *rule));
+        if let Some(Some(recall)) = self.recalls.get_mut(number)
+            && rule.is_some_and(|rule| rule.recalled.is_some())
+        {
+            let (holes, up_to) = unwritten.all();
+            let gap = recall.rules.entry(at);
+            gap.or_insert_with(|| Gap {
+                holes,
+                up_to,
+                goes_over: true,
+                ..Gap::new(true, 0)
+            });
+        }
+    }
+
     fn known(&self, group: usize, rule: usize) -> Option<Known> {
         let state = self.states.groups.get(group)?.rules.get(rule)?;
         Some(state.known)
@@ -487,7 +528,8 @@ impl Ruler {
         let Some(state) = state.and_then(|state| state.rules.get_mut(rule)) else {
             return (Vec::new(), String::new());
         };
-        let known = &mut Arc::make_mut(state).known;
+        let state = Arc::make_mut(state);
+        let known = &mut state.known;
         let after = of.cadence.after(span.last);
         // What is not there in the next slot ended, if that is known.
         let last = match known.has(after, after) {
@@ -495,6 +537,9 @@ impl Ruler {
             false => span.last,
         };
         known.fill(span.first, span.last, of.cadence);
+        if remembered.holes.is_empty() {
+            state.unwritten.heal(span.first, span.last, of.cadence);
+        }
         let mut remembered = remembered;
         remembered.end_series(interval, last.saturating_sub(of.query_offset));
         self.overlay.fill(remembered.series);
@@ -518,8 +563,18 @@ impl Ruler {
         holes
     }
 
-    /// What a rule cannot know at a slot of what other rules wrote before.
+    /// What a rule cannot know at a slot of what other rules wrote, or would have.
     pub(super) fn lack(&mut self, number: usize, at: usize, slot: i64) -> Option<Lack> {
+        let unwritten = self.unwritten(number, at, slot);
+        let forgotten = self.lack_of_past(number, at, slot);
+        match (unwritten, forgotten) {
+            (Some(one), Some(other)) => Some(one.and(other)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// What a rule cannot know at a slot of what other rules wrote before.
+    fn lack_of_past(&mut self, number: usize, at: usize, slot: i64) -> Option<Lack> {
         let set = Arc::clone(&self.set);
         let recall = self.recalls.get(number)?.as_ref()?;
         // An endpoint may have what is written.
@@ -538,14 +593,7 @@ impl Ruler {
             };
             let (expr, options) = (&rule.definition.expr, set.settings.options);
             let needs = needs(expr, time, options);
-            let latest = match component
-                .needs
-                .get(at)
-                .is_some_and(|all| all.contains(writer))
-            {
-                true => slot,
-                false => slot.saturating_sub(1),
-            };
+            let latest = component.latest(at, *writer, slot);
             let place = *component.rules.get(*writer)?;
             let whole = self.lacks(place, &needs, (time, latest)).is_some();
             let earliest = needs.iter().map(|need| need.from).min()?;
@@ -566,11 +614,8 @@ impl Ruler {
                 "{name}, which it reads, is not known here as far back as it is read: {}",
                 gap.reason
             );
-            let lack = lack.get_or_insert(Lack {
-                holes: Vec::new(),
-                reason,
-            });
-            lack.holes.extend(holes);
+            let lack = lack.get_or_insert_with(|| Lack::new(reason));
+            holes.into_iter().for_each(|hole| lack.add(hole));
         }
         if let Some(lack) = &lack {
             self.say_lack(number, group_at, rule.name(), &lack.reason);

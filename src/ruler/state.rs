@@ -12,6 +12,7 @@ use super::{
     known::Known,
     recording::Alive,
     set::{GroupKey, RuleKey, RuleSet},
+    unwritten::Unwritten,
     wave::UnderWay,
 };
 use crate::labels::LabelSet;
@@ -72,6 +73,8 @@ pub struct RuleState {
     pub(super) caught_up: u64,
     /// The slots whose results are here, where other rules read them.
     pub(super) known: Known,
+    /// What it did not write of them.
+    pub(super) unwritten: Unwritten,
     /// The last slot in which it began so early that it had time for endpoints that are slow.
     pub(super) had_time: Option<i64>,
     /// When what fires was last told to go on while an evaluation took long.

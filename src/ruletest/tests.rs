@@ -247,6 +247,46 @@ tests:
 }
 
 #[test]
+fn alerts_over_what_rules_recorded_neither_end_nor_begin_without_a_partition() {
+    passes(
+        "
+groups:
+- name: g
+  rules:
+  - {record: 'x:sum', expr: sum(x)}
+  - {record: 'cluster:x:sum', expr: sum by (cluster) (x)}
+  - {alert: Now, expr: 'x:sum > 1'}
+  - {alert: Mean, expr: 'avg_over_time(x:sum[10m]) > 1'}
+  - {alert: Often, expr: 'count_over_time(x:sum[10m]) > 8'}
+  - {alert: Seldom, expr: 'count_over_time(x:sum[10m]) < 8'}
+  - {alert: Gone, expr: 'absent(x:sum)'}
+  - {alert: Few, expr: 'count(cluster:x:sum) < 2'}
+",
+        "
+tests:
+- endpoints:
+  - {labels: {cluster: a}, outages: [{from: 20m, to: 50m}]}
+  - {labels: {cluster: b}}
+  input_series:
+  - {series: 'x{cluster=\"a\"}', values: '1x90'}
+  - {series: 'x{cluster=\"b\"}', values: '1x90'}
+  promql_expr_test:
+  - &active {expr: 'ALERTS', eval_time: 19m, exp_samples: [
+      {labels: 'ALERTS{alertname=\"Now\", alertstate=\"firing\"}', value: 1},
+      {labels: 'ALERTS{alertname=\"Mean\", alertstate=\"firing\"}', value: 1},
+      {labels: 'ALERTS{alertname=\"Often\", alertstate=\"firing\"}', value: 1}]}
+  - {<<: *active, eval_time: 22m}
+  - {<<: *active, eval_time: 26m}
+  - {<<: *active, eval_time: 40m}
+  - {<<: *active, eval_time: 49m}
+  - {<<: *active, eval_time: 50m}
+  - {<<: *active, eval_time: 52m}
+  - {<<: *active, eval_time: 60m}
+",
+    );
+}
+
+#[test]
 fn rules_see_which_partitions_answer() {
     passes(
         "groups: [{name: g, rules: [{alert: Down, expr: 'count(up == 0 or watchfire_partition_up == 0) > 2'}]}]",

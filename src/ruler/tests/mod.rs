@@ -14,3 +14,4 @@ mod past;
 mod recall;
 mod reload;
 mod templates;
+mod unwritten;

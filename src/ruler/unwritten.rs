@@ -1,0 +1,169 @@
+//! What rules would have written and did not, as partitions were missing or evaluations failed. Who reads it does not know it
+//! either: neither a gap nor an older sample says that a condition holds or that it ended.
+
+use std::sync::Arc;
+
+use super::{apply::Spot, cadence::Cadence, known::{Need, needs}, machine::Ruler, recall::Lack, set::Rule, state::RuleState};
+use crate::{federation::depends_by, labels::LabelSet};
+
+/// The slots in which a rule did not write all that it would have, oldest first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unwritten(Vec<Stretch>);
+
+/// Consecutive slots; Unix milliseconds.
+#[derive(Clone, Debug)]
+struct Stretch {
+    /// Of the series that were not written; none if any may be among them.
+    labels: LabelSet,
+    first: i64,
+    last: i64,
+    reason: Arc<str>,
+}
+
+impl Unwritten {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether there is something, and all of a slot was written.
+    pub(super) fn is_over(&self, slot: i64) -> bool {
+        let mut stretches = self.0.iter();
+        !self.0.is_empty() && stretches.all(|one| one.last < slot)
+    }
+
+    /// Takes in that series with these labels were not written in a slot.
+    fn note(&mut self, slot: i64, cadence: Cadence, labels: LabelSet, reason: &str) {
+        let mut stretches = self.0.iter_mut();
+        let goes_on = stretches.find(|one| one.labels == labels && cadence.after(one.last) >= slot);
+        match goes_on {
+            Some(stretch) => {
+                stretch.last = stretch.last.max(slot);
+                stretch.reason = reason.into();
+            }
+            None => self.0.push(Stretch {
+                labels,
+                first: slot,
+                last: slot,
+                reason: reason.into(),
+            }),
+        }
+    }
+
+    /// Takes in that all that was written in these slots is known now.
+    pub(super) fn heal(&mut self, first: i64, last: i64, cadence: Cadence) {
+        let stretches = std::mem::take(&mut self.0);
+        for stretch in stretches {
+            if stretch.last < first || last < stretch.first {
+                self.0.push(stretch);
+                continue;
+            }
+            if stretch.first < first {
+                self.0.push(Stretch {
+                    last: first.saturating_sub(cadence.interval()),
+                    ..stretch.clone()
+                });
+            }
+            if last < stretch.last {
+                self.0.push(Stretch {
+                    first: cadence.after(last),
+                    ..stretch
+                });
+            }
+        }
+    }
+
+    /// Drops slots before one: nobody reads them any more.
+    fn forget(&mut self, before: i64) {
+        self.0.retain(|stretch| before <= stretch.last);
+    }
+
+    /// The labels that are missing in any of these slots, and why.
+    fn among(&self, first: i64, last: i64) -> impl Iterator<Item = (&LabelSet, &str)> {
+        let stretches = self.0.iter();
+        let among = stretches.filter(move |one| one.first <= last && first <= one.last);
+        among.map(|one| (&one.labels, &*one.reason))
+    }
+
+    /// The labels of all that was not written, and the last slot of which that is so.
+    pub(super) fn all(&self) -> (Vec<LabelSet>, i64) {
+        let mut labels: Vec<LabelSet> = self.0.iter().map(|one| one.labels.clone()).collect();
+        labels.sort();
+        labels.dedup();
+        let last = self.0.iter().map(|one| one.last).max();
+        (labels, last.unwrap_or(i64::MIN))
+    }
+}
+
+impl Ruler {
+    /// Notes of a rule what it did not write in a slot, if others read it: series with such labels of its elements.
+    pub(super) fn note_unwritten(
+        &self,
+        state: &mut RuleState,
+        rule: &Rule,
+        spot: Spot,
+        (holes, reason): (&[LabelSet], &str),
+    ) {
+        let outputs = rule.ties.outputs.iter();
+        let reach = outputs.map(|output| self.kept_back(&output.name)).max();
+        let Some(reach) = reach.filter(|reach| *reach > 0) else {
+            return;
+        };
+        let interval = spot.cadence.interval();
+        state
+            .unwritten
+            .forget(spot.slot.saturating_sub(reach).saturating_sub(interval));
+        for hole in holes {
+            // What the rule writes over its elements' labels does not tell them apart.
+            let labels = hole.filter_pairs(|name, _| !rule.definition.labels.contains_key(name));
+            state
+                .unwritten
+                .note(spot.slot, spot.cadence, labels, reason);
+        }
+    }
+
+    /// The name of a rule that did not write something of what is needed.
+    pub(super) fn has_unwritten(
+        &self,
+        (group, rule): (usize, usize),
+        needs: &[Need],
+        latest: i64,
+    ) -> Option<String> {
+        let state = self.states.groups.get(group)?.rules.get(rule)?;
+        let mut slots = self.slots_read((group, rule), needs, latest);
+        let lacks = slots.any(|(first, last)| state.unwritten.among(first, last).next().is_some());
+        let rule = self.rule(group, rule).filter(|_| lacks)?;
+        Some(rule.key.name.to_string())
+    }
+
+    /// What a rule, by its number in the component, cannot know at a slot, as others did not write it.
+    pub(super) fn unwritten(&self, number: usize, at: usize, slot: i64) -> Option<Lack> {
+        let component = self.set.components.get(number)?;
+        let (group, rule) = *component.rules.get(at)?;
+        let group = self.set.groups.get(group)?;
+        let rule = group.rules.get(rule)?;
+        let expr = &rule.definition.expr;
+        let time = slot.saturating_sub(group.query_offset);
+        let mut needed = None;
+        let mut lack: Option<Lack> = None;
+        for writer in component.reads.get(at)? {
+            let place = *component.rules.get(*writer)?;
+            let state = self.states.groups.get(place.0)?.rules.get(place.1)?;
+            if state.unwritten.is_empty() {
+                continue;
+            }
+            let needs = needed.get_or_insert_with(|| needs(expr, time, self.set.settings.options));
+            let name = &self.set.groups.get(place.0)?.rules.get(place.1)?.key.name;
+            for (first, last) in self.slots_read(place, needs, component.latest(at, *writer, slot)) {
+                for (labels, reason) in state.unwritten.among(first, last) {
+                    let Some(hole) = depends_by(expr, labels) else {
+                        continue;
+                    };
+                    let why = || format!("{name}, which it reads, was not written: {reason}");
+                    let lack = lack.get_or_insert_with(|| Lack::new(why()));
+                    lack.add(hole);
+                }
+            }
+        }
+        lack
+    }
+}
