@@ -145,8 +145,8 @@ fn replayed(args: &[String]) -> Result<(), Failure> {
         return say(&help::print(
             "watchfire rules replay --from=TIME [--to=TIME] [<rule-files>...]",
             "Says which alerts of rules would have fired, by evaluating the rules as the ruler does over what endpoints have of \
-             that time. Rules are those of the ruler's file, or those that are named. At --from nothing is known: what \
-             has a `for` begins to wait there.",
+             that time. Rules are those of the ruler's file, or those that are named. At --from an \
+             alert is as old as its condition, as far as its `for` looks back.",
             REPLAY,
             &[],
         ));

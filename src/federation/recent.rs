@@ -1,10 +1,12 @@
 //! Samples of the last minutes in memory: what rules wrote, what the node measures of itself.
 
+use std::collections::BTreeSet;
+
 use imbl::OrdMap;
 
 use crate::{
     labels::{LabelSet, Matcher},
-    promql::{Point, Samples, Series},
+    promql::{Point, Samples, Series, is_stale},
 };
 
 /// Recent samples by metric name. Clones are cheap and do not change.
@@ -29,7 +31,8 @@ impl Recent {
         }
     }
 
-    /// Takes in samples of a series that are older than what is here or between, ordered by time. What is here stays.
+    /// Takes in samples of a series that are older than what is here or between, ordered by time. What is here stays, but for
+    /// marks of an end where there is a sample after all.
     pub fn fill(&mut self, older: Series) {
         let metric = self
             .metrics
@@ -39,6 +42,12 @@ impl Recent {
             labels: older.labels.clone(),
             ..Series::default()
         });
+        let samples = older.floats.times.iter().zip(&older.floats.values);
+        let samples = samples.filter(|(_, value)| !is_stale(**value));
+        let samples = samples
+            .map(|(time, _)| *time)
+            .chain(older.histograms.times.iter().copied());
+        unmark(&mut series.floats, &samples.collect());
         let here = |time: &i64| {
             let in_floats = series.floats.times.binary_search(time).is_ok();
             in_floats || series.histograms.times.binary_search(time).is_ok()
@@ -107,6 +116,24 @@ fn push(series: &mut Series, time: i64, point: &Point) {
         Point::Histogram(value) => {
             series.histograms.times.push(time);
             series.histograms.values.push(value.clone());
+        }
+    }
+}
+
+/// Drops marks of an end at these times.
+fn unmark(samples: &mut Samples<f64>, times: &BTreeSet<i64>) {
+    let is_marked = |(time, value): (&i64, &f64)| is_stale(*value) && times.contains(time);
+    if !samples.times.iter().zip(&samples.values).any(is_marked) {
+        return;
+    }
+    let (all, values) = (
+        std::mem::take(&mut samples.times),
+        std::mem::take(&mut samples.values),
+    );
+    for (time, value) in all.into_iter().zip(values) {
+        if !is_marked((&time, &value)) {
+            samples.times.push(time);
+            samples.values.push(value);
         }
     }
 }

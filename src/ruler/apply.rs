@@ -42,6 +42,13 @@ pub(super) struct Spot {
     pub(super) cadence: Cadence,
 }
 
+impl Spot {
+    /// The time of what is written; Unix milliseconds.
+    pub(super) fn time(self) -> i64 {
+        self.slot.saturating_sub(self.query_offset)
+    }
+}
+
 impl Ruler {
     pub(super) fn apply(&mut self, running: &Running, rule: &Rule, now: i64, outcome: Outcome) {
         let (group, at, slot) = (running.group, running.rule, running.slot);
@@ -56,6 +63,9 @@ impl Ruler {
             let result = ruler.apply_to(state, rule, spot, outcome, &mut changed);
             if let Err(reason) = &result {
                 ruler.note_unwritten(state, rule, spot, (&[LabelSet::empty()], reason));
+                if !rule.key.alerting {
+                    ruler.hide_unwritten(&state.alive, &[], spot);
+                }
             }
             if state.unwritten.is_over(slot) {
                 ruler.recall_unwritten(running.component, running.number, &state.unwritten);
@@ -156,6 +166,9 @@ impl Ruler {
         certain: &dyn Fn(&LabelSet) -> bool,
     ) -> Result<(), String> {
         let written = self.recorded(state, rule, spot, recorded, certain)?;
+        if !state.unwritten.is_over(spot.slot) && !state.unwritten.is_empty() {
+            self.hide_unwritten(&state.alive, &written, spot);
+        }
         self.write(written);
         Ok(())
     }
@@ -176,7 +189,7 @@ impl Ruler {
                 recorded.len()
             ));
         }
-        let time = spot.slot.saturating_sub(spot.query_offset);
+        let time = spot.time();
         // A value that depends on a missing partition is not the value: better none than a wrong one.
         let count = recorded.len();
         let known: Vec<_> = recorded
@@ -202,7 +215,7 @@ impl Ruler {
         let progress = state.alerts.advance(look, elements, certain, rule.terms);
         let progress = progress.map_err(|error| error.to_string())?;
         state.held = progress.held;
-        let time = spot.slot.saturating_sub(spot.query_offset);
+        let time = spot.time();
         let about = about(&state.alerts);
         let written = state.alive.write(time, about, &|_| true);
         let written = written.map_err(|error| error.to_string())?;

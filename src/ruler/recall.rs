@@ -93,6 +93,8 @@ pub(super) struct Span {
 pub(super) struct Lack {
     /// The labels of the elements that depend on it.
     holes: Vec<LabelSet>,
+    /// Those of which more than series is missing: what holds without them may not hold with them.
+    shortened: Vec<LabelSet>,
     /// What it is, and why.
     reason: String,
 }
@@ -111,12 +113,16 @@ impl Lack {
     pub(super) fn new(reason: String) -> Self {
         Self {
             holes: Vec::new(),
+            shortened: Vec::new(),
             reason,
         }
     }
 
-    /// Elements with these labels depend on it as well.
-    pub(super) fn add(&mut self, hole: LabelSet) {
+    /// Elements with these labels depend on it as well: on series that are missing, or on some of their samples.
+    pub(super) fn add(&mut self, hole: LabelSet, shortened: bool) {
+        if shortened && !self.shortened.contains(&hole) {
+            self.shortened.push(hole.clone());
+        }
         if !self.holes.contains(&hole) {
             self.holes.push(hole);
         }
@@ -124,7 +130,10 @@ impl Lack {
 
     /// The same, with what another one says.
     fn and(mut self, other: Self) -> Self {
-        other.holes.into_iter().for_each(|hole| self.add(hole));
+        for hole in other.holes {
+            let shortened = other.shortened.contains(&hole);
+            self.add(hole, shortened);
+        }
         self.reason = format!("{}; {}", self.reason, other.reason);
         self
     }
@@ -147,7 +156,7 @@ impl Outcome {
         answered.missing.push(lack.reason.clone());
         if let Self::Alerts { elements, .. } = &mut self {
             // What holds on a part of the time does not hold on all of it.
-            let certainty = Certainty::without(lack.holes.clone());
+            let certainty = Certainty::without(lack.shortened.clone());
             for element in elements {
                 element.proven &= certainty.is_certain(&element.source);
             }
@@ -615,7 +624,7 @@ impl Ruler {
                 gap.reason
             );
             let lack = lack.get_or_insert_with(|| Lack::new(reason));
-            holes.into_iter().for_each(|hole| lack.add(hole));
+            holes.into_iter().for_each(|hole| lack.add(hole, true));
         }
         if let Some(lack) = &lack {
             self.say_lack(number, group_at, rule.name(), &lack.reason);

@@ -1,7 +1,7 @@
 //! The series that one rule writes, and which of them ended (Prometheus's `rules/recording.go` and the staleness of
 //! `rules/group.go`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     labels::LabelSet,
@@ -81,6 +81,15 @@ impl Alive {
         }
         self.series = now;
         Ok(written)
+    }
+
+    /// The ends at `time` of series that go on and are not among what was written.
+    pub(super) fn unwritten(&self, written: &[Written], time: i64) -> Vec<Written> {
+        let written: BTreeSet<&LabelSet> = written.iter().map(|one| &one.labels).collect();
+        let left = self.series.keys();
+        let left = left.filter(|labels| !written.contains(labels));
+        left.map(|labels| Written::end(labels.clone(), time))
+            .collect()
     }
 
     /// Takes in series that somebody else wrote, so that they end here.

@@ -3,7 +3,16 @@
 
 use std::sync::Arc;
 
-use super::{apply::Spot, cadence::Cadence, known::{Need, needs}, machine::Ruler, recall::Lack, set::Rule, state::RuleState};
+use super::{
+    apply::Spot,
+    cadence::Cadence,
+    known::{Need, needs},
+    machine::Ruler,
+    recall::Lack,
+    recording::{Alive, Written},
+    set::Rule,
+    state::RuleState,
+};
 use crate::{federation::depends_by, labels::LabelSet};
 
 /// The slots in which a rule did not write all that it would have, oldest first.
@@ -121,6 +130,12 @@ impl Ruler {
         }
     }
 
+    /// Has rules that read what a rule records see that it wrote nothing, or nothing but what it `wrote`: what was there before
+    /// is not what is there now. Servers are told of no end.
+    pub(super) fn hide_unwritten(&mut self, alive: &Alive, wrote: &[Written], spot: Spot) {
+        self.overlay.write(&alive.unwritten(wrote, spot.time()));
+    }
+
     /// The name of a rule that did not write something of what is needed.
     pub(super) fn has_unwritten(
         &self,
@@ -152,15 +167,18 @@ impl Ruler {
                 continue;
             }
             let needs = needed.get_or_insert_with(|| needs(expr, time, self.set.settings.options));
-            let name = &self.set.groups.get(place.0)?.rules.get(place.1)?.key.name;
-            for (first, last) in self.slots_read(place, needs, component.latest(at, *writer, slot)) {
+            let key = &self.set.groups.get(place.0)?.rules.get(place.1)?.key;
+            for (first, last) in self.slots_read(place, needs, component.latest(at, *writer, slot))
+            {
                 for (labels, reason) in state.unwritten.among(first, last) {
                     let Some(hole) = depends_by(expr, labels) else {
                         continue;
                     };
+                    let name = &key.name;
                     let why = || format!("{name}, which it reads, was not written: {reason}");
                     let lack = lack.get_or_insert_with(|| Lack::new(why()));
-                    lack.add(hole);
+                    // In one slot series are missing, and none is there with a value of before.
+                    lack.add(hole, key.alerting || first < last);
                 }
             }
         }

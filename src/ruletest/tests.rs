@@ -261,15 +261,19 @@ groups:
   - {alert: Seldom, expr: 'count_over_time(x:sum[10m]) < 8'}
   - {alert: Gone, expr: 'absent(x:sum)'}
   - {alert: Few, expr: 'count(cluster:x:sum) < 2'}
+  - {alert: Low, expr: 'count(cluster:x:sum == 0) >= 1'}
 ",
         "
 tests:
 - endpoints:
-  - {labels: {cluster: a}, outages: [{from: 20m, to: 50m}]}
+  - {labels: {cluster: a}, outages: [{from: 20m, to: 60m}]}
   - {labels: {cluster: b}}
   input_series:
   - {series: 'x{cluster=\"a\"}', values: '1x90'}
-  - {series: 'x{cluster=\"b\"}', values: '1x90'}
+  - {series: 'x{cluster=\"b\"}', values: '1x49 0x5 1x90'}
+  alert_rule_test:
+  # What holds on a part holds on the whole.
+  - {eval_time: 50m, alertname: Low, exp_alerts: [{}]}
   promql_expr_test:
   - &active {expr: 'ALERTS', eval_time: 19m, exp_samples: [
       {labels: 'ALERTS{alertname=\"Now\", alertstate=\"firing\"}', value: 1},
@@ -279,9 +283,9 @@ tests:
   - {<<: *active, eval_time: 26m}
   - {<<: *active, eval_time: 40m}
   - {<<: *active, eval_time: 49m}
-  - {<<: *active, eval_time: 50m}
-  - {<<: *active, eval_time: 52m}
   - {<<: *active, eval_time: 60m}
+  - {<<: *active, eval_time: 62m}
+  - {<<: *active, eval_time: 75m}
 ",
     );
 }

@@ -68,9 +68,11 @@ fn it_is_asked_for_as_soon_as_it_can_be_known() {
     let mut means = chain.written.iter();
     assert!(means.any(|one| one.labels.value("__name__") == "mean"));
     // And so it goes on: what ends afterwards ends at once.
-    chain.run(1650, |evaluation| match evaluation.expr.to_string().as_str() {
-        "sum(x)" => of(&[(&[], 0.0)]),
-        _ => world(evaluation, true),
+    chain.run(1650, |evaluation| {
+        match evaluation.expr.to_string().as_str() {
+            "sum(x)" => of(&[(&[], 0.0)]),
+            _ => world(evaluation, true),
+        }
     });
     assert!(!active(&chain).iter().any(|one| one.contains("Now")));
 }
@@ -80,9 +82,11 @@ fn what_failed_is_unknown_to_those_that_read_it() {
     let mut chain = Harness::new(CHAIN);
     chain.run(600, |evaluation| world(evaluation, true));
     let before = active(&chain);
-    chain.run(1500, |evaluation| match evaluation.expr.to_string().as_str() {
-        "sum(x)" | "sum by (cluster) (x)" => Err("no endpoint answers".to_owned()),
-        _ => over_own(evaluation),
+    chain.run(1500, |evaluation| {
+        match evaluation.expr.to_string().as_str() {
+            "sum(x)" | "sum by (cluster) (x)" => Err("no endpoint answers".to_owned()),
+            _ => over_own(evaluation),
+        }
     });
     assert_eq!(active(&chain), before);
     let missing = &chain.ruler.states().groups[0].rules[3].missing;
@@ -90,6 +94,53 @@ fn what_failed_is_unknown_to_those_that_read_it() {
         missing[..],
         ["whole, which it reads, was not written: no endpoint answers"]
     );
+}
+
+#[test]
+fn what_holds_without_what_was_not_written_begins() {
+    let mut chain = Harness::new(
+        "groups: [{name: g, interval: 30s, eval_offset: 0s, rules: [
+        {record: each, expr: sum by (cluster) (x)},
+        {alert: Many, expr: count(each > 4) >= 2},
+        {alert: Any, expr: count(each > 0) >= 3},
+        {alert: Long, expr: 'count(max_over_time(each[5m]) > 4) >= 2'}]}]",
+    );
+    let of = |eu: f64, others: f64| {
+        of(&[
+            (&[("cluster", "eu")][..], eu),
+            (&[("cluster", "us")], others),
+            (&[("cluster", "ap")], others),
+        ])
+    };
+    let of_others = |value: f64| {
+        let us: &[(&str, &str)] = &[("cluster", "us")];
+        let ap: &[(&str, &str)] = &[("cluster", "ap")];
+        without(
+            &[("cluster", "eu")],
+            super::harness::of(&[(us, value), (ap, value)]),
+        )
+    };
+    let raw = |evaluation: &Evaluation| evaluation.expr.to_string().starts_with("sum");
+    chain.run(600, |evaluation| match raw(evaluation) {
+        true => of(5.0, 0.0),
+        false => over_own(evaluation),
+    });
+    assert_eq!(active(&chain).len(), 0);
+    // Whether `eu` is still above 4 nobody knows: with one of the others that makes no two.
+    chain.run(630, |evaluation| match raw(evaluation) {
+        true => {
+            let us: &[(&str, &str)] = &[("cluster", "us")];
+            without(&[("cluster", "eu")], super::harness::of(&[(us, 5.0)]))
+        }
+        false => over_own(evaluation),
+    });
+    assert_eq!(active(&chain).len(), 0, "{:?}", active(&chain));
+    chain.run(660, |evaluation| match raw(evaluation) {
+        true => of_others(5.0),
+        false => over_own(evaluation),
+    });
+    assert_eq!(active(&chain).len(), 1, "{:?}", active(&chain));
+    assert!(active(&chain)[0].contains("Many"));
 }
 
 #[test]
