@@ -352,10 +352,12 @@ fn refused(error: &QueryError) -> ApiFailure {
 }
 
 /// How a query was answered, with what Prometheus tells in `stats` (`util/stats/query_stats.go`): `took` from its arrival to
-/// its answer, of which it waited for endpoints.
+/// its answer, of which it waited for its turn, and then for endpoints.
 fn explained(explain: &Explain, took: Duration) -> Value {
     let waited = explain.requests.iter().map(|request| request.took);
-    let waited = waited.max().unwrap_or_default().min(took);
+    let queued = explain.queued.min(took);
+    let evaluated = took - queued;
+    let waited = waited.max().unwrap_or_default().min(evaluated);
     let samples: usize = explain.requests.iter().map(|one| one.samples).sum();
     let requests = explain.requests.iter().map(|request| {
         json!({
@@ -376,11 +378,11 @@ fn explained(explain: &Explain, took: Duration) -> Value {
     });
     json!({
         "timings": {
-            "evalTotalTime": took.as_secs_f64(),
+            "evalTotalTime": evaluated.as_secs_f64(),
             "resultSortTime": 0,
             "queryPreparationTime": waited.as_secs_f64(),
-            "innerEvalTime": (took - waited).as_secs_f64(),
-            "execQueueTime": 0,
+            "innerEvalTime": (evaluated - waited).as_secs_f64(),
+            "execQueueTime": queued.as_secs_f64(),
             "execTotalTime": took.as_secs_f64(),
         },
         "samples": {
@@ -406,6 +408,47 @@ pub(super) fn labels(set: &LabelSet) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::federation::Request;
+
+    #[test]
+    fn times_are_told_as_prometheus_tells_them() {
+        let timings = |queued, endpoint, took| {
+            let request = Request {
+                fragment: None,
+                partition: LabelSet::empty(),
+                endpoint: Arc::default(),
+                replica: Arc::default(),
+                query: Arc::default(),
+                joined: false,
+                took: Duration::from_secs(endpoint),
+                bytes: 0,
+                series: 0,
+                samples: 0,
+                remote_read: false,
+                filled: 0,
+                error: None,
+            };
+            let explain = Explain {
+                queued: Duration::from_secs(queued),
+                requests: vec![request],
+                ..Explain::default()
+            };
+            let shown = explained(&explain, Duration::from_secs(took));
+            let names = [
+                "execTotalTime",
+                "execQueueTime",
+                "evalTotalTime",
+                "queryPreparationTime",
+                "innerEvalTime",
+            ];
+            names.map(|name| shown["timings"][name].as_f64().unwrap())
+        };
+        assert_eq!(timings(2, 3, 9), [9.0, 2.0, 7.0, 3.0, 4.0]);
+        assert_eq!(timings(0, 3, 9), [9.0, 0.0, 9.0, 3.0, 6.0]);
+        // Clocks of parts may differ by a little.
+        assert_eq!(timings(2, 3, 4), [4.0, 2.0, 2.0, 2.0, 0.0]);
+        assert_eq!(timings(5, 3, 4), [4.0, 4.0, 0.0, 0.0, 0.0]);
+    }
 
     #[test]
     fn queries_end_before_their_requests_do() {

@@ -307,7 +307,7 @@ impl Federation {
         how: How<'_>,
     ) -> Result<Reply, QueryError> {
         let began = Instant::now();
-        let answer = self.answer(expr, steps, options, how);
+        let answer = self.answer_in_turn(expr, steps, options, how);
         let result = answer.await;
         self.count(steps, began, &result);
         result
@@ -330,7 +330,7 @@ impl Federation {
         }
     }
 
-    async fn answer(
+    async fn answer_in_turn(
         &self,
         expr: &Expr,
         steps: Steps,
@@ -339,8 +339,25 @@ impl Federation {
     ) -> Result<Reply, QueryError> {
         let began = Instant::now();
         let _turn = self.limits.turn(began + how.timeout).await?;
-        let left = how.timeout.saturating_sub(began.elapsed());
-        let mut begun = self.begin(options, left, self.limits.budget()).await;
+        let queued = began.elapsed();
+        let left = How {
+            timeout: how.timeout.saturating_sub(queued),
+            ..how
+        };
+        let mut reply = self.answer(expr, steps, options, left).await?;
+        reply.explain.queued = queued;
+        Ok(reply)
+    }
+
+    async fn answer(
+        &self,
+        expr: &Expr,
+        steps: Steps,
+        options: Options,
+        how: How<'_>,
+    ) -> Result<Reply, QueryError> {
+        let budget = self.limits.budget();
+        let mut begun = self.begin(options, how.timeout, budget).await;
         let own = match how.known {
             Some(known) => {
                 begun = begun.recurring(known);

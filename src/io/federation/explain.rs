@@ -17,6 +17,8 @@ pub struct Explain {
     pub steps: u64,
     /// Those of them that were known and not asked.
     pub known_steps: u64,
+    /// How long the query waited for its turn.
+    pub queued: Duration,
 }
 
 impl Explain {

@@ -2,11 +2,17 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::Semaphore;
+
 use super::{
     LONG, NOW, at, data, endpoints, federation, now,
-    server::{Reply, Server},
+    server::{Reply, Server, evaluate},
 };
-use crate::{io::federation::QueryKind, promql::engine::Steps};
+use crate::{
+    config::{LimitsConfig, QueryConfig},
+    io::federation::QueryKind,
+    promql::engine::Steps,
+};
 
 /// How many queries of a kind there were.
 fn queries(federation: &super::Federation, kind: QueryKind) -> u64 {
@@ -77,7 +83,7 @@ async fn an_endpoint_that_nobody_asks_is_probed_and_found_again() {
     let series = data(1.0);
     let server = Server::start(Arc::new(move |asked| {
         if opened.load(std::sync::atomic::Ordering::SeqCst) {
-            super::server::evaluate(asked, &series)
+            evaluate(asked, &series)
         } else {
             Reply::Reset
         }
@@ -98,4 +104,45 @@ async fn an_endpoint_that_nobody_asks_is_probed_and_found_again() {
     gate.store(true, std::sync::atomic::Ordering::SeqCst);
     federation.probe_idle(Duration::ZERO).await;
     assert_eq!(up(), Some(true));
+}
+
+#[tokio::test]
+async fn how_long_a_query_waited_for_its_turn_is_told() {
+    let permits = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&permits);
+    let series = data(1.0);
+    let server = Server::start(Arc::new(move |asked| {
+        evaluate(asked, &series).map(|body| match &*asked.path {
+            "/api/v1/query" => Reply::Later(Arc::clone(&waiting), body),
+            _ => Reply::Json(body),
+        })
+    }))
+    .await;
+    let limits = LimitsConfig {
+        max_concurrent_queries: 1,
+        ..LimitsConfig::default()
+    };
+    let federation = federation(QueryConfig {
+        limits,
+        ..endpoints(&[(&server, "")])
+    });
+    let pause = Duration::from_millis(50);
+    let first = async {
+        let reply = now(&federation, "sum(x)").await;
+        reply.explain.queued
+    };
+    let second = async {
+        server.until(|seen| seen.queries().count() > 0).await;
+        let reply = now(&federation, "sum(x) + 1").await;
+        reply.explain.queued
+    };
+    let gate = async {
+        while federation.status().load.waiting == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        tokio::time::sleep(pause).await;
+        permits.add_permits(10);
+    };
+    let (first, second, ()) = tokio::join!(first, second, gate);
+    assert!(second >= pause && first < second, "{first:?} {second:?}");
 }
