@@ -33,6 +33,15 @@ const IDENTITY_AGE: Duration = Duration::from_mins(5);
 /// How long an endpoint that did not tell is not asked again.
 const IDENTITY_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long one that did not tell may take when it is asked again, beside queries.
+const ASIDE: Duration = Duration::from_secs(5);
+
+/// How long a query waits for that.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// One that told nothing for so long is silent.
+const SILENT: Duration = Duration::from_secs(1);
+
 /// How long a sentinel that was there is believed.
 const SENTINEL_AGE: Duration = Duration::from_secs(15);
 
@@ -68,6 +77,8 @@ struct State {
     unknown: String,
     /// When it told what it is, or did not.
     asked: Option<Instant>,
+    /// Whether nothing came then for as long as one waits for it.
+    silent: bool,
     /// Whether a question failed since.
     failed: bool,
     /// When its sentinel was there.
@@ -240,6 +251,27 @@ impl Endpoint {
         Ok(answer)
     }
 
+    /// Asks what it is, if that is due. One that was silent the last time is asked beside whoever needs to know, who waits a
+    /// little only.
+    pub(super) async fn learn_beside(self: &Arc<Self>, context: &Context, deadline: Instant) {
+        let is_silent = self.state().silent && !self.config.hang_timeout.is_zero();
+        if !is_silent || self.identity().is_ok() {
+            return self.learn(context, deadline).await;
+        }
+        let now = Instant::now();
+        if self.learning.try_lock().is_err() || !self.is_to_be_asked(now) {
+            return;
+        }
+        let endpoint = Arc::clone(self);
+        let context = Context {
+            budget: Arc::new(context.budget.another()),
+            ..context.clone()
+        };
+        let asked = tokio::spawn(async move { endpoint.learn(&context, now + ASIDE).await });
+        // It goes on when nobody waits any more.
+        let _ = tokio::time::timeout_at(deadline.min(now + GLANCE), asked).await;
+    }
+
     /// Asks what it is, if that is due. Who has to know it waits while somebody else asks.
     pub(super) async fn learn(&self, context: &Context, deadline: Instant) {
         let asking = match self.learning.try_lock() {
@@ -255,8 +287,10 @@ impl Endpoint {
             path: "status/buildinfo".to_owned(),
             form: String::new(),
         };
-        let asked = tokio::time::timeout_at(deadline, transfer(context, self, request));
-        let told = match asked.await {
+        let began = Instant::now();
+        let asked = tokio::time::timeout_at(deadline, transfer(context, self, request)).await;
+        let silent = asked.is_err() && began.elapsed() >= SILENT;
+        let told = match asked {
             Ok(Ok(body)) => identify(self.config.kind, &body),
             Ok(Err(failure)) => Err(failure.reason),
             Err(_elapsed) => Err("it does not answer in time".to_owned()),
@@ -267,6 +301,7 @@ impl Endpoint {
         };
         let mut state = self.state();
         state.asked = Some(Instant::now());
+        state.silent = silent;
         match told {
             Ok(identity) => {
                 state.identity = Some(Arc::new(identity));

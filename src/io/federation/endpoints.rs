@@ -140,7 +140,7 @@ impl Endpoints {
     /// Asks endpoints what they are where that is due.
     pub(super) async fn learn(&self, context: &Arc<Context>, deadline: Instant) {
         let asked = self.all().filter(|endpoint| endpoint.has_to_learn());
-        join_all(asked.map(|endpoint| endpoint.learn(context, deadline))).await;
+        join_all(asked.map(|endpoint| endpoint.learn_beside(context, deadline))).await;
         for replicas in &self.partitions {
             freshen(&replicas.freshness, &replicas.endpoints, context);
         }

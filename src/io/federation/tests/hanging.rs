@@ -212,3 +212,45 @@ async fn a_server_that_is_asked_one_thing_too_much_is_not_taken_for_one_that_han
         assert_eq!(reply.unwrap().warnings(), Vec::<String>::new());
     }
 }
+
+#[tokio::test]
+async fn one_that_hangs_before_it_told_what_it_is_is_waited_for_once() {
+    let permits = Arc::new(Semaphore::new(0));
+    let waiting = Arc::clone(&permits);
+    let well = Server::prometheus(data(1.0)).await;
+    let silent = Server::start(Arc::new(move |asked| {
+        evaluate(asked, &data(2.0)).map(|body| match &*asked.path {
+            "/api/v1/status/buildinfo" => Reply::Later(Arc::clone(&waiting), body),
+            _ => Reply::Json(body),
+        })
+    }))
+    .await;
+    let federation = federation(endpoints(&[
+        (&well, "partition: {cluster: eu}"),
+        (&silent, "partition: {cluster: us}"),
+    ]));
+    let took = async || {
+        let began = Instant::now();
+        let reply = now(&federation, "sum(x)").await;
+        let warnings = reply.warnings();
+        assert!(
+            warnings[0].contains("what it is, is not known"),
+            "{warnings:?}"
+        );
+        began.elapsed()
+    };
+    let wait = took().await;
+    assert!(wait >= Duration::from_secs(1), "{wait:?}");
+    // It is asked again, but not at once.
+    let mut longest = Duration::ZERO;
+    while silent.asked_of("/api/v1/status").len() < 2 {
+        longest = longest.max(took().await);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    longest = longest.max(took().await);
+    assert!(longest < Duration::from_secs(1), "{longest:?}");
+    permits.add_permits(10);
+    let reply = whole_soon(&federation, "sum(x)").await;
+    let wanted = expected("sum(x)", Steps::instant(NOW), &[("eu", 1.0), ("us", 2.0)]);
+    assert_eq!(shown(&reply.answer.output.value), wanted);
+}
