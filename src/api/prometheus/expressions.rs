@@ -10,13 +10,13 @@ use crate::{
 };
 
 /// Expressions that are kept.
-const MOST: usize = 1_000;
+const MOST: usize = 2_000;
 
-/// What they may take together, with what is planned for them.
-const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// What they may take together, with what may be planned for them; most take a quarter of that.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// One that may take more is not kept: no one is to push out more than a few hundred others.
-const LARGEST: usize = MOST_BYTES / 8;
+const LARGEST: usize = MOST_BYTES / 16;
 
 /// Expressions that were asked for last, by their texts.
 #[derive(Debug)]
