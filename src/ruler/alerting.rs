@@ -256,10 +256,10 @@ impl Alerts {
             return None;
         }
         let heard = instance.filter(|instance| !instance.is_over(now));
-        let more = self.more_than(labels, version, heard);
+        let more = self.more_than(labels, version, heard, now);
         self.instances.remove(labels);
         self.forgotten.remove(labels);
-        match more.as_ref().or(heard) {
+        match more.as_ref().map(|(more, _)| more).or(heard) {
             Some(instance) => {
                 let mut instance = instance.clone();
                 instance.version = version;
@@ -269,30 +269,33 @@ impl Alerts {
                 self.forgotten.insert(labels.clone(), version);
             }
         }
-        let looked = self.looked.unwrap_or(version.slot);
-        more.map(|_| Version {
+        more.map(|(_, seen)| Version {
             epoch: version.epoch,
-            slot: looked.max(version.slot.saturating_add(1)),
+            slot: seen.max(version.slot.saturating_add(1)),
         })
     }
 
     /// What two owners know together who did not know of each other, as in a mesh that was cut, if that is more than what was
-    /// heard: this node looked later than the other one noted it, and an alert that is active is so since either saw it.
+    /// heard: this node looked later than the other one noted it, or heard so of an owner that may be gone, and an alert
+    /// that is active is so since either saw it. With the slot in which it was seen.
     fn more_than(
         &self,
         labels: &LabelSet,
         version: Version,
         heard: Option<&Instance>,
-    ) -> Option<Instance> {
-        let looked = self.looked.filter(|looked| *looked >= version.slot)?;
+        now: i64,
+    ) -> Option<(Instance, i64)> {
         let own = self.instances.get(labels)?;
-        let is_own = own.version.epoch < version.epoch && own.version.slot <= looked;
+        let looked = self.looked.filter(|looked| *looked >= version.slot);
+        let looked = looked.filter(|looked| *looked >= own.version.slot);
+        let told = own.version.is_of_later_than(version.slot, now);
+        let seen = looked.or_else(|| told.then_some(own.version.slot))?;
         let holds = own.held_since.is_none() && own.keep_firing_since.is_none();
-        if !is_own || !holds || own.phase == Phase::Resolved {
+        if own.version.epoch >= version.epoch || !holds || own.phase == Phase::Resolved {
             return None;
         }
         let Some(heard) = heard.filter(|heard| heard.phase != Phase::Resolved) else {
-            return Some(own.clone());
+            return Some((own.clone(), seen));
         };
         let fired_at = [own.fired_at, heard.fired_at].into_iter().flatten().min();
         let both = Instance {
@@ -301,7 +304,7 @@ impl Alerts {
             fired_at,
             ..heard.clone()
         };
-        (both != *heard).then_some(both)
+        (both != *heard).then_some((both, seen))
     }
 
     /// Notes under which version an alert is told to other nodes; gives its state then, `None` if it is no more.

@@ -132,6 +132,28 @@ fn what_is_said_of_slots_that_are_yet_to_come_holds_nothing_up() {
 }
 
 #[test]
+fn what_is_said_of_slots_that_are_yet_to_come_is_no_more_than_what_a_later_owner_says() {
+    for (seconds, phase) in [(600, Phase::Firing), (599, Phase::Resolved)] {
+        let mut owners = Owners::new(AT_ONCE, older(AT_ONCE, false), 89);
+        owners.older.run(90, |_| of(X));
+        owners.older.run(120, |_| of(&[]));
+        let mut said = owners.older.kept.iter();
+        let mut ended = said.rfind(|one| one.key.alert.is_some()).unwrap().clone();
+        (ended.version.epoch, ended.version.slot) = (9, 540_000);
+        owners.older.run(570, |_| of(&[]));
+        owners.older.run(600, |_| of(X));
+        owners.later.now = seconds * 1000;
+        owners.hear();
+        assert_eq!(owners.alert().unwrap().phase, Phase::Firing);
+        owners
+            .later
+            .ruler
+            .learn(&[Arc::new(ended)], now(owners.later.now));
+        assert_eq!(owners.alert().unwrap().phase, phase);
+    }
+}
+
+#[test]
 fn what_others_know_to_be_pending_is_not_dropped_for_want_of_a_past() {
     let mut owners = Owners {
         older: older(PENDING, false),

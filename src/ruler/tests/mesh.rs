@@ -543,6 +543,34 @@ fn what_an_owner_saw_is_not_lost_to_a_later_one_that_ended_before_that() {
 }
 
 #[test]
+fn what_an_owner_saw_that_is_gone_is_not_lost_where_another_node_heard_of_it() {
+    let mut mesh = Mesh::new(&["a", "b", "c"], ONE);
+    mesh.run(250, |_| x());
+    mesh.run(600, |_| of(&[]));
+    let first = mesh.owner();
+    let mut others = ["a", "b", "c"].into_iter().filter(|name| **name != first);
+    let (second, third) = (others.next().unwrap(), others.next().unwrap());
+    mesh.see(&first, second, false);
+    mesh.see(third, second, false);
+    mesh.run(650, |_| of(&[]));
+    assert_eq!(mesh.epoch(second), 2);
+    let fails = |name: &str| match name == first {
+        true => x(),
+        false => Err("no endpoint answers".to_owned()),
+    };
+    mesh.run(800, fails);
+    let fires = mesh.alert(third).unwrap();
+    assert_eq!((fires.phase, fires.version.epoch), (Phase::Firing, 1));
+    mesh.kill(&first);
+    mesh.see(second, third, true);
+    for name in [second, third] {
+        let known = mesh.alert(name).unwrap();
+        assert_eq!((known.phase, known.fired_at), (fires.phase, fires.fired_at));
+    }
+    assert_eq!(mesh.nodes[second].kept, mesh.nodes[third].kept);
+}
+
+#[test]
 fn whoever_lost_its_disk_counts_on_from_what_others_know_of_it() {
     let mut mesh = Mesh::new(&["a", "b"], ONE);
     mesh.run(70, |_| x());
