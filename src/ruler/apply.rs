@@ -150,8 +150,9 @@ impl Ruler {
                 refused(state, rule, progress.refused)
             }
             Err(recorded) => {
-                let reason = answered.missing.join("; ");
-                self.note_unwritten(state, rule, spot, (known.holes(), &reason));
+                let reason = answered.missing.first();
+                let reason = reason.map_or("a partition is missing", String::as_str);
+                self.note_unwritten(state, rule, spot, (known.holes(), reason));
                 self.apply_series(state, rule, spot, recorded, &certain)
             }
         }
