@@ -54,11 +54,11 @@ impl AlertStore {
         }
     }
 
-    /// Takes in a post, merging it with what is known.
-    pub fn put(&mut self, alert: Alert, now: Timestamp) -> Put {
+    /// Takes in a post, merging it with what is known; `guessed` says that nobody said until when what is known lasts.
+    pub fn put(&mut self, alert: Alert, guessed: bool, now: Timestamp) -> Put {
         let previous = self.alerts.get(&alert.fingerprint).cloned();
         let alert = match &previous {
-            Some(old) if overlap(old, &alert) => merge(old, alert, now),
+            Some(old) if overlap(old, &alert) => merge(old, alert, guessed, now),
             _ => alert,
         };
         let mut evicted = None;
@@ -157,12 +157,12 @@ fn overlap(old: &Alert, new: &Alert) -> bool {
 
 /// Merges overlapping posts; the one that just came leads (`types.Alert.Merge`). Upstream asks `updated_at` which that
 /// is, and ignores resolves after the clock was set back.
-fn merge(old: &Alert, mut young: Alert, now: Timestamp) -> Alert {
+fn merge(old: &Alert, mut young: Alert, guessed: bool, now: Timestamp) -> Alert {
     young.starts_at = young.starts_at.min(old.starts_at);
     let keep_end = if young.is_resolved_at(now) {
         old.is_resolved_at(now) && old.ends_at > young.ends_at
     } else {
-        old.ends_at > young.ends_at && !old.timeout
+        old.ends_at > young.ends_at && !old.timeout && !guessed
     };
     if keep_end {
         young.ends_at = old.ends_at;
@@ -194,7 +194,7 @@ mod tests {
     }
 
     fn put(store: &mut AlertStore, alert: Alert, now: i64) -> (i64, i64) {
-        match store.put(alert, at(now)) {
+        match store.put(alert, false, at(now)) {
             Put::Stored { alert, .. } => {
                 (alert.starts_at.unix_seconds(), alert.ends_at.unix_seconds())
             }
@@ -266,13 +266,13 @@ mod tests {
         put(&mut store, alert("a", 1, 100, 1), 1);
         put(&mut store, alert("b", 1, 200, 1), 1);
         assert!(matches!(
-            store.put(alert("c", 1, 300, 1), at(50)),
+            store.put(alert("c", 1, 300, 1), false, at(50)),
             Put::Limited { .. }
         ));
         put(&mut store, alert("a", 1, 150, 60), 60);
         assert!(
             matches!(
-                store.put(alert("c", 1, 300, 1), at(120)),
+                store.put(alert("c", 1, 300, 1), false, at(120)),
                 Put::Limited { .. }
             ),
             "a was refreshed to 150"

@@ -24,7 +24,8 @@ impl Tenant {
             let alert = Arc::new(alert);
             (Arc::clone(&alert), self.store.replace(alert))
         } else {
-            match self.store.put(alert, now.wall) {
+            // Until it is posted again, what the node has from its disk lasts as long as the outage may have hidden of it.
+            match self.store.put(alert, outage.is_some(), now.wall) {
                 Put::Stored {
                     alert,
                     previous,
@@ -49,6 +50,10 @@ impl Tenant {
         self.inhibitor.update(&alert, previous.as_deref());
         self.dispatcher.insert(&alert, now);
         self.mark_saved_later(&alert, previous.as_deref(), now);
+        if outage.is_some() {
+            // Or each crash would give it more time.
+            self.persistence.refresh_soon(now);
+        }
         match previous {
             Some(before) if is_refresh(&before, &alert, now.wall) => {
                 self.tell_refresh(&before, outage, &alert, now);

@@ -122,6 +122,12 @@ impl Persistence {
         self.refreshes_due = Some(now.mono);
     }
 
+    /// Refreshes are to be saved as soon as changes.
+    pub(super) fn refresh_soon(&mut self, now: Now) {
+        let due = now.mono + CHANGES_WITHIN;
+        self.refreshes_due = Some(self.refreshes_due.map_or(due, |at| at.min(due)));
+    }
+
     pub(super) fn changed(&mut self, now: Now) {
         self.changes_due.get_or_insert(now.mono + CHANGES_WITHIN);
     }

@@ -66,6 +66,31 @@ fn an_outage_invents_no_resolve_but_ends_what_nobody_refreshes() {
 }
 
 #[test]
+fn what_is_posted_after_outages_ends_when_its_source_says() {
+    for (killed, told) in [(false, 130), (true, 190)] {
+        let mut world = World::new(ConfigBuilder::new().build());
+        let began = world.wall();
+        let life = Duration::from_secs(60);
+        world.post("A", began, life);
+        for restart in 1..=6 {
+            world.run_to(5 + restart * 10);
+            world.kill();
+            world.start();
+            world.post("A", began, life);
+        }
+        // Its source is silent from 65 on, and a kill may hide one refresh.
+        world.run_to(70);
+        if killed {
+            world.kill();
+            world.start();
+        }
+        world.run_to(600);
+        let expected = format!("{told} all alerts resolved: resolved A");
+        assert_eq!(world.accepted()[1..], [expected]);
+    }
+}
+
+#[test]
 fn a_new_incident_hidden_by_an_outage_is_told() {
     let mut world = World::new(ConfigBuilder::new().build());
     world.post("A", world.wall(), Duration::from_secs(240));
