@@ -19,7 +19,7 @@ use super::{
     state::Gone,
     wave::{UnderWay, Wave},
 };
-use crate::{cluster::NodeName, time::Now};
+use crate::{cluster::NodeName, labels::LabelSet, time::Now};
 
 /// Why a rule that changed is not evaluated in the slot that is under way.
 const TOO_LATE: &str = "a reload changed it before it was evaluated, and the next slot was due";
@@ -38,6 +38,20 @@ struct Ending {
 
 /// Where a rule is in a set: its group, and its place in that.
 type Place = (usize, usize);
+
+/// The names and labels of alerting rules that their groups did not have before.
+fn came(old: &RuleSet, new: &RuleSet) -> BTreeSet<(Arc<str>, LabelSet)> {
+    let mut came = BTreeSet::new();
+    for group in &new.groups {
+        let before = old.place_of(&group.key).and_then(|at| old.groups.get(at));
+        let before = before.into_iter().flat_map(|group| &group.rules);
+        let before: BTreeSet<_> = before.map(|rule| &rule.key).collect();
+        let rules = group.rules.iter().map(|rule| &rule.key);
+        let rules = rules.filter(|key| key.alerting && !before.contains(key));
+        came.extend(rules.map(|key| (Arc::clone(&key.name), key.labels.clone())));
+    }
+    came
+}
 
 impl Ruler {
     /// Puts other rules into force. Rules that stay keep their state, whatever else changed, and evaluations of those that
@@ -63,7 +77,7 @@ impl Ruler {
         self.keep_running(&old, running);
         self.keep_past(&old, past);
         self.leave_out(&old, at);
-        self.end(gone, &ends, now);
+        self.end(gone, &ends, &came(&old, &self.set), now);
         self.settle_owners(now);
         self.resume_all(at);
         self.expect_all();
@@ -90,14 +104,23 @@ impl Ruler {
         ends
     }
 
-    fn end(&mut self, gone: Gone, ends: &BTreeMap<GroupKey, Ending>, now: Now) {
+    fn end(
+        &mut self,
+        gone: Gone,
+        ends: &BTreeMap<GroupKey, Ending>,
+        came: &BTreeSet<(Arc<str>, LabelSet)>,
+        now: Now,
+    ) {
         let at = now.wall.unix_millis();
         for (group, rule, interval, mut state) in gone.rules {
             let Some(Ending { epoch, node }) = ends.get(&group).cloned() else {
                 continue;
             };
             state.alerts.end(at);
-            self.tell_of(&mut state, at, interval, "");
+            // One that moved tells of the same alerts in its new group; what it does not tell of ends by itself.
+            if !came.contains(&(Arc::clone(&rule.name), rule.labels.clone())) {
+                self.tell_of(&mut state, at, interval, "");
+            }
             let ended = state.alive.end(at);
             self.write(ended);
             let version = Version { epoch, slot: at };

@@ -55,6 +55,32 @@ fn alerts_of_a_rule_that_is_gone_end() {
 }
 
 #[test]
+fn alerts_of_a_rule_that_moves_to_another_group_are_not_told_to_end() {
+    let of_g =
+        "groups: [{name: g, interval: 30s, rules: [{alert: A, expr: x > 0, labels: {a: b}}]}]";
+    let mut world = Harness::new(of_g);
+    world.run(60, |_| of(X));
+    world.load(&of_g.replace("name: g", "name: h"));
+    world.run(120, |_| of(X));
+    let ended = world
+        .told
+        .iter()
+        .filter(|(at, told)| told.ends_at.unix_millis() <= *at);
+    assert_eq!(ended.count(), 0);
+    assert_eq!(world.phase(), Some(Phase::Firing));
+    // One that is another alert ends.
+    let mut world = Harness::new(of_g);
+    world.run(60, |_| of(X));
+    world.load(&of_g.replace("name: g", "name: h").replace("a: b", "a: c"));
+    world.run(120, |_| of(X));
+    let ended = world
+        .told
+        .iter()
+        .filter(|(at, told)| told.ends_at.unix_millis() <= *at);
+    assert!(ended.count() > 0);
+}
+
+#[test]
 fn a_longer_for_takes_a_firing_alert_back_to_pending() {
     let mut world = Harness::new(&group("{alert: A, expr: x > 0}"));
     world.run(60, |_| of(X));
