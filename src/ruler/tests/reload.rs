@@ -567,6 +567,11 @@ proptest! {
             world.outcome()
         };
         let none: Vec<_> = reloads.iter().map(|(at, _)| (*at, 0)).collect();
-        prop_assert_eq!(run(&reloads), run(&none));
+        let (with, without) = (run(&reloads), run(&none));
+        let more = |one: &[String], other: &[String]| -> Vec<String> {
+            one.iter().filter(|it| !other.contains(it)).cloned().collect()
+        };
+        prop_assert_eq!(more(&with, &without), more(&without, &with));
+        prop_assert_eq!(with.len(), without.len());
     }
 }
