@@ -17,7 +17,11 @@ pub fn may_be_joined(dialect: Dialect, lacks_histograms: bool) -> bool {
         Dialect::VictoriaMetrics => false,
         // The `label_replace` of Prometheus 2.42 makes a 0 of a native histogram.
         Dialect::Prometheus2 => lacks_histograms,
-        Dialect::Prometheus3 | Dialect::Thanos | Dialect::Cortex | Dialect::Mimir => true,
+        Dialect::Prometheus3
+        | Dialect::EarlyPrometheus3
+        | Dialect::Thanos
+        | Dialect::Cortex
+        | Dialect::Mimir => true,
     }
 }
 

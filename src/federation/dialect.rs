@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use super::{Dialect, Extent, Partition, Pushdown, guard, prune::is_classic};
+use super::{Dialect, Extent, Partition, Pushdown, guard, prune::is_classic, versions};
 use crate::promql::{
     FunctionId,
     ast::{
@@ -94,7 +94,10 @@ impl Asker<'_> {
             ExprKind::Subquery(subquery) => {
                 self.window(&subquery.range) && !guard::has_guarded(self.partition, &subquery.expr)
             }
-            ExprKind::Binary(binary) => plain(binary),
+            ExprKind::Binary(binary) => {
+                let dialect = self.partition.dialect;
+                plain(binary) && (!self.exact || versions::names_as_here(dialect, binary))
+            }
             ExprKind::Call(call) => self.call(call),
         }
     }
@@ -106,7 +109,9 @@ impl Asker<'_> {
     fn aggregate(&self, aggregate: &Aggregate) -> bool {
         let label = super::scope::counted_label(aggregate);
         let writable = label.is_none_or(|label| self.knows_label(label));
-        writable && !aggregate.op.is_experimental()
+        let dialect = self.partition.dialect;
+        let same = !self.exact || versions::aggregates_as_here(dialect, aggregate);
+        writable && same && !aggregate.op.is_experimental()
     }
 
     fn knows_label(&self, name: &str) -> bool {
@@ -131,6 +136,7 @@ impl Asker<'_> {
         };
         match call.function.id {
             _ if call.function.experimental || starts => false,
+            _ if self.exact && !versions::calls_as_here(self.partition.dialect, call) => false,
             Info | Sort | SortDesc | SortByLabel | SortByLabelDesc => false,
             // Younger than 3.0, or with another meaning since.
             FirstOverTime | HistogramFraction => false,

@@ -32,6 +32,7 @@ mod recent;
 mod recurring;
 mod scope;
 mod size;
+mod versions;
 mod world;
 
 #[cfg(test)]

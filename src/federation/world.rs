@@ -12,6 +12,8 @@ pub enum Dialect {
     Prometheus2,
     /// Prometheus from 3.0 on.
     Prometheus3,
+    /// Prometheus from 3.5 on and before 3.10 with native histograms, of which functions make other values.
+    EarlyPrometheus3,
     /// Thanos Query.
     Thanos,
     /// Cortex.

@@ -418,6 +418,7 @@ fn answer_to(asked: &Version, storage: &Storage, steps: Steps) -> Fetched {
         }
         Dialect::Prometheus2
         | Dialect::Prometheus3
+        | Dialect::EarlyPrometheus3
         | Dialect::Thanos
         | Dialect::Cortex
         | Dialect::Mimir => {

@@ -257,6 +257,111 @@ fn windows_of_prometheus_2_are_shortened_by_what_they_have_more() {
 }
 
 #[test]
+fn what_means_something_else_to_an_old_version_does_not_travel() {
+    let old = of_dialects([Dialect::Prometheus2; 3], Pushdown::Aggregate);
+    check(
+        &old,
+        &[
+            // It keeps the names.
+            ("x atan2 2", "<fragment 0> atan2 2 | 012: x"),
+            ("x * (1 atan2 2)", "<fragment 0> | 012: x * (1 atan2 2)"),
+            // It passes over elements that are infinite.
+            (
+                "stddev by (cluster) (x)",
+                "stddev by (cluster) (<fragment 0>) | 012: x",
+            ),
+            (
+                "stdvar without (job) (x)",
+                "stdvar without (job) (<fragment 0>) | 012: x",
+            ),
+            // Before 2.51 a window at a fixed time is that of the first step where another argument changes.
+            (
+                "predict_linear(x[5m] @ 100, 60)",
+                "predict_linear(x[5m] @ 100.000, 60)",
+            ),
+            (
+                "predict_linear(x[5m:1m] @ 100, 60)",
+                "predict_linear(<fragment 0>[5m:1m] @ 100.000, 60) | 012: x",
+            ),
+            (
+                "predict_linear(x[5m], 60)",
+                "<fragment 0> | 012: predict_linear(x[4m59s999ms], 60)",
+            ),
+            (
+                "quantile_over_time(time() % 2, x[5m] @ 100)",
+                "quantile_over_time(time() % 2, x[5m] @ 100.000)",
+            ),
+            (
+                "quantile_over_time(time() % 2, x[5m])",
+                "<fragment 0> | 012: quantile_over_time(time() % 2, x[4m59s999ms])",
+            ),
+            (
+                "quantile_over_time(1 - 0.5, x[5m] @ 100)",
+                "<fragment 0> | 012: quantile_over_time(1 - 0.5, x[4m59s999ms] @ 100.000)",
+            ),
+            // Its labels are those of another grouping.
+            (
+                "count_values by (job) (\"job\", x)",
+                "count_values by (job) (\"job\", <fragment 0>) | 012: x",
+            ),
+            (
+                "count_values by (job) (\"value\", x)",
+                "sum by (job, value) (<fragment 0>) | 012: count_values by (job) (\"value\", x)",
+            ),
+        ],
+    );
+    let full = of_dialects([Dialect::Prometheus2; 3], Pushdown::Full);
+    check(
+        &full,
+        &[
+            ("x atan2 2", "<fragment 0> | 012: x atan2 2"),
+            (
+                "predict_linear(x[5m] @ 100, 60)",
+                "<fragment 0> | 012: predict_linear(x[4m59s999ms] @ 100.000, 60)",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn parameters_that_change_do_not_travel() {
+    // Prometheus before 3.5 takes the parameter of the first step for those of all.
+    for dialect in [Dialect::Prometheus2, Dialect::Prometheus3, Dialect::Thanos] {
+        check(
+            &of_dialects([dialect; 3], Pushdown::Aggregate),
+            &[
+                (
+                    "quantile by (cluster) (time() % 2, x)",
+                    "quantile by (cluster) (time() % 2, <fragment 0>) | 012: x",
+                ),
+                (
+                    "quantile by (cluster) (-(1 - 0.5), x)",
+                    "<fragment 0> | 012: quantile(-(1 - 0.5), x)",
+                ),
+            ],
+        );
+    }
+    // It drops elements that are no numbers.
+    check(
+        &of_dialects([Dialect::VictoriaMetrics; 3], Pushdown::Aggregate),
+        &[
+            (
+                "quantile by (cluster) (NaN, x)",
+                "quantile by (cluster) (NaN, <fragment 0>) | 012: default_rollup(x[5m])",
+            ),
+            (
+                "quantile by (cluster) (0.5, x)",
+                "<fragment 0> | 012: quantile(0.5, default_rollup(x[5m]))",
+            ),
+            (
+                "count_values without (job) (\"job\", x)",
+                "count_values without (job) (\"job\", <fragment 0>) | 012: default_rollup(x[5m])",
+            ),
+        ],
+    );
+}
+
+#[test]
 fn metrics_ql_is_asked_for_what_it_has_in_common() {
     let mixed = [
         Dialect::Prometheus3,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::{EndpointConfig, EndpointKind, LabelMode, PushdownLevel, RemoteRead},
-    federation::{Dialect, PartitionMode, Pushdown, Rates, ReadFormat, Speech},
+    federation::{PartitionMode, Pushdown, Rates, ReadFormat, Speech},
     io::{HttpClients, http::Straight},
     promql::engine::Stop,
     time::Timestamp,
@@ -317,16 +317,15 @@ impl Endpoint {
         }
     }
 
-    /// An identity with what is to be known of old versions: those before 3.0 compute with a native histogram as with a 0
-    /// in `max`, `last_over_time`, `label_replace` and many others, if they have any.
+    /// An identity with what is to be known of old versions, which compute otherwise with native histograms, if they have any:
+    /// those before 3.0 as with a 0 in `max`, `last_over_time`, `label_replace` and many others.
     async fn looked_into(
         &self,
         identity: Identity,
         context: &Context,
         deadline: Instant,
     ) -> Identity {
-        let prometheus = matches!(identity.kind, EndpointKind::Prometheus | EndpointKind::Auto);
-        if !prometheus || identity.dialect != Dialect::Prometheus2 {
+        if !identity.may_mistake_histograms() {
             return identity;
         }
         let request = Request {
@@ -335,14 +334,16 @@ impl Endpoint {
             form: String::new(),
         };
         let asked = transfer(context, self, request);
-        let flags = tokio::time::timeout_at(deadline, asked).await;
+        // The query that waits is to have time left if it tells what it is and nothing more.
+        let now = Instant::now();
+        let until = now + deadline.saturating_duration_since(now) / 4;
+        let flags = tokio::time::timeout_at(until, asked).await;
         let flags = flags.ok().and_then(Result::ok);
         let has = flags.and_then(|flags| has_histograms(&flags));
-        Identity {
-            mistakes_histograms: has == Some(true),
-            lacks_histograms: has == Some(false),
-            ..identity
-        }
+        let known = self.identity().ok();
+        let known = known.filter(|known| known.version == identity.version);
+        let has = has.or_else(|| known.and_then(|known| known.has_histograms()));
+        identity.with_histograms(has)
     }
 
     /// Whether it is to be asked what it is, or whoever has to know it has to wait.

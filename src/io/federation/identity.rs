@@ -23,6 +23,35 @@ pub(super) struct Identity {
 }
 
 impl Identity {
+    /// Whether its version computes otherwise with native histograms than the engine.
+    pub(super) fn may_mistake_histograms(&self) -> bool {
+        let prometheus = matches!(self.kind, EndpointKind::Prometheus | EndpointKind::Auto);
+        prometheus && number(&self.version).is_some_and(|version| version < (3, 10))
+    }
+
+    /// Whether it has native histograms, where that makes a difference and it told.
+    pub(super) fn has_histograms(&self) -> Option<bool> {
+        let has_some = self.mistakes_histograms || self.dialect == Dialect::EarlyPrometheus3;
+        has_some
+            .then_some(true)
+            .or_else(|| self.lacks_histograms.then_some(false))
+    }
+
+    /// The same with whether such a version has native histograms, if it tells.
+    pub(super) fn with_histograms(self, has: Option<bool>) -> Self {
+        let has_some = has == Some(true);
+        let version = number(&self.version).unwrap_or_default();
+        Self {
+            dialect: match self.dialect {
+                Dialect::Prometheus3 if has_some => Dialect::EarlyPrometheus3,
+                other => other,
+            },
+            mistakes_histograms: has_some && version < (3, 5),
+            lacks_histograms: has == Some(false),
+            ..self
+        }
+    }
+
     /// How it may be asked for rates: what is known of the code of Prometheus that knows of no native histograms.
     pub(super) fn rates(&self) -> Rates {
         let prometheus = matches!(self.kind, EndpointKind::Prometheus | EndpointKind::Auto);
@@ -77,7 +106,7 @@ pub(super) fn identify(configured: EndpointKind, text: &[u8]) -> Result<Identity
     })
 }
 
-/// Whether a Prometheus has native histograms, by `/api/v1/status/flags`; before 3.0 they are a feature that is off. `None`
+/// Whether a Prometheus has native histograms, by `/api/v1/status/flags`; before 3.8 they are a feature that is off. `None`
 /// if it does not tell.
 pub(super) fn has_histograms(text: &[u8]) -> Option<bool> {
     #[derive(Deserialize)]

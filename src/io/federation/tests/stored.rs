@@ -528,20 +528,51 @@ async fn what_cannot_be_read_is_asked_for_in_another_way() {
     assert_eq!(paths(&older), BTreeMap::from(both));
 }
 
+/// The first query that a Prometheus of a version with these features is asked.
+async fn first_asked(version: &'static str, features: &'static str, query: &str) -> String {
+    let server = Server::start(Arc::new(move |asked| match &*asked.path {
+        "/api/v1/status/buildinfo" => Reply::Json(build_info(version)),
+        "/api/v1/status/flags" => Reply::Json(format!(
+            r#"{{"status":"success","data":{{"enable-feature":"{features}"}}}}"#
+        )),
+        _ => readable(asked, &histograms(1.0)),
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
+    let reply = now(&federation, query).await;
+    assert_eq!(reply.warnings(), Vec::<String>::new());
+    server.asked()[0].form["query"].clone()
+}
+
 #[tokio::test]
 async fn old_servers_that_take_histograms_for_zeros_are_asked_for_series_only() {
-    for (features, asked) in [("native-histograms", "h"), ("exemplar-storage", "max(h)")] {
-        let old = Server::start(Arc::new(move |asked| match &*asked.path {
-            "/api/v1/status/buildinfo" => Reply::Json(build_info("2.42.0")),
-            "/api/v1/status/flags" => Reply::Json(format!(
-                r#"{{"status":"success","data":{{"enable-feature":"{features}"}}}}"#
-            )),
-            _ => readable(asked, &histograms(1.0)),
-        }))
-        .await;
-        let federation = federation(endpoints(&[(&old, "partition: {cluster: eu}")]));
-        let reply = now(&federation, "max(h)").await;
-        assert_eq!(reply.warnings(), Vec::<String>::new());
-        assert_eq!(old.asked()[0].form["query"], asked);
+    for version in ["2.42.0", "3.4.2"] {
+        for (features, asked) in [("native-histograms", "h"), ("exemplar-storage", "max(h)")] {
+            assert_eq!(first_asked(version, features, "max(h)").await, asked);
+        }
+    }
+}
+
+#[tokio::test]
+async fn servers_that_compute_otherwise_with_histograms_are_not_asked_to() {
+    let quantile = "histogram_quantile(0.9, sum by (cluster) (rate(h[5m])))";
+    let window = "{__name__=\"h\"}[5m]";
+    let pushed = "histogram_quantile(0.9, sum(rate(h[5m])))";
+    for (version, features, query, asked) in [
+        ("3.5.3", "native-histograms", quantile, window),
+        ("3.5.3", "native-histograms", "max(h)", "max(h)"),
+        ("3.5.3", "native-histograms", "resets(h[5m])", window),
+        (
+            "3.5.3",
+            "native-histograms",
+            "rate(x_total[5m])",
+            "rate(x_total[5m])",
+        ),
+        ("3.5.3", "exemplar-storage", quantile, pushed),
+        ("3.9.0", "native-histograms", quantile, window),
+        ("3.10.0", "native-histograms", quantile, pushed),
+    ] {
+        let found = first_asked(version, features, query).await;
+        assert_eq!(found, asked, "{version} {features}: {query}");
     }
 }
