@@ -58,4 +58,5 @@ pub use read::decoders;
 pub use read::{Malformed, ReadFormat, Reading, read_chunks, read_request, read_samples};
 pub use recent::Recent;
 pub use recurring::Recurring;
+pub use versions::drops_histograms;
 pub use world::{Claim, Dialect, Extent, Partition, PartitionMode, Pushdown, Speech, World};

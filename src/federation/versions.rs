@@ -56,6 +56,13 @@ pub(super) fn calls_as_here(dialect: Dialect, call: &Call) -> bool {
     }
 }
 
+/// Whether a remark beside an answer tells that native histograms were left out of it which the engine would have reconciled.
+#[must_use]
+pub fn drops_histograms(dialect: Dialect, remark: &str) -> bool {
+    let tells = ["incompatible custom buckets", "incompatible bucket layout"];
+    dialect == Dialect::EarlyPrometheus3 && tells.iter().any(|tell| remark.contains(tell))
+}
+
 /// Whether something but the window of a call changes with the steps: then Prometheus before 2.51 knows the window at the first
 /// step only.
 fn has_its_window_fixed(call: &Call) -> bool {
@@ -131,5 +138,19 @@ fn is_classic(expr: &Expr) -> bool {
         ExprKind::Matrix(matrix) => named(&matrix.selector.matchers),
         ExprKind::Fragment(_) => false,
         _ => expr.children().into_iter().all(is_classic),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remarks_tell_what_was_left_out() {
+        let remark = "PromQL warning: vector contains histograms with incompatible custom buckets for metric name \"h\" (1:5)";
+        assert!(drops_histograms(Dialect::EarlyPrometheus3, remark));
+        assert!(!drops_histograms(Dialect::Prometheus3, remark));
+        let other = "PromQL info: metric might not be a counter: \"a\" (1:6)";
+        assert!(!drops_histograms(Dialect::EarlyPrometheus3, other));
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use super::decode::{Body, Found, decode};
 use crate::{
     config::{EndpointConfig, EndpointKind},
-    federation::{Dialect, Extent, Speech, Version},
+    federation::{Dialect, Extent, Speech, Version, drops_histograms},
     labels::LabelSet,
     promql::{
         Samples, Series,
@@ -346,6 +346,14 @@ impl Ask {
             .collect();
         if let Some(other) = remarks.iter().find(|text| !is_of_query(text)) {
             return Err(Failure::new(format!("its answer is partial: {other}")));
+        }
+        let dialect = self.speech.map(|speech| speech.dialect);
+        let drops = |text: &String| dialect.is_some_and(|dialect| drops_histograms(dialect, text));
+        if let Some(text) = remarks.iter().find(|text| drops(text)) {
+            return Err(Failure {
+                cause: Cause::Histograms,
+                reason: format!("it leaves native histograms out: {text}"),
+            });
         }
         let data = body
             .data

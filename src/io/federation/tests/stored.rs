@@ -554,6 +554,27 @@ async fn old_servers_that_take_histograms_for_zeros_are_asked_for_series_only() 
 }
 
 #[tokio::test]
+async fn histograms_that_an_old_server_leaves_out_are_read() {
+    let server = Server::start(Arc::new(|asked| match &*asked.path {
+        "/api/v1/status/buildinfo" => Reply::Json(build_info("3.5.3")),
+        "/api/v1/status/flags" => Reply::Json(
+            r#"{"status":"success","data":{"enable-feature":"native-histograms"}}"#.to_owned(),
+        ),
+        "/api/v1/query" => Reply::Json(
+            r#"{"status":"success","data":{"resultType":"vector","result":[]},"warnings":[
+                "PromQL warning: vector contains histograms with incompatible custom buckets for metric name \"h\" (1:5)"]}"#
+                .to_owned(),
+        ),
+        _ => readable(asked, &histograms(1.0)),
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
+    let reply = now(&federation, "sum(h)").await;
+    assert_eq!(reply.warnings(), Vec::<String>::new());
+    assert_eq!(shown(&reply.answer.output.value).len(), 1);
+}
+
+#[tokio::test]
 async fn servers_that_compute_otherwise_with_histograms_are_not_asked_to() {
     let quantile = "histogram_quantile(0.9, sum by (cluster) (rate(h[5m])))";
     let window = "{__name__=\"h\"}[5m]";
