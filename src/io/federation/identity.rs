@@ -42,9 +42,9 @@ impl Identity {
         let has_some = has == Some(true);
         let version = number(&self.version).unwrap_or_default();
         Self {
-            dialect: match self.dialect {
-                Dialect::Prometheus3 if has_some => Dialect::EarlyPrometheus3,
-                other => other,
+            dialect: match has_some && self.dialect == Dialect::Prometheus3 {
+                true => Dialect::EarlyPrometheus3,
+                false => self.dialect,
             },
             mistakes_histograms: has_some && version < (3, 5),
             lacks_histograms: has == Some(false),
