@@ -148,7 +148,7 @@ impl Ruler {
         for state in &mut ruler.states.groups {
             state.since = now.wall.unix_millis();
         }
-        ruler.begin_anew();
+        ruler.begin_anew(BTreeMap::new());
         ruler
     }
 
@@ -183,10 +183,12 @@ impl Ruler {
         self.read_back().get(name).copied().unwrap_or(0)
     }
 
-    pub(super) fn begin_anew(&mut self) {
-        self.recalling = false;
+    /// Nothing is under way, and what is not known of the past of components is what is said here.
+    pub(super) fn begin_anew(&mut self, mut recalls: BTreeMap<usize, Recall>) {
+        self.recalling = recalls.values().any(Recall::lacks_something);
         self.keep_read();
-        self.recalls = self.set.components.iter().map(|_| None).collect();
+        let numbers = 0..self.set.components.len();
+        self.recalls = numbers.map(|number| recalls.remove(&number)).collect();
         self.running.clear();
         self.light = Arc::default();
         self.waves = self.set.components.iter().map(|_| None).collect();
@@ -321,6 +323,7 @@ impl Ruler {
         if let Some(past) = self.past.get_mut(number) {
             *past = None;
         }
+        self.waited(number);
         let pace = self.pace(component, now);
         if let Some(wave) = self.waves.get_mut(number) {
             *wave = Some(Wave::new(component, slot, groups, pace));

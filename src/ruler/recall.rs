@@ -48,6 +48,8 @@ pub(super) struct Recall {
     at: i64,
     /// Until when the first slot waits for it.
     until: i64,
+    /// Since when the slot that is due waits, if it does.
+    waits: Option<i64>,
     /// By the numbers of rules in the component.
     rules: BTreeMap<usize, Gap>,
     /// The groups of which it was said that rules lack something.
@@ -166,6 +168,18 @@ impl Outcome {
 }
 
 impl Recall {
+    /// The same, with nothing under way.
+    pub(super) fn asked_anew(mut self) -> Self {
+        for gap in self.rules.values_mut() {
+            gap.under_way = false;
+        }
+        self
+    }
+
+    pub(super) fn lacks_something(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     fn is_under_way(&self) -> bool {
         self.rules.values().any(|gap| gap.under_way)
     }
@@ -272,14 +286,29 @@ impl Ruler {
             }
         }
         self.recall(number, component, now);
-        self.recalls_until(number).is_some_and(|until| now < until)
+        let waits = self.recalls_until(number).is_some_and(|until| now < until);
+        if let Some(Some(recall)) = self.recalls.get_mut(number)
+            && waits
+        {
+            recall.waits.get_or_insert(now);
+        }
+        waits
     }
 
     /// Since when the slot that is due waits, if it waited for this.
     pub(super) fn waits_since(&self, number: usize, shortest: i64, now: i64) -> i64 {
         let recall = self.recalls.get(number).and_then(Option::as_ref);
-        let of_this_slot = |recall: &&Recall| now.saturating_sub(recall.at) <= shortest / 4;
-        recall.filter(of_this_slot).map_or(now, |recall| recall.at)
+        let waits = recall.and_then(|recall| recall.waits);
+        // Or the process stood still meanwhile.
+        let waited = waits.filter(|since| now.saturating_sub(*since) <= shortest / 4);
+        waited.unwrap_or(now)
+    }
+
+    /// The slot that was due begins.
+    pub(super) fn waited(&mut self, number: usize) {
+        if let Some(Some(recall)) = self.recalls.get_mut(number) {
+            recall.waits = None;
+        }
     }
 
     /// Until when the first slot of a component waits for what is asked for.
@@ -341,6 +370,7 @@ impl Ruler {
         Recall {
             at: now,
             until: now.saturating_add(shortest.unwrap_or(0) / 8),
+            waits: None,
             rules,
             said: BTreeSet::new(),
         }
@@ -655,7 +685,7 @@ impl Ruler {
 
     pub(super) fn forget_recall(&mut self, number: usize) {
         let recall = self.recalls.get_mut(number).and_then(Option::take);
-        if recall.is_some_and(|recall| !recall.rules.is_empty()) {
+        if recall.is_some_and(|recall| recall.lacks_something()) {
             self.keep_as_needed();
         }
     }
@@ -663,7 +693,7 @@ impl Ruler {
     /// Keeps what is read as far back as rules are asked for, as long as any is.
     fn keep_as_needed(&mut self) {
         let mut all = self.recalls.iter().flatten();
-        let recalling = all.any(|recall| !recall.rules.is_empty());
+        let recalling = all.any(Recall::lacks_something);
         if recalling != self.recalling {
             self.recalling = recalling;
             self.keep_read();

@@ -15,6 +15,7 @@ use super::{
     effect::{Effect, EvaluationId, Word},
     machine::{Ruler, Running, Stage},
     past::Past,
+    recall::Recall,
     set::{GroupKey, RuleSet},
     state::Gone,
     wave::{UnderWay, Wave},
@@ -73,7 +74,8 @@ impl Ruler {
         }
         let running = std::mem::take(&mut self.running);
         let past = std::mem::take(&mut self.past);
-        self.begin_anew();
+        let recalls = self.keep_recalls(&old);
+        self.begin_anew(recalls);
         self.keep_running(&old, running);
         self.keep_past(&old, past);
         self.leave_out(&old, at);
@@ -254,6 +256,18 @@ impl Ruler {
             (running.group, running.rule) = (group, rule);
             self.running.insert(id, running);
         }
+    }
+
+    /// What is not known of the past of components, of those whose rules are the same as before: others look anew.
+    fn keep_recalls(&mut self, old: &RuleSet) -> BTreeMap<usize, Recall> {
+        let recalls = std::mem::take(&mut self.recalls);
+        let hashes = self.set.ids.iter().map(|id| id.hash);
+        let numbers: BTreeMap<u64, usize> = hashes.zip(0..).collect();
+        let kept = old.ids.iter().zip(recalls).filter_map(|(id, recall)| {
+            let number = numbers.get(&id.hash)?;
+            Some((*number, recall?.asked_anew()))
+        });
+        kept.collect()
     }
 
     /// Keeps what is to be made up for.

@@ -532,7 +532,7 @@ const CHAINS: &str = "groups: [{name: g, interval: 30s, eval_offset: 5s, rules: 
                       {record: f, expr: sum(e)}]}, {name: i, interval: 15s, rules: [{record: k, expr: v}]}]";
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn reloads_of_the_same_rules_change_nothing(
