@@ -46,7 +46,7 @@ pub(super) fn calls_as_here(dialect: Dialect, call: &Call) -> bool {
     match dialect {
         Dialect::Prometheus2 => !has_its_window_fixed(call),
         Dialect::EarlyPrometheus3 => {
-            !of_histograms(call.function.id) || call.args.iter().all(is_classic)
+            !of_histograms(call.function.id) || call.args.iter().all(is_of_numbers)
         }
         Dialect::Prometheus3
         | Dialect::Thanos
@@ -125,7 +125,7 @@ fn of_histograms(function: FunctionId) -> bool {
 
 /// Whether all series are of metrics with the names of counters and of the parts of classic histograms and summaries, which are
 /// taken to be no native histograms.
-fn is_classic(expr: &Expr) -> bool {
+fn is_of_numbers(expr: &Expr) -> bool {
     let suffixes = ["_total", "_count", "_bucket", "_sum"];
     let named = |matchers: &[crate::labels::Matcher]| {
         matchers.iter().any(|one| {
@@ -137,7 +137,7 @@ fn is_classic(expr: &Expr) -> bool {
         ExprKind::Vector(selector) => named(&selector.matchers),
         ExprKind::Matrix(matrix) => named(&matrix.selector.matchers),
         ExprKind::Fragment(_) => false,
-        _ => expr.children().into_iter().all(is_classic),
+        _ => expr.children().into_iter().all(is_of_numbers),
     }
 }
 
