@@ -1,6 +1,6 @@
 //! What the ruler asks of the world, and what comes back.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{overlay::Overlay, record::RuleRecord, recording::Written};
 use crate::{
@@ -105,6 +105,38 @@ impl Answered {
             });
         }
         Self::of_value(value, certainty, missing)
+    }
+
+    /// The result at several times of what is answered at one after the other, all with the same partitions.
+    ///
+    /// # Errors
+    /// The first that there is.
+    pub fn of_each(
+        evaluation: &Evaluation,
+        steps: Steps,
+        mut answer: impl FnMut(Evaluation) -> Result<Self, String>,
+    ) -> Result<Self, String> {
+        let mut series: BTreeMap<LabelSet, Series> = BTreeMap::new();
+        let mut whole = Self::default();
+        for at in steps.iter() {
+            let answered = answer(Evaluation {
+                at,
+                range: None,
+                ..evaluation.clone()
+            })?;
+            whole.certainty = answered.certainty;
+            whole.missing = answered.missing;
+            for sample in answered.elements {
+                let of = series.entry(sample.labels.clone()).or_default();
+                of.labels = sample.labels;
+                match sample.point {
+                    Point::Float(value) => of.floats.put_between(vec![(at, value)]),
+                    Point::Histogram(value) => of.histograms.put_between(vec![(at, value)]),
+                }
+            }
+        }
+        whole.series = series.into_values().collect();
+        Ok(whole)
     }
 
     /// The result of an expression that has one value at one time.

@@ -1,6 +1,6 @@
 //! The data of a test: series that come to be as time passes, and what rules wrote.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::federated::Endpoints;
 use crate::{
@@ -8,7 +8,7 @@ use crate::{
     federation::Certainty,
     labels::LabelSet,
     promql::{
-        Point, Series,
+        Point,
         ast::Expr,
         engine::{Options, Steps, prepare},
         memory::{AppendError, Memory, Stored, samples},
@@ -86,42 +86,12 @@ impl Data {
     /// Answers the ruler; `now` is the time at which endpoints are there or not.
     pub(super) fn answer(&self, evaluation: Evaluation, now: i64) -> Result<Answered, String> {
         if let Some(steps) = evaluation.range {
-            return self.answer_range(&evaluation, steps, now);
+            return Answered::of_each(&evaluation, steps, |at_once| self.answer(at_once, now));
         }
         if self.endpoints.is_whole() {
             return self.evaluate(&evaluation.expr, evaluation.at);
         }
         self.endpoints.answer(evaluation, now)
-    }
-
-    fn answer_range(
-        &self,
-        evaluation: &Evaluation,
-        steps: Steps,
-        now: i64,
-    ) -> Result<Answered, String> {
-        let mut series: BTreeMap<LabelSet, Series> = BTreeMap::new();
-        let mut whole = Answered::default();
-        for at in steps.iter() {
-            let at_once = Evaluation {
-                at,
-                range: None,
-                ..evaluation.clone()
-            };
-            let answered = self.answer(at_once, now)?;
-            whole.certainty = answered.certainty;
-            whole.missing = answered.missing;
-            for sample in answered.elements {
-                let of = series.entry(sample.labels.clone()).or_default();
-                of.labels = sample.labels;
-                match sample.point {
-                    Point::Float(value) => of.floats.put_between(vec![(at, value)]),
-                    Point::Histogram(value) => of.histograms.put_between(vec![(at, value)]),
-                }
-            }
-        }
-        whole.series = series.into_values().collect();
-        Ok(whole)
     }
 
     /// An expression over all that is there.

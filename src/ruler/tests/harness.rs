@@ -7,7 +7,7 @@ use crate::{
     federation::{Certainty, Local as _},
     labels::{LabelSet, MatchOp, Matcher},
     promql::{
-        Point, Sample, Series, Value,
+        Point, Sample, Value,
         engine::{Options, Steps, prepare},
         parse::Features,
     },
@@ -345,27 +345,7 @@ pub(super) fn over_range(
     steps: Steps,
     answer: &mut impl FnMut(&Evaluation) -> Answer,
 ) -> Answer {
-    let mut series: BTreeMap<LabelSet, Series> = BTreeMap::new();
-    let mut whole = Answered::default();
-    for at in steps.iter() {
-        let answered = answer(&Evaluation {
-            at,
-            range: None,
-            ..evaluation.clone()
-        })?;
-        whole.certainty = answered.certainty;
-        whole.missing = answered.missing;
-        for sample in answered.elements {
-            let of = series.entry(sample.labels.clone()).or_default();
-            of.labels = sample.labels;
-            match sample.point {
-                Point::Float(value) => of.floats.put_between(vec![(at, value)]),
-                Point::Histogram(value) => of.histograms.put_between(vec![(at, value)]),
-            }
-        }
-    }
-    whole.series = series.into_values().collect();
-    Ok(whole)
+    Answered::of_each(evaluation, steps, |at_once| answer(&at_once))
 }
 
 /// A complete answer with these elements.
