@@ -199,9 +199,9 @@ impl<'a> Rehearsal<'a> {
                     self.data.write(&written);
                 }
                 Effect::Keep(records) => {
-                    let alerts = records.into_iter().filter(|one| one.key.alert.is_some());
-                    let kept = alerts.map(|one| (one.key.hash(), Arc::new(one)));
-                    self.kept.extend(kept);
+                    let kept = records.into_iter();
+                    self.kept
+                        .extend(kept.map(|one| (one.key.hash(), Arc::new(one))));
                 }
                 Effect::Tell(_) | Effect::Say(_) => {}
             }

@@ -349,15 +349,48 @@ tests:
 }
 
 #[test]
-fn slots_in_which_the_ruler_is_away_are_not_evaluated() {
+fn after_a_short_restart_what_was_missed_is_recorded_and_after_a_long_one_it_is_not() {
     passes(
-        "groups: [{name: g, rules: [{record: r, expr: x}]}]",
+        "groups: [{name: g, rules: [{record: r, expr: x}, {alert: A, expr: 'x > 0', for: 3m}]}]",
         "
 tests:
-- input_series: [{series: x, values: '0+1x20'}]
+- name: two slots are made up for
+  input_series: [{series: x, values: '0+1x20'}]
   restarts: [{from: 2m, to: 4m30s}]
   promql_expr_test:
-  - {expr: 'count_over_time(r[11m])', eval_time: 10m, exp_samples: [{value: 8}]}
+  - {expr: 'count_over_time(r[11m])', eval_time: 10m, exp_samples: [{value: 11}]}
+- name: no more than ten are
+  input_series: [{series: x, values: '0+1x40'}]
+  restarts: [{from: 2m, to: 24m30s}]
+  promql_expr_test:
+  - {expr: 'count_over_time(r[31m])', eval_time: 30m, exp_samples: [{value: 19}]}
+",
+    );
+}
+
+#[test]
+fn windows_over_what_is_recorded_are_whole_after_a_restart() {
+    passes(
+        "
+groups:
+- name: g
+  rules:
+  - {record: r, expr: x}
+  - {record: n, expr: 'count_over_time(r[5m])'}
+  - {alert: Few, expr: 'count_over_time(r[5m]) < 5'}
+",
+        "
+tests:
+- input_series: [{series: x, values: '0+1x60'}]
+  restarts: [{from: 10m10s, to: 10m20s}, {from: 20m, to: 50m}]
+  alert_rule_test:
+  - {eval_time: 11m, alertname: Few}
+  - {eval_time: 50m, alertname: Few}
+  - {eval_time: 51m, alertname: Few}
+  promql_expr_test:
+  - {expr: n, eval_time: 10m, exp_samples: [{labels: n, value: 5}]}
+  - {expr: n, eval_time: 11m, exp_samples: [{labels: n, value: 5}]}
+  - {expr: n, eval_time: 51m, exp_samples: [{labels: n, value: 5}]}
 ",
     );
 }
