@@ -144,6 +144,26 @@ fn what_holds_without_what_was_not_written_begins() {
 }
 
 #[test]
+fn what_fails_for_ever_is_unknown_for_hold_for_at_most() {
+    let hold_for = i64::try_from(settings().hold_for.as_secs()).unwrap();
+    let mut chain = Harness::new(CHAIN);
+    chain.run(600, |evaluation| world(evaluation, true));
+    let before = active(&chain);
+    let mut run = |second| {
+        chain.run(second, |evaluation| {
+            match evaluation.expr.to_string().as_str() {
+                "sum(x)" | "sum by (cluster) (x)" => Err("no endpoint answers".to_owned()),
+                _ => over_own(evaluation),
+            }
+        });
+        active(&chain)
+    };
+    assert_eq!(run(600 + hold_for - 60), before);
+    // Then it counts as absent, as it would in Prometheus at once.
+    assert_eq!(run(600 + hold_for + 120), ["{alertname=\"None\"}"]);
+}
+
+#[test]
 fn what_is_unknown_is_so_for_hold_for_at_most() {
     let hold_for = i64::try_from(settings().hold_for.as_secs()).unwrap();
     let mut chain = Harness::new(CHAIN);

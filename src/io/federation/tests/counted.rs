@@ -1,6 +1,9 @@
 //! What is counted of queries and endpoints, and what the status tells of them.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::Semaphore;
 
@@ -137,7 +140,9 @@ async fn how_long_a_query_waited_for_its_turn_is_told() {
         reply.explain.queued
     };
     let gate = async {
+        let since = Instant::now();
         while federation.status().load.waiting == 0 {
+            assert!(since.elapsed() < LONG, "no query waits for its turn");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         tokio::time::sleep(pause).await;
