@@ -1,12 +1,15 @@
 //! The requests of the differential test, in order: what clients send, and what they should not.
 //!
 //! In paths and bodies `{+60}` is the moment 60 s from the start and `<name>` the id that a step before saved as `name`.
+//! No two moments are equal: where two silences end together, each server lists them by its own random ids.
 
-use std::sync::LazyLock;
+use std::sync::{
+    LazyLock,
+    atomic::{AtomicI64, Ordering},
+};
 
+use jiff::{SignedDuration, Timestamp};
 use regex::{Captures, Regex};
-
-use crate::node::in_seconds;
 
 /// The configuration of both servers: nothing is sent, everything is routed, grouped and inhibited.
 pub(crate) const CONFIG: &str = "
@@ -90,10 +93,18 @@ impl Step {
 
 static MOMENT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\{([+-]\d+)\}").unwrap());
 
+static START: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+
+/// How many moments were written: each is a millisecond earlier than the one before, so that none is ahead.
+static WRITTEN: AtomicI64 = AtomicI64::new(0);
+
 fn with_moments(text: &str) -> String {
     MOMENT
         .replace_all(text, |found: &Captures<'_>| {
-            in_seconds(found[1].parse().unwrap())
+            let written = WRITTEN.fetch_add(1, Ordering::Relaxed);
+            let moment = *START + SignedDuration::from_secs(found[1].parse().unwrap())
+                - SignedDuration::from_millis(written);
+            format!("{moment:.3}")
         })
         .into_owned()
 }
