@@ -13,6 +13,9 @@ use std::{
 /// Longest wait for anything a healthy process does at once; generous, since test machines are slow and shared.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
 
+/// How much of the end of a log is shown when a test failed.
+const SHOWN_LINES: usize = 40;
+
 /// Polls until `attempt` yields a value and panics with `what` when `bound` has passed.
 pub(crate) fn wait_for<T>(
     what: &str,
@@ -150,7 +153,12 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if thread::panicking() {
-            eprintln!("--- {} ---\n{}", self.log.display(), self.printed());
+            // Only the end: a long log would bury what failed.
+            let printed = self.printed();
+            let lines = printed.lines().collect::<Vec<_>>();
+            let left_out = lines.len().saturating_sub(SHOWN_LINES);
+            eprintln!("--- {}, without {left_out} lines ---", self.log.display());
+            eprintln!("{}", lines[left_out..].join("\n"));
         }
     }
 }
