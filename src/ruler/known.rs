@@ -3,8 +3,9 @@
 
 use super::{
     cadence::Cadence,
-    depend::{Component, Read},
+    depend::{Component, Output, Read},
     machine::Ruler,
+    reader::{Reader, Writer},
 };
 use crate::promql::{
     ast::Expr,
@@ -87,7 +88,7 @@ pub(super) struct Need {
 impl Need {
     /// The first and the last slot, none later than `latest`, in which a rule of this cadence and query offset writes what is
     /// needed. There are none if the first comes after the last.
-    fn slots(&self, (cadence, offset): (Cadence, i64), latest: i64) -> (i64, i64) {
+    pub(super) fn slots(&self, (cadence, offset): (Cadence, i64), latest: i64) -> (i64, i64) {
         let last = cadence.slot(self.to.saturating_add(offset).min(latest));
         let from = self.from.saturating_add(offset);
         let first = match self.before {
@@ -95,6 +96,11 @@ impl Need {
             false => cadence.after(from),
         };
         (first, last)
+    }
+
+    /// Whether series of an output may be among them.
+    pub(super) fn may_read(&self, output: &Output) -> bool {
+        self.read.may_read(output)
     }
 
     /// Whether samples after a time count.
@@ -152,24 +158,14 @@ impl Ruler {
         number: usize,
         slot: i64,
     ) -> Option<String> {
-        let (group, rule) = *component.rules.get(number)?;
-        let group = self.set.groups.get(group)?;
-        let rule = group.rules.get(rule)?;
-        let mut reads = rule.ties.reads.iter();
+        let reader = Reader::new(&self.set, component, number, slot)?;
+        let mut reads = reader.rule.ties.reads.iter();
         if reads.any(|read| !read.is_named() && !read.is_measured()) {
             return Some("it selects without a name what may be of any rule".to_owned());
         }
-        let at = slot.saturating_sub(group.query_offset);
-        let writers = component.reads.get(number)?;
-        if writers.is_empty() {
-            return None;
-        }
-        let needs = needs(&rule.definition.expr, at, self.set.settings.options);
-        let mut unknown = writers.iter().filter_map(|writer| {
-            let latest = component.latest(number, *writer, slot);
-            let place = *component.rules.get(*writer)?;
-            self.lacks(place, &needs, (at, latest))
-                .or_else(|| self.has_unwritten(place, &needs, latest))
+        let mut unknown = reader.writers().filter_map(|writer| {
+            self.lacks(&reader, &writer)
+                .or_else(|| self.has_unwritten(&reader, &writer))
         });
         let name = unknown.next()?;
         Some(format!(
@@ -177,53 +173,29 @@ impl Ruler {
         ))
     }
 
-    /// The slots of a rule, none later than `latest`, of which something is needed: from one to another.
-    pub(super) fn slots_read<'a>(
-        &self,
-        (group, rule): (usize, usize),
-        needs: &'a [Need],
-        latest: i64,
-    ) -> impl Iterator<Item = (i64, i64)> + 'a {
-        let of = self.set.groups.get(group);
-        let timing = of.map(|of| (of.cadence, of.query_offset));
-        let rule = self.rule(group, rule);
-        let needed = needs.iter().filter(move |need| {
-            let mut outputs = rule.iter().flat_map(|rule| &rule.ties.outputs);
-            outputs.any(|output| need.read.may_read(output))
-        });
-        needed.filter_map(move |need| Some(need.slots(timing?, latest)))
-    }
-
     /// The name of what a rule writes, if something of that is needed and not here.
-    pub(super) fn lacks(
-        &self,
-        (group_at, rule_at): (usize, usize),
-        needs: &[Need],
-        (at, latest): (i64, i64),
-    ) -> Option<String> {
-        let group = self.set.groups.get(group_at)?;
-        let rule = group.rules.get(rule_at)?;
-        let state = self.states.groups.get(group_at)?.rules.get(rule_at)?;
-        let (cadence, offset) = (group.cadence, group.query_offset);
+    pub(super) fn lacks<'a>(&self, reader: &Reader<'_>, writer: &Writer<'a>) -> Option<&'a str> {
+        let (group, rule) = writer.place;
+        let state = self.states.groups.get(group)?.rules.get(rule)?;
         let is_here = |need: &Need, name: &str| {
-            let (first, last) = need.slots((cadence, offset), latest);
+            let (first, last) = writer.slots_of(need);
             if first > last {
                 return true;
             }
             // Of each series there is what can be read at its newest sample.
-            let reach = self.kept_back(name);
+            let behind = self
+                .kept_back(name)
+                .saturating_add(writer.group.query_offset);
             let written = state.known.0.and_then(|run| run.written);
-            let is_kept = written.is_none_or(|newest| {
-                newest.saturating_sub(offset).saturating_sub(reach) <= need.oldest
-            });
-            !need.extended && need.to <= at && is_kept && state.known.has(first, last)
+            let is_kept = written.is_none_or(|newest| newest.saturating_sub(behind) <= need.oldest);
+            !need.extended && need.to <= reader.time && is_kept && state.known.has(first, last)
         };
-        let outputs = rule.ties.outputs.iter();
-        let mut lacking = outputs.filter(|output| {
-            let mut needs = needs.iter().filter(|need| need.read.may_read(output));
+        let mut outputs = writer.rule.ties.outputs.iter();
+        let lacking = outputs.find(|output| {
+            let mut needs = reader.needs().iter().filter(|need| need.may_read(output));
             needs.any(|need| !is_here(need, &output.name))
-        });
-        lacking.next().map(|output| output.name.clone())
+        })?;
+        Some(&lacking.name)
     }
 }
 

@@ -11,11 +11,13 @@ use super::{
     depend::Component,
     effect::{Answered, Effect, Evaluation, EvaluationId, Word},
     expand::Expanding,
+    gap::Span,
     known::measured_since,
+    lack::Lack,
     overlay::Overlay,
     owner::Members,
     past::{Past, lost_word},
-    recall::{Lack, Recall, Span},
+    recall::Recall,
     set::{GroupKey, Rule, RuleSet},
     state::{RuleState, States},
     wave::{Room, Wave},
@@ -406,7 +408,7 @@ impl Ruler {
             let mut running = Running::new((number, rule), place, slot, now, Stage::Expression);
             running.lack = match past {
                 true => None,
-                false => self.lack(number, rule, slot),
+                false => self.lack((number, component), rule, slot),
             };
             self.note_turn(number, place, now);
             self.start(running);

@@ -26,16 +26,20 @@ mod words;
 mod record;
 
 mod known;
+mod reader;
+
+mod gap;
+mod lack;
+mod recall;
+mod remembered;
+mod unwritten;
 
 mod apply;
 mod attend;
 mod machine;
 mod owner;
 mod past;
-mod recall;
 mod reload;
-mod remembered;
-mod unwritten;
 
 #[cfg(test)]
 mod tests;

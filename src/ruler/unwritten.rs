@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::{
     apply::Spot,
     cadence::Cadence,
-    known::{Need, needs},
+    lack::Lack,
     machine::Ruler,
-    recall::Lack,
+    reader::{Reader, Writer},
     recording::{Alive, Written},
     set::Rule,
     state::RuleState,
@@ -137,41 +137,35 @@ impl Ruler {
     }
 
     /// The name of a rule that did not write something of what is needed.
-    pub(super) fn has_unwritten(
+    pub(super) fn has_unwritten<'a>(
         &self,
-        (group, rule): (usize, usize),
-        needs: &[Need],
-        latest: i64,
-    ) -> Option<String> {
-        let state = self.states.groups.get(group)?.rules.get(rule)?;
-        let mut slots = self.slots_read((group, rule), needs, latest);
-        let lacks = slots.any(|(first, last)| state.unwritten.among(first, last).next().is_some());
-        let rule = self.rule(group, rule).filter(|_| lacks)?;
-        Some(rule.key.name.to_string())
+        reader: &Reader<'_>,
+        writer: &Writer<'a>,
+    ) -> Option<&'a str> {
+        let unwritten = self.unwritten_of(writer)?;
+        let mut slots = writer.slots_read(reader.needs());
+        let lacks = slots.any(|(first, last)| unwritten.among(first, last).next().is_some());
+        lacks.then_some(&*writer.rule.key.name)
     }
 
-    /// What a rule, by its number in the component, cannot know at a slot, as others did not write it.
-    pub(super) fn unwritten(&self, number: usize, at: usize, slot: i64) -> Option<Lack> {
-        let component = self.set.components.get(number)?;
-        let (group, rule) = *component.rules.get(at)?;
-        let group = self.set.groups.get(group)?;
-        let rule = group.rules.get(rule)?;
-        let expr = &rule.definition.expr;
-        let time = slot.saturating_sub(group.query_offset);
-        let mut needed = None;
+    /// What a rule did not write, if there is anything.
+    fn unwritten_of(&self, writer: &Writer<'_>) -> Option<&Unwritten> {
+        let (group, rule) = writer.place;
+        let state = self.states.groups.get(group)?.rules.get(rule)?;
+        Some(&state.unwritten).filter(|unwritten| !unwritten.is_empty())
+    }
+
+    /// What a rule cannot know at a slot, as others did not write it.
+    pub(super) fn unwritten(&self, reader: &Reader<'_>) -> Option<Lack> {
         let mut lack: Option<Lack> = None;
-        for writer in component.reads.get(at)? {
-            let place = *component.rules.get(*writer)?;
-            let state = self.states.groups.get(place.0)?.rules.get(place.1)?;
-            if state.unwritten.is_empty() {
+        for writer in reader.writers() {
+            let Some(unwritten) = self.unwritten_of(&writer) else {
                 continue;
-            }
-            let needs = needed.get_or_insert_with(|| needs(expr, time, self.set.settings.options));
-            let key = &self.set.groups.get(place.0)?.rules.get(place.1)?.key;
-            for (first, last) in self.slots_read(place, needs, component.latest(at, *writer, slot))
-            {
-                for (labels, reason) in state.unwritten.among(first, last) {
-                    let Some(hole) = depends_by(expr, labels) else {
+            };
+            let key = &writer.rule.key;
+            for (first, last) in writer.slots_read(reader.needs()) {
+                for (labels, reason) in unwritten.among(first, last) {
+                    let Some(hole) = depends_by(reader.expr(), labels) else {
                         continue;
                     };
                     let name = &key.name;
