@@ -5,14 +5,15 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 use super::{
+    asking::Asking,
     client::{Federation, LEARNING, QueryError, Reply},
     context::Context,
     endpoints::Endpoints,
     explain::Explain,
     gather::Outcome,
     limits::Budget,
-    question::further,
-    round::{Asking, Round},
+    request::further,
+    round::Round,
 };
 use crate::{
     federation::{Answer, Local, Recurring, Refusal, World, local},

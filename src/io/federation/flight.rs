@@ -13,7 +13,7 @@ use futures_util::{
 use tokio::time::Instant;
 
 use super::{
-    endpoint::Answered,
+    exchange::Answered,
     question::{Ask, Failure},
 };
 

@@ -9,7 +9,8 @@ use tokio::{task::JoinSet, time::Instant};
 
 use super::{
     context::Context,
-    endpoint::{Answered, Endpoint},
+    endpoint::Endpoint,
+    exchange::Answered,
     question::{Ask, Times},
 };
 use crate::{

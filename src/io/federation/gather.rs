@@ -7,10 +7,12 @@ use tokio::time::Instant;
 
 use super::{
     context::Context,
-    endpoint::{Answered, Endpoint},
+    endpoint::Endpoint,
     endpoints::{Endpoints, Replicas},
+    exchange::Answered,
     joint,
-    question::{Ask, Cause, Failure, Times, Values, seconds},
+    question::{Ask, Cause, Failure, Times, Values},
+    request::seconds,
 };
 use crate::{
     federation::{Dialect, Extent, fill_gaps, has_gaps},

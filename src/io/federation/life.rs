@@ -16,7 +16,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::{
     context::Context,
     endpoint::Endpoint,
-    question::{Ask, Cause, Failure, Request},
+    question::{Ask, Cause, Failure},
+    request::Request,
     transfer::transfer,
 };
 use crate::config::EndpointKind;
@@ -328,11 +329,7 @@ impl Endpoint {
     /// What costs an endpoint nothing.
     fn request_of_look(&self, context: &Context, sign: Sign, until: Instant) -> Request {
         match sign {
-            Sign::Anything => Request {
-                method: "GET",
-                path: "status/buildinfo".to_owned(),
-                form: String::new(),
-            },
+            Sign::Anything => Request::get("status/buildinfo"),
             Sign::Answer => {
                 let time = context.clock.now().wall.unix_millis();
                 let kind = self.identity().map_or(EndpointKind::Auto, |one| one.kind);

@@ -13,7 +13,8 @@ use super::{
     decode::Metric,
     endpoint::Endpoint,
     endpoints::Replicas,
-    question::{Failure, LONGEST_LINE, Request},
+    question::Failure,
+    request::Request,
     stats::QueryKind,
 };
 use crate::{
@@ -340,18 +341,10 @@ fn to(endpoint: &Endpoint, subject: &Subject, form: &str) -> Request {
         Subject::Series | Subject::LabelNames | Subject::Exemplars
     );
     let path = subject.path();
-    if takes_form && form.len() > LONGEST_LINE {
-        return Request {
-            method: "POST",
-            path: path.into_owned(),
-            form,
-        };
-    }
-    let query = if form.is_empty() { "" } else { "?" };
-    Request {
-        method: "GET",
-        path: format!("{path}{query}{form}"),
-        form: String::new(),
+    match (takes_form, &*form) {
+        (_, "") => Request::get(path),
+        (true, _) => Request::of_form(&path, form),
+        (false, _) => Request::get(format!("{path}?{form}")),
     }
 }
 

@@ -4,19 +4,24 @@
 //! that answered last and once of another one if that fails. An answer counts only if all of it is there and it is about
 //! the times that were asked; otherwise its partition is missing, and the result says so.
 
+mod asking;
 mod begun;
+mod check;
 mod client;
+mod conclude;
 mod context;
 mod decode;
 mod discovery;
 mod endpoint;
 mod endpoints;
+mod exchange;
 mod explain;
 mod flight;
 mod freshness;
 mod gather;
 mod identity;
 mod joint;
+mod learn;
 mod life;
 mod limits;
 mod lookup;
@@ -26,6 +31,7 @@ mod probe;
 mod question;
 mod ranges;
 mod read;
+mod request;
 mod round;
 mod stats;
 mod status;

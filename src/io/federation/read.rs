@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::{
-    question::{Ask, Cause, Failure, Times, Values, too_many},
+    check::too_many,
+    question::{Ask, Cause, Failure, Times, Values},
     transfer::Stored,
 };
 use crate::{

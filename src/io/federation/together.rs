@@ -9,11 +9,12 @@ use futures_util::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::Fu
 use tokio::time::Instant;
 
 use super::{
+    asking::Asking,
     client::{Federation, QueryError, Reply},
     gather::Outcome,
     joint,
     question::{Ask, Times},
-    round::{Asking, Round},
+    round::Round,
 };
 use crate::promql::{
     ast::Expr,

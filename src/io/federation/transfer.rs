@@ -13,11 +13,13 @@ use http::{
 };
 
 use super::{
+    check::refusal,
     context::Context,
     decode::decode,
     endpoint::Endpoint,
     limits::Budget,
-    question::{Cause, Failure, Request, refusal},
+    question::{Cause, Failure},
+    request::Request,
 };
 use crate::{
     config::Secret,

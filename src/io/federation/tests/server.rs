@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    io::federation::question::seconds,
+    io::federation::request::seconds,
     json::push_str,
     labels::{LabelSet, Matcher},
     promql::{
