@@ -25,8 +25,8 @@ use crate::{
     io::{
         Clock, HttpClients,
         federation::{
-            Explain, Federation, FederationStatus, LookupAnswer, LookupRequest, QueryError, Reply,
-            Subject,
+            Explain, Federation, FederationStatus, LookupAnswer, LookupRequest, Query, QueryError,
+            Reply, Subject,
         },
         spawn,
     },
@@ -195,13 +195,12 @@ impl Queries {
         let timeout = self.within(query.timeout);
         let (federation, expr, steps) = (&self.federation, &query.expr, query.steps);
         let began = Instant::now();
-        let reply = if query.afresh {
-            federation
-                .query_afresh(expr.expr(), steps, options, timeout)
-                .await
-        } else {
-            federation.query_again(expr, steps, options, timeout).await
+        let asked = Query::recurring(expr, steps, options, timeout);
+        let asked = match query.afresh {
+            true => asked.afresh(),
+            false => asked,
         };
+        let reply = federation.query(asked).await;
         let reply = reply.map_err(|error| refused(&error))?;
         self.tell_missing(&reply);
         let missing = reply.warnings();

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     federation::{Certainty, Local},
-    io::federation::{Federation, QueryError, Reply},
+    io::federation::{Federation, Query, QueryError, Reply},
     promql::{Point, Sample, Series, Value, engine::Steps},
     ruler::{Answered, Evaluation, differs_over_a_range},
 };
@@ -117,15 +117,11 @@ impl Answers {
     async fn ask(&self, evaluation: &Evaluation, steps: Steps) -> Result<Reply, QueryError> {
         let own = evaluation.own.clone();
         let own = own.map(|own| Arc::new(own) as Arc<dyn Local>);
-        let asked = self.federation.query_beside(
-            &evaluation.expr,
-            steps,
-            evaluation.options,
-            WITHIN,
-            own.into_iter().collect(),
-            &evaluation.params,
-        );
-        asked.await
+        let query = Query::new(&evaluation.expr, steps, evaluation.options, WITHIN);
+        let own = own.into_iter().collect();
+        self.federation
+            .query_beside(query, own, &evaluation.params)
+            .await
     }
 }
 

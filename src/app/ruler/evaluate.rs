@@ -19,7 +19,7 @@ use crate::{
     app::queries::Queries,
     federation::Local,
     io::{
-        federation::{QueryError, Reply},
+        federation::{Query, QueryError, Reply},
         spawn,
     },
     ruler::{Answered, Evaluation, EvaluationId},
@@ -141,14 +141,14 @@ impl Work {
         }
         let own = evaluation.own.as_ref();
         let own = own.map(|own| Arc::new(own.clone()) as Arc<dyn Local>);
-        let asked = federation.query_beside(
+        let query = Query::new(
             &evaluation.expr,
             evaluation.steps(),
             evaluation.options,
             within(&evaluation),
-            own.into_iter().collect(),
-            &evaluation.params,
         );
+        let own = own.into_iter().collect();
+        let asked = federation.query_beside(query, own, &evaluation.params);
         self.answered(&evaluation, asked.await)
     }
 

@@ -6,12 +6,13 @@ use tokio::time::Instant;
 
 use super::{
     asking::Asking,
-    client::{Federation, LEARNING, QueryError, Reply},
+    client::{Federation, LEARNING},
     context::Context,
     endpoints::Endpoints,
     explain::Explain,
     gather::Outcome,
     limits::Budget,
+    query::{QueryError, Reply},
     request::further,
     round::Round,
 };

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::client::QueryError;
+use super::query::QueryError;
 use crate::config::LimitsConfig;
 
 /// What is kept to answer with once a query's turn comes: one that waited longer fails.

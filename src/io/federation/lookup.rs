@@ -8,11 +8,12 @@ use tokio::{task::JoinSet, time::Instant};
 use url::form_urlencoded::Serializer;
 
 use super::{
-    client::{Federation, LEARNING, QueryError},
+    client::{Federation, LEARNING},
     context::Context,
     decode::Metric,
     endpoint::Endpoint,
     endpoints::Replicas,
+    query::QueryError,
     question::Failure,
     request::Request,
     stats::QueryKind,

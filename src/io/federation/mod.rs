@@ -28,6 +28,7 @@ mod lookup;
 mod memory;
 mod own;
 mod probe;
+mod query;
 mod question;
 mod ranges;
 mod read;
@@ -41,12 +42,13 @@ mod transfer;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Federation, QueryError, Reply};
+pub use client::Federation;
 pub use discovery::{DiscoveryStatus, Looking, Resolve};
 pub use explain::{Explain, Request};
 pub use limits::Load;
 pub use lookup::{LookedUp, LookupAnswer, LookupRequest, Subject};
 pub use own::Meaning;
+pub use query::{Query, QueryError, Reply};
 pub use stats::{QueryKind, QueryStats, RequestStats};
 pub use status::{EndpointStatus, FederationStatus, PartitionStatus};
 pub use together::{Numbered, Together};

@@ -6,8 +6,9 @@ use tokio::task::JoinSet;
 
 use super::{
     begun::Begun,
-    client::{Federation, QueryError, Reply},
+    client::Federation,
     explain::Explain,
+    query::{QueryError, Reply},
 };
 use crate::{
     config::CacheConfig,

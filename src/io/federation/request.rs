@@ -183,7 +183,6 @@ fn push_encoded(form: &mut String, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::EndpointConfig;
 
     fn ask(times: Times) -> Ask {
         Ask {

@@ -10,9 +10,10 @@ use tokio::time::Instant;
 
 use super::{
     asking::Asking,
-    client::{Federation, QueryError, Reply},
+    client::Federation,
     gather::Outcome,
     joint,
+    query::{QueryError, Reply},
     question::{Ask, Times},
     round::Round,
 };
@@ -23,13 +24,13 @@ use crate::promql::{
 
 /// Queries that are asked together.
 pub struct Together {
-    queries: Vec<Query>,
+    queries: Vec<Light>,
     alone: Vec<usize>,
     began: Instant,
 }
 
 /// One of them.
-struct Query {
+struct Light {
     /// Its place among those that were given.
     number: usize,
     expr: Arc<Expr>,
@@ -49,7 +50,7 @@ enum Event {
 
 /// A query that waits for answers.
 struct Open {
-    query: Option<Query>,
+    query: Option<Light>,
     outcomes: Vec<Option<Outcome>>,
     left: usize,
 }
@@ -83,7 +84,7 @@ impl Federation {
                 false => None,
             };
             match asking.and_then(|asking| round.light(expr, asking)) {
-                Some(asking) => queries.push(Query {
+                Some(asking) => queries.push(Light {
                     number,
                     expr: Arc::clone(expr),
                     round,
@@ -227,7 +228,7 @@ fn take_in(
 }
 
 impl Open {
-    fn new(query: Query) -> Self {
+    fn new(query: Light) -> Self {
         let asks = query.asking.asks().len();
         Self {
             query: Some(query),
@@ -250,7 +251,7 @@ impl Open {
     }
 }
 
-impl Query {
+impl Light {
     async fn conclude(self, outcomes: Vec<Outcome>) -> Numbered {
         let reply = self.round.reply(&self.expr, self.asking, outcomes);
         (self.number, reply.await)

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    LONG, NOW, at, data, endpoints, federation, now,
+    LONG, NOW, Query, at, data, endpoints, federation, now,
     server::{OPTIONS, Reply, Server, build_info, evaluate, response},
 };
 use crate::{
@@ -40,7 +40,7 @@ async fn more_samples_than_a_query_may_hold_are_an_error_that_names_the_limit() 
             ..OPTIONS
         };
         let expr = parse(query, Features::all()).unwrap();
-        let asked = federation.query(&expr, Steps::instant(NOW), options, LONG);
+        let asked = federation.query(Query::new(&expr, Steps::instant(NOW), options, LONG));
         let error = asked.await.unwrap_err().to_string();
         let wanted = format!(
             "query processing would load too many samples into memory in query execution: max_samples is {max_samples}"

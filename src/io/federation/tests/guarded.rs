@@ -6,7 +6,7 @@ use std::sync::{
 };
 
 use super::{
-    LONG, NOW, endpoints, federation,
+    LONG, NOW, Query, endpoints, federation,
     server::{Asked, OPTIONS, Reply, Server, build_info, evaluate, response, series, value},
     shown,
 };
@@ -62,7 +62,9 @@ async fn prometheus_2(
 /// Why a query had to be asked again, whose values are those of all samples.
 async fn right(federation: &Federation, query: &str, steps: Steps) -> Option<String> {
     let expr = parse(query, Features::all()).unwrap();
-    let reply = federation.query_afresh(&expr, steps, OPTIONS, LONG).await;
+    let reply = federation
+        .query(Query::new(&expr, steps, OPTIONS, LONG).afresh())
+        .await;
     let reply = reply.unwrap();
     assert_eq!(reply.warnings(), Vec::<String>::new(), "{query}");
     let expect = shown(&value(query, steps, &many()).unwrap());

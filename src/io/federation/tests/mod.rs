@@ -22,7 +22,7 @@ use std::{sync::Arc, time::Duration};
 use jiff::SignedDuration;
 
 use self::server::{OPTIONS, Server, series, value};
-use super::{Federation, QueryError, Reply};
+use super::{Federation, Query, QueryError, Reply};
 use crate::{
     config::{LoadEnv, QueryConfig, load_query},
     io::{Clock, HttpClients},
@@ -71,7 +71,9 @@ async fn at(
     timeout: Duration,
 ) -> Result<Reply, QueryError> {
     let expr = parse(query, Features::all()).unwrap();
-    federation.query(&expr, steps, OPTIONS, timeout).await
+    federation
+        .query(Query::new(&expr, steps, OPTIONS, timeout))
+        .await
 }
 
 async fn now(federation: &Federation, query: &str) -> Reply {

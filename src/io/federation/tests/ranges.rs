@@ -11,7 +11,7 @@ use std::{
 use jiff::SignedDuration;
 
 use super::{
-    LONG, at, config,
+    LONG, Query, at, config,
     server::{OPTIONS, Reply, Server, evaluate, series, value},
     shown,
 };
@@ -152,7 +152,9 @@ async fn the_repeat_of_a_dashboard_costs_almost_nothing() {
 
     // An explanation is about what endpoints do.
     let expr = parse(query, Features::none()).unwrap();
-    let afresh = federation.query_afresh(&expr, old, OPTIONS, LONG).await;
+    let afresh = federation
+        .query(Query::new(&expr, old, OPTIONS, LONG).afresh())
+        .await;
     assert_eq!(afresh.unwrap().explain.requests.len(), 2);
 }
 
@@ -254,7 +256,7 @@ async fn samples_of_all_parts_together_are_bounded() {
             max_samples,
             ..OPTIONS
         };
-        let asked = federation.query(&expr, six_hours(END), options, LONG);
+        let asked = federation.query(Query::new(&expr, six_hours(END), options, LONG));
         let error = asked.await.unwrap_err();
         assert_eq!(error, QueryError::TooManySamples { most: 10_000 });
     }

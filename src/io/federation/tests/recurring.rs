@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    LONG, NOW, data, endpoints, expected, federation,
+    LONG, NOW, Query, data, endpoints, expected, federation,
     server::{OPTIONS, Reply, Server, build_info, evaluate},
     shown,
 };
@@ -22,7 +22,9 @@ fn recurring(query: &str) -> Arc<Recurring> {
 
 async fn at(federation: &Federation, query: &Arc<Recurring>, time: i64) -> Answered {
     let steps = Steps::instant(time);
-    let reply = federation.query_again(query, steps, OPTIONS, LONG).await;
+    let reply = federation
+        .query(Query::recurring(query, steps, OPTIONS, LONG))
+        .await;
     let reply = reply.unwrap();
     assert_eq!(reply.warnings(), Vec::<String>::new());
     reply

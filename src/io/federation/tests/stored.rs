@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use prost::Message as _;
 
 use super::{
-    LONG, NOW, at, data, endpoints, federation, now,
+    LONG, NOW, Query, at, data, endpoints, federation, now,
     server::{
         Asked, OPTIONS, Reply, Server, build_info, evaluate, response, select, series, value,
     },
@@ -327,7 +327,9 @@ async fn a_query_that_looks_back_otherwise_is_answered_of_samples() {
     let federation = federation(endpoints(&[(&mimir, "kind: mimir, lookback: 2m")]));
     let ask = async |millis| {
         let steps = Steps::instant(NOW);
-        let reply = federation.query(&expr, steps, lookback(millis), LONG).await;
+        let reply = federation
+            .query(Query::new(&expr, steps, lookback(millis), LONG))
+            .await;
         reply.unwrap()
     };
     // It cannot be told how far to look back.
@@ -338,7 +340,12 @@ async fn a_query_that_looks_back_otherwise_is_answered_of_samples() {
     assert!(other.explain.requests[0].remote_read);
     let of_windows = parse("sum(sum_over_time(y[1m]))", Features::all()).unwrap();
     let reply = federation
-        .query(&of_windows, Steps::instant(NOW), lookback(60_000), LONG)
+        .query(Query::new(
+            &of_windows,
+            Steps::instant(NOW),
+            lookback(60_000),
+            LONG,
+        ))
         .await
         .unwrap();
     assert!(!reply.explain.requests[0].remote_read);

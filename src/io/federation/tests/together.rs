@@ -11,7 +11,7 @@ use std::{
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    LONG, NOW, data, endpoints, expected, federation,
+    LONG, NOW, Query, data, endpoints, expected, federation,
     server::{Asked, OPTIONS, Reply, Server, build_info, evaluate, response},
     shown,
 };
@@ -45,7 +45,11 @@ async fn answers(
         .await;
     for number in &alone {
         let steps = Steps::instant(NOW);
-        let asked = federation.query_beside(&exprs[*number], steps, OPTIONS, LONG, Vec::new(), &[]);
+        let asked = federation.query_beside(
+            Query::new(&exprs[*number], steps, OPTIONS, LONG),
+            Vec::new(),
+            &[],
+        );
         assert!(found.insert(*number, asked.await).is_none());
     }
     (found, alone)
