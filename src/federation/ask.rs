@@ -39,11 +39,7 @@ pub(super) fn is_asked_alike(one: &Partition, other: &Partition) -> bool {
 pub(super) fn may_have(partition: &Partition, expr: &Expr) -> bool {
     let mut left = vec![expr];
     while let Some(expr) = left.pop() {
-        let selector = match &expr.kind {
-            ExprKind::Vector(selector) => Some(selector),
-            ExprKind::Matrix(matrix) => Some(&matrix.selector),
-            _ => None,
-        };
+        let selector = expr.selector();
         if selector.is_some_and(|selector| !prune::may_match(partition, &selector.matchers)) {
             return false;
         }

@@ -105,25 +105,21 @@ mod tests {
     use std::{collections::BTreeSet, sync::Arc};
 
     use super::*;
-    use crate::federation::{Dialect, Extent, PartitionMode, Pushdown, Rates};
+    use crate::federation::{Dialect, PartitionMode, Pushdown, Speech};
 
     fn partition(labels: &[(&str, &str)], names: Option<&str>) -> Partition {
-        Partition {
-            labels: LabelSet::from_pairs(labels.iter().copied()),
-            mode: PartitionMode::Attach,
+        let speech = Speech {
             dialect: Dialect::Prometheus3,
+            mode: PartitionMode::Attach,
             pushdown: Pushdown::Selector,
-            others: Vec::new(),
-            extent: Extent::First,
-            rates: Rates::Never,
-            optional: false,
-            overlap: false,
+        };
+        Partition {
             names: names.map(|name| Arc::new(BTreeSet::from([name.to_owned()]))),
-            claim: None,
             copied: match names {
                 Some(_) => LabelSet::from_pairs([("region", "eu")]),
                 None => LabelSet::empty(),
             },
+            ..Partition::new(LabelSet::from_pairs(labels.iter().copied()), speech)
         }
     }
 

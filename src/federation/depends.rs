@@ -1,7 +1,7 @@
 //! Which elements of a result depend on series that are not known.
 
 use super::{
-    Dialect, Extent, Partition, PartitionMode, Pushdown, Rates, World,
+    Dialect, Partition, PartitionMode, Pushdown, Speech, World,
     scope::{Scope, Scopes},
 };
 use crate::{labels::LabelSet, promql::ast::Expr};
@@ -29,20 +29,12 @@ pub fn depends_by(expr: &Expr, labels: &LabelSet) -> Option<LabelSet> {
 }
 
 fn partition(labels: LabelSet) -> Partition {
-    Partition {
-        labels,
-        mode: PartitionMode::Present,
+    let speech = Speech {
         dialect: Dialect::Prometheus3,
+        mode: PartitionMode::Present,
         pushdown: Pushdown::Selector,
-        others: Vec::new(),
-        extent: Extent::First,
-        rates: Rates::Never,
-        optional: false,
-        overlap: false,
-        names: None,
-        claim: None,
-        copied: LabelSet::empty(),
-    }
+    };
+    Partition::new(labels, speech)
 }
 
 #[cfg(test)]

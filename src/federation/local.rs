@@ -3,12 +3,12 @@
 
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc};
 
-use super::{Claim, Dialect, Extent, Fetched, Partition, PartitionMode, Pushdown, Rates};
+use super::{Claim, Dialect, Fetched, Partition, PartitionMode, Pushdown, Speech};
 use crate::{
     labels::{LabelSet, Matcher},
     promql::{
         Point, Sample, Samples, Series, Value,
-        ast::{Expr, ExprKind, VectorSelector},
+        ast::{Expr, VectorSelector},
         engine::{Options, Steps, prepare},
         parse::{Features, parse},
     },
@@ -48,19 +48,16 @@ pub trait Local: Debug + Send + Sync {
 /// The partition as which such series take part.
 #[must_use]
 pub fn partition(local: &dyn Local) -> Partition {
-    Partition {
-        labels: local.labels(),
-        mode: PartitionMode::Attach,
+    let speech = Speech {
         dialect: Dialect::Prometheus3,
+        mode: PartitionMode::Attach,
         pushdown: Pushdown::Selector,
-        others: Vec::new(),
-        extent: Extent::First,
-        rates: Rates::Never,
-        optional: false,
-        overlap: false,
+    };
+    Partition {
         names: local.names(),
         claim: local.claim(),
         copied: local.copied(),
+        ..Partition::new(local.labels(), speech)
     }
 }
 
@@ -69,11 +66,7 @@ pub fn partition(local: &dyn Local) -> Partition {
 pub fn is_claimed(claim: Claim, expr: &Expr) -> bool {
     let mut left = vec![expr];
     while let Some(expr) = left.pop() {
-        let selector = match &expr.kind {
-            ExprKind::Vector(selector) => Some(selector),
-            ExprKind::Matrix(matrix) => Some(&matrix.selector),
-            _ => None,
-        };
+        let selector = expr.selector();
         if selector.is_some_and(|selector| claim.takes(&selector.matchers)) {
             return true;
         }
@@ -91,12 +84,7 @@ pub fn are_claimed(claims: &[Claim], expr: &Expr) -> bool {
             let mut claims = claims.iter();
             claims.any(|claim| claim.takes(&selector.matchers))
         };
-        let all_claimed = match &expr.kind {
-            ExprKind::Vector(selector) => is_claimed(selector),
-            ExprKind::Matrix(matrix) => is_claimed(&matrix.selector),
-            _ => true,
-        };
-        if !all_claimed {
+        if !expr.selector().is_none_or(is_claimed) {
             return false;
         }
         left.extend(expr.children());

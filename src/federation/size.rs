@@ -4,7 +4,7 @@ use super::{Fragment, Plan, Question, World};
 use crate::{
     labels::{LabelSet, Matcher},
     promql::{
-        ast::{Expr, ExprKind, VectorSelector},
+        ast::{Expr, ExprKind},
         with_room,
     },
 };
@@ -17,7 +17,9 @@ const HEAD: usize = 32;
 
 /// The bytes of an expression with its patterns.
 pub(super) fn of_query(expr: &Expr) -> usize {
-    let here = selector(expr).map_or(0, |selector| of_patterns(&selector.matchers));
+    let here = expr
+        .selector()
+        .map_or(0, |selector| of_patterns(&selector.matchers));
     below(expr, of_query).fold(here.saturating_add(of_node(expr)), usize::saturating_add)
 }
 
@@ -42,7 +44,7 @@ fn below(expr: &Expr, of: impl Fn(&Expr) -> usize) -> impl Iterator<Item = usize
 
 /// An expression without those within.
 fn of_node(expr: &Expr) -> usize {
-    let selector = selector(expr).map_or(0, |selector| {
+    let selector = expr.selector().map_or(0, |selector| {
         let matchers = selector.matchers.iter().map(|one| {
             let texts = one.name().len() + one.value().len();
             size_of_val(one) + 2 * HEAD + texts
@@ -62,14 +64,6 @@ fn of_node(expr: &Expr) -> usize {
         _ => 0,
     };
     size_of::<Expr>() + HEAD + selector + own
-}
-
-fn selector(expr: &Expr) -> Option<&VectorSelector> {
-    match &expr.kind {
-        ExprKind::Vector(selector) => Some(selector),
-        ExprKind::Matrix(matrix) => Some(&matrix.selector),
-        _ => None,
-    }
 }
 
 fn of_patterns(matchers: &[Matcher]) -> usize {

@@ -97,6 +97,33 @@ pub struct Partition {
     pub copied: LabelSet,
 }
 
+impl Partition {
+    /// One of which nothing is known but its labels and how its replicas are spoken to: all alike, and none of them a
+    /// Prometheus 2 that is asked for rates.
+    #[must_use]
+    pub fn new(labels: LabelSet, speech: Speech) -> Self {
+        let Speech {
+            dialect,
+            mode,
+            pushdown,
+        } = speech;
+        Self {
+            labels,
+            mode,
+            dialect,
+            pushdown,
+            others: Vec::new(),
+            extent: Extent::First,
+            rates: Rates::Never,
+            optional: false,
+            overlap: false,
+            names: None,
+            claim: None,
+            copied: LabelSet::empty(),
+        }
+    }
+}
+
 /// The selectors that one partition alone answers, each by an equality in them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {

@@ -485,6 +485,16 @@ pub struct Call {
 }
 
 impl Expr {
+    /// The selector that it is, of an instant or of a window.
+    #[must_use]
+    pub fn selector(&self) -> Option<&VectorSelector> {
+        match &self.kind {
+            ExprKind::Vector(selector) => Some(selector),
+            ExprKind::Matrix(matrix) => Some(&matrix.selector),
+            _ => None,
+        }
+    }
+
     /// What it evaluates to.
     #[must_use]
     pub fn value_type(&self) -> ValueType {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::{
     config::RuleTest,
     federation::{
-        Answer, Dialect, Extent, Fetched, Inquiry, Local, OwnMetrics, Partition, PartitionMode,
-        PartitionsUp, Pushdown, Rates, Refusal, World, local,
+        Answer, Dialect, Fetched, Inquiry, Local, OwnMetrics, Partition, PartitionMode,
+        PartitionsUp, Pushdown, Refusal, Speech, World, local,
     },
     labels::{LabelSet, Matcher},
     promql::{
@@ -99,20 +99,13 @@ impl Endpoints {
 
     /// Answers as the endpoints that are there at `now` would, together with what rules wrote.
     pub(super) fn answer(&self, evaluation: Evaluation, now: i64) -> Result<Answered, String> {
-        let partitions = self.all.iter().map(|endpoint| Partition {
-            labels: endpoint.labels.clone(),
-            mode: PartitionMode::Present,
+        let speech = Speech {
             dialect: Dialect::Prometheus3,
+            mode: PartitionMode::Present,
             pushdown: Pushdown::Aggregate,
-            others: Vec::new(),
-            extent: Extent::First,
-            rates: Rates::Never,
-            optional: false,
-            overlap: false,
-            names: None,
-            claim: None,
-            copied: LabelSet::empty(),
-        });
+        };
+        let partitions = self.all.iter();
+        let partitions = partitions.map(|endpoint| Partition::new(endpoint.labels.clone(), speech));
         let own = evaluation.own.map(|own| Arc::new(own) as Arc<dyn Local>);
         let up = Arc::new(PartitionsUp::of(&self.measured)) as Arc<dyn Local>;
         let locals: Vec<Arc<dyn Local>> = own.into_iter().chain([up]).collect();

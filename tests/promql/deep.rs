@@ -3,9 +3,7 @@
 use std::{sync::Arc, thread};
 
 use watchfire::{
-    federation::{
-        Dialect, Extent, Inquiry, Partition, PartitionMode, Pushdown, Rates, Recurring, World,
-    },
+    federation::{Dialect, Inquiry, Partition, PartitionMode, Pushdown, Recurring, Speech, World},
     labels::LabelSet,
     promql::{
         Samples, Series,
@@ -87,20 +85,13 @@ fn on_small_stack<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
 }
 
 fn world() -> World {
-    let partition = |name: &str| Partition {
-        labels: LabelSet::from_pairs([("cluster", name)]),
-        mode: PartitionMode::Attach,
+    let speech = Speech {
         dialect: Dialect::Prometheus3,
+        mode: PartitionMode::Attach,
         pushdown: Pushdown::Aggregate,
-        others: Vec::new(),
-        extent: Extent::First,
-        rates: Rates::Never,
-        optional: false,
-        overlap: false,
-        names: None,
-        claim: None,
-        copied: LabelSet::empty(),
     };
+    let labels = |name: &str| LabelSet::from_pairs([("cluster", name)]);
+    let partition = |name: &str| Partition::new(labels(name), speech);
     World {
         partitions: vec![partition("one"), partition("two")],
     }

@@ -4,8 +4,8 @@ use std::{cell::Cell, convert::Infallible};
 
 use watchfire::{
     federation::{
-        Dialect, Extent, Fetched, Inquiry, Marks, Partition, PartitionMode, Pushdown, Question,
-        Rates, Refusal, Speech, Version, Window, World, joined, may_be_joined, parted,
+        Dialect, Fetched, Inquiry, Marks, Partition, PartitionMode, Pushdown, Question, Refusal,
+        Speech, Version, Window, World, joined, may_be_joined, parted,
     },
     labels::{LabelSet, MatcherMode, is_valid_label_name},
     promql::{
@@ -172,23 +172,18 @@ impl Divided {
         pushdown: Pushdown,
         labelled: bool,
     ) -> Self {
-        let partition = |(at, dialect)| Partition {
-            labels: if labelled {
+        let partition = |(at, dialect)| {
+            let labels = if labelled {
                 label(at)
             } else {
                 LabelSet::empty()
-            },
-            mode,
-            dialect,
-            pushdown,
-            others: Vec::new(),
-            extent: Extent::First,
-            rates: Rates::Never,
-            optional: false,
-            overlap: false,
-            names: None,
-            claim: None,
-            copied: LabelSet::empty(),
+            };
+            let speech = Speech {
+                dialect,
+                mode,
+                pushdown,
+            };
+            Partition::new(labels, speech)
         };
         Self {
             name,

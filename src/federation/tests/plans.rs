@@ -1,9 +1,7 @@
 //! What is asked of whom, and what is computed here.
 
 use crate::{
-    federation::{
-        Dialect, Extent, Partition, PartitionMode, Plan, Pushdown, Rates, Speech, World, plan,
-    },
+    federation::{Dialect, Extent, Partition, PartitionMode, Plan, Pushdown, Speech, World, plan},
     labels::LabelSet,
     promql::{
         engine::{Options, Steps},
@@ -25,20 +23,12 @@ pub(in crate::federation) fn partition(
     mode: PartitionMode,
     dialect: Dialect,
 ) -> Partition {
-    Partition {
-        labels: LabelSet::from_pairs([("cluster", cluster)]),
-        mode,
+    let speech = Speech {
         dialect,
+        mode,
         pushdown: Pushdown::Aggregate,
-        others: Vec::new(),
-        extent: Extent::First,
-        rates: Rates::Never,
-        optional: false,
-        overlap: false,
-        names: None,
-        claim: None,
-        copied: LabelSet::empty(),
-    }
+    };
+    Partition::new(LabelSet::from_pairs([("cluster", cluster)]), speech)
 }
 
 pub(super) fn world(mode: PartitionMode) -> World {

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     config::EndpointConfig,
-    federation::{Dialect, Extent, Partition, Pushdown, Rates, Speech, World},
+    federation::{Dialect, Partition, Pushdown, Speech, World},
     labels::LabelSet,
 };
 
@@ -194,18 +194,10 @@ impl Replicas {
             pushdown: Pushdown::Selector,
         });
         Some(Partition {
-            labels: self.labels.clone(),
-            mode: speech.mode,
-            dialect: speech.dialect,
-            pushdown: speech.pushdown,
             others: self.others(speech),
-            extent: Extent::First,
-            rates: Rates::Never,
             optional: config.optional,
             overlap: config.overlap,
-            names: None,
-            claim: None,
-            copied: LabelSet::empty(),
+            ..Partition::new(self.labels.clone(), speech)
         })
     }
 
