@@ -11,7 +11,8 @@ use serde_json::json;
 
 use crate::{
     fake::{Fake, Gate, Told},
-    node::{Node, Program, webhook_config},
+    node::Node,
+    over::node_over,
     process::{SOON, wait_for},
 };
 
@@ -23,10 +24,7 @@ fn node(place: &Path, server: &Fake, flags: &[&str]) -> Node {
         "endpoints:\n- {{name: a, url: 'http://{}'}}\n",
         server.address()
     );
-    fs::write(place.join("query.yml"), text).unwrap();
-    let flags = [&["--query.config-file=query.yml"], flags].concat();
-    let config = webhook_config("http://127.0.0.1:9/");
-    Node::start(&Program::Subject.path().unwrap(), place, &config, &flags)
+    node_over(place, &text, flags)
 }
 
 /// A server that answers `[]` to lookups, and to queries a vector; those with `slow` wait for the gate.

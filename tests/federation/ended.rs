@@ -1,7 +1,7 @@
 //! Series that ended: `VictoriaMetrics` shows the marks of their ends among the samples of a window, where Prometheus has
 //! none; what is computed of them here is the same.
 
-use std::{fs, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use watchfire::{
     labels::LabelSet,
@@ -12,7 +12,8 @@ use crate::{
     api::{self, When},
     http::RUNTIME,
     needed,
-    node::{Node, Program, webhook_config},
+    node::Node,
+    over::node_over,
     process::{SOON, wait_for},
     remote_write::{listening, now, receiver, victoria_metrics, writer},
 };
@@ -46,13 +47,7 @@ fn node(directory: &Path, address: &str) -> Node {
     let text = format!(
         "endpoints:\n- {{name: eu, url: 'http://{address}', kind: victoriametrics, partition: {{cluster: eu}}, partition_label_mode: present}}\n"
     );
-    fs::write(directory.join("query.yml"), text).unwrap();
-    Node::start(
-        &Program::Subject.path().unwrap(),
-        directory,
-        &webhook_config("http://127.0.0.1:9/"),
-        &["--query.config-file=query.yml"],
-    )
+    node_over(directory, &text, &[])
 }
 
 #[test]

@@ -1,12 +1,10 @@
 //! Exemplars of all endpoints together.
 
-use std::fs;
-
 use serde_json::json;
 
 use crate::{
     fake::{Fake, Told},
-    node::{Node, Program, webhook_config},
+    over::node_over,
 };
 
 fn server(trace: &'static str) -> Fake {
@@ -33,13 +31,7 @@ fn exemplars_of_all_partitions_have_their_labels() {
         us.address(),
         eu.address()
     );
-    fs::write(place.path().join("query.yml"), text).unwrap();
-    let node = Node::start(
-        &Program::Subject.path().unwrap(),
-        place.path(),
-        &webhook_config("http://127.0.0.1:9/"),
-        &["--query.config-file=query.yml"],
-    );
+    let node = node_over(place.path(), &text, &[]);
     let ask = |query: &str| {
         let mut form = url::form_urlencoded::Serializer::new(String::new());
         form.append_pair("query", query);

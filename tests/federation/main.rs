@@ -26,6 +26,7 @@ mod fake;
 mod found;
 mod guess;
 mod loss;
+mod over;
 mod past;
 mod practice;
 mod proxy;

@@ -10,7 +10,8 @@ use crate::{
     data::Line,
     expressions::Chance,
     http,
-    node::{Node, Program, webhook_config},
+    node::Node,
+    over::node_over,
     proxy::Proxy,
     servers::{self, Server},
 };
@@ -48,11 +49,7 @@ impl World {
                     "- {{name: c{at}, url: 'http://{address}', partition: {{cluster: c{at}}}, pushdown: {pushdown}}}\n"
                 ));
             }
-            fs::write(directory.join("query.yml"), text).unwrap();
-            let nowhere = webhook_config("http://127.0.0.1:9/");
-            let program = Program::Subject.path().unwrap();
-            let flags = ["--query.config-file=query.yml"];
-            Node::start(&program, &directory, &nowhere, &flags)
+            node_over(&directory, &text, &[])
         };
         let world = Self {
             node: node("node", "aggregate"),

@@ -1,7 +1,6 @@
 //! Replicas of one partition: one that is behind is left alone, and gaps of one are filled with samples of the other.
 
 use std::{
-    fs,
     path::Path,
     sync::{
         Arc,
@@ -15,7 +14,8 @@ use crate::{
     api::{self, When},
     data::Line,
     fake::{Asked, Fake, Told},
-    node::{Node, Program, webhook_config},
+    node::Node,
+    over::node_over,
     process::{SOON, wait_for},
     servers::{self, Server},
 };
@@ -30,13 +30,7 @@ fn start(place: &Path, (a, b): (&str, &str)) -> Node {
         )
     };
     let text = format!("endpoints:\n{}{}", endpoint("a", a), endpoint("b", b));
-    fs::write(place.join("query.yml"), text).unwrap();
-    Node::start(
-        &Program::Subject.path().unwrap(),
-        place,
-        &webhook_config("http://127.0.0.1:9/"),
-        &["--query.config-file=query.yml"],
-    )
+    node_over(place, &text, &[])
 }
 
 /// A server whose newest sample is so old; seconds.

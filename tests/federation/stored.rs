@@ -1,11 +1,10 @@
 //! Native histograms, which only samples as they are stored hold: a server that speaks what Prometheus 2.42 answered.
 
-use std::fs;
-
 use crate::{
     api::{self, Answer, When},
     fake::{Asked, Fake, Told},
-    node::{Node, Program, webhook_config},
+    node::Node,
+    over::node_over,
 };
 
 /// What `/api/v1/read` answered: a counter `h{job="a"}` and fractions `h{job="f"}`, with external labels.
@@ -51,13 +50,7 @@ fn native_histograms_are_computed_of_samples() {
             "endpoints:\n- {{name: eu, url: 'http://{}', partition: {{cluster: eu}}, remote_read: {remote_read}}}\n",
             server.address()
         );
-        fs::write(place.path().join("query.yml"), text).unwrap();
-        Node::start(
-            &Program::Subject.path().unwrap(),
-            place.path(),
-            &webhook_config("http://127.0.0.1:9/"),
-            &["--query.config-file=query.yml"],
-        )
+        node_over(place.path(), &text, &[])
     };
     let node = start("histograms");
     let ask = |node: &Node, query: &str| api::ask(&node.url("/prometheus"), query, When::At(NOW));

@@ -8,10 +8,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{chance::Chance, receiver::Answer, world::World};
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
+use crate::sim::secs;
 
 /// A kind of fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

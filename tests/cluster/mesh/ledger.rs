@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::reach::GRACE;
+use crate::sim::secs;
 
 /// A time in which something held.
 pub(crate) type Span = (Duration, Duration);
@@ -168,9 +169,6 @@ fn longest(since: Option<Duration>, spans: &[Span], span: Span) -> Duration {
 
 #[test]
 fn ways_that_open_for_a_moment_end_no_cut_unless_somebody_dials() {
-    const fn secs(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
     let since_start = Some(Duration::ZERO);
     // When the ways are cut again after they opened at 20, since when the process runs, and how long it is alone at 30.
     for (again, blind_since, alone) in [

@@ -4,10 +4,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{check::Violation, reach::GRACE, receiver::Answer, world::World};
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
+use crate::sim::secs;
 
 /// Nodes that are well for so long have agreed on who votes: the time for which they look for all peers, and a little.
 const AGREED_WITHIN: Duration = secs(60 + 20);

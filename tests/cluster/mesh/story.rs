@@ -14,11 +14,7 @@ use super::{
     source::{Source, Targets},
     world::{Setup, World},
 };
-use crate::sim::{ConfigBuilder, integration};
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
+use crate::sim::{ConfigBuilder, integration, secs};
 
 /// Nothing goes wrong before.
 const CALM: Duration = secs(12);
@@ -269,11 +265,7 @@ fn config(group_wait: Duration, group_interval: Duration) -> Arc<Config> {
     ConfigBuilder::new()
         .integrations(list.collect())
         .group_by(&["alertname"])
-        .edit(|config| {
-            config.route.group_wait = group_wait;
-            config.route.group_interval = group_interval;
-            config.route.repeat_interval = secs(4 * 3600);
-        })
+        .paced(group_wait, group_interval)
         .build()
 }
 

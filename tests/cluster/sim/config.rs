@@ -69,6 +69,15 @@ impl ConfigBuilder {
         self
     }
 
+    /// Told so long after it comes, its changes so far apart, and again after four hours.
+    pub(crate) fn paced(mut self, group_wait: Duration, group_interval: Duration) -> Self {
+        let route = &mut self.config.route;
+        route.group_wait = group_wait;
+        route.group_interval = group_interval;
+        route.repeat_interval = Duration::from_secs(4 * 3600);
+        self
+    }
+
     /// Alerts named `target` are muted while one named `source` fires.
     pub(crate) fn inhibit(mut self, source: &str, target: &str) -> Self {
         let named = |name| vec![Matcher::new(MatchOp::Equal, "alertname", name).unwrap()];

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     LONG, NOW, Query, at, data, endpoints, federation, now,
-    server::{OPTIONS, Reply, Server, build_info, evaluate, response},
+    server::{OPTIONS, Reply, Server, build_info, evaluate, refuse},
 };
 use crate::{
     io::federation::{Federation, QueryError},
@@ -21,12 +21,6 @@ const TOO_SHORT: Duration = Duration::from_millis(30);
 fn ups(federation: &Federation) -> Vec<Option<bool>> {
     let status = federation.status();
     status.partitions.iter().map(|one| one.up).collect()
-}
-
-/// An error of the API with its status.
-fn refuse(status: &str, kind: &str, error: &str) -> Reply {
-    let body = format!(r#"{{"status":"error","errorType":"{kind}","error":"{error}"}}"#);
-    Reply::Raw(response(status, "application/json", body.as_bytes()))
 }
 
 #[tokio::test]

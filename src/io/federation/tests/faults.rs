@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     NOW, at, data, endpoints, expected, federation, now,
-    server::{Asked, Reply, Server, build_info, evaluate, response},
+    server::{Asked, Reply, Server, build_info, evaluate, refuse, response},
     shown,
 };
 use crate::promql::engine::Steps;
@@ -299,18 +299,11 @@ async fn an_endpoint_that_does_not_tell_what_it_is_is_missing() {
     assert_eq!(shown(&reply.answer.output.value), ["{} 600000 236"]);
 }
 
-/// An error of the API about the query.
-fn refuse(kind: &str, error: &str) -> Reply {
-    let body = format!(r#"{{"status":"error","errorType":"{kind}","error":"{error}"}}"#);
-    let kind = "application/json";
-    Reply::Raw(response("422 Unprocessable Entity", kind, body.as_bytes()))
-}
-
 #[tokio::test]
 async fn what_is_wrong_with_the_query_is_asked_of_one_replica() {
     let refuse = |asked: &Asked| match &*asked.path {
         "/api/v1/status/buildinfo" => Reply::Json(build_info("3.1.0")),
-        _ => refuse("execution", "many"),
+        _ => refuse("422 Unprocessable Entity", "execution", "many"),
     };
     let (a, b) = (
         Server::start(Arc::new(refuse)).await,
@@ -337,7 +330,9 @@ async fn what_is_wrong_with_the_query_is_asked_of_one_replica() {
 async fn what_an_endpoint_refuses_to_compute_is_computed_here() {
     let eu = Server::prometheus(data(1.0)).await;
     let us = Server::start(Arc::new(|asked| match asked.form.get("query") {
-        Some(query) if query.contains("sum") => refuse("bad_data", "no sums today"),
+        Some(query) if query.contains("sum") => {
+            refuse("422 Unprocessable Entity", "bad_data", "no sums today")
+        }
         Some(_) | None => evaluate(asked, &data(2.0)),
     }))
     .await;
@@ -358,7 +353,9 @@ async fn what_an_endpoint_refuses_to_compute_is_computed_here() {
 
     // Windows as well are the query's.
     let refusing = Server::start(Arc::new(|asked| match asked.form.get("query") {
-        Some(query) if query.contains('[') => refuse("execution", "too many samples"),
+        Some(query) if query.contains('[') => {
+            refuse("422 Unprocessable Entity", "execution", "too many samples")
+        }
         Some(_) | None => evaluate(asked, &data(2.0)),
     }))
     .await;
@@ -372,7 +369,11 @@ async fn what_an_endpoint_refuses_to_compute_is_computed_here() {
 async fn a_store_that_fails_while_a_query_runs_is_no_fault_of_the_query() {
     let failing = Server::start(Arc::new(|asked| match &*asked.path {
         "/api/v1/status/buildinfo" => Reply::Json(build_info("3.1.0")),
-        _ => refuse("execution", "expanding series: a store is away"),
+        _ => refuse(
+            "422 Unprocessable Entity",
+            "execution",
+            "expanding series: a store is away",
+        ),
     }))
     .await;
     let sound = Server::prometheus(data(1.0)).await;

@@ -449,3 +449,9 @@ fn labels(labels: &LabelSet) -> String {
     text.push('}');
     text
 }
+
+/// An error of the API with its status.
+pub(super) fn refuse(status: &str, kind: &str, error: &str) -> Reply {
+    let body = format!(r#"{{"status":"error","errorType":"{kind}","error":"{error}"}}"#);
+    Reply::Raw(response(status, "application/json", body.as_bytes()))
+}

@@ -18,16 +18,13 @@ use super::{
     super::{host::BEGINNING, world::World},
     ruling::{Begun, Kept, Ruling, group_of},
 };
+use crate::sim::secs;
 
 /// How long it takes, at most, until another node evaluates what a node evaluated that is gone.
 const FAILOVER: Duration = Duration::from_secs(20);
 
 /// A node is ready so long after its start, whatever it knows then.
 const READY: Duration = Duration::from_secs(65);
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 fn clock_of(millis: i64) -> Duration {
     Duration::from_millis(u64::try_from(millis - BEGINNING * 1000).unwrap_or(0))

@@ -13,12 +13,9 @@ use super::{
     story::config,
     truth::Truth,
 };
+use crate::sim::secs;
 
 const RULES: &str = "groups: [{name: g0, interval: 15s, rules: [{alert: D0, expr: 'up{watchfire=\"self\"} == 0'}]}]";
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// How many alerts fire as a node sees it.
 fn firing(world: &mut World, host: usize) -> usize {

@@ -15,11 +15,7 @@ use super::{
     ruling::{Mistake, Ruling, rules},
     truth::{Outage, Truth},
 };
-use crate::sim::{ConfigBuilder, integration};
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
+use crate::sim::{ConfigBuilder, integration, secs};
 
 /// Nothing goes wrong before.
 const CALM: Duration = secs(12);
@@ -60,11 +56,7 @@ pub(super) fn config() -> Arc<Config> {
     ConfigBuilder::new()
         .integrations(vec![webhook])
         .group_by(&["alertname"])
-        .edit(|config| {
-            config.route.group_wait = secs(1);
-            config.route.group_interval = secs(10);
-            config.route.repeat_interval = secs(4 * 3600);
-        })
+        .paced(secs(1), secs(10))
         .build()
 }
 

@@ -15,14 +15,11 @@ use super::{
     story::config,
     truth::Truth,
 };
+use crate::sim::secs;
 
 const KILLS: u64 = 100;
 const GROUPS: usize = 6;
 const INTERVAL: u64 = 5;
-
-const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
 
 /// Three nodes with rules whose conditions hold for ever, a while after their start.
 fn world(seed: u64, chance: &mut Chance) -> World {

@@ -118,11 +118,7 @@ fn dropping() -> Arc<Config> {
     ConfigBuilder::new()
         .integrations(vec![webhook])
         .group_by(&["alertname"])
-        .edit(|config| {
-            config.route.group_wait = secs(1);
-            config.route.group_interval = secs(60);
-            config.route.repeat_interval = secs(4 * 3600);
-        })
+        .paced(secs(1), secs(60))
         .build()
 }
 

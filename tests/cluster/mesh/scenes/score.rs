@@ -4,18 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use watchfire::config::{Config, IntegrationKind};
 
+pub(crate) use crate::sim::{millis, secs};
 use crate::{
     mesh::world::{Setup, World},
     sim::{ConfigBuilder, integration},
 };
-
-pub(crate) const fn secs(seconds: u64) -> Duration {
-    Duration::from_secs(seconds)
-}
-
-pub(super) const fn millis(millis: u64) -> Duration {
-    Duration::from_millis(millis)
-}
 
 /// The receiver that recognises nothing, and the one that recognises keys.
 pub(super) const PLAIN: usize = 0;
@@ -32,11 +25,7 @@ pub(super) fn config_with(wait: u64, interval: u64) -> Arc<Config> {
     ConfigBuilder::new()
         .integrations(list.collect())
         .group_by(&["alertname"])
-        .edit(|config| {
-            config.route.group_wait = secs(wait);
-            config.route.group_interval = secs(interval);
-            config.route.repeat_interval = secs(4 * 3600);
-        })
+        .paced(secs(wait), secs(interval))
         .build()
 }
 

@@ -54,11 +54,7 @@ fn dropping() -> Arc<Config> {
     ConfigBuilder::new()
         .integrations(vec![webhook])
         .group_by(&["job"])
-        .edit(|config| {
-            config.route.group_wait = secs(1);
-            config.route.group_interval = secs(30);
-            config.route.repeat_interval = secs(4 * 3600);
-        })
+        .paced(secs(1), secs(30))
         .build()
 }
 
