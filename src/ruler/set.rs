@@ -178,41 +178,9 @@ impl RuleSet {
         let ties: Vec<Vec<Ties>> = groups.iter().map(Group::ties).collect();
         let reach = depend::reach(ties.iter().flatten());
         let components = depend::components(&ties);
-        let mut ids = Vec::with_capacity(components.len());
-        for component in &components {
-            let id = ComponentId::of(component, &groups, &settings);
-            // What joins later moves the others seldom.
-            let (offset, everywhere) = (spread(&id.name), id.everywhere);
-            ids.push(id);
-            for at in &component.groups {
-                if let Some(group) = groups.get_mut(*at) {
-                    group.spread(offset);
-                    group.everywhere = everywhere;
-                }
-            }
-        }
-        for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
-            let reads = |name: &String| rule.ties.may_name(name);
-            let reads_own = reach.keys().any(reads);
-            if let Some(rule) = Arc::get_mut(rule) {
-                rule.reads_own = reads_own;
-            }
-        }
-        let mut recalled = reach.clone();
-        for component in &components {
-            let horizons = horizons(component, &groups, settings.options);
-            for (number, back) in horizons {
-                let place = component.rules.get(number).copied();
-                let rule =
-                    place.and_then(|(group, rule)| groups.get_mut(group)?.rules.get_mut(rule));
-                let Some(rule) = rule.and_then(Arc::get_mut) else {
-                    continue;
-                };
-                rule.recalled = Some(back);
-                let longest = recalled.entry(rule.key.name.to_string()).or_insert(0);
-                *longest = back.max(*longest);
-            }
-        }
+        let ids = spread_groups(&mut groups, &components, &settings);
+        mark_readers(&mut groups, &reach);
+        let recalled = find_recalled(&mut groups, &components, &reach, settings.options);
         let keys = groups.iter().map(|group| group.key.clone());
         Self {
             settings,
@@ -224,6 +192,62 @@ impl RuleSet {
             recalled,
         }
     }
+}
+
+/// Identifies the components, and spreads the slots of their groups by that.
+fn spread_groups(
+    groups: &mut [Group],
+    components: &[Component],
+    settings: &Settings,
+) -> Vec<ComponentId> {
+    let mut ids = Vec::with_capacity(components.len());
+    for component in components {
+        let id = ComponentId::of(component, groups, settings);
+        // What joins later moves the others seldom.
+        let (offset, everywhere) = (spread(&id.name), id.everywhere);
+        ids.push(id);
+        for at in &component.groups {
+            if let Some(group) = groups.get_mut(*at) {
+                group.spread(offset);
+                group.everywhere = everywhere;
+            }
+        }
+    }
+    ids
+}
+
+/// Marks the rules that may read what rules write; `reach` has the names of that.
+fn mark_readers(groups: &mut [Group], reach: &BTreeMap<String, i64>) {
+    for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
+        let reads_own = reach.keys().any(|name| rule.ties.may_name(name));
+        if let Some(rule) = Arc::get_mut(rule) {
+            rule.reads_own = reads_own;
+        }
+    }
+}
+
+/// Marks the rules that can be asked for all slots that others need of them, and gives how far back each name must be known
+/// then; milliseconds.
+fn find_recalled(
+    groups: &mut [Group],
+    components: &[Component],
+    reach: &BTreeMap<String, i64>,
+    options: Options,
+) -> BTreeMap<String, i64> {
+    let mut recalled = reach.clone();
+    for component in components {
+        for (number, back) in horizons(component, groups, options) {
+            let place = component.rules.get(number).copied();
+            let rule = place.and_then(|(group, rule)| groups.get_mut(group)?.rules.get_mut(rule));
+            let Some(rule) = rule.and_then(Arc::get_mut) else {
+                continue;
+            };
+            rule.recalled = Some(back);
+            let longest = recalled.entry(rule.key.name.to_string()).or_insert(0);
+            *longest = back.max(*longest);
+        }
+    }
+    recalled
 }
 
 impl ComponentId {
