@@ -157,7 +157,7 @@ impl Partition {
 
     /// The labels that answers of any of its replicas lack; all answers get them here.
     #[must_use]
-    pub fn ever_attached(&self) -> LabelSet {
+    pub(super) fn ever_attached(&self) -> LabelSet {
         match self.attaches() {
             true => self.labels.clone(),
             false => LabelSet::empty(),
@@ -174,7 +174,7 @@ impl Partition {
     /// Whether the replica that is asked first is asked for series with the labels of the partition: beside replicas that
     /// have its series alone, one that shows these labels may hold those of other partitions as well.
     #[must_use]
-    pub fn is_pinned(&self) -> bool {
+    pub(super) fn is_pinned(&self) -> bool {
         self.mode == PartitionMode::Present && self.attaches()
     }
 

@@ -102,14 +102,14 @@ impl Read {
 
     /// Whether it names the metric that it reads.
     #[must_use]
-    pub fn is_named(&self) -> bool {
+    pub(super) fn is_named(&self) -> bool {
         let mut names = self.matchers.iter().filter(|one| one.name() == "__name__");
         names.any(|matcher| !matcher.matches_value(""))
     }
 
     /// Whether it reads what the node that evaluates measures of itself ([`crate::federation::OwnMetrics`]).
     #[must_use]
-    pub fn is_of_node(&self) -> bool {
+    pub(super) fn is_of_node(&self) -> bool {
         let own = OwnMetrics::default().claim();
         own.is_some_and(|claim| claim.takes(&self.matchers))
     }
@@ -122,7 +122,7 @@ impl Read {
 
     /// Whether series of an output may be among those that it reads.
     #[must_use]
-    pub fn may_read(&self, output: &Output) -> bool {
+    pub(super) fn may_read(&self, output: &Output) -> bool {
         self.matchers.iter().all(|matcher| match matcher.name() {
             "__name__" => matcher.matches_value(&output.name),
             name => match output.fixed.get(name) {
@@ -212,7 +212,7 @@ fn edges(groups: &[Vec<Ties>]) -> Vec<(Place, Place)> {
 impl Ties {
     /// Whether it may read a metric of this name.
     #[must_use]
-    pub fn may_name(&self, name: &str) -> bool {
+    pub(super) fn may_name(&self, name: &str) -> bool {
         self.reads.iter().any(|read| read.may_name(name))
     }
 }

@@ -53,7 +53,7 @@ impl Federation {
 
     /// The same with another way to look names up.
     #[must_use]
-    pub fn with_names(
+    pub(super) fn with_names(
         http: Arc<HttpClients>,
         clock: Clock,
         config: QueryConfig,
