@@ -39,9 +39,15 @@ impl Delivery {
                     continue;
                 }
                 others.tell(&alerts);
+                let count = alerts.len();
                 let request = Request::PostAlerts { alerts, invalid: 0 };
                 if let Reply::Refused(reason) = node.request(request).await {
-                    tracing::error!(reason, "the node did not take alerts of rules");
+                    tracing::error!(
+                        reason,
+                        alerts = count,
+                        "alerts of rules did not get to the notifications of this node: what fires is told again every \
+                         resend_delay"
+                    );
                 }
             }
         };

@@ -19,14 +19,14 @@ use tokio::{
     sync::{Semaphore, oneshot},
 };
 
-use super::{deliver::Delivery, evaluate::Work, watch::Rounds};
+use super::{deliver::Delivery, evaluate::Work, say::say, watch::Rounds};
 use crate::{
     app::queries::Queries,
     io::{Clock, Handle, remote_write::RemoteWriter},
     promql::Sample,
     ruler::{
         Answered, Effect, Evaluation, EvaluationId, RuleHashes, RuleSet, Ruler, RulerNews, States,
-        Word, Written,
+        Written,
     },
 };
 
@@ -197,7 +197,7 @@ impl Driver {
             ),
             End::Hung => tracing::warn!(
                 again_in = ?self.away,
-                "the ruler goes on that hung: it begins anew with what is kept of alerts"
+                "the ruler hung and goes on: it begins anew with what is kept of alerts"
             ),
         }
         self.node.describe_rules(RuleHashes::default());
@@ -338,104 +338,6 @@ fn samples(written: Vec<Written>) -> Vec<Sample> {
         point: one.point,
     };
     written.into_iter().map(sample).collect()
-}
-
-fn say(word: &Word) {
-    match word {
-        Word::Failed {
-            group,
-            rule,
-            reason,
-        } => tracing::warn!(
-            group,
-            rule,
-            reason,
-            "a rule was not evaluated: its alerts stay as they are"
-        ),
-        Word::Recovered { group, rule } => {
-            tracing::info!(group, rule, "the rule is evaluated again");
-        }
-        Word::Unexpanded {
-            group,
-            rule,
-            text,
-            reason,
-        } => tracing::warn!(
-            group,
-            rule,
-            text,
-            reason,
-            "a template of the rule failed: in its alerts the error stands in place of the text; correct the template, or look at the \
-             endpoints of its query"
-        ),
-        Word::Missed { group, slots } => tracing::warn!(
-            group,
-            slots,
-            "evaluations were missed: the rules of the group take longer than its interval, or the process did not run"
-        ),
-        Word::Lost {
-            group,
-            evaluations,
-            rule,
-            reason,
-        } => tracing::warn!(
-            group,
-            evaluations,
-            rule = (!rule.is_empty()).then_some(rule),
-            reason,
-            "recording rules were not evaluated at slots that were missed: what they record has gaps there"
-        ),
-        Word::Lacks {
-            group,
-            rule,
-            reason,
-        } => tracing::warn!(
-            group,
-            rule,
-            reason,
-            "what rules wrote before this node evaluated them is not known yet: what fires goes on, and nothing else is decided"
-        ),
-        Word::SetBack { components } => tracing::warn!(
-            components,
-            "the clock of this host was set back: its rules go on from now, and servers may refuse what is written at times \
-             that they have; check the time synchronisation of the host"
-        ),
-        Word::TookOver {
-            groups,
-            from,
-            lives,
-            epoch,
-        } => tracing::info!(
-            groups,
-            from = &**from,
-            epoch,
-            "{}",
-            match lives {
-                true => "rule groups of another node are evaluated here from now on",
-                false => "took over the rule groups of a node that is gone",
-            }
-        ),
-        Word::HandedOver { groups, to } if to.is_empty() => {
-            tracing::info!(groups, "rule groups are evaluated here no more");
-        }
-        Word::HandedOver { groups, to } => {
-            tracing::info!(
-                groups,
-                to = &**to,
-                "rule groups are another node's from now on"
-            );
-        }
-        Word::GaveUp {
-            group,
-            rule,
-            alerts,
-        } => tracing::error!(
-            group,
-            rule,
-            alerts,
-            "partitions are missing for so long that alerts are decided without them"
-        ),
-    }
 }
 
 #[cfg(test)]

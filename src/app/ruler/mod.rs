@@ -5,6 +5,7 @@ mod files;
 mod deliver;
 mod drive;
 mod evaluate;
+mod say;
 mod start;
 mod twice;
 mod watch;

@@ -266,13 +266,16 @@ impl Found {
         match endpoints {
             Ok(endpoints) => {
                 if self.error.is_some() {
-                    tracing::info!(endpoint = entry, "its endpoints are found again");
+                    tracing::info!(
+                        endpoint = entry,
+                        "the endpoints of this entry are found again"
+                    );
                 }
                 if self.endpoints.as_ref() != Some(&endpoints) {
                     tracing::info!(
                         endpoint = entry,
                         found = endpoints.len(),
-                        "its endpoints changed"
+                        "the endpoints that are found for this entry changed"
                     );
                 }
                 Self {
@@ -289,7 +292,7 @@ impl Found {
                         endpoint = entry,
                         err = error,
                         kept,
-                        "its endpoints cannot be found; those that were known stay"
+                        "the endpoints of this entry cannot be found: those that were known are asked further; look at its discovery"
                     );
                 }
                 Self {

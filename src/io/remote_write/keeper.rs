@@ -386,7 +386,7 @@ impl Keeper {
                     tracing::error!(
                         remote_name,
                         %error,
-                        "a part of the queue of samples could not be read for ten minutes: it is dropped"
+                        "a part of the queue of samples could not be read for ten minutes: it is dropped; check the disk"
                     );
                     self.queue.give_up_reading();
                     self.unreadable = None;
@@ -409,14 +409,14 @@ impl Keeper {
                 remote_name = name,
                 samples,
                 max_bytes = self.config.max_bytes,
-                "the queue of samples is full: the oldest were dropped"
+                "the queue of samples is full: the oldest were dropped; see whether the server takes samples, or raise max_bytes"
             );
         }
         if let Some(samples) = self.damaged.add(lost.damaged, now) {
             tracing::error!(
                 remote_name = name,
                 samples,
-                "a part of the queue of samples is damaged: what cannot be read was dropped"
+                "a part of the queue of samples is damaged: what cannot be read was dropped; check the disk"
             );
         }
     }
@@ -444,7 +444,8 @@ pub(super) fn say_too_old(
             remote_name,
             samples,
             sample_age_limit = ?config.sample_age_limit,
-            "samples waited too long, or were written for a time too long ago: they were dropped"
+            "samples waited too long, or were written for a time too long ago: they were dropped; see whether the server takes \
+             samples, or raise sample_age_limit"
         );
     }
 }
