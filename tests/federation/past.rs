@@ -189,6 +189,29 @@ fn alerts_that_would_have_fired_are_told_with_their_times() {
     );
 }
 
+const QUICK: &str = "
+groups:
+- name: g
+  interval: 5s
+  rules:
+  - {alert: Even, expr: 'errors_total % 60 == 0', annotations: {value: '{{ $value }}'}}
+  - {alert: EvenAsWell, expr: 'errors_total % 60 == 0', for: 15s}
+  - {alert: Down, expr: 'up == 0'}
+";
+
+/// More slots than are asked for at once.
+#[test]
+fn answers_to_many_slots_are_those_to_each() {
+    let Some(world) = World::new() else { return };
+    // The same file, since the place of slots in their interval depends on its name.
+    world.file("quick.yml", QUICK);
+    let told = world.replay("quick.yml");
+    world.file("quick.yml", &QUICK.replace("_total %", "_total @ end() %"));
+    let slow = world.replay("quick.yml");
+    assert!(told["alerts"].as_array().unwrap().len() > 100, "{told:#}");
+    assert_eq!(told, slow);
+}
+
 #[test]
 fn what_cannot_be_asked_is_told() {
     let Some(world) = World::new() else { return };

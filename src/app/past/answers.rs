@@ -2,23 +2,41 @@
 //! a range, which has the same values.
 
 use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+
+use tokio::{sync::Semaphore, task::JoinHandle};
 
 use crate::{
     federation::{Certainty, Local},
     io::federation::{Federation, Query, QueryError, Reply},
-    promql::{Point, Sample, Series, Value, engine::Steps},
+    promql::{
+        Point, Sample, Series, Value,
+        ast::Expr,
+        engine::{Options, Steps},
+    },
     ruler::{Answered, Evaluation, differs_over_a_range},
 };
 
 /// How long a query may take.
 const WITHIN: Duration = Duration::from_mins(2);
 
-/// Slots that are asked for at once, and how many if that does not do.
+/// Queries at once.
+const QUERIES: usize = 16;
+
+/// Slots that are asked for at once at first, and how many if that does not do.
 const AT_ONCE: [i64; 2] = [240, 24];
+
+/// The most slots that are asked for at once, where they have few elements.
+const MOST_AT_ONCE: i64 = 960;
+
+/// From so many elements on, an answer is not followed by a larger one.
+const MANY: usize = 10_000;
+
+/// With more elements than that, nothing is asked for before it is needed.
+const VERY_MANY: usize = 200_000;
 
 /// Asks endpoints about the past.
 #[derive(Debug)]
@@ -26,122 +44,242 @@ pub(super) struct Answers {
     federation: Arc<Federation>,
     /// The last moment that anybody asks about; Unix milliseconds.
     until: i64,
-    ahead: Mutex<BTreeMap<Key, Ahead>>,
+    places: Semaphore,
+    known: Mutex<Known>,
 }
 
-/// An expression with the parameters of its requests, its interval, and its place in that.
-type Key = ((String, Arc<[(String, String)]>), i64, i64);
+#[derive(Debug, Default)]
+struct Known {
+    /// The texts of expressions by their addresses, at which they are held; none of those that are asked about each slot.
+    texts: HashMap<usize, (Arc<Expr>, Option<Arc<str>>)>,
+    ahead: HashMap<Key, Ahead>,
+}
+
+/// What is asked again and again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    text: Arc<str>,
+    params: Arc<[(String, String)]>,
+    /// From slot to slot; milliseconds.
+    interval: i64,
+    /// The place of the slots in it.
+    place: i64,
+}
 
 /// What is known of an expression.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Ahead {
-    /// The first and the last slot; Unix milliseconds.
-    span: (i64, i64),
-    /// The elements of those slots that have any.
-    elements: BTreeMap<i64, Vec<Sample>>,
+    steps: Steps,
+    /// The elements of those slots that were not gone through yet, from the last to the first.
+    elements: Vec<Vec<Sample>>,
     certainty: Certainty,
     missing: Vec<String>,
+    /// How many slots to ask for after these; none if not before they are needed.
+    then: Option<i64>,
+    next: Option<JoinHandle<Option<Self>>>,
+}
+
+/// What is to be asked about several slots.
+#[derive(Clone, Debug)]
+struct Question {
+    expr: Arc<Expr>,
+    params: Arc<[(String, String)]>,
+    options: Options,
+    steps: Steps,
 }
 
 impl Answers {
-    pub(super) fn new(federation: Arc<Federation>, until: i64) -> Self {
-        Self {
+    pub(super) fn new(federation: Arc<Federation>, until: i64) -> Arc<Self> {
+        Arc::new(Self {
             federation,
             until,
-            ahead: Mutex::default(),
-        }
+            places: Semaphore::new(QUERIES),
+            known: Mutex::default(),
+        })
     }
 
-    pub(super) async fn answer(&self, evaluation: Evaluation) -> Result<Answered, String> {
-        let text = evaluation.expr.to_string();
-        let Some(interval) = evaluation.every.map(|every| every.max(1)) else {
+    /// The answer, if it is known already.
+    pub(super) fn known(&self, evaluation: &Evaluation) -> Option<Answered> {
+        let mut known = self.lock();
+        let key = known.key(evaluation)?;
+        known.ahead.get_mut(&key)?.answered(evaluation.at)
+    }
+
+    /// The answer.
+    pub(super) async fn answer(
+        self: &Arc<Self>,
+        evaluation: Evaluation,
+    ) -> Result<Answered, String> {
+        let Some(key) = self.lock().key(&evaluation) else {
             return self.at_once(evaluation).await;
         };
-        let alone = evaluation.own.is_some() || evaluation.range.is_some();
-        if alone || differs_over_a_range(&evaluation.expr) {
-            return self.at_once(evaluation).await;
-        }
-        let at = evaluation.at;
-        let asked = (text, Arc::clone(&evaluation.params));
-        let key = (asked, interval, at.rem_euclid(interval));
-        if let Some(answered) = self.known(&key, at) {
+        if let Some(answered) = self.known(&evaluation) {
             return Ok(answered);
         }
-        for count in AT_ONCE {
-            let last = at.saturating_add((count - 1).saturating_mul(interval));
-            let over = self.until.saturating_sub(at).rem_euclid(interval);
-            let last = last.min(self.until.saturating_sub(over));
-            if last <= at {
-                break;
-            }
-            let steps = Steps {
-                start: at,
-                end: last,
-                step: interval,
-            };
-            // Where a long range is too much, a short one may do.
-            if let Ok(reply) = self.ask(&evaluation, steps).await
-                && let Some(ahead) = Ahead::of(reply, (at, last))
+        let mut count = AT_ONCE[0];
+        let begun = self.lock().ahead.remove(&key);
+        if let Some(Ahead { then, next, .. }) = begun {
+            count = then.unwrap_or(count);
+            if let Some(next) = next
+                && let Ok(Some(ahead)) = next.await
+                && let Some(answered) = self.keep(&key, ahead, &evaluation)
             {
-                let mut all = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-                all.insert(key.clone(), ahead);
-                drop(all);
-                return self.known(&key, at).ok_or_else(String::new);
+                return Ok(answered);
+            }
+        }
+        // Where a long range is too much, a short one may do.
+        for count in [count, AT_ONCE[1]] {
+            let Some(steps) = self.steps(evaluation.at, key.interval, count) else {
+                break;
+            };
+            if let Some(ahead) = self.ahead(Question::of(&evaluation, steps)).await
+                && let Some(answered) = self.keep(&key, ahead, &evaluation)
+            {
+                return Ok(answered);
             }
         }
         self.at_once(evaluation).await
     }
 
-    fn known(&self, key: &Key, at: i64) -> Option<Answered> {
-        let mut all = self.ahead.lock().unwrap_or_else(PoisonError::into_inner);
-        let ahead = all.get_mut(key)?;
-        // Several rules may ask the same, so that a slot is kept until the next one.
-        ahead.elements = ahead.elements.split_off(&at);
-        let (first, last) = ahead.span;
-        (first..=last).contains(&at).then(|| Answered {
-            elements: ahead.elements.get(&at).cloned().unwrap_or_default(),
-            certainty: ahead.certainty.clone(),
-            missing: ahead.missing.clone(),
-            ..Answered::default()
-        })
+    /// Keeps what was answered about several slots, and asks about those after them meanwhile.
+    fn keep(
+        self: &Arc<Self>,
+        key: &Key,
+        mut ahead: Ahead,
+        evaluation: &Evaluation,
+    ) -> Option<Answered> {
+        let answered = ahead.answered(evaluation.at)?;
+        let after = ahead.steps.end.saturating_add(key.interval);
+        let steps = ahead
+            .then
+            .and_then(|then| self.steps(after, key.interval, then));
+        ahead.next = steps.map(|steps| {
+            let (answers, question) = (Arc::clone(self), Question::of(evaluation, steps));
+            tokio::spawn(async move { answers.ahead(question).await })
+        });
+        self.lock().ahead.insert(key.clone(), ahead);
+        Some(answered)
+    }
+
+    /// So many slots, or as many as there are; none if that is one.
+    fn steps(&self, start: i64, step: i64, count: i64) -> Option<Steps> {
+        let last = start.saturating_add((count - 1).saturating_mul(step));
+        let over = self.until.saturating_sub(start).rem_euclid(step);
+        let end = last.min(self.until.saturating_sub(over));
+        (end > start).then_some(Steps { start, end, step })
+    }
+
+    async fn ahead(&self, question: Question) -> Option<Ahead> {
+        let reply = self.ask(&question, Vec::new()).await.ok()?;
+        Ahead::of(reply, question.steps)
     }
 
     async fn at_once(&self, evaluation: Evaluation) -> Result<Answered, String> {
-        let reply = self.ask(&evaluation, evaluation.steps()).await;
+        let own = evaluation.own.clone();
+        let own = own.map(|own| Arc::new(own) as Arc<dyn Local>);
+        let question = Question::of(&evaluation, evaluation.steps());
+        let reply = self.ask(&question, own.into_iter().collect()).await;
         let reply = reply.map_err(|error| error.to_string())?;
         let missing = reply.warnings();
         let answer = reply.answer;
         Answered::of(&evaluation, answer.output.value, answer.certainty, missing)
     }
 
-    async fn ask(&self, evaluation: &Evaluation, steps: Steps) -> Result<Reply, QueryError> {
-        let own = evaluation.own.clone();
-        let own = own.map(|own| Arc::new(own) as Arc<dyn Local>);
-        let query = Query::new(&evaluation.expr, steps, evaluation.options, WITHIN);
-        let own = own.into_iter().collect();
+    async fn ask(
+        &self,
+        question: &Question,
+        own: Vec<Arc<dyn Local>>,
+    ) -> Result<Reply, QueryError> {
+        let _place = self.places.acquire().await;
+        let query = Query::new(&question.expr, question.steps, question.options, WITHIN);
         self.federation
-            .query_beside(query, own, &evaluation.params)
+            .query_beside(query, own, &question.params)
             .await
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    /// Under which key answers to an evaluation are kept; none if it is asked about one slot only.
+    fn key(&mut self, evaluation: &Evaluation) -> Option<Key> {
+        let interval = evaluation.every?.max(1);
+        if evaluation.own.is_some() || evaluation.range.is_some() {
+            return None;
+        }
+        let expr = &evaluation.expr;
+        let (_, text) = self
+            .texts
+            .entry(Arc::as_ptr(expr).addr())
+            .or_insert_with(|| {
+                let text = (!differs_over_a_range(expr)).then(|| expr.to_string().into());
+                (Arc::clone(expr), text)
+            });
+        Some(Key {
+            text: text.clone()?,
+            params: Arc::clone(&evaluation.params),
+            interval,
+            place: evaluation.at.rem_euclid(interval),
+        })
+    }
+}
+
+impl Question {
+    fn of(evaluation: &Evaluation, steps: Steps) -> Self {
+        Self {
+            expr: Arc::clone(&evaluation.expr),
+            params: Arc::clone(&evaluation.params),
+            options: evaluation.options,
+            steps,
+        }
     }
 }
 
 impl Ahead {
-    fn of(reply: Reply, span: (i64, i64)) -> Option<Self> {
+    fn of(reply: Reply, steps: Steps) -> Option<Self> {
         let missing = reply.warnings();
         let Value::Matrix(all) = reply.answer.output.value else {
             return None;
         };
-        let mut elements: BTreeMap<i64, Vec<Sample>> = BTreeMap::new();
-        for series in all {
-            for sample in samples(series) {
-                elements.entry(sample.time).or_default().push(sample);
-            }
+        let slots = usize::try_from((steps.end - steps.start) / steps.step).ok()? + 1;
+        let mut elements = vec![Vec::new(); slots];
+        let mut count = 0;
+        for sample in all.into_iter().flat_map(samples) {
+            let before_last = usize::try_from((steps.end - sample.time) / steps.step).ok()?;
+            elements.get_mut(before_last)?.push(sample);
+            count += 1;
         }
+        let asked = i64::try_from(slots).ok()?;
+        let then = match count {
+            ..MANY => Some(asked.max(AT_ONCE[0]).saturating_mul(4).min(MOST_AT_ONCE)),
+            MANY..VERY_MANY => Some(asked),
+            VERY_MANY.. => None,
+        };
         Some(Self {
-            span,
+            steps,
             elements,
             certainty: reply.answer.certainty,
             missing,
+            then,
+            next: None,
+        })
+    }
+
+    fn answered(&mut self, at: i64) -> Option<Answered> {
+        let Steps { start, end, step } = self.steps;
+        if !(start..=end).contains(&at) {
+            return None;
+        }
+        // Several rules may ask the same, so that a slot is kept until the next one.
+        let left = usize::try_from((end - at) / step).ok()? + 1;
+        self.elements.truncate(left);
+        Some(Answered {
+            elements: self.elements.get(left - 1)?.clone(),
+            certainty: self.certainty.clone(),
+            missing: self.missing.clone(),
+            ..Answered::default()
         })
     }
 }

@@ -9,7 +9,7 @@ use super::{
 use crate::{
     config::RuleKind,
     labels::LabelSet,
-    ruler::{GroupKey, Instance, Phase, RuleKey, Ruler},
+    ruler::{GroupKey, Instance, Phase, Ruler},
 };
 
 /// An alert that would have fired. Times are Unix milliseconds.
@@ -78,31 +78,22 @@ pub async fn replay(past: &Past) -> Result<Replayed, PastError> {
     let set = past.set(&ground.config, files);
     let mut course = Course::new(set, ground.federation, (past.from, past.to));
     let mut story = Story::default();
-    let mut missing: BTreeMap<(usize, usize), Vec<String>> = BTreeMap::new();
     while let Some(happened) = course.advance().await? {
         story.take(happened);
         story.look(course.ruler());
-        for (group, state) in course.ruler().states().groups.iter().enumerate() {
-            for (rule, state) in state.rules.iter().enumerate() {
-                for one in &state.missing {
-                    let known = missing.entry((group, rule)).or_default();
-                    if !known.contains(one) {
-                        known.push(one.clone());
-                    }
-                }
-            }
-        }
     }
-    Ok(story.told(&course, &missing))
+    Ok(story.told(&course))
 }
 
-type Key = (GroupKey, RuleKey, LabelSet);
+/// The place of a group in the set, and that of a rule in the group.
+type Place = (usize, usize);
 
 /// What happens to alerts.
 #[derive(Debug, Default)]
 struct Story {
-    firing: BTreeMap<Key, Alert>,
+    firing: BTreeMap<Place, BTreeMap<LabelSet, Alert>>,
     over: Vec<Alert>,
+    missing: BTreeMap<Place, Vec<String>>,
     errors: BTreeMap<(String, String), String>,
 }
 
@@ -120,43 +111,46 @@ impl Story {
         }
     }
 
-    /// Looks at all alerts after a slot.
+    /// Looks at all rules after a slot.
     fn look(&mut self, ruler: &Ruler) {
-        for (group, state) in ruler.set().groups.iter().zip(&ruler.states().groups) {
-            for (rule, state) in group.rules.iter().zip(&state.rules) {
+        let groups = ruler.set().groups.iter().zip(&ruler.states().groups);
+        for (at, (group, state)) in groups.enumerate() {
+            for (number, state) in state.rules.iter().enumerate() {
                 for (labels, instance) in state.alerts.all() {
-                    let key = (group.key.clone(), rule.key.clone(), labels.clone());
-                    self.see(key, instance);
+                    self.see(&group.key, (at, number), labels, instance);
+                }
+                for one in &state.missing {
+                    let known = self.missing.entry((at, number)).or_default();
+                    if !known.contains(one) {
+                        known.push(one.clone());
+                    }
                 }
             }
         }
     }
 
-    fn see(&mut self, key: Key, instance: &Instance) {
+    fn see(&mut self, group: &GroupKey, place: Place, labels: &LabelSet, instance: &Instance) {
         let fires = instance.phase == Phase::Firing;
-        let known = self.firing.get(&key);
+        let firing = self.firing.entry(place).or_default();
+        let known = firing.get(labels);
         // One that ended and fires again is another.
         let same = known.is_some_and(|alert| fires && Some(alert.fired_at) == instance.fired_at);
         if same {
             return;
         }
-        if let Some(mut alert) = self.firing.remove(&key) {
+        if let Some(mut alert) = firing.remove(labels) {
             let ended = instance.resolved_at.or(instance.fired_at);
             alert.ended_at = Some(ended.unwrap_or(instance.active_at));
             self.over.push(alert);
         }
         if fires {
-            let alert = alert_of(&key, instance);
-            self.firing.insert(key, alert);
+            firing.insert(labels.clone(), alert_of(group, labels, instance));
         }
     }
 
-    fn told(self, course: &Course, missing: &BTreeMap<(usize, usize), Vec<String>>) -> Replayed {
-        let mut alerts: Vec<Alert> = self
-            .over
-            .into_iter()
-            .chain(self.firing.into_values())
-            .collect();
+    fn told(self, course: &Course) -> Replayed {
+        let firing = self.firing.into_values().flat_map(BTreeMap::into_values);
+        let mut alerts: Vec<Alert> = self.over.into_iter().chain(firing).collect();
         alerts.sort_by(|a, b| (a.fired_at, &a.labels).cmp(&(b.fired_at, &b.labels)));
         let ruler = course.ruler();
         let groups = ruler.set().groups.iter().zip(&ruler.states().groups);
@@ -164,7 +158,7 @@ impl Story {
         for (at, (group, state)) in groups.enumerate() {
             for (number, (rule, state)) in group.rules.iter().zip(&state.rules).enumerate() {
                 evaluations += state.evaluations;
-                let missing = missing.get(&(at, number)).cloned().unwrap_or_default();
+                let missing = self.missing.get(&(at, number)).cloned().unwrap_or_default();
                 if state.failures == 0 && missing.is_empty() {
                     continue;
                 }
@@ -189,7 +183,7 @@ impl Story {
     }
 }
 
-fn alert_of((group, _, labels): &Key, instance: &Instance) -> Alert {
+fn alert_of(group: &GroupKey, labels: &LabelSet, instance: &Instance) -> Alert {
     Alert {
         file: group.file.to_string(),
         group: group.name.to_string(),
