@@ -13,7 +13,7 @@ use crate::{
     node::Node,
     over::node_over,
     proxy::Proxy,
-    servers::{self, Server},
+    servers::{self, NO_LOOKS, Server},
 };
 
 /// Unix seconds.
@@ -46,7 +46,7 @@ impl World {
                     _ => proxy.address(),
                 };
                 text.push_str(&format!(
-                    "- {{name: c{at}, url: 'http://{address}', partition: {{cluster: c{at}}}, pushdown: {pushdown}}}\n"
+                    "- {{name: c{at}, url: 'http://{address}', partition: {{cluster: c{at}}}, pushdown: {pushdown}, {NO_LOOKS}}}\n"
                 ));
             }
             node_over(&directory, &text, &[])

@@ -154,14 +154,14 @@ fn a_process_that_is_killed_knows_afterwards_what_its_rules_had_recorded() {
     node.process.kill();
     refuses.store(true, Ordering::SeqCst);
     let node = start(place.path(), &server);
-    let held = rules(&node);
-    assert!(fires(&held[1]) && !fires(&held[2]), "{held:?}");
-    let missing = held[2]["partitionsMissing"][0].as_str().unwrap();
     let said = "r, which it reads, is not known here as far back as it is read: ";
-    assert!(
-        missing.starts_with(said) && missing.contains("too much"),
-        "{missing}"
-    );
+    wait_for("the reason", SOON, || {
+        let held = rules(&node);
+        assert!(fires(&held[1]) && !fires(&held[2]), "{held:?}");
+        let missing = held[2]["partitionsMissing"][0].as_str()?;
+        // At first they are asked still.
+        (missing.starts_with(said) && missing.contains("too much")).then_some(())
+    });
     assert!(node.process.printed().contains("is not known yet"));
     // As soon as it is told, all is decided.
     refuses.store(false, Ordering::SeqCst);

@@ -16,6 +16,9 @@ use crate::{
     skipped::skipped,
 };
 
+/// For an endpoint whose requests are counted: one that is slow is not asked whether it is there.
+pub(crate) const NO_LOOKS: &str = "hang_timeout: 0s";
+
 /// A running server.
 pub(crate) struct Server {
     process: Process,

@@ -14,7 +14,7 @@ use crate::{
     data::Line,
     node::{Node, Program, webhook_config},
     proxy::Proxy,
-    servers::Server,
+    servers::{NO_LOOKS, Server},
 };
 
 /// Which data the servers get.
@@ -190,7 +190,7 @@ fn config(plan: &Plan<'_>, proxies: &[Proxy]) -> String {
         let (label, address) = (plan.label, proxy.address());
         text.push_str(&format!(
             "- name: {value}{replica}\n  url: http://{address}\n  partition: {{{label}: {value}}}\n  \
-             replica: '{replica}'\n  partition_label_mode: attach\n  pushdown: {pushdown}\n"
+             replica: '{replica}'\n  partition_label_mode: attach\n  pushdown: {pushdown}\n  {NO_LOOKS}\n"
         ));
         if value == values[2] {
             // The `VictoriaMetrics` of Debian does not tell what it is.
