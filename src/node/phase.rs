@@ -89,6 +89,7 @@ impl Node {
             silent: BTreeSet::new(),
             mute: BTreeSet::new(),
             may_vote,
+            voting_since: None,
             lost_since: None,
             stuck_since: None,
             electors,

@@ -297,7 +297,9 @@ impl Own {
         let order = quorum
             .stuck_since
             .map_or(Duration::ZERO, |_| self.terms.order);
-        let alone_from = quorum.lost_since? + self.terms.minority_delay?;
+        let delay = self.terms.minority_delay?;
+        let rising = quorum.rising_until().filter(|_| !delay.is_zero());
+        let alone_from = (quorum.lost_since? + delay).max(rising.unwrap_or_default());
         // Those that get nothing acknowledged hear of each other what is told, in the order in which they tell.
         Some(alone_from.max(self.began) + order)
     }

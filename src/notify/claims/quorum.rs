@@ -8,6 +8,10 @@ use std::{
 
 use crate::cluster::{Electors, NodeName};
 
+/// For so long whoever begins to vote waits for those in reach that are about to: nodes that start together, and wait in
+/// vain for one that is gone, are ready within seconds of each other.
+const RISING: Duration = Duration::from_secs(5);
+
 /// The voters and what is known of them.
 #[derive(Debug, Clone, Default)]
 pub struct Quorum {
@@ -29,6 +33,8 @@ pub struct Quorum {
     pub mute: BTreeSet<NodeName>,
     /// Whether this node may promise anything.
     pub may_vote: bool,
+    /// Since when it may; `None` while it may not.
+    pub voting_since: Option<Duration>,
     /// Since when no majority is in reach; `None` while one is.
     pub lost_since: Option<Duration>,
     /// Since when this node had better leave it to others to notify; see [`Self::is_stuck`].
@@ -78,6 +84,18 @@ impl Quorum {
         self.electors.as_ref().is_some_and(|electors| {
             electors.is_majority(|name| self.sees(name), |name| self.down.contains(name))
         })
+    }
+
+    /// Until when those in reach are waited for that may promise nothing yet and would make a majority with this node.
+    #[must_use]
+    pub(super) fn rising_until(&self) -> Option<Duration> {
+        let since = self.voting_since.filter(|_| !self.silent.is_empty())?;
+        let there = |name: &str| {
+            !self.mute.contains(name) && (*name == *self.me || self.connected.contains_key(name))
+        };
+        let electors = self.electors.as_ref()?;
+        let enough = electors.is_majority(there, |name| self.down.contains(name));
+        enough.then(|| since + RISING)
     }
 
     /// Whether this node gets nothing acknowledged although it is there: its own disk takes nothing, or no majority is in

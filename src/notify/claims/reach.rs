@@ -39,6 +39,7 @@ impl Claims {
         let founded = self.quorum.electors.is_none() && quorum.electors.is_some();
         let lost_since = self.quorum.lost_since.filter(|_| !founded);
         quorum.lost_since = since(!quorum.in_reach(), lost_since);
+        quorum.voting_since = since(quorum.may_vote, self.quorum.voting_since);
         quorum.stuck_since = since(quorum.is_stuck(), self.quorum.stuck_since);
         let before = std::mem::replace(&mut self.quorum, quorum);
         if before.stuck_since.is_some() != self.quorum.stuck_since.is_some() {

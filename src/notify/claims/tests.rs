@@ -216,6 +216,7 @@ impl World {
                 silent: BTreeSet::new(),
                 mute: BTreeSet::new(),
                 may_vote: true,
+                voting_since: None,
                 lost_since: None,
                 stuck_since: None,
             };

@@ -79,6 +79,32 @@ fn a_new_node_that_cannot_look_names_up_waits() {
     assert_eq!(world.hosts[0].node.as_ref().unwrap().phase(), Phase::Ready);
 }
 
+/// Those that wait in vain for one of their peers are ready at about the same moment, when neither knows that the other one
+/// votes as well.
+#[test]
+fn whoever_begins_to_vote_waits_a_moment_for_those_that_are_about_to() {
+    for later in [0, 30, 400, 3_000].map(millis) {
+        let mut world = ready(3);
+        (0..3).for_each(|host| world.kill(host));
+        world.power_off(2);
+        world.run_for(secs(1));
+        world.start(0);
+        world.run_for(later);
+        world.start(1);
+        world.run_for(secs(10));
+        let since = world.clock;
+        world.fire_all(&names());
+        world.run_for(secs(80));
+        world.assert_once(&names(), true, since, secs(55));
+        for host in 0..2 {
+            // Those who recognise repeats are told at once, by each.
+            let claims = &world.view(host).stats.claims;
+            assert!(claims.minority <= 20, "{later:?}: {claims:?}");
+        }
+        world.assert_sound();
+    }
+}
+
 /// What the mesh has to do for a node that leaves is done at once, not with the next thing that happens.
 #[test]
 fn a_node_that_stops_leaves_nothing_undone() {
