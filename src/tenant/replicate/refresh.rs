@@ -32,6 +32,11 @@ impl Refreshes {
         self.due = Some(self.due.map_or(due, |first| first.min(due)));
     }
 
+    /// Has all of them told at once: whoever was cut off until now may hold an alert for over that was refreshed here.
+    pub(super) fn hurry(&mut self, now: Now) {
+        self.due = self.due.map(|_| now.mono);
+    }
+
     /// Takes in that the others know an alert as it is, or that it is gone.
     pub(super) fn settled(&mut self, fingerprint: Fingerprint) {
         self.told.remove(&fingerprint);

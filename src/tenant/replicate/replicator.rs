@@ -176,6 +176,7 @@ impl Tenant {
         let peer = Peer::new(run);
         replicator.parted.remove(name);
         replicator.peers.insert(NodeName::clone(name), peer);
+        replicator.refreshes.hurry(now);
         if begins {
             self.want_repair(name, now);
         }

@@ -1,7 +1,7 @@
 //! The network is cut.
 
 use super::score::{KEYED, PLAIN, millis, names, ready, secs};
-use crate::mesh::check::Exception;
+use crate::mesh::{check::Exception, source::Targets};
 
 #[test]
 fn a_short_partition_repeats_nothing() {
@@ -17,6 +17,32 @@ fn a_short_partition_repeats_nothing() {
             world.mend(&[alone], &rest);
             world.run_for(secs(60));
             world.assert_once(&names(), true, since, secs(6));
+        }
+    }
+}
+
+/// Refreshes are told in batches; whoever comes out of a cut hears at once of those that it lacks.
+#[test]
+fn whoever_comes_out_of_a_cut_takes_nothing_for_over_that_was_refreshed_elsewhere() {
+    for alone in 0..3 {
+        let rest: Vec<usize> = (0..3).filter(|host| *host != alone).collect();
+        let mut world = ready(3);
+        world.fire_all(&names());
+        let fired = world.clock;
+        let life = world.sources[0].life();
+        world.sources[0].targets = Targets::Some(Vec::new());
+        world.run_for(secs(5));
+        world.cut(&[alone], &rest);
+        world.run_to(fired + life - secs(20));
+        world.sources[0].targets = Targets::Some(vec![alone]);
+        world.post(0);
+        world.sources[0].targets = Targets::Some(Vec::new());
+        world.run_to(fired + life - secs(3));
+        world.mend(&[alone], &rest);
+        world.run_to(fired + life + secs(60));
+        for integration in [PLAIN, KEYED] {
+            let score = world.score(integration, &names(), false, fired);
+            assert_eq!(score.told, 0, "[{integration}] {score:?}");
         }
     }
 }
