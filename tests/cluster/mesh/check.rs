@@ -35,7 +35,7 @@ pub(crate) enum Exception {
     NumberedApart,
     /// Two sides of a cut told different things, and nobody can know which of them told last.
     ToldApart,
-    /// A disk was lost while another host that knew could not say so.
+    /// A disk was lost while another host that knew could not say so, or all that heard of it ended while theirs hung.
     Forgotten,
     /// The sender was cut off from those that heard that the alert still fires, for longer than it knew it to fire.
     RefreshedElsewhere,
@@ -117,6 +117,7 @@ impl World {
                 let exception = first.and_then(|first| {
                     self.exception(first, sent)
                         .or_else(|| self.other_word_between(first, sent))
+                        .or_else(|| self.end_between(first, sent))
                         .or_else(|| self.told_apart(first, sent))
                 });
                 match exception {
@@ -161,6 +162,21 @@ impl World {
         // Also where what is unknown counts as taken: then its end is told.
         let unclear = |sent: &Sent| self.unknown(sent).or_else(|| self.excuse(sent, sent));
         tried.find_map(unclear)
+    }
+
+    /// Why it may be told again that something fires though the receiver took no end of it: somebody tried to tell one, and
+    /// nobody knows whether it was taken. That there was none to tell is judged as an end that is none.
+    fn end_between(&self, first: &Sent, second: &Sent) -> Option<Exception> {
+        let fires = second.alerts.values().all(|(fires, _)| *fires);
+        let mut tried = self.sent.iter().filter(|sent| {
+            (sent.integration, &sent.group) == (second.integration, &second.group)
+                && (first.began..second.began).contains(&sent.began)
+                && second.alerts.keys().all(|name| {
+                    let told = sent.alerts.get(name);
+                    told.is_some_and(|(fires, _)| !fires)
+                })
+        });
+        tried.find_map(|sent| self.unknown(sent)).filter(|_| fires)
     }
 
     /// Why something may be told again after a cut: one of two who told different things saw no majority, and whoever told
@@ -222,10 +238,14 @@ impl World {
         let about =
             |sent: &&Sent| sent.integration == integration && sent.alerts.contains_key(name);
         let said = self.sent.iter().rfind(about);
+        let cut = self.starts.last_cut_short(integration, name);
+        let cut_last = cut
+            .is_some_and(|(at, fired)| fired == fires && said.is_none_or(|sent| sent.began <= at));
         let said = said.filter(|sent| sent.alerts[name].0 == fires);
         self.receivers[integration].drops
             && (said.is_some_and(unclear)
                 || self.sent.iter().filter(says_so).any(unclear)
+                || cut_last
                 || self.starts.was_cut_short(integration, name, since)
                 || self
                     .starts
@@ -345,11 +365,17 @@ impl World {
         let delay = delay.saturating_sub(Duration::from_secs(1));
         for sent in [first, second] {
             let span = (sent.began, sent.taken.unwrap_or(sent.began));
-            let alone = ledger.minority_at(sent.host, span.1);
+            let alone = if self.is_majority(sent.streams + 1) {
+                ledger.unpromised_at(sent.host, span.1)
+            } else {
+                ledger.unfound_at(sent.host, span.1)
+            };
             // Whoever is not to wait sends as soon as its streams break, even if they are there again at once.
             let broken = delay.is_zero() && !self.is_majority(sent.streams + 1);
             // One that never met those who vote, because names did not resolve, say, is alone as well.
-            let lost = !sent.has_voters;
+            // So is one that cannot know that there are others, and finds nobody at its very first start.
+            let first_ever = sent.stranger && self.setup.expected_size.is_none();
+            let lost = !sent.has_voters || first_ever && self.hosts.len() > 1;
             if alone > Duration::ZERO && alone >= delay || broken || lost {
                 return Some(Exception::Minority);
             }
@@ -373,7 +399,7 @@ impl World {
             .forgotten
             .iter()
             .any(|at| first.began <= *at && *at <= second.began);
-        forgotten.then_some(Exception::Forgotten)
+        (forgotten || first.lost).then_some(Exception::Forgotten)
     }
 
     /// Whether so many of all hosts are a majority.

@@ -113,6 +113,8 @@ pub(crate) struct Disk {
     pub(crate) slow_sync: Option<Duration>,
     /// No write ends.
     pub(crate) hangs: bool,
+    /// Since when no write begins.
+    pub(crate) hangs_since: Option<Duration>,
     /// What was to be written since.
     pub(crate) waiting: Vec<SaveBatch>,
 }
@@ -177,6 +179,7 @@ impl Disk {
             slowest_sync: self.slowest_sync,
             slow_sync: self.slow_sync,
             hangs: self.hangs,
+            hangs_since: self.hangs_since,
             ..Self::default()
         };
     }

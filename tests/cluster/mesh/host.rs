@@ -1,6 +1,10 @@
 //! One host: its clock, its disk, and the process on it.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use watchfire::{
     config::Config,
@@ -27,6 +31,10 @@ pub(crate) struct Host {
     pub(crate) life: u64,
     pub(crate) run: u64,
     pub(crate) started: Duration,
+    /// Other hosts that its process has met.
+    pub(crate) met: BTreeSet<usize>,
+    /// Whether it was in reach of another for long enough since its disk is as it is.
+    pub(crate) acquainted: bool,
     /// Since when its process knows who votes.
     pub(crate) elected: Option<Duration>,
     pub(crate) powered: bool,
@@ -57,6 +65,8 @@ impl Host {
             life: 0,
             run: 0,
             started: Duration::ZERO,
+            met: BTreeSet::new(),
+            acquainted: false,
             elected: None,
             powered: true,
             paused: false,

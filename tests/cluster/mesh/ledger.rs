@@ -5,14 +5,52 @@ use std::time::Duration;
 use super::reach::GRACE;
 use crate::sim::secs;
 
+/// How often addresses are dialled that refuse for long (`--cluster.reconnect-interval`).
+const REDIALLED: Duration = Duration::from_secs(10);
+
 /// A time in which something held.
 pub(crate) type Span = (Duration, Duration);
+
+/// When a host had too few others.
+#[derive(Debug, Default)]
+struct Lack {
+    since: Option<Duration>,
+    over: Vec<Span>,
+}
+
+impl Lack {
+    /// Takes note of whether there are enough from now on; `blind_since` as in [`Ledger::majority`].
+    fn note(&mut self, enough: bool, blind_since: Option<Duration>, now: Duration) {
+        let is_new = !enough && self.since.is_none();
+        let goes_on = self.over.pop_if(|(_, ended)| {
+            is_new && now <= *ended + GRACE && blind_since.is_some_and(|since| since <= *ended)
+        });
+        match goes_on {
+            Some((began, _)) => self.since = Some(began),
+            None => note(&mut self.since, &mut self.over, !enough, now),
+        }
+    }
+
+    fn spans(&self) -> impl DoubleEndedIterator<Item = Span> {
+        let open = self.since.map(|since| (since, Duration::MAX));
+        self.over.iter().copied().chain(open)
+    }
+
+    /// For how long there had been too few at that time, or were `lately`, however shortly there were enough in between.
+    fn at(&self, at: Duration, lately: Duration) -> Duration {
+        let hit = self
+            .spans()
+            .rfind(|(since, until)| *since <= at && at <= until.saturating_add(lately));
+        hit.map_or(Duration::ZERO, |(since, _)| at - since)
+    }
+}
 
 /// What happened to one host.
 #[derive(Debug, Default)]
 struct Page {
-    minority_since: Option<Duration>,
-    minority: Vec<Span>,
+    minority: Lack,
+    /// While no majority could promise anything.
+    unpromised: Lack,
     paused_since: Option<Duration>,
     paused: Vec<Span>,
     misled_since: Option<Duration>,
@@ -48,15 +86,20 @@ impl Ledger {
         blind_since: Option<Duration>,
         now: Duration,
     ) {
-        let page = &mut self.pages[host];
-        let is_new = !sees && page.minority_since.is_none();
-        let goes_on = page.minority.pop_if(|(_, ended)| {
-            is_new && now <= *ended + GRACE && blind_since.is_some_and(|since| since <= *ended)
-        });
-        match goes_on {
-            Some((began, _)) => page.minority_since = Some(began),
-            None => note(&mut page.minority_since, &mut page.minority, !sees, now),
-        }
+        let minority = &mut self.pages[host].minority;
+        minority.note(sees, blind_since, now);
+    }
+
+    /// Whether those that a host sees, and it itself, could promise it something as a majority, from now on.
+    pub(crate) fn promised(
+        &mut self,
+        host: usize,
+        could: bool,
+        blind_since: Option<Duration>,
+        now: Duration,
+    ) {
+        let unpromised = &mut self.pages[host].unpromised;
+        unpromised.note(could, blind_since, now);
     }
 
     /// Whether a host is down, stands still or is cut off from another, from now on.
@@ -98,6 +141,12 @@ impl Ledger {
         self.pages[host].crashes.push(now);
     }
 
+    /// How often processes of one host ended without warning, at most.
+    pub(crate) fn most_crashes(&self) -> usize {
+        let crashes = self.pages.iter().map(|page| page.crashes.len());
+        crashes.max().unwrap_or_default()
+    }
+
     pub(crate) fn crashed_within(&self, host: usize, span: Span) -> bool {
         self.pages[host]
             .crashes
@@ -114,32 +163,39 @@ impl Ledger {
     /// The longest time without a majority that touches this time.
     pub(crate) fn minority_within(&self, host: usize, span: Span) -> Duration {
         let page = &self.pages[host];
-        longest(page.minority_since, &page.minority, span)
+        longest(page.minority.since, &page.minority.over, span)
     }
 
     /// Whether a host saw no majority at some moment from then on, for so long.
     pub(crate) fn cut_off_within(&self, host: usize, at: Duration, time: Duration) -> bool {
         let page = &self.pages[host];
-        let open = page.minority_since.map(|since| (since, Duration::MAX));
-        let mut spans = page.minority.iter().copied().chain(open);
+        let mut spans = page.minority.spans();
         spans.any(|(since, until)| since <= at + time && at <= until)
     }
 
     /// Whether a host saw no majority all that time, but for moments.
     pub(crate) fn cut_off_through(&self, host: usize, span: Span) -> bool {
         let page = &self.pages[host];
-        let open = page.minority_since.map(|since| (since, Duration::MAX));
-        let mut spans = page.minority.iter().copied().chain(open);
+        let mut spans = page.minority.spans();
         spans.any(|(since, until)| since <= span.0 && span.1 <= until.saturating_add(GRACE))
     }
 
     /// For how long a host had seen no majority at that time, however shortly it saw one in between.
     pub(crate) fn minority_at(&self, host: usize, at: Duration) -> Duration {
-        let page = &self.pages[host];
-        let open = page.minority_since.map(|since| (since, Duration::MAX));
-        let mut spans = page.minority.iter().copied().chain(open);
-        let hit = spans.rfind(|(since, until)| *since <= at && at <= until.saturating_add(GRACE));
-        hit.map_or(Duration::ZERO, |(since, _)| at - since)
+        self.pages[host].minority.at(at, GRACE)
+    }
+
+    /// As [`Self::unpromised_at`], of one without streams to a majority: what is refused for long is not dialled all the time.
+    pub(crate) fn unfound_at(&self, host: usize, at: Duration) -> Duration {
+        let unfound = self.pages[host].minority.at(at, REDIALLED + GRACE);
+        unfound.max(self.unpromised_at(host, at))
+    }
+
+    /// For how long a host had been without a majority that could promise it something at that time, or without one at all.
+    /// Those who may promise something at last are waited for.
+    pub(crate) fn unpromised_at(&self, host: usize, at: Duration) -> Duration {
+        let alone = self.minority_at(host, at);
+        alone.max(self.pages[host].unpromised.at(at, Duration::ZERO))
     }
 }
 

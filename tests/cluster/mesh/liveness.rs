@@ -199,6 +199,8 @@ impl World {
                 continue;
             }
             let mut last: BTreeMap<&str, (bool, bool)> = BTreeMap::new();
+            // What others told of whom the core cannot have heard is no news to it; that is judged in the end.
+            let mut told_here: BTreeMap<&str, bool> = BTreeMap::new();
             // Who is not well may have told something else since; that is judged in the end.
             let mut heard: BTreeMap<(&str, bool), Duration> = BTreeMap::new();
             for sent in self.visible().filter(|it| it.integration == integration) {
@@ -206,6 +208,9 @@ impl World {
                     // With the disks of all that knew of it goes that it was told, and its end is no news.
                     last.insert(name, (told.0, sent.known.is_empty()));
                     heard.insert((name, told.0), sent.began);
+                    if sent.heard.iter().any(|host| core.has(*host)) {
+                        told_here.insert(name, told.0);
+                    }
                 }
             }
             for source in &self.sources {
@@ -230,7 +235,8 @@ impl World {
                     let dropped = || self.may_be_dropped(integration, name, fires, alert.since);
                     let heard = heard.get(&(name.as_str(), fires));
                     let heard = heard.is_some_and(|at| *at >= alert.since);
-                    if told != Some(fires) && !heard && !dropped() {
+                    let is_news = told_here.get(name.as_str()) != Some(&fires);
+                    if told != Some(fires) && is_news && !heard && !dropped() {
                         let text = format!(
                             "not told in time: {name} {} since {:.3}, hosts {:b} are well since {:.3}, and [{integration}] \
                              has not heard of it at {:.3}",

@@ -17,6 +17,7 @@ mod replicas;
 mod rulers;
 mod scenes;
 mod seeds;
+mod settling;
 mod source;
 mod starts;
 mod stories;

@@ -11,6 +11,7 @@ use watchfire::cluster::{CloseReason, ConnId, GivenPeer, MeshEffect, MeshInput};
 
 use super::{
     chance::Chance,
+    reach::GRACE,
     stream::{End, Item, LIFELINE, Stream},
 };
 
@@ -42,6 +43,8 @@ struct Wall {
     refusals: u32,
     /// Payloads of more bytes are swallowed, and the stream stands still behind them.
     largest: Option<usize>,
+    /// When that was so last.
+    swallowed: Option<Duration>,
 }
 
 /// What a host's network card sees of it.
@@ -112,6 +115,8 @@ pub(crate) struct Network {
     /// How long a stream bears unanswered bytes.
     pub(crate) breaks_after: Duration,
     chance: Chance,
+    /// Processes that dialled, by host and number, and the host that answered or refused.
+    pub(crate) met: Vec<(usize, u64, usize)>,
     /// What happens later.
     pub(crate) later: VecDeque<(Duration, NetEvent)>,
     /// What happens now.
@@ -142,6 +147,7 @@ impl Network {
             next: 0,
             breaks_after: Duration::from_secs(10),
             chance: Chance::new(seed, "network"),
+            met: Vec::new(),
             later: VecDeque::new(),
             now: VecDeque::new(),
         }
@@ -175,6 +181,11 @@ impl Network {
         from != to && (fails || self.links[from][to].cuts > 0)
     }
 
+    /// Whether anything of `from` may reach `to`.
+    pub(crate) fn may_pass(&self, from: usize, to: usize) -> bool {
+        !self.blocked(from, to) && !self.refuses(from, to)
+    }
+
     fn blocked(&self, from: usize, to: usize) -> bool {
         from != to && self.links[from][to].cuts > 0
             || !self.stations[from].powered
@@ -204,7 +215,11 @@ impl Network {
         largest: Option<usize>,
         now: Duration,
     ) {
-        self.walls[from][to].largest = largest;
+        let wall = &mut self.walls[from][to];
+        if wall.largest.is_some() {
+            wall.swallowed = Some(now);
+        }
+        wall.largest = largest;
         if largest.is_none() {
             self.healed(from, to, now);
         }
@@ -544,6 +559,7 @@ impl Network {
         let other = self.stations[to].life;
         let Some(other) = other.filter(|_| !refused) else {
             self.dials.remove(&dial);
+            self.met.push((from, life, to));
             let why = CloseReason::Refused("connection refused".to_owned());
             self.tell(from, life, MeshInput::Closed { conn, why });
             return;
@@ -557,6 +573,7 @@ impl Network {
         if self.stations[from].life != Some(life) {
             return;
         }
+        self.met.push((from, life, to));
         let accepted = ConnId(self.stations[to].next_accepted);
         self.stations[to].next_accepted += 2;
         let stream = self.number();
@@ -651,8 +668,24 @@ impl Network {
         }
     }
 
+    /// With how many others a host has a stream on which answers may have come: whoever left questions open because they
+    /// were swallowed is asked again first.
+    pub(crate) fn answering_streams(&self, host: usize, now: Duration) -> usize {
+        let swallowed = |from: usize, to: usize| self.walls[from][to].swallowed;
+        let others = self.others_on_streams(host, Duration::ZERO, now);
+        let others = others.into_iter().filter(|other| {
+            let last = swallowed(host, *other).max(swallowed(*other, host));
+            last.is_none_or(|at| at + GRACE <= now)
+        });
+        others.count()
+    }
+
     /// With how many others a host has had a stream for this long at least.
     pub(crate) fn steady_streams(&self, host: usize, least: Duration, now: Duration) -> usize {
+        self.others_on_streams(host, least, now).len()
+    }
+
+    fn others_on_streams(&self, host: usize, least: Duration, now: Duration) -> BTreeSet<usize> {
         let steady = self
             .streams
             .values()
@@ -661,7 +694,7 @@ impl Network {
         let hosts = steady.map(|stream| [&stream.ends[0], &stream.ends[1]].map(|end| end.host));
         let others = hosts.filter(|hosts| hosts.contains(&host));
         let others = others.flatten().filter(|other| *other != host);
-        others.collect::<BTreeSet<_>>().len()
+        others.collect()
     }
 
     /// How many lifelines a host has.

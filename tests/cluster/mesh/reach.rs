@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::World;
+use super::{receiver::Sent, world::World};
 
 /// A node learns only after this long that another one is there or gone.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
@@ -39,6 +39,7 @@ impl World {
     /// Notes who reaches whom, and who has learnt by now what was told.
     pub(super) fn note_reach(&mut self) {
         self.spread();
+        self.spread_rumours();
         let mut reach = std::mem::replace(&mut self.reach, Reach::new(0));
         let lives = |host: usize| self.hosts[host].is_up() && !self.hosts[host].paused;
         let reaches = |one, other| lives(one) && lives(other) && !self.is_cut(one, other);
@@ -66,6 +67,41 @@ impl World {
                     break;
                 }
                 sent.known.extend(news);
+            }
+        }
+    }
+
+    /// Notes who may have heard by now of what is told.
+    pub(super) fn spread_rumours(&mut self) {
+        let hosts = 0..self.hosts.len();
+        let up: Vec<usize> = hosts.filter(|host| self.hosts[*host].is_up()).collect();
+        let lost_none = |sent: &&mut Sent| !sent.lost && sent.heard.len() < self.hosts.len();
+        for sent in self.sent.iter_mut().filter(lost_none) {
+            for _ in 0..up.len() {
+                let passes = |other: &&usize| {
+                    let mut heard = sent.heard.iter();
+                    heard.any(|one| self.network.may_pass(*one, **other))
+                };
+                let heard: Vec<usize> = up.iter().filter(passes).copied().collect();
+                let before = sent.heard.len();
+                sent.heard.extend(heard);
+                if sent.heard.len() == before {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// A process ends whose disk took nothing: nobody knows of what nobody else heard of.
+    pub(super) fn note_unsaved(&mut self, host: usize) {
+        let Some(since) = self.hosts[host].disk.hangs_since else {
+            return;
+        };
+        self.spread_rumours();
+        for sent in self.sent.iter_mut().filter(|sent| sent.began >= since) {
+            if sent.heard.remove(&host) && sent.heard.is_empty() {
+                sent.lost = true;
+                sent.known.clear();
             }
         }
     }

@@ -90,8 +90,14 @@ pub(crate) struct Sent {
     pub(crate) repeated: bool,
     /// Which hosts know of it for sure, and since when; those that lost their disks know nothing.
     pub(crate) known: BTreeMap<usize, Duration>,
+    /// Which hosts may have heard of it and keep what they heard.
+    pub(crate) heard: BTreeSet<usize>,
+    /// All of them ended before their disks took anything of it.
+    pub(crate) lost: bool,
     /// Other hosts with which the sender had a stream for a second at least.
     pub(crate) streams: usize,
+    /// Whether the sender never heard of any other host.
+    pub(crate) stranger: bool,
     /// Whether the sender knew who votes.
     pub(crate) has_voters: bool,
 }
@@ -118,7 +124,10 @@ impl Sent {
             unknown: false,
             repeated: false,
             known: BTreeMap::from([(host, began)]),
+            heard: BTreeSet::from([host]),
+            lost: false,
             streams: 0,
+            stranger: false,
             has_voters: true,
         }
     }

@@ -69,7 +69,8 @@ fn the_mesh_loses_nothing_and_tells_nothing_twice() {
 fn histories_that_failed_once_fail_no_more() {
     for seed in [
         7, 119, 187, 219, 351, 364, 409, 657, 921, 961, 1301, 1450, 2048, 2109, 2519, 2624, 2896,
-        3106, 3156, 3280, 3541, 3950, 4585,
+        3106, 3156, 3280, 3541, 3950, 4519, 4585, 5307, 5417, 5808, 6100, 6221, 6360, 6409, 6449,
+        6628, 6645, 7208, 7245, 7573,
     ] {
         let violations = story::play(seed).violations;
         assert!(violations.is_empty(), "seed {seed}: {violations:?}");
@@ -97,6 +98,8 @@ fn is_noticed(mutate: impl Fn(&mut Setup) + Sync) {
                 mutate(setup);
                 setup.mutations = Mutations::default();
                 setup.without_grace = false;
+                setup.hasty = false;
+                setup.seeking = false;
             };
             if !story::play_with(seed, well).violations.is_empty() {
                 ending.violations.clear();
@@ -127,4 +130,15 @@ fn electorates_that_differ_are_noticed() {
 #[test]
 fn numbers_by_the_clock_are_noticed() {
     is_noticed(|setup| setup.mutations.seq_by_clock = true);
+}
+
+/// Whoever may promise nothing yet is an excuse for no longer than it looks for its peers, nor for telling early.
+#[test]
+fn a_minority_delay_that_is_too_short_is_noticed() {
+    is_noticed(|setup| setup.hasty = true);
+}
+
+#[test]
+fn nodes_that_look_for_a_peer_in_vain_are_noticed() {
+    is_noticed(|setup| setup.seeking = true);
 }

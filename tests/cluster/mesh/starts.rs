@@ -18,12 +18,25 @@ const LEASE: Duration = Duration::from_secs(15);
 /// The integration, by its place, and the group.
 type Told = (u32, String);
 
+/// A request that was announced and never made.
+#[derive(Debug)]
+struct Unmade {
+    told: Told,
+    /// When it was announced.
+    said: Duration,
+    /// Which alerts fired then.
+    firing: Vec<String>,
+}
+
+fn concerns(key: &str, name: &str) -> bool {
+    key.contains(&format!("\"{name}\""))
+}
+
 /// What was said, by host and process.
 #[derive(Debug, Default)]
 pub(crate) struct Starts {
-    open: BTreeMap<(usize, u64, Told), Duration>,
-    /// What never came to be, with the time at which it was said.
-    unmade: Vec<(Told, Duration)>,
+    open: BTreeMap<(usize, u64, Told), (Duration, Vec<String>)>,
+    unmade: Vec<Unmade>,
 }
 
 fn told(key: &LogKey) -> Told {
@@ -33,11 +46,28 @@ fn told(key: &LogKey) -> Told {
 impl Starts {
     /// Whether a request about an alert was announced since then by a process that ended before it made it.
     pub(crate) fn was_cut_short(&self, integration: usize, name: &str, since: Duration) -> bool {
-        let group = format!("\"{name}\"");
-        self.unmade.iter().any(|((index, key), said)| {
-            usize::try_from(*index).unwrap() == integration
-                && key.contains(&group)
-                && *said >= since
+        self.cut_short(integration, name).any(|it| it.said >= since)
+    }
+
+    /// When the last request about an alert was announced by a process that ended before it made it, and whether the alert
+    /// fired then.
+    pub(crate) fn last_cut_short(
+        &self,
+        integration: usize,
+        name: &str,
+    ) -> Option<(Duration, bool)> {
+        let last = self.cut_short(integration, name).max_by_key(|it| it.said);
+        last.map(|it| (it.said, it.firing.iter().any(|firing| firing == name)))
+    }
+
+    fn cut_short<'a>(
+        &'a self,
+        integration: usize,
+        name: &'a str,
+    ) -> impl Iterator<Item = &'a Unmade> {
+        self.unmade.iter().filter(move |it| {
+            let (index, key) = &it.told;
+            usize::try_from(*index).unwrap() == integration && concerns(key, name)
         })
     }
 }
@@ -51,13 +81,14 @@ impl Starts {
         since: Duration,
         ledger: &Ledger,
     ) -> bool {
-        let group = format!("\"{name}\"");
-        self.open.iter().any(|((host, _, (index, key)), said)| {
-            usize::try_from(*index).unwrap() == integration
-                && key.contains(&group)
-                && *said >= since
-                && ledger.cut_off_within(*host, *said, LEASE)
-        })
+        self.open
+            .iter()
+            .any(|((host, _, (index, key)), (said, _))| {
+                usize::try_from(*index).unwrap() == integration
+                    && concerns(key, name)
+                    && *said >= since
+                    && ledger.cut_off_within(*host, *said, LEASE)
+            })
     }
 }
 
@@ -72,9 +103,21 @@ impl World {
         };
         if let Ok(Some(ClaimMessage::Starting { key, .. })) = ClaimMessage::decode(message) {
             let life = self.hosts[host].life;
+            let firing = self.firing_of(&key);
             let said = (host, life, told(&key));
-            self.starts.open.entry(said).or_insert(self.clock);
+            let open = self.starts.open.entry(said);
+            open.or_insert((self.clock, firing));
         }
+    }
+
+    /// Which alerts of a group fire now.
+    fn firing_of(&self, key: &LogKey) -> Vec<String> {
+        let names = self.sources.iter().flat_map(|source| {
+            let names = source.alerts.keys();
+            names.filter(|name| source.fires(name))
+        });
+        let names = names.filter(|name| concerns(&key.group_key, name));
+        names.cloned().collect()
     }
 
     /// A host makes a request.
@@ -92,14 +135,22 @@ impl World {
         let (life, name) = (self.hosts[host].life, &self.hosts[host].name);
         let open = self.starts.open.iter();
         let said = open.filter(|((by, in_life, _), _)| (*by, *in_life) == (host, life));
-        let said = said.map(|((_, _, told), at)| (told.clone(), *at));
+        let said = said.map(|((_, _, told), (said, firing))| Unmade {
+            told: told.clone(),
+            said: *said,
+            firing: firing.clone(),
+        });
         // Alone, a node says it to its own disk only.
         let saved = self.hosts[host].disk.load().promises.into_iter();
         let saved = saved.filter(|(_, promise)| {
             let started = promise.started.as_ref();
             started.is_some_and(|started| started.owner == *name)
         });
-        let saved = saved.map(|(key, _)| (told(&key), self.clock));
+        let saved = saved.map(|(key, _)| Unmade {
+            told: told(&key),
+            said: self.clock,
+            firing: self.firing_of(&key),
+        });
         let unmade: Vec<_> = said.chain(saved).collect();
         self.starts.unmade.extend(unmade);
     }

@@ -25,6 +25,20 @@ const LONGEST_CUT: Duration = secs(300);
 /// How long it takes until everything that was to be told is told, when nothing is wrong any more.
 const QUIET: Duration = secs(150);
 
+/// What a crash adds to the time for which an alert holds that is only refreshed: a refresh may not have been saved.
+const UNSAVED: Duration = secs(30);
+
+/// For how long nothing is wrong before a story is judged.
+fn quiet(world: &World) -> Duration {
+    let only_refreshes = world.sources.iter().any(|source| !source.tells_resolves);
+    let crashes = u32::try_from(world.ledger.most_crashes()).unwrap();
+    if only_refreshes {
+        QUIET + UNSAVED * crashes.saturating_sub(2)
+    } else {
+        QUIET
+    }
+}
+
 /// What a story came to.
 #[derive(Debug)]
 pub(crate) struct Ending {
@@ -290,7 +304,7 @@ pub(crate) fn play_with(seed: u64, change: impl FnOnce(&mut Setup)) -> Ending {
     });
     let mut excesses = world.run_watched(plot.end);
     heal(&mut world);
-    excesses.extend(world.run_watched(world.clock + QUIET));
+    excesses.extend(world.run_watched(world.clock + quiet(&world)));
     let findings = world.judge();
     let mut violations = findings.violations;
     violations.extend(excesses.into_values());

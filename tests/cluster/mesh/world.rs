@@ -27,6 +27,7 @@ use super::{
     reach::{GRACE, Reach},
     receiver::{Answer, Receiver, Sent},
     rulers::{Loss, Ruling},
+    settling::SETTLE,
     source::{Source, Targets},
     starts::Starts,
     trace::Trace,
@@ -66,6 +67,10 @@ pub(crate) struct Setup {
     pub(crate) mutations: Mutations,
     /// Restarts give alerts no time for the outage.
     pub(crate) without_grace: bool,
+    /// Nodes wait half the minority delay.
+    pub(crate) hasty: bool,
+    /// Nodes find one of their peers never, which is none of the hosts.
+    pub(crate) seeking: bool,
 }
 
 impl Setup {
@@ -92,6 +97,8 @@ impl Setup {
             job_time: Duration::from_millis(1),
             mutations: Mutations::default(),
             without_grace: false,
+            hasty: false,
+            seeking: false,
         }
     }
 }
@@ -259,6 +266,7 @@ impl World {
         let it = &mut self.hosts[host];
         it.life += 1;
         it.started = clock;
+        it.met.clear();
         let (life, now) = (it.life, it.now(clock));
         let run = it.next_run(clock);
         let it = &mut self.hosts[host];
@@ -277,12 +285,13 @@ impl World {
         self.hosts[host].node = Some(node);
         self.network.process_started(host, life);
         self.note();
+        self.at(self.hosts[host].clock_at(SETTLE), Self::note);
         self.look_up(host, life);
         self.drain(host);
         self.start_ruler(host);
     }
 
-    fn peers_of(&self, host: usize) -> Vec<usize> {
+    pub(super) fn peers_of(&self, host: usize) -> Vec<usize> {
         let all = (0..self.hosts.len()).collect();
         self.setup.peers.get(host).cloned().unwrap_or(all)
     }
@@ -300,9 +309,12 @@ impl World {
             pushpull_interval: Duration::from_secs(60),
             reconnect_interval: Duration::from_secs(10),
             reconnect_timeout: Duration::from_secs(6 * 3600),
-            settle_timeout: Duration::from_secs(60),
+            settle_timeout: SETTLE,
             expected_size: self.setup.expected_size,
-            minority_delay: self.setup.minority_delay,
+            minority_delay: self
+                .setup
+                .minority_delay
+                .map(|delay| if self.setup.hasty { delay / 2 } else { delay }),
             evict_after: self.setup.evict_after,
         }
     }
@@ -311,7 +323,8 @@ impl World {
         if !self.setup.meshed || self.hosts[host].life != life || !self.hosts[host].is_up() {
             return;
         }
-        let mut peers = Network::peers(self.peers_of(host).into_iter());
+        let nobody = self.setup.seeking.then_some(self.hosts.len());
+        let mut peers = Network::peers(self.peers_of(host).into_iter().chain(nobody));
         for peer in peers.iter_mut().filter(|_| self.nameless) {
             peer.addresses.clear();
             peer.error = Some("no name server answers".to_owned());
@@ -331,6 +344,7 @@ impl World {
         self.note_loss(host, Loss::Killed);
         self.hosts[host].disk.process_ended(clock, &mut self.chance);
         self.note_unmade(host);
+        self.note_unsaved(host);
         self.process_ended(host);
         self.network.process_ended(host, clock);
         self.take_network();
@@ -348,6 +362,7 @@ impl World {
         self.note_loss(host, Loss::PowerCut);
         self.hosts[host].disk.power_lost(clock, &mut self.chance);
         self.note_unmade(host);
+        self.note_unsaved(host);
         self.process_ended(host);
         self.hosts[host].powered = false;
         self.network.power_off(host);
@@ -358,6 +373,7 @@ impl World {
     /// Everything on the disk of a host that is off is gone.
     pub(crate) fn lose_disk(&mut self, host: usize) {
         self.hosts[host].disk.lose();
+        self.hosts[host].acquainted = false;
         self.note_loss(host, Loss::Disk);
         self.forget_told(host);
         self.hosts[host].run = 0;
@@ -377,6 +393,7 @@ impl World {
     /// Notes which hosts see a majority.
     pub(super) fn note(&mut self) {
         self.note_reach();
+        self.note_reached();
         self.note_wellness();
         let count = self.hosts.len();
         let wrong = self.hosts.iter().any(|host| !host.is_well())
@@ -392,6 +409,8 @@ impl World {
             };
             let seen = (0..count).filter(answers).count();
             let sees = self.is_majority(seen);
+            let promise = |other: &usize| answers(other) && self.has_settled(*other);
+            let promised = self.is_majority((0..count).filter(promise).count());
             // It may not know yet the clock of whoever is there only now.
             let compared = |other: &usize| {
                 let since = self.reach.since(host, *other);
@@ -399,13 +418,14 @@ impl World {
             };
             let ahead =
                 self.followed_clock(host, answers) > 0 || self.followed_clock(host, compared) > 0;
-            let streams = self
-                .network
-                .steady_streams(host, Duration::ZERO, self.clock);
+            let streams = self.network.answering_streams(host, self.clock);
             let it = &self.hosts[host];
             let blind = it.is_up() && !self.is_majority(streams + 1);
             let blind_since = blind.then_some(it.started);
             self.ledger.majority(host, sees, blind_since, self.clock);
+            let promised = promised || !it.is_up();
+            self.ledger
+                .promised(host, promised, blind_since, self.clock);
             self.ledger.misled(host, ahead, self.clock);
             self.ledger
                 .paused(host, self.hosts[host].paused, self.clock);
@@ -764,6 +784,7 @@ impl World {
             Event::Net(event) => {
                 self.network.happen(event, self.clock);
                 self.take_network();
+                self.note_met();
             }
             Event::Reaches { sent, attempt } => self.reaches(sent, &attempt),
             Event::Answer {
@@ -924,7 +945,10 @@ impl World {
         self.trace.say(self.clock, || {
             format!("disk of n{} hangs: {hangs}", host + 1)
         });
-        self.hosts[host].disk.hangs = hangs;
+        let now = self.clock;
+        let disk = &mut self.hosts[host].disk;
+        disk.hangs = hangs;
+        disk.hangs_since = hangs.then(|| disk.hangs_since.unwrap_or(now));
         if !hangs {
             for batch in std::mem::take(&mut self.hosts[host].disk.waiting) {
                 self.save(host, batch);
@@ -961,6 +985,7 @@ impl World {
         let mut sent = Sent::new(host, self.hosts[host].life, self.clock, &attempt);
         let second = Duration::from_secs(1);
         sent.streams = self.network.steady_streams(host, second, self.clock);
+        sent.stranger = !self.hosts[host].acquainted;
         let node = self.hosts[host].node.as_ref();
         sent.has_voters = node.is_none_or(Node::has_voters);
         // Who votes is known to all only a moment after it is agreed on; whoever is not to wait does not wait for that.
@@ -969,6 +994,7 @@ impl World {
             self.setup.minority_delay != Some(Duration::ZERO) || elected + second <= self.clock;
         let index = self.sent.len();
         self.sent.push(sent);
+        self.spread_rumours();
         if self.hosts[host].egress {
             let after = Duration::from_micros(500 + self.chance.below(2500));
             let sent = index;
