@@ -39,12 +39,14 @@ impl All {
     }
 }
 
-/// Plays a story, with as many nodes as `NODES` says.
+/// Plays a story, with as many nodes as `NODES` says and the mistakes that are named.
 fn play_one(seed: u64) -> Ending {
     story::play_with(seed, |setup| {
         if let Some(nodes) = number("NODES") {
             setup.nodes = usize::try_from(nodes).unwrap();
         }
+        setup.hasty = number("HASTY").is_some();
+        setup.seeking = number("SEEKING").is_some();
     })
 }
 

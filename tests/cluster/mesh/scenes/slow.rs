@@ -33,9 +33,9 @@ fn a_page_is_late_by_the_syncs_that_it_needs() {
     for (hosts, sync, first, later) in [
         (&[0][..], millis(3_000), 8, 8),
         (&[1, 2], millis(1_500), 8, 8),
-        (&[1, 2], millis(3_000), 30, 30),
+        (&[1, 2], millis(3_000), 30, 14),
         (&[0, 1, 2], millis(1_500), 8, 8),
-        (&[0, 1, 2], millis(3_000), 30, 30),
+        (&[0, 1, 2], millis(3_000), 30, 14),
     ] {
         let mut world = slow(hosts, sync);
         let since = world.clock;
