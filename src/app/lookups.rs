@@ -56,7 +56,7 @@ pub(super) fn found(request: &LookupRequest, answers: Vec<LookupAnswer>) -> (Fou
         Found::Series(series)
     } else {
         let mut texts = match &request.subject {
-            Subject::LabelValues(name) => all_values(answers, name),
+            Subject::LabelValues(_) => all_texts(answers, |_| Vec::new()),
             Subject::Series | Subject::LabelNames | Subject::Metadata | Subject::Exemplars => {
                 all_names(answers)
             }
@@ -110,34 +110,28 @@ fn all_series(answers: Vec<LookupAnswer>) -> Vec<LabelSet> {
     all
 }
 
-/// The texts of all answers, and with those of a partition what `of_partition` makes of its labels, if they are attached.
+/// The texts of all answers, and with those of a partition that has any what `of_partition` says.
 fn all_texts(
     answers: Vec<LookupAnswer>,
-    of_partition: impl Fn(&LabelSet) -> Vec<String>,
+    of_partition: impl Fn(&LookupAnswer) -> Vec<String>,
 ) -> Vec<String> {
     let mut all: BTreeSet<String> = BTreeSet::new();
     for answer in answers {
-        let Ok(LookedUp::Texts(texts)) = answer.data else {
+        let Ok(LookedUp::Texts(texts)) = &answer.data else {
             continue;
         };
-        all.extend(texts);
-        if answer.attach {
-            all.extend(of_partition(&answer.partition));
+        if !texts.is_empty() {
+            all.extend(of_partition(&answer));
         }
+        all.extend(texts.iter().cloned());
     }
     all.into_iter().collect()
 }
 
 fn all_names(answers: Vec<LookupAnswer>) -> Vec<String> {
-    all_texts(answers, |partition| {
-        partition.iter().map(|(name, _)| name.to_owned()).collect()
-    })
-}
-
-fn all_values(answers: Vec<LookupAnswer>, name: &str) -> Vec<String> {
-    all_texts(answers, |partition| {
-        let value = partition.get(name).map(ToOwned::to_owned);
-        value.into_iter().collect()
+    all_texts(answers, |answer| {
+        let attached = answer.partition.iter().filter(|_| answer.attach);
+        attached.map(|(name, _)| name.to_owned()).collect()
     })
 }
 
@@ -257,8 +251,12 @@ mod tests {
         let names = [texts("eu", &["job"]), texts("us", &["job", "instance"])];
         let (names, _) = shown(Subject::LabelNames, None, &names);
         assert_eq!(names, "cluster instance job");
-        let of = Subject::LabelValues("cluster".to_owned());
-        assert_eq!(shown(of, None, &[texts("eu", &[])]).0, "eu");
+        // Where there is nothing, there is nothing with the partition's labels either.
+        let none = [texts("eu", &[])];
+        assert_eq!(shown(Subject::LabelNames, None, &none).0, "");
+        let of = || Subject::LabelValues("cluster".to_owned());
+        assert_eq!(shown(of(), None, &none).0, "");
+        assert_eq!(shown(of(), None, &[texts("eu", &["eu"])]).0, "eu");
     }
 
     #[test]

@@ -285,14 +285,12 @@ async fn ask(
             0 if order.len() > 1 => now + deadline.saturating_duration_since(now) / 2,
             _ => deadline,
         };
-        if cannot_have(endpoint, &request.subject) {
-            return (Ok(LookedUp::Texts(Vec::new())), attaches(endpoint));
-        }
-        let form = form(request, replicas, told(endpoint, replicas));
-        let asked = endpoint.fetch(context, to(endpoint, &request.subject, &form), until);
-        let read = match asked.await {
-            Ok(body) => read(request, body).await,
-            Err(failure) => Err(failure),
+        let read = match attached(endpoint, replicas, &request.subject) {
+            Some(value) => {
+                let any = fetch(endpoint, replicas, context, &any_name(request), until).await;
+                any.map(|any| value_if(value, &any))
+            }
+            None => fetch(endpoint, replicas, context, request, until).await,
         };
         match read {
             Ok(data) => {
@@ -313,6 +311,50 @@ async fn ask(
         }
     }
     (Err(last), true)
+}
+
+/// The value of a label of which the values are looked up, if all series of an endpoint get the same here.
+fn attached<'r>(
+    endpoint: &Arc<Endpoint>,
+    replicas: &'r Replicas,
+    subject: &Subject,
+) -> Option<&'r str> {
+    match subject {
+        Subject::LabelValues(name) if attaches(endpoint) => replicas.labels.get(name),
+        _ => None,
+    }
+}
+
+/// Whether there is anything in the scope of a request.
+fn any_name(request: &LookupRequest) -> LookupRequest {
+    LookupRequest {
+        subject: Subject::LabelNames,
+        limit: Some(0),
+        ..request.clone()
+    }
+}
+
+/// A value that all series have, if there are any.
+fn value_if(value: &str, any: &LookedUp) -> LookedUp {
+    let is_none = matches!(any, LookedUp::Texts(names) if names.is_empty());
+    let value = (!is_none).then(|| value.to_owned());
+    LookedUp::Texts(value.into_iter().collect())
+}
+
+/// Asks an endpoint.
+async fn fetch(
+    endpoint: &Arc<Endpoint>,
+    replicas: &Replicas,
+    context: &Context,
+    request: &LookupRequest,
+    until: Instant,
+) -> Result<LookedUp, Failure> {
+    if cannot_have(endpoint, &request.subject) {
+        return Ok(LookedUp::Texts(Vec::new()));
+    }
+    let form = form(request, replicas, told(endpoint, replicas));
+    let asked = endpoint.fetch(context, to(endpoint, &request.subject, &form), until);
+    read(request, asked.await?).await
 }
 
 /// Whether an endpoint is of a version that has no labels of such names, and refuses to be asked for them.

@@ -105,7 +105,10 @@ fn found(
         Subject::Exemplars | Subject::Metadata => return None,
         Subject::Series => LookedUp::Series(series.into_iter().collect()),
         Subject::LabelNames => LookedUp::Texts(names(&series)),
-        Subject::LabelValues(name) => LookedUp::Texts(values(&series, name)),
+        Subject::LabelValues(name) => match labels.get(name) {
+            Some(value) => LookedUp::Texts(vec![value.to_owned()]),
+            None => LookedUp::Texts(values(&series, name)),
+        },
     };
     Some(LookupAnswer {
         partition: labels,

@@ -133,6 +133,8 @@ async fn what_the_node_measures_of_itself_is_found_by_its_label() {
     );
     let values = look(request("label/state/values", &[r#"{watchfire="self"}"#])).await;
     assert_eq!(values, (vec![json!(["active", "suppressed"])], 0));
+    let marks = look(request("label/watchfire/values", &[r#"{watchfire="self"}"#])).await;
+    assert_eq!(marks, (vec![json!(["self"])], 0));
     // Without it, and beside it, what endpoints have.
     assert_eq!(
         look(request("series", &["watchfire_alerts"])).await,
@@ -294,6 +296,38 @@ async fn an_old_prometheus_is_not_asked_for_names_that_it_refuses() {
     assert_eq!(look("label/a.b/values").await, json!([]));
     assert_eq!(look("label/a/values").await, json!(["b"]));
     assert_eq!(server.asked_of("/api/v1/label/").len(), 1);
+}
+
+#[tokio::test]
+async fn a_partition_has_its_labels_where_it_has_series() {
+    let server = Server::start(answering(|asked| {
+        let has = match asked.form.get("match[]").map(String::as_str) {
+            Some(r#"{__name__="up"}"#) | None => r#""__name__""#,
+            Some(_) => "",
+        };
+        let found = match &*asked.path {
+            "/api/v1/labels" => has,
+            // A series may have a label of this name itself, of which queries see that of the partition.
+            _ => r#""its own""#,
+        };
+        Reply::Json(format!(r#"{{"status":"success","data":[{found}]}}"#))
+    }))
+    .await;
+    let federation = federation(endpoints(&[(&server, "partition: {cluster: eu}")]));
+    let look = async |selectors: &[&str]| {
+        let answers = look_up(&federation, &request("label/cluster/values", selectors)).await;
+        answers.iter().map(shown).collect::<Vec<_>>()
+    };
+    assert_eq!(look(&[]).await, [json!(["eu"])]);
+    assert_eq!(look(&["up"]).await, [json!(["eu"])]);
+    assert_eq!(look(&["down"]).await, [json!([])]);
+    assert_eq!(look(&[r#"up{cluster="us"}"#]).await, Vec::<Value>::new());
+    let mut since = request("label/cluster/values", &["up"]);
+    since.params = vec![("start", "5".to_owned())];
+    assert_eq!(shown(&look_up(&federation, &since).await[0]), json!(["eu"]));
+    let asked = server.asked_of("/api/v1/labels");
+    assert_eq!(asked.last().unwrap().form["start"], "5");
+    assert!(asked.iter().all(|one| one.form["limit"] == "1"));
 }
 
 #[tokio::test]
