@@ -33,7 +33,10 @@ const MAX_BODY: usize = 256 * 1024 * 1024;
 /// What is made room for before it comes, however much a server says that it will send.
 const MOST_AT_ONCE: usize = 1024 * 1024;
 
-/// What is shown of an answer that is none.
+/// What is looked at of an answer that is none.
+const MOST_READ: usize = 64 * 1024;
+
+/// What is shown of it.
 const MAX_SHOWN: usize = 120;
 
 /// A header of a request.
@@ -70,7 +73,8 @@ pub(super) async fn transfer(
         Kind::Json | Kind::Unsaid => Ok(body),
         Kind::Chunks | Kind::Samples | Kind::Other(_) => {
             let kind = kind.as_str();
-            let reason = format!("its answer is {kind:?} and not JSON{}", shown(&body));
+            let said = said(context, endpoint, &body).await;
+            let reason = format!("its answer is {kind:?} and not JSON{}", shown(&said));
             Err(Failure::new(reason))
         }
     }
@@ -118,7 +122,8 @@ pub(super) async fn transfer_stored(
         Kind::Samples => Ok(Stored::Samples(body)),
         Kind::Json | Kind::Unsaid | Kind::Other(_) => {
             let kind = kind.as_str();
-            let reason = format!("its answer is {kind:?} and no samples{}", shown(&body));
+            let said = said(context, endpoint, &body).await;
+            let reason = format!("its answer is {kind:?} and no samples{}", shown(&said));
             Err(Failure::new(reason))
         }
     }
@@ -187,7 +192,15 @@ async fn exchange(
     if status == 200 {
         return Ok((kind, body));
     }
-    Err(refused(status, &body))
+    Err(refused(status, &said(context, endpoint, &body).await))
+}
+
+/// The beginning of what an endpoint says, without secrets that it repeats.
+async fn said(context: &Context, endpoint: &Endpoint, body: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(body.get(..MOST_READ).unwrap_or(body));
+    let (url, config) = (endpoint.config.url.as_str(), &endpoint.config.http);
+    let hidden = context.http.without_secrets(text.into_owned(), url, config);
+    hidden.await.into_bytes()
 }
 
 /// An answer whose body is still to be read.
@@ -223,8 +236,14 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: Asked) -> Result<Op
     };
     // Boxed, so that those that go straight have no room for it.
     let response = Box::pin(context.http.open(&request)).await;
-    let response = response.map_err(Failure::new)?;
-    Ok(Opened::Pooled(response))
+    match response {
+        Ok(response) => Ok(Opened::Pooled(response)),
+        Err(error) => {
+            let (url, config) = (endpoint.config.url.as_str(), &endpoint.config.http);
+            let hidden = context.http.without_secrets(error, url, config);
+            Err(Failure::new(hidden.await))
+        }
+    }
 }
 
 /// Fails if a path may lead out of the API: whatever a client sends becomes part of no other request.

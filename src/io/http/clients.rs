@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{
-    exchange, oauth2::TokenSource, proxy::Environment, straight::Straight, transport::Transport,
+    exchange, mask, oauth2::TokenSource, proxy::Environment, straight::Straight, transport::Transport,
 };
 use crate::{
     config::{HttpConfig, Secret},
@@ -109,6 +109,23 @@ impl HttpClients {
     pub(in crate::io) fn straight(&self, url: &str, config: &HttpConfig) -> Option<Arc<Straight>> {
         let url = Url::parse(url).ok()?;
         Straight::of(&url, config, &self.environment).map(Arc::new)
+    }
+
+    /// A text of a server without the secrets that it was sent: some repeat them where they refuse them.
+    pub(in crate::io) async fn without_secrets(
+        &self,
+        text: String,
+        url: &str,
+        config: &Arc<HttpConfig>,
+    ) -> String {
+        let token = config.oauth2.as_ref().and_then(|_| {
+            let client = self.client(config);
+            client.tokens.as_ref().and_then(TokenSource::known)
+        });
+        let (url, config) = (url.to_owned(), Arc::clone(config));
+        let hide = move || mask::without_secrets(text, &url, &config, token);
+        let hidden = tokio::task::spawn_blocking(hide).await;
+        hidden.unwrap_or_else(|_panic| "what it says is not shown: this is a bug".to_owned())
     }
 
     /// The token that the OAuth 2 section of a configuration gives, if it has one.

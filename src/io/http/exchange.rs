@@ -89,7 +89,7 @@ fn own_headers(request: &HttpRequest) -> Result<Headers, String> {
     if request
         .headers
         .iter()
-        .all(|(name, _)| *name != header::USER_AGENT.as_str())
+        .all(|(name, _)| !name.eq_ignore_ascii_case(header::USER_AGENT.as_str()))
     {
         headers.push((header::USER_AGENT, HeaderValue::from_static(USER_AGENT)));
     }
@@ -187,7 +187,7 @@ impl Hop {
 }
 
 /// Takes user and password out of an address: Go's client sends them as basic authentication.
-fn without_user(url: &Url) -> Result<(Url, Option<HeaderValue>), String> {
+pub(super) fn without_user(url: &Url) -> Result<(Url, Option<HeaderValue>), String> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok((url.clone(), None));
     }

@@ -6,6 +6,7 @@ mod auth;
 mod clients;
 mod exchange;
 mod jwt;
+mod mask;
 mod oauth2;
 mod proxy;
 mod straight;

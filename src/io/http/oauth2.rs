@@ -102,6 +102,13 @@ impl TokenSource {
         Ok(header)
     }
 
+    /// The last token, if it is there and nobody is fetching one.
+    pub(super) fn known(&self) -> Option<String> {
+        let state = self.state.try_lock().ok()?;
+        let (_, token) = state.token.as_ref()?.header.split_once(' ')?;
+        Some(token.to_owned())
+    }
+
     /// Makes the next use fetch another token.
     pub(super) async fn forget(&self) {
         self.state.lock().await.token = None;

@@ -12,6 +12,7 @@ mod lookups;
 mod mixed;
 mod ranges;
 mod recurring;
+mod secrets;
 mod server;
 mod shared;
 mod stored;
