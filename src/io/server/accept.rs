@@ -31,7 +31,13 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-use super::{Bound, Observer, line::Escaping, pipeline::Pipeline, web_file::WebFile};
+use super::{
+    Bound, Observer,
+    client::{Client, Watched},
+    line::Escaping,
+    pipeline::Pipeline,
+    web_file::WebFile,
+};
 
 /// How long a client may take for a request's head, and sit on an idle connection. Prometheus sends every minute at
 /// least, so its connections stay open.
@@ -204,7 +210,9 @@ async fn connection(
     };
     // What serves is large and on the heap, so that a connection that says nothing stays small.
     let Some(tls) = tls else {
-        let serving = serve_http1(Escaping::new(stream), peer, shared, watcher, head_within);
+        let stream = Watched::new(stream);
+        let caller = Caller::new(peer, &stream);
+        let serving = serve_http1(Escaping::new(stream), caller, shared, watcher, head_within);
         return Box::pin(serving).await;
     };
     let mut first = [0];
@@ -214,6 +222,8 @@ async fn connection(
         let _ = stream.try_write(NOT_TLS);
         return;
     }
+    let stream = Watched::new(stream);
+    let caller = Caller::new(peer, &stream);
     let handshake = Box::pin(TlsAcceptor::from(tls).accept(stream));
     let stream = match timeout(HANDSHAKE_WITHIN, handshake).await {
         Ok(Ok(stream)) => stream,
@@ -226,21 +236,39 @@ async fn connection(
     if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
         Box::pin(serve_http2(TokioIo::new(stream), peer, shared, watcher)).await;
     } else {
-        let serving = serve_http1(Escaping::new(stream), peer, shared, watcher, head_within);
+        let serving = serve_http1(Escaping::new(stream), caller, shared, watcher, head_within);
         Box::pin(serving).await;
+    }
+}
+
+/// Who asks on a connection.
+#[derive(Clone)]
+struct Caller {
+    peer: SocketAddr,
+    client: Client,
+}
+
+impl Caller {
+    fn new(peer: SocketAddr, stream: &Watched) -> Self {
+        let client = stream.client();
+        Self { peer, client }
     }
 }
 
 async fn serve_http1<S>(
     stream: Escaping<S>,
-    peer: SocketAddr,
+    caller: Caller,
     shared: Arc<Shared>,
     watcher: Watcher,
     head_within: Duration,
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let service = service_fn(move |request| Box::pin(answer(Arc::clone(&shared), peer, request)));
+    let peer = caller.peer;
+    let service = service_fn(move |mut request: http::Request<Incoming>| {
+        request.extensions_mut().insert(caller.client.clone());
+        Box::pin(answer(Arc::clone(&shared), peer, request))
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_within)

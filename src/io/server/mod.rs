@@ -1,13 +1,14 @@
 //! The HTTP server: listeners, connections, and everything a request passes before and after the routes of `api`.
 //!
 //! In the order of a request: `listen` binds, `accept` takes connections and drains them at the end, `tls`
-//! speaks TLS, `line` escapes what belongs escaped in addresses, `pipeline` applies rate limit, headers and passwords (`gate`), prefix and redirects (`path`), CORS,
+//! speaks TLS, `client` knows whether who asked is still there, `line` escapes what belongs escaped in addresses, `pipeline` applies rate limit, headers and passwords (`gate`), prefix and redirects (`path`), CORS,
 //! time and concurrency limits, reads the body within bounds (`body`), asks the router, and counts
 //! (`observe`).
 
 mod accept;
 mod auth;
 mod body;
+mod client;
 mod cors;
 mod gate;
 mod line;

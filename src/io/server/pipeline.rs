@@ -1,9 +1,10 @@
 //! Everything that happens to a request before the routes see it and to its answer afterwards, in upstream's order.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{Method, Request, Response, StatusCode, header};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::ServiceExt;
@@ -18,6 +19,7 @@ use tower_http::{
 use super::{
     ServerOptions, body,
     body::BodyBudget,
+    client::Client,
     cors::{self, Cors},
     gate::Gate,
     observe::Observer,
@@ -34,6 +36,8 @@ const PROMETHEUS: &str = "/prometheus/api/v1/";
 /// Where this is asked for waits for endpoints, in turn with all other queries: those that hang must not take the places
 /// of requests that the node answers by itself.
 const QUERIES: [&str; 5] = ["query", "series", "labels", "label/", "metadata"];
+/// What nobody reads: the client is gone.
+const GONE: StatusCode = StatusCode::REQUEST_TIMEOUT;
 /// Answers shorter than this gain nothing from gzip.
 const GZIP_FROM: u64 = 1024;
 
@@ -183,11 +187,27 @@ impl Pipeline {
         let mut response = if method == Method::OPTIONS {
             cors::prometheus_options()
         } else {
-            let response = self.read_and_asked(request).await;
+            let response = self.asked_while_there(request).await;
             respond::in_words_of_httprouter(&method, response)
         };
         cors::allow_as_prometheus(&origin, &mut response);
         response
+    }
+
+    /// Asks for as long as the client is there: what it asks for may take endpoints minutes.
+    async fn asked_while_there<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: http_body::Body<Data = Bytes> + Unpin,
+    {
+        let client = request.extensions().get::<Client>().cloned();
+        let Some(client) = client.filter(|_| is_query(request.uri().path())) else {
+            return self.read_and_asked(request).await;
+        };
+        let answer = pin!(self.read_and_asked(request));
+        match select(answer, pin!(client.gone())).await {
+            Either::Left((response, _)) => response,
+            Either::Right(((), _)) => respond::text(GONE, "the client closed the connection\n"),
+        }
     }
 
     async fn read_and_asked<B>(&self, request: Request<B>) -> Response<Body>

@@ -481,3 +481,60 @@ async fn certificates_are_asked_for_as_the_file_says_and_renewed_without_a_reloa
         assert!(tries < 100_000, "the new certificate is not taken up");
     }
 }
+
+/// Tells when it is dropped.
+struct Dropped(Arc<Notify>);
+
+impl Drop for Dropped {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+#[tokio::test]
+async fn a_query_ends_with_the_connection_of_whoever_asked() {
+    let (begun, ended) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, ends) = (Arc::clone(&begun), Arc::clone(&ended));
+    let query = move || {
+        let (begins, ends) = (Arc::clone(&begins), Dropped(Arc::clone(&ends)));
+        async move {
+            let _ends = ends;
+            begins.notify_one();
+            std::future::pending::<&'static str>().await
+        }
+    };
+    let later = async || {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        "later"
+    };
+    let router = routes()
+        .route("/prometheus/api/v1/query", get(query.clone()).post(query))
+        .route("/prometheus/api/v1/labels", get(later))
+        .route("/api/v2/status", get(later));
+    let (_server, port) = serve(router, options()).await;
+    let long = Duration::from_secs(20);
+    for head in [
+        "GET /prometheus/api/v1/query?query=up HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /prometheus/api/v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab",
+    ] {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        begun.notified().await;
+        let waits = tokio::time::timeout(Duration::from_millis(600), ended.notified()).await;
+        assert!(waits.is_err(), "who asked is still there");
+        drop(stream);
+        let ends = tokio::time::timeout(long, ended.notified()).await;
+        assert!(ends.is_ok(), "{head}");
+    }
+    let answer = ask(port, "GET /prometheus/api/v1/labels HTTP/1.1", "").await;
+    assert!(answer.ends_with("later"), "{answer}");
+
+    // What the node answers by itself is read by scripts that close their side first.
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let head = "GET /api/v2/status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("later"), "{answer}");
+}
