@@ -36,6 +36,9 @@ use crate::{
 /// Remarks of each kind that an answer has, as in Prometheus.
 const REMARKS: usize = 10;
 
+/// Samples of a result that are written where nothing waits for it: the mesh lives on the threads of requests.
+const LARGE: usize = 4_000;
+
 pub(super) type Answer = Result<Response<Body>, ApiFailure>;
 
 /// The routes.
@@ -108,19 +111,39 @@ async fn run(state: &ApiState, params: &Query, steps: Result<Steps, ApiFailure>)
     }
     let stats = params.first("stats");
     remarks.warnings.extend(stats.and_then(stats_warning));
-    let value = &answer.output.value;
-    Ok(success(
-        |out| {
+    let with_stats = stats.is_some();
+    let is_large = is_large(&answer.output.value);
+    let render = move || {
+        let write = |out: &mut String| {
             out.push('{');
-            push_result(out, value);
-            if stats.is_some() {
+            push_result(out, &answer.output.value);
+            if with_stats {
                 out.push_str(",\"stats\":");
                 push_value(out, &answer.explanation.to_json());
             }
             out.push('}');
-        },
-        &remarks,
-    ))
+        };
+        success(write, &remarks)
+    };
+    if is_large {
+        return rendered(render).await;
+    }
+    Ok(render())
+}
+
+/// Whether writing a result takes longer than waking another thread for it.
+fn is_large(value: &Value) -> bool {
+    match value {
+        Value::Scalar { .. } | Value::String { .. } => false,
+        Value::Vector(samples) => samples.len() > LARGE,
+        Value::Matrix(series) => {
+            let samples = series.iter().map(|one| {
+                let histograms = one.histograms.times.len().saturating_mul(LARGE / 100);
+                one.floats.times.len() + histograms + 1
+            });
+            samples.sum::<usize>() > LARGE
+        }
+    }
 }
 
 async fn ask(
@@ -275,17 +298,18 @@ fn label_name(part: Result<Path<String>, PathRejection>) -> Result<String, ApiFa
 }
 
 async fn look_up(state: &ApiState, params: &Query, lookup: Lookup) -> Answer {
+    // In the order in which Prometheus looks at them.
+    let scope = LookupScope {
+        limit: limit(params)?,
+        start: bound(params, "start")?,
+        end: bound(params, "end")?,
+        selectors: params.all("match[]").map(ToOwned::to_owned).collect(),
+        timeout: timeout(params)?,
+    };
     selectors(params).map_err(|why| match lookup {
         Lookup::Series => ApiFailure::bad_data(format!("invalid parameter \"match[]\": {why}")),
         Lookup::LabelNames | Lookup::LabelValues(_) => ApiFailure::bad_data(why),
     })?;
-    let scope = LookupScope {
-        selectors: params.all("match[]").map(ToOwned::to_owned).collect(),
-        start: bound(params, "start")?,
-        end: bound(params, "end")?,
-        limit: limit(params)?,
-        timeout: timeout(params)?,
-    };
     let (found, warnings) = querier(state)?.lookup(lookup, scope).await?;
     let remarks = Remarks {
         warnings,
