@@ -344,6 +344,7 @@ fn refused(error: &QueryError) -> ApiFailure {
         QueryError::Refused(_)
         | QueryError::Histograms { .. }
         | QueryError::TooManySamples { .. }
+        | QueryError::TooManyPlaces { .. }
         | QueryError::TooManyBytes { .. } => ErrorType::Execution,
         QueryError::Failed => ErrorType::Internal,
     };

@@ -139,7 +139,8 @@ impl Begun {
     /// Asks for these steps.
     pub(super) async fn ask(self, expr: &Expr, steps: Steps) -> Result<Reply, QueryError> {
         let mut round = self.round();
-        let asking = round.plan(expr, steps, self.world)?;
+        let asking = round.plan(expr, steps, self.world);
+        let asking = asking.map_err(|error| error.naming(self.context.max_samples))?;
         let outcomes = round.gather(&asking).await;
         round.reply(expr, asking, outcomes).await
     }

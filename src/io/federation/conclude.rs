@@ -132,7 +132,7 @@ impl Round {
             other @ (Refusal::Evaluation(_)
             | Refusal::Overlap(_)
             | Refusal::Selector { .. }
-            | Refusal::Again(_)) => QueryError::Refused(other),
+            | Refusal::Again(_)) => QueryError::Refused(other).naming(self.options.max_samples),
         }
     }
 

@@ -65,6 +65,14 @@ pub enum QueryError {
         /// The limit.
         most: usize,
     },
+    /// It would hold places for more samples than it may.
+    #[error("{places}; max_samples is {most}")]
+    TooManyPlaces {
+        /// How many series at how many steps.
+        places: EvalError,
+        /// The limit.
+        most: usize,
+    },
     /// Answers of endpoints would take too much memory.
     #[error(
         "the answers of endpoints to all queries under way take more than max_response_bytes, which is {most}: ask for \
@@ -80,6 +88,16 @@ pub enum QueryError {
     /// The evaluation ended by a panic.
     #[error("this is a bug: the evaluation of the query failed")]
     Failed,
+}
+
+impl QueryError {
+    /// The same with the limit of samples, if that is why.
+    pub(super) fn naming(self, most: usize) -> Self {
+        if let Self::Refused(Refusal::Evaluation(places @ EvalError::TooManySteps { .. })) = self {
+            return Self::TooManyPlaces { places, most };
+        }
+        self
+    }
 }
 
 impl<'a> Query<'a> {

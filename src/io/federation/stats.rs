@@ -59,7 +59,8 @@ fn reason(error: &QueryError) -> &'static str {
             | EvalError::TooMuchText
             | EvalError::TooLongLabel,
         ))
-        | QueryError::TooManySamples { .. } => "limit",
+        | QueryError::TooManySamples { .. }
+        | QueryError::TooManyPlaces { .. } => "limit",
         QueryError::Refused(Refusal::Evaluation(EvalError::Stopped)) | QueryError::TimedOut => {
             "timeout"
         }

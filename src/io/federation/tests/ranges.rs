@@ -306,3 +306,16 @@ async fn what_a_query_finds_that_began_before_a_reload_is_not_kept() {
     assert_eq!(second.explain.known_steps, 0);
     assert_eq!(shown(&second.answer.output.value), wanted(2.0));
 }
+
+#[tokio::test]
+async fn an_error_names_the_limit_of_places_for_samples() {
+    let servers = [Server::prometheus(data(1.0)).await];
+    let limits = "limits: {max_samples: 400}";
+    let federation = federation_at(END, config(&text(&servers, limits)));
+    // Nothing is asked for it, so that no samples come that would be too many.
+    let query = "max_over_time(vector(1)[1y:1ms])";
+    let asked = at(&federation, query, Steps::instant(END), LONG).await;
+    let error = asked.unwrap_err().to_string();
+    assert!(error.contains("1 series at 31536000000 steps"), "{error}");
+    assert!(error.ends_with("; max_samples is 400"), "{error}");
+}
