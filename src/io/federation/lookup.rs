@@ -319,10 +319,11 @@ fn attached<'r>(
     replicas: &'r Replicas,
     subject: &Subject,
 ) -> Option<&'r str> {
-    match subject {
-        Subject::LabelValues(name) if attaches(endpoint) => replicas.labels.get(name),
-        _ => None,
-    }
+    let Subject::LabelValues(name) = subject else {
+        return None;
+    };
+    let value = replicas.labels.get(name);
+    value.filter(|_| attaches(endpoint))
 }
 
 /// Whether there is anything in the scope of a request.

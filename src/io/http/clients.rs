@@ -13,7 +13,8 @@ use tokio::sync::Semaphore;
 use url::Url;
 
 use super::{
-    exchange, mask, oauth2::TokenSource, proxy::Environment, straight::Straight, transport::Transport,
+    exchange, mask, oauth2::TokenSource, proxy::Environment, straight::Straight,
+    transport::Transport,
 };
 use crate::{
     config::{HttpConfig, Secret},

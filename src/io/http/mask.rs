@@ -46,7 +46,9 @@ fn secrets(url: &str, config: &HttpConfig) -> Vec<String> {
         ));
     }
     let headers = auth::static_headers(config).unwrap_or_default();
-    let of_user = headers.into_iter().filter(|(name, _)| name == AUTHORIZATION);
+    let of_user = headers
+        .into_iter()
+        .filter(|(name, _)| name == AUTHORIZATION);
     let mut values: Vec<HeaderValue> = of_user.map(|(_, value)| value).collect();
     for url in [url, config.proxy.url.reveal()] {
         let Ok(url) = Url::parse(url) else { continue };
@@ -54,6 +56,10 @@ fn secrets(url: &str, config: &HttpConfig) -> Vec<String> {
         values.extend(without_user(&url).ok().and_then(|(_, value)| value));
     }
     let values = values.iter().filter_map(|value| value.to_str().ok());
-    all.extend(values.filter_map(|value| value.split_once(' ')).map(|(_, one)| one.to_owned()));
+    all.extend(
+        values
+            .filter_map(|value| value.split_once(' '))
+            .map(|(_, one)| one.to_owned()),
+    );
     all
 }

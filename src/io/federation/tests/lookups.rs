@@ -133,7 +133,11 @@ async fn what_the_node_measures_of_itself_is_found_by_its_label() {
     );
     let values = look(request("label/state/values", &[r#"{watchfire="self"}"#])).await;
     assert_eq!(values, (vec![json!(["active", "suppressed"])], 0));
-    let marks = look(request("label/watchfire/values", &[r#"{watchfire="self"}"#])).await;
+    let marks = look(request(
+        "label/watchfire/values",
+        &[r#"{watchfire="self"}"#],
+    ))
+    .await;
     assert_eq!(marks, (vec![json!(["self"])], 0));
     // Without it, and beside it, what endpoints have.
     assert_eq!(

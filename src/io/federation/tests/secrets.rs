@@ -12,7 +12,10 @@ async fn what_a_server_repeats_of_secrets_is_not_shown() {
     let server = Server::start(Arc::new(|asked| {
         // Heads are kept in lower case.
         let said = asked.head.replace("dtpodxnolwjhc2lj", "dTpodXNoLWJhc2lj");
-        let said = said.lines().rev().find(|line| line.contains("x-token") || line.contains("authorization"));
+        let said = said
+            .lines()
+            .rev()
+            .find(|line| line.contains("x-token") || line.contains("authorization"));
         let said = said.unwrap_or_default();
         Reply::Raw(response("401 Unauthorized", "text/plain", said.as_bytes()))
     }))
@@ -41,7 +44,10 @@ async fn what_a_server_repeats_of_secrets_is_not_shown() {
 async fn requests_name_their_sender_once() {
     let server = Server::start(Arc::new(|_| Reply::Reset)).await;
     // Straight, and by the client of files and TLS.
-    for keys in ["", "http_config: {authorization: {credentials_file: /dev/null}}"] {
+    for keys in [
+        "",
+        "http_config: {authorization: {credentials_file: /dev/null}}",
+    ] {
         let keys = format!("kind: prometheus, {keys}");
         now(&federation(endpoints(&[(&server, &keys)])), "x").await;
         let asked = server.asked_of("/api/v1/");
