@@ -168,7 +168,7 @@ impl Distributor<'_> {
             }
             CountValues => {
                 let label = scope::counted_label(aggregate)?;
-                if reach.carried.iter().any(|name| name == label) {
+                if scope::overwrites(self.world, label, reach) {
                     return None;
                 }
                 let parts = self.fragment(expr, reach, &kept, Sum::Yes);

@@ -117,10 +117,7 @@ fn of_aggregate(world: &World, aggregate: &Aggregate, inner: &Scope, all: &[&Sco
 fn grouped(world: &World, aggregate: &Aggregate, reach: &Reach) -> Scope {
     use AggregateOp::{Bottomk, LimitRatio, Limitk, Topk};
     let kept = kept_by(aggregate).of(&reach.carried);
-    let overwritten = match counted_label(aggregate) {
-        Some(label) => reach.carried.iter().any(|name| name == label),
-        None => false,
-    };
+    let overwritten = counted_label(aggregate).is_some_and(|label| overwrites(world, label, reach));
     if overwritten || !(reach.is_single() || reach.is_apart(world, &kept)) {
         return Scope::Global(reach.partitions.clone());
     }
@@ -149,6 +146,11 @@ pub(super) fn counted_label(aggregate: &Aggregate) -> Option<&str> {
         (ExprKind::String(label), AggregateOp::CountValues) => Some(label),
         _ => None,
     }
+}
+
+/// Whether a label that is written is one of the partitions': the elements have it, or it is taken out of what is asked.
+pub(super) fn overwrites(world: &World, label: &str, reach: &Reach) -> bool {
+    reach.carried.iter().any(|name| name == label) || reach.attaches_label(world, label)
 }
 
 fn of_binary(world: &World, binary: &Binary, lhs: &Scope, rhs: &Scope) -> Scope {

@@ -155,6 +155,35 @@ fn partitions_compute_what_their_data_suffices_for() {
 }
 
 #[test]
+fn values_are_not_written_to_labels_that_are_attached() {
+    let mut uneven = world(PartitionMode::Attach);
+    uneven.partitions[0].labels = LabelSet::from_pairs([("cluster", "a"), ("zone", "z")]);
+    let cases = [
+        // Its elements have the label no more, but where it is attached a grouping leaves it out of what is asked.
+        (
+            "count_values without (job) (\"zone\", sum by (job, cluster) (x))",
+            "count_values without (job) (\"zone\", <fragment 0>) | 012: sum by (job) (x)",
+        ),
+        (
+            "count_values without (job, cluster) (\"zone\", sum by (job, cluster) (x))",
+            "count_values without (job, cluster) (\"zone\", <fragment 0>) | 012: sum by (job) (x)",
+        ),
+        (
+            "count_values without (job) (\"value\", sum by (job, cluster) (x))",
+            "<fragment 0> | 012: count_values without (job, cluster, zone) (\"value\", sum by (job) (x))",
+        ),
+    ];
+    check(&uneven, &cases);
+    let mut single = uneven;
+    single.partitions.truncate(1);
+    let (query, _) = cases[0];
+    assert_eq!(
+        cut(&single, query),
+        "count_values without (job) (\"zone\", <fragment 0>) | 0: sum by (job) (x)"
+    );
+}
+
+#[test]
 fn a_single_partition_is_asked_for_everything() {
     check(
         &world(PartitionMode::Attach),
