@@ -25,7 +25,7 @@ pub use external_url::UrlError;
 pub use features::{FeatureError, Features};
 pub use mesh::MeshStartError;
 pub use options::{ClusterOptions, Options, OptionsError};
-pub use queries::options as query_options;
+pub use queries::{load as read_query_file, options as query_options};
 pub use rule_files::{
     RuleFileError, expand_patterns, read_rule_file, read_rule_tests, read_ruler_file,
 };

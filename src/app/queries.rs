@@ -324,7 +324,10 @@ pub fn options(language: Language) -> Options {
 }
 
 /// Reads a file of endpoints; there are none if it has no name.
-pub(super) fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
+///
+/// # Errors
+/// When it cannot be read, or is wrong: all mistakes with line and column.
+pub fn load(file: &Path) -> Result<QueryConfig, ConfigError> {
     if file.as_os_str().is_empty() {
         return Ok(QueryConfig::default());
     }

@@ -1,4 +1,4 @@
-//! `watchfire check …`, and what checks `config` and `web-config`: the words and exit codes of amtool and promtool.
+//! `watchfire check …`, and what checks `config`, `web-config` and `query-config`: the words and exit codes of amtool and promtool.
 
 use std::{
     io::{self, IsTerminal, Read, Write},
@@ -11,7 +11,7 @@ use super::{
     run::{Failure, say},
 };
 use crate::{
-    app::{ConfigError, ConfigFile},
+    app::{ConfigError, ConfigFile, read_query_file},
     config::{Config, Warning},
     io::server::WebFile,
 };
@@ -39,7 +39,7 @@ pub(super) fn check(args: &[String]) -> Result<(), Failure> {
     let parsed = args::parse(FLAGS, args)?;
     if parsed.switch("help") {
         return say(&help::print(
-            "watchfire check config|web-config|rules|ruler-config [<files>...]",
+            "watchfire check config|web-config|query-config|rules|ruler-config [<files>...]",
             "Checks files and says everything that is wrong with them; exits with 1 if anything is.",
             FLAGS,
             &[],
@@ -48,6 +48,7 @@ pub(super) fn check(args: &[String]) -> Result<(), Failure> {
     match parsed.words.split_first() {
         Some((what, files)) if what == "config" => config(files),
         Some((what, files)) if what == "web-config" => web_config(files),
+        Some((what, files)) if what == "query-config" => query_config(files),
         Some((what, _)) => Err(UsageError::NoCommand(what.clone()).into()),
         None => Err(UsageError::NoCommand(String::new()).into()),
     }
@@ -185,6 +186,35 @@ fn web_config(files: &[String]) -> Result<(), Failure> {
             Err(error) => {
                 failed = true;
                 say(&format!("{file} FAILED: {error}\n"))?;
+            }
+        }
+    }
+    if failed { Err(Failure::Silent) } else { Ok(()) }
+}
+
+/// `check query-config …`: files of endpoints.
+fn query_config(files: &[String]) -> Result<(), Failure> {
+    if files.is_empty() {
+        return Err(UsageError::MissingArgument("query-config-files").into());
+    }
+    for file in files {
+        exists(file)?;
+    }
+    let mut failed = false;
+    for file in files {
+        match read_query_file(Path::new(file)) {
+            Ok(config) => {
+                let entries = config.endpoints.len();
+                say(&format!(
+                    "{file} SUCCESS: {entries} entries of endpoints found\n"
+                ))?;
+            }
+            Err(error) => {
+                failed = true;
+                say(&format!("{file} FAILED:\n"))?;
+                for line in error.to_string().lines() {
+                    say(&format!("  {line}\n"))?;
+                }
             }
         }
     }

@@ -139,6 +139,7 @@ const COMMANDS: &[(&str, &str)] = &[
         "check web-config <files>...",
         "Check web configuration files.",
     ),
+    ("check query-config <files>...", "Check files of endpoints."),
     (
         "check rules [<files>...]",
         "Check files of rules, or standard input, as promtool does.",

@@ -242,6 +242,39 @@ fn real_files_get_promtools_verdicts_and_exit_codes() {
 }
 
 #[test]
+fn a_file_of_endpoints_is_checked() {
+    if subject_is_upstream() {
+        skipped("`check query-config`: Alertmanager itself has no such command");
+        return;
+    }
+    let subject = Program::Subject.path().unwrap();
+    let check = |file: &Path| {
+        let mut command = Command::new(&subject);
+        let output = command.args(["check", "query-config"]).arg(file).output();
+        let output = output.unwrap();
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/query.yml");
+    let (code, said) = check(&shipped);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("SUCCESS: 1 entries"), "{said}");
+    let directory = tempfile::tempdir().unwrap();
+    let wrong = directory.path().join("query.yml");
+    std::fs::write(&wrong, "endpoints:\n- {name: a}\n- {url: 'http://a'}\n").unwrap();
+    let (code, said) = check(&wrong);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("query.yml:2:3: missing url of endpoint"),
+        "{said}"
+    );
+    assert!(
+        said.contains("query.yml:3:3: missing name of endpoint"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_file_of_the_ruler_is_checked_with_all_that_it_names() {
     if subject_is_upstream() {
         skipped("`check rules`: Alertmanager itself has no such command");
