@@ -261,7 +261,7 @@ fn a_file_of_endpoints_is_checked() {
     assert!(said.contains("SUCCESS: 1 entries"), "{said}");
     let directory = tempfile::tempdir().unwrap();
     let wrong = directory.path().join("query.yml");
-    std::fs::write(&wrong, "endpoints:\n- {name: a}\n- {url: 'http://a'}\n").unwrap();
+    fs::write(&wrong, "endpoints:\n- {name: a}\n- {url: 'http://a'}\n").unwrap();
     let (code, said) = check(&wrong);
     assert_eq!(code, Some(1), "{said}");
     assert!(
