@@ -491,7 +491,15 @@ impl Expr {
         match &self.kind {
             ExprKind::Vector(selector) => Some(selector),
             ExprKind::Matrix(matrix) => Some(&matrix.selector),
-            _ => None,
+            ExprKind::Number(_)
+            | ExprKind::String(_)
+            | ExprKind::Subquery(_)
+            | ExprKind::Paren(_)
+            | ExprKind::Unary(..)
+            | ExprKind::Binary(_)
+            | ExprKind::Aggregate(_)
+            | ExprKind::Call(_)
+            | ExprKind::Fragment(_) => None,
         }
     }
 
