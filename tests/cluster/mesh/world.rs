@@ -696,6 +696,22 @@ impl World {
                 }
             }
         }
+        if self.hushes.iter().any(|hush| hush.set.is_none()) {
+            (0..self.hosts.len()).for_each(|host| self.unhush_unanswered(host));
+        }
+    }
+
+    /// Ends what was asked for and is in force, though whoever asked was not told so.
+    fn unhush_unanswered(&mut self, host: usize) {
+        let Some(Reply::View(view)) = self.request(host, Request::View) else {
+            return;
+        };
+        let now = self.wall();
+        let open = view.silences.iter().filter(|it| it.ends_at > now);
+        let open: Vec<Arc<str>> = open.map(|it| Arc::clone(&it.id)).collect();
+        for id in open {
+            self.request(host, Request::ExpireSilence(id));
+        }
     }
 
     /// Puts a configuration into force at one node, and for its later processes.
