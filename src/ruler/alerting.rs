@@ -321,17 +321,17 @@ impl Alerts {
         }
     }
 
-    /// Drops what nobody needs any more at `now`.
-    pub(super) fn collect(&mut self, now: i64) {
+    /// Drops what nobody needs any more at `now`, of a group of that interval.
+    pub(super) fn collect(&mut self, interval: i64, now: i64) {
         self.instances.retain(|_, instance| !instance.is_over(now));
         self.forgotten
-            .retain(|_, version| !version.is_forgotten(now));
+            .retain(|_, version| !version.is_over(interval, now));
     }
 
     /// Whether there is something to [`collect`](Self::collect).
-    pub(super) fn has_what_is_over(&self, now: i64) -> bool {
+    pub(super) fn has_what_is_over(&self, interval: i64, now: i64) -> bool {
         let mut forgotten = self.forgotten.values();
-        forgotten.any(|version| version.is_forgotten(now))
+        forgotten.any(|version| version.is_over(interval, now))
             || self.instances.values().any(|one| one.is_over(now))
     }
 
@@ -383,11 +383,6 @@ impl Version {
     /// Whether it is of a later slot than that. One that is yet to come is of a clock that is ahead, and nothing waits for it.
     fn is_of_later_than(self, slot: i64, now: i64) -> bool {
         slot < self.slot && self.slot <= now
-    }
-
-    /// Whether nobody says any more what is older.
-    fn is_forgotten(self, now: i64) -> bool {
-        now.saturating_sub(self.slot) >= 2 * WRITTEN_AGAIN
     }
 }
 

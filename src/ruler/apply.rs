@@ -290,7 +290,8 @@ impl Ruler {
         };
         let node = self.node_of(&group);
         let of_rule = (node, group, rule.key.clone());
-        let records: Vec<RuleRecord> = state.tell(&of_rule, changed, version);
+        let records: Vec<RuleRecord> =
+            state.tell(&of_rule, changed, (version, spot.cadence.interval()));
         if !records.is_empty() {
             self.effects.push_back(Effect::Keep(records));
         }
@@ -301,7 +302,7 @@ impl Ruler {
         group: &(Option<NodeName>, GroupKey),
         rule: &RuleKey,
         state: &RuleState,
-        version: Version,
+        (version, interval): (Version, i64),
     ) {
         let forgotten = |(labels, _): (&LabelSet, _)| RuleRecord {
             key: RuleRecordKey::alert(
@@ -311,6 +312,7 @@ impl Ruler {
                 labels.clone(),
             ),
             version,
+            interval,
             value: RuleValue::Forgotten,
         };
         let records: Vec<RuleRecord> = state.alerts.all().map(forgotten).collect();

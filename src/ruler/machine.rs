@@ -282,9 +282,12 @@ impl Ruler {
         }
         if self.collect_due <= at {
             self.collect_due = at.saturating_add(COLLECTED_EVERY);
-            let rules = self.states.groups.iter_mut().flat_map(|of| &mut of.rules);
-            for rule in rules.filter(|rule| rule.alerts.has_what_is_over(at)) {
-                Arc::make_mut(rule).alerts.collect(at);
+            for (group, of) in self.set.groups.iter().zip(&mut self.states.groups) {
+                let interval = group.cadence.interval();
+                let mut rules = of.rules.iter_mut();
+                while let Some(rule) = rules.find(|one| one.alerts.has_what_is_over(interval, at)) {
+                    Arc::make_mut(rule).alerts.collect(interval, at);
+                }
             }
             self.settle_owners(now);
         }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{cluster::NodeName, labels::LabelSet, time::Now};
 
-/// After so many milliseconds without an evaluation nobody knows whether the condition of a pending alert held all the
+/// After so many milliseconds without an evaluation that was due nobody knows whether the condition of a pending alert held all the
 /// time (Prometheus's `--rules.alert.for-outage-tolerance`).
 const PENDING_KEPT: i64 = 3600 * 1000;
 
@@ -154,6 +154,7 @@ impl Ruler {
             let more = RuleRecord {
                 key: record.key.clone(),
                 version,
+                interval: record.interval,
                 value: instance.map_or(RuleValue::Forgotten, RuleValue::Alert),
             };
             self.effects.push_back(Effect::Keep(vec![more]));
@@ -344,7 +345,9 @@ impl Ruler {
         state.fresh = state.last_slot.is_none();
         let set_back = state.before_the_clock_was_set_back(group.cadence.slot(now), now);
         let last = state.last_slot;
-        let long_ago = last.is_some_and(|last| now.saturating_sub(last) > PENDING_KEPT);
+        let interval = group.cadence.interval();
+        let due = last.map(|last| group.cadence.after(last));
+        let long_ago = due.is_some_and(|due| now.saturating_sub(due) > PENDING_KEPT);
         state.owned = Some(epoch);
         state.made_up = None;
         state.under_way.take_if(|left| left.past || left.slot > now);
@@ -357,14 +360,14 @@ impl Ruler {
         state.owned_since = now;
         for (rule, of) in group.rules.iter().zip(&mut state.rules) {
             let of = Arc::make_mut(of);
-            of.alerts.collect(now);
+            of.alerts.collect(interval, now);
             if long_ago {
                 of.dropped.extend(of.alerts.drop_pending(now, now));
             }
             if set_back {
                 let all: Vec<LabelSet> = of.alerts.all().map(|(one, _)| one.clone()).collect();
                 let of_rule = (node.clone(), group.key.clone(), rule.key.clone());
-                records.extend(of.tell(&of_rule, all, version));
+                records.extend(of.tell(&of_rule, all, (version, interval)));
             }
             if rule.key.alerting {
                 of.goes_on();
@@ -384,6 +387,7 @@ impl Ruler {
                 epoch,
                 slot: last.unwrap_or(slot),
             },
+            interval,
             value: RuleValue::Group(summary),
         });
     }
@@ -426,6 +430,7 @@ impl Ruler {
                     group.key.clone(),
                 ),
                 version: Version { epoch, slot },
+                interval: group.cadence.interval(),
                 value: RuleValue::Group(GroupSummary {
                     owner: Arc::clone(&me),
                     evaluated: true,
@@ -466,7 +471,7 @@ impl RuleState {
         &mut self,
         (node, group, rule): &(Option<NodeName>, GroupKey, RuleKey),
         labels: impl IntoIterator<Item = LabelSet>,
-        version: Version,
+        (version, interval): (Version, i64),
     ) -> Vec<RuleRecord> {
         let record = |labels: LabelSet| RuleRecord {
             value: match self.alerts.tell_others(&labels, version) {
@@ -475,6 +480,7 @@ impl RuleState {
             },
             key: RuleRecordKey::alert(node.clone(), group.clone(), rule.clone(), labels),
             version,
+            interval,
         };
         labels.into_iter().map(record).collect()
     }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{cluster::NodeName, labels::LabelSet};
 
-/// How long a record counts after its slot; milliseconds. Owners write their alerts again before that
+/// How long a record counts after the slot that follows its own; milliseconds. Owners write their alerts again before that
 /// ([`WRITTEN_AGAIN`]), so what expires is of rules that nobody has any more, or was forgotten.
 const COUNTS: i64 = 24 * 3600 * 1000;
 
@@ -45,6 +45,8 @@ pub struct RuleRecord {
     pub key: RuleRecordKey,
     /// Under which owner it was written, and in which slot.
     pub version: Version,
+    /// That of its group; milliseconds. 0 if an older program wrote it.
+    pub interval: i64,
     /// What is known.
     pub value: RuleValue,
 }
@@ -134,7 +136,14 @@ impl RuleRecord {
     /// Whether nobody needs it any more at `now`; Unix milliseconds.
     #[must_use]
     pub fn is_over(&self, now: i64) -> bool {
-        self.version.slot.saturating_add(COUNTS) <= now
+        self.version.is_over(self.interval, now)
+    }
+}
+
+impl Version {
+    /// Whether what is said under it of a group of that interval counts no more at `now`; all in milliseconds.
+    pub(super) fn is_over(self, interval: i64, now: i64) -> bool {
+        self.slot.saturating_add(interval).saturating_add(COUNTS) <= now
     }
 }
 

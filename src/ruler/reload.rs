@@ -10,14 +10,14 @@ use std::{
 };
 
 use super::{
-    alerting::Version,
+    alerting::{Due, Phase, Version},
     depend::Component,
     effect::{Effect, EvaluationId, Word},
     machine::{Ruler, Running, Stage},
     past::Past,
     recall::Recall,
-    set::{GroupKey, RuleSet},
-    state::Gone,
+    set::{GroupKey, RuleKey, RuleSet, millis},
+    state::{Gone, RuleState},
     wave::{UnderWay, Wave},
 };
 use crate::{cluster::NodeName, labels::LabelSet, time::Now};
@@ -121,13 +121,29 @@ impl Ruler {
             state.alerts.end(at);
             // One that moved tells of the same alerts in its new group; what it does not tell of ends by itself.
             if !came.contains(&(Arc::clone(&rule.name), rule.labels.clone())) {
-                self.tell_of(&mut state, at, interval, "");
+                self.tell_end(&mut state, &rule, at, interval);
             }
             let ended = state.alive.end(at);
             self.write(ended);
             let version = Version { epoch, slot: at };
-            self.forget(&(node, group), &rule, &state, version);
+            self.forget(&(node, group), &rule, &state, (version, interval));
         }
+    }
+
+    /// Tells of the end of alerts of a rule that is gone, but of those that another rule has fire.
+    fn tell_end(&mut self, state: &mut RuleState, of: &RuleKey, at: i64, interval: i64) {
+        let set = Arc::clone(&self.set);
+        let groups = set.groups.iter().zip(&self.states.groups);
+        let rules = groups.flat_map(|(group, of)| group.rules.iter().zip(&of.rules));
+        let same = rules.filter(|(rule, _)| rule.key.alerting && rule.key.name == of.name);
+        let same: Vec<Arc<RuleState>> = same.map(|(_, state)| Arc::clone(state)).collect();
+        let fires = |due: &Due<'_>| {
+            let mut others = same.iter().filter_map(|one| one.alerts.get(due.labels));
+            others.any(|one| one.phase == Phase::Firing)
+        };
+        let resend = millis(set.settings.resend_delay);
+        let due = state.alerts.due(at, resend);
+        self.tell(due.filter(|due| !fires(due)), at, interval, "");
     }
 
     /// Ends the wave of a component before its slot is over: its groups know what is left.

@@ -37,6 +37,8 @@ struct PbRule {
     summary: Option<PbSummary>,
     #[prost(string, optional, tag = "9")]
     node: Option<String>,
+    #[prost(int64, tag = "10")]
+    interval: i64,
 }
 
 /// Which alert of the group.
@@ -129,6 +131,7 @@ pub fn encode_rule(tenant: &str, record: &RuleRecord) -> Vec<u8> {
         instance,
         summary,
         node: record.key.node.as_ref().map(ToString::to_string),
+        interval: record.interval,
     })
 }
 
@@ -172,6 +175,7 @@ pub fn decode_rule(bytes: &[u8]) -> Result<(Arc<str>, RuleRecord), RecordError> 
             epoch: pb.epoch,
             slot: pb.slot,
         },
+        interval: pb.interval,
         value,
     };
     Ok((pb.tenant.into(), record))
@@ -357,6 +361,7 @@ mod tests {
                         }
                     },
                     version: Version { epoch, slot },
+                    interval: slot,
                     value,
                 }
             },

@@ -14,33 +14,33 @@ use crate::{
     },
 };
 
-const ONE: &str = "groups: [{name: g, interval: 30s, rules: [{alert: A, expr: x > 0, for: 2m, keep_firing_for: 3m}]}]";
+pub(super) const ONE: &str = "groups: [{name: g, interval: 30s, rules: [{alert: A, expr: x > 0, for: 2m, keep_firing_for: 3m}]}]";
 const X: &[(&[(&str, &str)], f64)] = &[(&[("job", "j")], 3.0)];
 
-fn x() -> Answer {
+pub(super) fn x() -> Answer {
     of(X)
 }
 
 /// A ruler and who it sees.
-struct Node {
+pub(super) struct Node {
     ruler: Ruler,
     sees: BTreeSet<NodeName>,
     ready: bool,
     /// What it has on its disk.
-    kept: BTreeMap<u64, Arc<RuleRecord>>,
+    pub(super) kept: BTreeMap<u64, Arc<RuleRecord>>,
     told: Vec<(i64, Told)>,
     said: Vec<Word>,
     asked: Vec<i64>,
 }
 
 /// Rulers; what one keeps is told at once to those that it sees.
-struct Mesh {
-    nodes: BTreeMap<NodeName, Node>,
-    now: i64,
+pub(super) struct Mesh {
+    pub(super) nodes: BTreeMap<NodeName, Node>,
+    pub(super) now: i64,
 }
 
 impl Mesh {
-    fn new(names: &[&str], text: &str) -> Self {
+    pub(super) fn new(names: &[&str], text: &str) -> Self {
         let mut mesh = Self {
             nodes: BTreeMap::new(),
             now: 0,
@@ -52,7 +52,7 @@ impl Mesh {
     }
 
     /// Starts a node with what its disk has, or without any.
-    fn start(&mut self, name: &str, text: &str, keeps: bool) {
+    pub(super) fn start(&mut self, name: &str, text: &str, keeps: bool) {
         let before = self.nodes.remove(name).filter(|_| keeps);
         let sees: BTreeSet<NodeName> = self.nodes.keys().cloned().collect();
         for other in self.nodes.values_mut() {
@@ -194,7 +194,7 @@ impl Mesh {
         }
     }
 
-    fn run(&mut self, seconds: i64, mut answer: impl FnMut(&str) -> Answer) {
+    pub(super) fn run(&mut self, seconds: i64, mut answer: impl FnMut(&str) -> Answer) {
         let end = seconds * 1000;
         loop {
             let next = self.nodes.iter();
@@ -233,7 +233,7 @@ impl Mesh {
             .epoch
     }
 
-    fn alert(&self, name: &str) -> Option<Instance> {
+    pub(super) fn alert(&self, name: &str) -> Option<Instance> {
         let rule = &self.nodes[name].ruler.states().groups[0].rules[0];
         rule.alerts
             .all()
@@ -241,7 +241,7 @@ impl Mesh {
             .map(|(_, instance)| instance.clone())
     }
 
-    fn resolves(&self) -> usize {
+    pub(super) fn resolves(&self) -> usize {
         let told = self.nodes.values().flat_map(|node| &node.told);
         told.filter(|(at, told)| told.ends_at.unix_millis() <= *at)
             .count()

@@ -13,5 +13,6 @@ mod partial;
 mod past;
 mod recall;
 mod reload;
+mod seldom;
 mod templates;
 mod unwritten;

@@ -81,6 +81,25 @@ fn alerts_of_a_rule_that_moves_to_another_group_are_not_told_to_end() {
 }
 
 #[test]
+fn an_alert_of_a_rule_that_is_gone_does_not_end_while_another_rule_has_it_fire() {
+    let one = "{name: g, interval: 30s, rules: [{alert: A, expr: x > 0}]}";
+    let other = "{name: h, interval: 30s, rules: [{alert: A, expr: x > 1}]}";
+    let mut world = Harness::new(&format!("groups: [{one}, {other}]"));
+    world.run(60, |_| of(X));
+    world.load(&format!("groups: [{other}]"));
+    world.run(120, |_| of(X));
+    let ended = |world: &Harness| {
+        let told = world.told.iter();
+        let ended = told.filter(|(at, told)| told.ends_at.unix_millis() <= *at);
+        ended.count()
+    };
+    assert_eq!(ended(&world), 0);
+    assert_eq!(world.phase(), Some(Phase::Firing));
+    world.load("groups: []");
+    assert!(ended(&world) > 0);
+}
+
+#[test]
 fn a_longer_for_takes_a_firing_alert_back_to_pending() {
     let mut world = Harness::new(&group("{alert: A, expr: x > 0}"));
     world.run(60, |_| of(X));

@@ -80,6 +80,7 @@ mod tests {
         RuleRecord {
             key,
             version: Version { epoch, slot },
+            interval: 0,
             value,
         }
     }

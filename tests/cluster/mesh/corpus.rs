@@ -160,6 +160,7 @@ fn rules(world: &World) -> Vec<RuleRecord> {
     let record = |(key, value)| RuleRecord {
         key,
         version,
+        interval: 30_000,
         value,
     };
     contents.into_iter().map(record).collect()
