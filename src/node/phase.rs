@@ -10,12 +10,16 @@ use super::{Effect, Node, mesh::MeshSide};
 use crate::{
     cluster::{Electors, NodeName},
     notify::claims::Quorum,
+    ruler::RulerNews,
     tenant::Phase,
     time::Now,
 };
 
 /// Clocks that differ by less, in nanoseconds, are left as they are.
 const CLOCK_TOLERANCE: u64 = 5_000_000_000;
+
+/// By how many nanoseconds a correction may change until the ruler is told: its slots are whole seconds apart.
+const RULER_TOLERANCE: u64 = 1_000_000_000;
 
 /// What the node keeps of its way up.
 #[derive(Debug)]
@@ -32,6 +36,8 @@ pub(super) struct Rising {
     votes: bool,
     /// By how many nanoseconds the clock is put forward.
     clock_ahead: i64,
+    /// The same, as the ruler was told.
+    ruler_ahead: i64,
 }
 
 impl Rising {
@@ -44,6 +50,7 @@ impl Rising {
             run,
             votes: false,
             clock_ahead: 0,
+            ruler_ahead: 0,
         }
     }
 
@@ -189,6 +196,20 @@ impl Node {
                 component = "cluster",
                 "The clock of this node is right again"
             );
+        }
+        self.correct_ruler();
+    }
+
+    /// Has the ruler go by the clock of the majority, where this node's own is wrong: it would look at another time than now, and
+    /// what it tells of alerts would be over, or not yet begun.
+    fn correct_ruler(&mut self) {
+        let Some(side) = &mut self.mesh else { return };
+        let (ahead, told) = (side.rising.clock_ahead, side.rising.ruler_ahead);
+        let is_news = (ahead == 0) != (told == 0) || ahead.abs_diff(told) >= RULER_TOLERANCE;
+        if is_news {
+            side.rising.ruler_ahead = ahead;
+            let news = RulerNews::Clock(ahead / 1_000_000);
+            self.effects.push_back(Effect::Ruler(news));
         }
     }
 

@@ -350,6 +350,10 @@ impl Ruler {
             rule.known = Known::default();
             rule.unwritten = Default::default();
         }
+        // Whoever began by a clock that was ahead does not wait for that.
+        for group in &mut self.states.groups {
+            group.since = group.since.min(at);
+        }
         self.forget_recalls();
         self.keep_read();
         let set = Arc::clone(&self.set);

@@ -106,6 +106,8 @@ pub enum RulerNews {
     Records(Vec<Arc<RuleRecord>>),
     /// Who is there to evaluate rules.
     Members(Members),
+    /// By how many milliseconds this node's clock is to be put forward, to be right. Rules go by that.
+    Clock(i64),
 }
 
 /// What a ruler says of its rules: hashes of its components ([`super::RuleSet::hashes`]).

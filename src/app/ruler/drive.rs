@@ -28,6 +28,7 @@ use crate::{
         Answered, Effect, Evaluation, EvaluationId, RuleHashes, RuleSet, Ruler, RulerNews, States,
         Written,
     },
+    time::Now,
 };
 
 /// Evaluations that begin at once, over all groups, one by one or asked together; for as long as they do not wait.
@@ -86,6 +87,8 @@ pub(super) type Shown = (Arc<RuleSet>, States);
 pub(super) struct Driver {
     pub(super) ruler: Ruler,
     pub(super) clock: Clock,
+    /// By how many milliseconds it is put forward.
+    ahead: i64,
     pub(super) queries: Arc<Queries>,
     pub(super) runtime: runtime::Handle,
     pub(super) delivery: Delivery,
@@ -124,6 +127,7 @@ impl Driver {
             away: AWAY.0,
             ruler,
             clock,
+            ahead: 0,
             queries,
             runtime,
             delivery,
@@ -154,7 +158,7 @@ impl Driver {
                 self.away = self.away.saturating_mul(2).min(AWAY.1);
                 self.ended += 1;
                 self.bugs += u64::from(matches!(end, End::Bug));
-                let anew = AssertUnwindSafe(|| Ruler::new(Arc::clone(&self.set), self.clock.now()));
+                let anew = AssertUnwindSafe(|| Ruler::new(Arc::clone(&self.set), self.now()));
                 if let Ok(ruler) = catch_unwind(anew) {
                     self.ruler = ruler;
                     break;
@@ -182,7 +186,7 @@ impl Driver {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return End::Process,
             }
-            self.ruler.handle_timeout(self.clock.now());
+            self.ruler.handle_timeout(self.now());
         }
     }
 
@@ -210,6 +214,7 @@ impl Driver {
             let left = until.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
                 Ok(Message::Load(set)) => self.set = set,
+                Ok(Message::News(RulerNews::Clock(ahead))) => self.ahead = ahead,
                 // Whoever wants to see something is told by the end of it that there is no ruler.
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return true,
@@ -218,8 +223,19 @@ impl Driver {
         }
     }
 
+    /// The time by the clock of the mesh, as far as that is known.
+    fn now(&self) -> Now {
+        let now = self.clock.now();
+        let by = Duration::from_millis(self.ahead.unsigned_abs());
+        let wall = match self.ahead.is_negative() {
+            true => now.wall.minus(by),
+            false => now.wall.plus(by),
+        };
+        Now { wall, ..now }
+    }
+
     fn pause(&self) -> Duration {
-        let now = self.clock.now().wall.unix_millis();
+        let now = self.now().wall.unix_millis();
         let left = self.ruler.poll_timeout().map(|due| due.saturating_sub(now));
         let left = left.map(|left| Duration::from_millis(u64::try_from(left).unwrap_or(0)));
         left.map_or(LONGEST, |left| left.min(LONGEST))
@@ -241,16 +257,17 @@ impl Driver {
                 if !self.rounds.holds() {
                     return;
                 }
-                self.ruler.load(set, self.clock.now());
+                self.ruler.load(set, self.now());
                 // What is known of rules that are new here is told again.
                 self.node.describe_rules(self.ruler.set().hashes());
             }
             Message::News(RulerNews::Records(records)) => {
-                self.ruler.learn(&records, self.clock.now());
+                self.ruler.learn(&records, self.now());
             }
             Message::News(RulerNews::Members(members)) => {
-                self.ruler.members(members, self.clock.now());
+                self.ruler.members(members, self.now());
             }
+            Message::News(RulerNews::Clock(ahead)) => self.ahead = ahead,
             Message::Evaluated(ended, _) if ended != self.ended => {}
             #[cfg(test)]
             #[expect(clippy::panic, reason = "that is what is tested")]
@@ -262,7 +279,7 @@ impl Driver {
                 let _ = go_on.recv();
             }
             Message::Evaluated(_, results) => {
-                let now = self.clock.now();
+                let now = self.now();
                 for (id, result) in results {
                     self.ruler.evaluated(id, result, now);
                 }

@@ -2,6 +2,7 @@
 //! far as they can be reached.
 
 mod check;
+mod clocks;
 mod knowledge;
 mod own;
 mod ruling;

@@ -13,7 +13,7 @@ use watchfire::{
         Effect, Evaluation, Members, RuleRecord, RuleSet, RuleValue, Ruler, RulerNews, Settings,
         Told,
     },
-    time::Now,
+    time::{Now, Timestamp},
 };
 
 use super::{
@@ -73,6 +73,8 @@ struct Seat {
     /// When the ruler is called next.
     due: Option<Duration>,
     waits: Vec<Later>,
+    /// By how many milliseconds the ruler puts the clock of its host forward.
+    ahead: i64,
     /// When the places of evaluations are free.
     places: [Duration; PLACES],
 }
@@ -256,7 +258,7 @@ impl World {
         };
         let seat = &mut ruling.seats[host];
         let set = Arc::clone(&ruling.sets[seat.set]);
-        (seat.due, seat.places) = (None, Default::default());
+        (seat.due, seat.places, seat.ahead) = (None, Default::default(), 0);
         seat.ruler = Some(Ruler::new(Arc::clone(&set), now));
         ruling.note_well(host, true, clock);
         self.note_divided();
@@ -314,6 +316,9 @@ impl World {
     }
 
     fn ruler_hears(&mut self, host: usize, news: RulerNews) {
+        if let (RulerNews::Clock(ahead), Some(ruling)) = (&news, &mut self.ruling) {
+            ruling.seats[host].ahead = *ahead;
+        }
         let mistake = self.ruling.as_ref().and_then(|ruling| ruling.mistake);
         self.ruler_do(host, move |ruler, now| match news {
             RulerNews::Records(mut records) => {
@@ -328,11 +333,23 @@ impl World {
                 ruler.members(Members::alone(&members.me), now);
             }
             RulerNews::Members(members) => ruler.members(members, now),
+            RulerNews::Clock(_) => {}
         });
     }
 
-    fn ruler_do(&mut self, host: usize, what: impl FnOnce(&mut Ruler, Now) + 'static) {
+    /// The time as the ruler of a host has it.
+    fn ruler_now(&self, host: usize) -> Now {
         let now = self.hosts[host].now(self.clock);
+        let ahead = self.ruling.as_ref().map(|of| of.seats[host].ahead);
+        let wall = now.wall.unix_millis() + ahead.unwrap_or_default();
+        Now {
+            wall: Timestamp::from_millis(wall),
+            ..now
+        }
+    }
+
+    fn ruler_do(&mut self, host: usize, what: impl FnOnce(&mut Ruler, Now) + 'static) {
+        let now = self.ruler_now(host);
         let paused = self.hosts[host].paused;
         let Some(ruling) = &mut self.ruling else {
             return;
@@ -351,7 +368,7 @@ impl World {
     }
 
     fn ruler_timer(&mut self, host: usize) {
-        let wall = self.hosts[host].wall(self.clock).unix_millis();
+        let wall = self.ruler_now(host).wall.unix_millis();
         let (clock, life) = (self.clock, self.hosts[host].life);
         let Some(ruling) = &mut self.ruling else {
             return;
