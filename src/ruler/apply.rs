@@ -340,11 +340,12 @@ impl Ruler {
             }
             Err(reason) => {
                 if state.last_error != reason {
-                    let (group, rule) = (group(), name());
-                    let reason = reason.clone();
+                    let (group, name) = (group(), name());
+                    let (alerting, reason) = (rule.key.alerting, reason.clone());
                     self.effects.push_back(Effect::Say(Word::Failed {
                         group,
-                        rule,
+                        rule: name,
+                        alerting,
                         reason,
                     }));
                 }

@@ -192,6 +192,8 @@ pub enum Word {
         group: String,
         /// The rule.
         rule: String,
+        /// Whether it has alerts.
+        alerting: bool,
         /// Why.
         reason: String,
     },

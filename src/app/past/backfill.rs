@@ -76,6 +76,7 @@ pub async fn backfill(past: &Past, target: &Target, alerts: bool) -> Result<Back
                 group,
                 rule,
                 reason,
+                ..
             } = word
             {
                 done.problems.push(format!("{group}: {rule}: {reason}"));

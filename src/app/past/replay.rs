@@ -104,6 +104,7 @@ impl Story {
                 group,
                 rule,
                 reason,
+                ..
             } = word
             {
                 self.errors.insert((group, rule), reason);

@@ -8,12 +8,25 @@ pub(super) fn say(word: &Word) {
         Word::Failed {
             group,
             rule,
+            alerting: true,
             reason,
         } => tracing::warn!(
             group,
             rule,
             reason,
-            "a rule was not evaluated: its alerts stay as they are, and what it records has a gap"
+            "an alerting rule failed: what fires goes on, and what is new may not be told; correct the rule, or look at the endpoints"
+        ),
+        Word::Failed {
+            group,
+            rule,
+            alerting: false,
+            reason,
+        } => tracing::warn!(
+            group,
+            rule,
+            reason,
+            "a recording rule failed and wrote nothing: rules that read it decide nothing meanwhile; correct the rule, or look at the \
+             endpoints"
         ),
         Word::Recovered { group, rule } => {
             tracing::info!(group, rule, "the rule is evaluated again");

@@ -269,7 +269,8 @@ impl Keeper {
                 }
                 Err(error) => {
                     self.told(
-                        "could not write to the queue of samples; they wait in memory",
+                        "could not write to the queue of samples; they wait in memory, and a restart would lose them: check the space and the \
+                         health of the disk of --storage.path",
                         Err(error),
                     );
                     return false;
@@ -285,7 +286,7 @@ impl Keeper {
     fn sync(&mut self) -> bool {
         self.synced = Instant::now();
         let synced = self.queue.sync();
-        let done = self.told("could not write the queue of samples to the disk", synced);
+        let done = self.told("could not write the queue of samples to the disk; a power cut would lose them: check the disk of --storage.path", synced);
         if done && self.waiting.is_empty() {
             self.works_again();
         }
