@@ -7,7 +7,7 @@ use super::record::WRITTEN_AGAIN;
 use crate::labels::LabelSet;
 
 /// How long an alert that ended is kept, so that its end is told again if need be; milliseconds (`resolvedRetention`).
-const RESOLVED_KEPT: i64 = 15 * 60 * 1000;
+pub(super) const RESOLVED_KEPT: i64 = 15 * 60 * 1000;
 
 /// How far an alert has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -325,13 +325,13 @@ impl Alerts {
     pub(super) fn collect(&mut self, interval: i64, now: i64) {
         self.instances.retain(|_, instance| !instance.is_over(now));
         self.forgotten
-            .retain(|_, version| !version.is_over(interval, now));
+            .retain(|_, version| !version.is_settled(interval, now));
     }
 
     /// Whether there is something to [`collect`](Self::collect).
     pub(super) fn has_what_is_over(&self, interval: i64, now: i64) -> bool {
         let mut forgotten = self.forgotten.values();
-        forgotten.any(|version| version.is_over(interval, now))
+        forgotten.any(|version| version.is_settled(interval, now))
             || self.instances.values().any(|one| one.is_over(now))
     }
 
@@ -490,7 +490,7 @@ impl Instance {
     }
 
     /// Whether nobody needs to know it any more.
-    fn is_over(&self, at: i64) -> bool {
+    pub(super) fn is_over(&self, at: i64) -> bool {
         match self.phase {
             Phase::Pending => self.resolved_at.is_some(),
             Phase::Firing => false,

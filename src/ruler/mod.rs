@@ -54,7 +54,8 @@ pub use overlay::Overlay;
 pub use own::NODE_LABEL;
 pub use owner::Members;
 pub use record::{
-    Ailing, GroupSummary, RuleHashes, RuleRecord, RuleRecordKey, RuleValue, RuleVersion, RulerNews,
+    Ailing, GroupSummary, RuleCopy, RuleEnd, RuleHashes, RuleRecord, RuleRecordKey, RuleValue,
+    RuleVersion, RulerNews,
 };
 pub use recording::{Alive, Written};
 pub use set::{ComponentId, Group, GroupKey, Rule, RuleKey, RuleSet, Settings};

@@ -9,7 +9,7 @@ use std::{collections::BTreeSet, sync::Arc};
 use xxhash_rust::xxh64::Xxh64;
 
 use super::{
-    alerting::{Instance, Phase, Version},
+    alerting::{Instance, Phase, RESOLVED_KEPT, Version},
     owner::Members,
     set::{GroupKey, RuleKey},
 };
@@ -99,6 +99,27 @@ pub struct RuleVersion {
     contents: u64,
 }
 
+/// What is left of the record of an alert that ended so long ago that nobody needs to know what it was: that it is no more,
+/// lest whoever was away brings it back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RuleEnd {
+    /// The hash of what it is about.
+    pub key: u64,
+    /// What decides between it and another copy: that of the record.
+    pub version: RuleVersion,
+    /// As of the record.
+    pub interval: i64,
+}
+
+/// A record, or what is left of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RuleCopy {
+    /// All of it.
+    Whole(Arc<RuleRecord>),
+    /// Its alert ended long ago.
+    End(RuleEnd),
+}
+
 /// What the node tells its ruler.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RulerNews {
@@ -135,6 +156,16 @@ impl RuleRecord {
         }
     }
 
+    /// Whether it says of an alert that it ended, and did so long ago.
+    fn ended(&self, now: i64) -> bool {
+        let ended = match &self.value {
+            RuleValue::Forgotten => true,
+            RuleValue::Alert(instance) => instance.is_over(now),
+            RuleValue::Group(_) => false,
+        };
+        ended && self.version.is_settled(self.interval, now)
+    }
+
     /// Whether nobody needs it any more at `now`; Unix milliseconds.
     #[must_use]
     pub fn is_over(&self, now: i64) -> bool {
@@ -142,7 +173,65 @@ impl RuleRecord {
     }
 }
 
+impl RuleCopy {
+    /// A record at `now`, or what is needed of it; Unix milliseconds.
+    #[must_use]
+    pub fn of(record: Arc<RuleRecord>, now: i64) -> Self {
+        match record.ended(now) {
+            true => Self::End(RuleEnd {
+                key: record.key.hash(),
+                version: record.version(),
+                interval: record.interval,
+            }),
+            false => Self::Whole(record),
+        }
+    }
+
+    /// The hash of what it is about.
+    #[must_use]
+    pub fn key(&self) -> u64 {
+        match self {
+            Self::Whole(record) => record.key.hash(),
+            Self::End(end) => end.key,
+        }
+    }
+
+    /// What decides between it and another copy.
+    #[must_use]
+    pub fn version(&self) -> RuleVersion {
+        match self {
+            Self::Whole(record) => record.version(),
+            Self::End(end) => end.version,
+        }
+    }
+
+    /// Whether nobody needs it any more at `now`; Unix milliseconds.
+    #[must_use]
+    pub fn is_over(&self, now: i64) -> bool {
+        match self {
+            Self::Whole(record) => record.is_over(now),
+            Self::End(end) => end.version.version.is_over(end.interval, now),
+        }
+    }
+
+    /// The record, if all of it is there.
+    #[must_use]
+    pub fn whole(&self) -> Option<&Arc<RuleRecord>> {
+        match self {
+            Self::Whole(record) => Some(record),
+            Self::End(_) => None,
+        }
+    }
+}
+
 impl Version {
+    /// Whether what is said under it of the end of an alert, in a group of that interval, is told by now, and answers that were
+    /// awaited then came; all in milliseconds.
+    pub(super) fn is_settled(self, interval: i64, now: i64) -> bool {
+        let settled = self.slot.saturating_add(interval);
+        settled.saturating_add(RESOLVED_KEPT) < now
+    }
+
     /// Whether what is said under it of a group of that interval counts no more at `now`; all in milliseconds.
     pub(super) fn is_over(self, interval: i64, now: i64) -> bool {
         self.slot.saturating_add(interval).saturating_add(COUNTS) <= now
@@ -186,6 +275,18 @@ impl RuleRecordKey {
 }
 
 impl RuleVersion {
+    /// Of its parts: under which owner and in which slot it was written, and a hash of the contents.
+    #[must_use]
+    pub fn new(version: Version, contents: u64) -> Self {
+        Self { version, contents }
+    }
+
+    /// Its parts.
+    #[must_use]
+    pub fn parts(&self) -> (Version, u64) {
+        (self.version, self.contents)
+    }
+
     /// A hash of it.
     #[must_use]
     pub fn hash(&self) -> u64 {

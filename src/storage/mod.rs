@@ -30,4 +30,4 @@ pub use replica::decoders;
 pub use replica::{
     AlertCopy, Refresh, Replica, ReplicaMap, decode_replica, encode_alert, encode_refreshes,
 };
-pub use rule_record::{decode_rule, encode_rule};
+pub use rule_record::{decode_rule, encode_rule, encode_rule_copy};

@@ -10,13 +10,13 @@ use super::{
     GroupSchedule,
     alert_record::{AlertRecord, decode_record, encode_full},
     decode_history, decode_nflog, decode_rule, decode_schedules, decode_silence, encode_history,
-    encode_nflog, encode_rule, encode_schedules, encode_silence,
+    encode_nflog, encode_rule_copy, encode_schedules, encode_silence,
     error::RecordError,
     records::{PbInstant, instant, unversioned, versioned},
 };
 use crate::{
     alert::Alert, decoder::Decoder, history::HistoryEntry, labels::Fingerprint, nflog::NflogEntry,
-    ruler::RuleRecord, silence::Silence, time::Timestamp,
+    ruler::RuleCopy, silence::Silence, time::Timestamp,
 };
 
 /// The kinds of records that nodes exchange.
@@ -125,7 +125,7 @@ pub enum Replica {
     /// History.
     History(Vec<HistoryEntry>),
     /// A record of rules.
-    Rule(RuleRecord),
+    Rule(RuleCopy),
 }
 
 #[derive(Clone, PartialEq, Eq, Message)]
@@ -247,7 +247,7 @@ fn encode_replica(tenant: &str, replica: &Replica) -> Vec<u8> {
             let entries: Vec<_> = entries.iter().cloned().map(Arc::new).collect();
             encode_history(&entries)
         }
-        Replica::Rule(record) => encode_rule(tenant, record),
+        Replica::Rule(record) => encode_rule_copy(tenant, record),
     }
 }
 

@@ -11,12 +11,13 @@ use super::{
 use crate::{
     labels::LabelSet,
     ruler::{
-        Ailing, GroupKey, GroupSummary, Instance, Phase, RuleKey, RuleRecord, RuleRecordKey,
-        RuleValue, Version,
+        Ailing, GroupKey, GroupSummary, Instance, Phase, RuleCopy, RuleEnd, RuleKey, RuleRecord,
+        RuleRecordKey, RuleValue, RuleVersion, Version,
     },
 };
 
-/// Exactly one of the last three fields is set, or none: then the alert is forgotten.
+/// Of an alert that ended long ago there is `end` and when it was written, no more. Otherwise there is an instance or a summary, or
+/// neither: then the alert is forgotten.
 #[derive(Clone, PartialEq, Message)]
 struct PbRule {
     #[prost(string, tag = "1")]
@@ -39,6 +40,17 @@ struct PbRule {
     node: Option<String>,
     #[prost(int64, tag = "10")]
     interval: i64,
+    #[prost(message, optional, tag = "11")]
+    end: Option<PbEnd>,
+}
+
+/// The hashes of what ended.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+struct PbEnd {
+    #[prost(fixed64, tag = "1")]
+    key: u64,
+    #[prost(fixed64, tag = "2")]
+    contents: u64,
 }
 
 /// Which alert of the group.
@@ -132,6 +144,28 @@ pub fn encode_rule(tenant: &str, record: &RuleRecord) -> Vec<u8> {
         summary,
         node: record.key.node.as_ref().map(ToString::to_string),
         interval: record.interval,
+        end: None,
+    })
+}
+
+/// Encodes a record of rules, or what is left of it.
+#[must_use]
+pub fn encode_rule_copy(tenant: &str, copy: &RuleCopy) -> Vec<u8> {
+    let end = match copy {
+        RuleCopy::Whole(record) => return encode_rule(tenant, record),
+        RuleCopy::End(end) => end,
+    };
+    let (version, contents) = end.version.parts();
+    versioned(&PbRule {
+        tenant: tenant.to_owned(),
+        epoch: version.epoch,
+        slot: version.slot,
+        interval: end.interval,
+        end: Some(PbEnd {
+            key: end.key,
+            contents,
+        }),
+        ..PbRule::default()
     })
 }
 
@@ -139,8 +173,20 @@ pub fn encode_rule(tenant: &str, record: &RuleRecord) -> Vec<u8> {
 ///
 /// # Errors
 /// When the bytes are damaged.
-pub fn decode_rule(bytes: &[u8]) -> Result<(Arc<str>, RuleRecord), RecordError> {
+pub fn decode_rule(bytes: &[u8]) -> Result<(Arc<str>, RuleCopy), RecordError> {
     let pb: PbRule = unversioned("state of a rule", bytes)?;
+    let version = Version {
+        epoch: pb.epoch,
+        slot: pb.slot,
+    };
+    if let Some(PbEnd { key, contents }) = pb.end {
+        let end = RuleEnd {
+            key,
+            version: RuleVersion::new(version, contents),
+            interval: pb.interval,
+        };
+        return Ok((pb.tenant.into(), RuleCopy::End(end)));
+    }
     let alert = pb.alert.map(|alert| {
         let rule = RuleKey {
             alerting: true,
@@ -171,14 +217,11 @@ pub fn decode_rule(bytes: &[u8]) -> Result<(Arc<str>, RuleRecord), RecordError> 
             },
             alert,
         },
-        version: Version {
-            epoch: pb.epoch,
-            slot: pb.slot,
-        },
+        version,
         interval: pb.interval,
         value,
     };
-    Ok((pb.tenant.into(), record))
+    Ok((pb.tenant.into(), RuleCopy::Whole(Arc::new(record))))
 }
 
 fn flat(labels: &LabelSet) -> Vec<String> {
@@ -372,7 +415,11 @@ mod tests {
         #[test]
         fn what_is_read_is_what_was_written(record in any_record()) {
             let bytes = encode_rule("t", &record);
-            prop_assert_eq!(decode_rule(&bytes), Ok(("t".into(), record)));
+            let record = RuleCopy::Whole(Arc::new(record));
+            prop_assert_eq!(decode_rule(&bytes), Ok(("t".into(), record.clone())));
+            let end = RuleCopy::End(RuleEnd { key: record.key(), version: record.version(), interval: 7 });
+            let bytes = encode_rule_copy("t", &end);
+            prop_assert_eq!(decode_rule(&bytes), Ok(("t".into(), end)));
         }
 
         #[test]

@@ -15,7 +15,7 @@ use crate::{
     labels::Fingerprint,
     nflog::{LogKey, NflogEntry},
     notify::claims::Promise,
-    ruler::RuleRecord,
+    ruler::RuleCopy,
     silence::Silence,
     storage::{
         AlertJournal, GroupSchedule, Heartbeat, JournalOp, Key, Map, Parts, encode_heartbeat,
@@ -56,7 +56,7 @@ pub struct Saved {
     /// When the node last lived.
     pub heartbeat: Option<Heartbeat>,
     /// What was known of rules.
-    pub rules: Vec<RuleRecord>,
+    pub rules: Vec<RuleCopy>,
     /// What was promised to nodes that wanted to notify.
     pub promises: Vec<(LogKey, Promise)>,
     /// Alerts are not given the time of the outage, as tests must notice.

@@ -14,8 +14,8 @@ use imbl::OrdMap;
 use super::{Record, Tenant};
 use crate::{
     cluster::NodeName,
-    ruler::{Members, RuleHashes, RuleRecord, RulerNews},
-    storage::{Key, encode_rule},
+    ruler::{Members, RuleCopy, RuleHashes, RuleRecord, RuleValue, RulerNews},
+    storage::{Key, encode_rule_copy},
     time::Now,
 };
 
@@ -24,6 +24,9 @@ const MAX_RECORDS: usize = 500_000;
 
 /// Records handed to the store in one step of the loop.
 const SAVED_PER_STEP: usize = 200;
+
+/// How often it is looked for what is over, and for alerts that ended long ago.
+const COLLECTED_EVERY: Duration = Duration::from_secs(120);
 
 /// Records looked at in one step of the loop.
 const COLLECTED_PER_STEP: usize = 2000;
@@ -46,8 +49,8 @@ pub(super) struct OtherRuler {
 /// All of it.
 #[derive(Debug, Default)]
 pub(super) struct RuleStates {
-    /// By the hash of what they are about.
-    records: OrdMap<u64, Arc<RuleRecord>>,
+    /// By the hash of what they are about; of alerts that ended long ago the disk may have more.
+    records: OrdMap<u64, RuleCopy>,
     /// Those that the disk does not have as they are.
     unsaved: BTreeSet<u64>,
     /// What this node's ruler has; `None` if there is none.
@@ -61,15 +64,23 @@ pub(super) struct RuleStates {
     told: Option<Members>,
     /// When this node takes its rules; monotonic. `None` as soon as it has, and as long as it is not ready.
     takes_at: Option<Duration>,
+    /// When what is over is looked for next; monotonic.
+    collect_due: Duration,
     /// Where dropping what is over goes on, while it is under way.
     pub(super) cursor: Option<u64>,
     /// Whether it was said that there is no room.
     full: bool,
 }
 
+/// A record was taken in.
+struct Merged {
+    /// What that is to whoever has its rules.
+    news: Option<Arc<RuleRecord>>,
+}
+
 impl RuleStates {
     /// All records; cheap to clone.
-    pub(super) fn all(&self) -> &OrdMap<u64, Arc<RuleRecord>> {
+    pub(super) fn all(&self) -> &OrdMap<u64, RuleCopy> {
         &self.records
     }
 
@@ -88,6 +99,14 @@ impl RuleStates {
         let lost = self.others.values().filter_map(|other| other.lost);
         let lost = lost.min().map(|lost| lost + REDIALLED_WITHIN);
         lost.into_iter().chain(self.takes_at).min()
+    }
+
+    /// When what is over is looked for next.
+    pub(super) fn collected_next(&self) -> Duration {
+        match self.records.is_empty() {
+            true => Duration::MAX,
+            false => self.collect_due,
+        }
     }
 
     /// Takes in whether this node is ready.
@@ -121,14 +140,24 @@ impl RuleStates {
         self.own.as_ref().is_some_and(|own| !own.is_empty())
     }
 
-    /// Takes a record in if it is greater than what is there.
-    fn merge(&mut self, record: &Arc<RuleRecord>, now: i64) -> bool {
-        if record.is_over(now) {
-            return false;
+    /// Takes a record in if it is greater than what is there; gives what the ruler is to be told of it then.
+    fn merge(&mut self, copy: RuleCopy, now: i64) -> Option<Merged> {
+        if copy.is_over(now) {
+            return None;
         }
-        let key = record.key.hash();
+        let key = copy.key();
+        let news = match (&copy, self.records.get(&key)) {
+            (_, Some(known)) if known.version() >= copy.version() => return None,
+            (RuleCopy::Whole(record), _) => Some(Arc::clone(record)),
+            (RuleCopy::End(end), Some(RuleCopy::Whole(known))) => Some(Arc::new(RuleRecord {
+                version: end.version.parts().0,
+                value: RuleValue::Forgotten,
+                ..RuleRecord::clone(known)
+            })),
+            // Who never heard of it has nothing of it.
+            (RuleCopy::End(_), _) => None,
+        };
         match self.records.get(&key) {
-            Some(known) if known.version() >= record.version() => return false,
             Some(_) => {}
             None if self.records.len() >= MAX_RECORDS => {
                 if !std::mem::replace(&mut self.full, true) {
@@ -137,24 +166,30 @@ impl RuleStates {
                         "There are so many alerts of rules that more are not kept: their state is lost with the node that evaluates them"
                     );
                 }
-                return false;
+                return None;
             }
             None => {}
         }
-        self.records.insert(key, Arc::clone(record));
+        self.records.insert(key, copy);
         self.unsaved.insert(key);
-        true
+        Some(Merged { news })
     }
 
-    /// Drops some of what is over, from `from` on; gives where to go on.
+    /// Drops some of what is over, and what nobody needs of alerts that ended long ago, from `from` on; gives where to go on.
     fn collect(&mut self, from: u64, now: i64) -> Option<u64> {
         let mut last = None;
-        let mut over = Vec::new();
+        let (mut over, mut ended) = (Vec::new(), Vec::new());
         for (key, record) in self.records.range(from..).take(COLLECTED_PER_STEP) {
             last = Some(*key);
             if record.is_over(now) {
                 over.push(*key);
+            } else if let RuleCopy::Whole(record) = record {
+                let copy = RuleCopy::of(Arc::clone(record), now);
+                ended.extend(copy.whole().is_none().then_some((*key, copy)));
             }
+        }
+        for (key, copy) in ended {
+            self.records.insert(key, copy);
         }
         for key in over {
             self.records.remove(&key);
@@ -170,7 +205,7 @@ impl Tenant {
     /// as after it ended by a bug, is told nothing.
     pub fn describe_rules(&mut self, hashes: RuleHashes) {
         self.rules.own = Some(hashes);
-        let records = self.rules.records.values();
+        let records = self.rules.records.values().filter_map(RuleCopy::whole);
         let records = records.filter(|record| self.concerns(record));
         self.rules.news = match self.rules.is_asked() {
             true => records.map(Arc::clone).collect(),
@@ -185,7 +220,8 @@ impl Tenant {
     pub fn keep_rules(&mut self, records: Vec<RuleRecord>, now: Now) {
         for record in records {
             let record = Arc::new(record);
-            if self.rules.merge(&record, now.wall.unix_millis()) {
+            let copy = RuleCopy::Whole(Arc::clone(&record));
+            if self.rules.merge(copy, now.wall.unix_millis()).is_some() {
                 self.tell_rule(&record);
                 self.persistence.changed(now);
             }
@@ -193,14 +229,14 @@ impl Tenant {
     }
 
     /// Takes in what another node says of rules; tells whether it is news.
-    pub(super) fn merge_rule(&mut self, record: RuleRecord, now: Now) -> bool {
-        let record = Arc::new(record);
-        if !self.rules.merge(&record, now.wall.unix_millis()) {
+    pub(super) fn merge_rule(&mut self, copy: RuleCopy, now: Now) -> bool {
+        let Some(merged) = self.rules.merge(copy, now.wall.unix_millis()) else {
             return false;
-        }
+        };
         self.persistence.changed(now);
-        if self.rules.is_asked() && self.concerns(&record) {
-            self.rules.news.push(record);
+        if self.rules.is_asked() {
+            let news = merged.news.filter(|record| self.concerns(record));
+            self.rules.news.extend(news);
         }
         true
     }
@@ -212,11 +248,15 @@ impl Tenant {
     }
 
     /// Continues from what was saved.
-    pub(super) fn restore_rules(&mut self, records: Vec<RuleRecord>, now: Now) {
-        for record in records {
-            let key = record.key.hash();
-            let kept = self.rules.merge(&Arc::new(record), now.wall.unix_millis());
-            if kept {
+    pub(super) fn restore_rules(&mut self, records: Vec<RuleCopy>, now: Now) {
+        let now = now.wall.unix_millis();
+        for copy in records {
+            let key = copy.key();
+            let copy = match copy {
+                RuleCopy::Whole(record) => RuleCopy::of(record, now),
+                end @ RuleCopy::End(_) => end,
+            };
+            if self.rules.merge(copy, now).is_some() {
                 self.rules.unsaved.remove(&key);
             } else if !self.rules.records.contains_key(&key) {
                 self.rules.unsaved.insert(key);
@@ -232,7 +272,7 @@ impl Tenant {
             && let Some(key) = self.rules.unsaved.pop_first()
         {
             let record = self.rules.records.get(&key);
-            let value = record.map(|record| encode_rule(tenant, record));
+            let value = record.map(|record| encode_rule_copy(tenant, record));
             records.push((Key::rule(tenant, key), value));
         }
         records
@@ -240,6 +280,10 @@ impl Tenant {
 
     /// Does one bounded step of dropping what is over.
     pub(super) fn collect_rules(&mut self, now: Now) {
+        if self.rules.collect_due <= now.mono {
+            self.rules.collect_due = now.mono + COLLECTED_EVERY;
+            self.rules.cursor.get_or_insert(0);
+        }
         if let Some(cursor) = self.rules.cursor.take() {
             self.rules.cursor = self.rules.collect(cursor, now.wall.unix_millis());
             if self.rules.has_unsaved() {

@@ -244,7 +244,7 @@ impl Tenant {
         let gc = if collects {
             Duration::ZERO
         } else {
-            self.gc_due
+            self.gc_due.min(self.rules.collected_next())
         };
         let running = [
             flush,

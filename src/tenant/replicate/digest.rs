@@ -16,7 +16,7 @@ use crate::{
     dispatch::{Aside, Group, GroupId, GroupName},
     labels::Fingerprint,
     nflog::{Nflog, NflogEntry},
-    ruler::RuleRecord,
+    ruler::RuleCopy,
     silence::{Silence, Silences},
     storage::ReplicaMap,
     tenant::Tenant,
@@ -47,7 +47,7 @@ pub struct IndexInput {
     unrefreshed: OrdMap<Fingerprint, Timestamp>,
     groups: OrdMap<GroupId, Arc<Group>>,
     aside: OrdMap<GroupName, Aside>,
-    rules: OrdMap<u64, Arc<RuleRecord>>,
+    rules: OrdMap<u64, RuleCopy>,
     now: Now,
 }
 
@@ -86,7 +86,7 @@ pub(super) enum IndexRecord {
     Alert(Arc<Alert>, Option<Timestamp>),
     Group(Arc<Group>),
     Aside(GroupName, Aside),
-    Rule(Arc<RuleRecord>),
+    Rule(RuleCopy),
 }
 
 impl Tenant {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     storage::{
-        GroupSchedule, ReplicaMap, encode_alert, encode_nflog, encode_rule, encode_schedules,
+        GroupSchedule, ReplicaMap, encode_alert, encode_nflog, encode_rule_copy, encode_schedules,
         encode_silence,
     },
     time::{Now, Timestamp},
@@ -225,7 +225,7 @@ impl Writer {
             IndexRecord::Silence(silence) => encode_silence(tenant, silence),
             IndexRecord::Log(entry) => encode_nflog(tenant, entry),
             IndexRecord::Alert(alert, outage) => encode_alert(tenant, alert, *outage),
-            IndexRecord::Rule(record) => encode_rule(tenant, record),
+            IndexRecord::Rule(record) => encode_rule_copy(tenant, record),
             IndexRecord::Group(group) => encode_schedules(&[schedule_of(group, tenant, self.now)]),
             IndexRecord::Aside(name, aside) => encode_schedules(&[GroupSchedule {
                 tenant: Arc::clone(tenant),

@@ -1,12 +1,10 @@
 //! What rulers say, told to other nodes and compared with theirs.
 
-use std::sync::Arc;
-
 use imbl::OrdMap;
 
 use super::digest::{IndexEntry, IndexRecord};
 use crate::{
-    ruler::RuleRecord,
+    ruler::{RuleCopy, RuleRecord},
     storage::{ReplicaMap, encode_rule},
     tenant::Tenant,
     time::Now,
@@ -20,27 +18,30 @@ impl Tenant {
 }
 
 /// The records that count, for the index.
-pub(super) fn entries(of: &OrdMap<u64, Arc<RuleRecord>>, now: Now) -> Vec<IndexEntry> {
+pub(super) fn entries(of: &OrdMap<u64, RuleCopy>, now: Now) -> Vec<IndexEntry> {
     let now = now.wall.unix_millis();
     let kept = of.iter().filter(|(_, record)| !record.is_over(now));
     let entries = kept.map(|(key, record)| IndexEntry {
         key: *key,
         version: record.version().hash(),
-        record: IndexRecord::Rule(Arc::clone(record)),
+        record: IndexRecord::Rule(record.clone()),
     });
     entries.collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use std::{collections::BTreeSet, sync::Arc};
 
     use proptest::prelude::*;
 
     use super::*;
     use crate::{
         labels::LabelSet,
-        ruler::{GroupKey, GroupSummary, RuleKey, RuleRecordKey, RuleValue, RulerNews, Version},
+        ruler::{
+            GroupKey, GroupSummary, Instance, Phase, RuleKey, RuleRecordKey, RuleValue,
+            RuleVersion, RulerNews, Version,
+        },
         tenant::{
             TenantEffect,
             replicate::{
@@ -92,7 +93,10 @@ mod tests {
 
     fn known(net: &mut Net, name: &str) -> Vec<RuleRecord> {
         let all = net.tenant(name).rules.all();
-        all.values().map(|record| (**record).clone()).collect()
+        all.values()
+            .filter_map(RuleCopy::whole)
+            .map(|record| (**record).clone())
+            .collect()
     }
 
     #[test]
@@ -188,6 +192,94 @@ mod tests {
         };
         tenant.replica_payload(&"a".into(), &frame.encode(), now);
         assert_eq!(tenant.stats.replication.quarantined, 0);
+    }
+
+    /// Of each record whether all of it is there, and its version.
+    fn copies(net: &mut Net, name: &str) -> Vec<(bool, RuleVersion)> {
+        let all = net.tenant(name).rules.all();
+        let copies = all.values();
+        copies
+            .map(|copy| (copy.whole().is_some(), copy.version()))
+            .collect()
+    }
+
+    #[test]
+    fn of_what_ended_long_ago_little_is_left_and_whoever_was_away_does_not_bring_it_back() {
+        let mut net = Net::new(&["a", "b", "c"]);
+        net.join_all();
+        net.settle();
+        let hashes = Arc::new(BTreeSet::from([1]));
+        net.tenant("b").describe_rules(Arc::clone(&hashes));
+        let began = RuleRecord {
+            value: RuleValue::Alert(firing()),
+            ..record(&net, 1, 1, 0)
+        };
+        keep(&mut net, "a", vec![began.clone()]);
+        net.settle();
+        for (one, other) in [("b", "a"), ("b", "c")] {
+            net.part(one, other);
+        }
+        let ended = record(&net, 1, 1, 30_000);
+        keep(&mut net, "a", vec![ended.clone()]);
+        net.settle();
+        let hour = std::time::Duration::from_secs(3600);
+        net.now.wall = net.now.wall.plus(hour);
+        net.now.mono += hour;
+        net.pass(10);
+        let little = vec![(false, ended.version())];
+        assert_eq!(copies(&mut net, "a"), little);
+        assert_eq!(copies(&mut net, "c"), little);
+        assert_eq!(copies(&mut net, "b"), [(true, began.version())]);
+        // It is told that it ended, and so is its ruler.
+        let news = |net: &mut Net| std::mem::take(&mut net.members.get_mut("b").unwrap().news);
+        news(&mut net);
+        net.join_all();
+        net.pass(70);
+        let told = news(&mut net).into_iter();
+        let told = told.flat_map(|news| match news {
+            RulerNews::Records(records) => records,
+            RulerNews::Members(_) | RulerNews::Clock(_) => Vec::new(),
+        });
+        let told: Vec<_> = told.collect();
+        assert_eq!(copies(&mut net, "b"), little);
+        let told: Vec<_> = told
+            .iter()
+            .map(|one| (&one.key, &one.value, one.version))
+            .collect();
+        assert_eq!(told, [(&began.key, &RuleValue::Forgotten, ended.version)]);
+        // So it is after a restart, and an older copy changes nothing.
+        net.restart("b", true);
+        assert_eq!(copies(&mut net, "b"), little);
+        net.join_all();
+        keep(&mut net, "b", vec![began.clone()]);
+        net.pass(70);
+        assert_eq!(copies(&mut net, "c"), little);
+        // What begins anew is known to all again.
+        let anew = RuleRecord {
+            value: RuleValue::Alert(firing()),
+            ..record(&net, 1, 1, 0)
+        };
+        keep(&mut net, "b", vec![anew.clone()]);
+        net.pass(10);
+        for name in ["a", "b", "c"] {
+            assert_eq!(known(&mut net, name), [anew.clone()], "{name}");
+        }
+    }
+
+    fn firing() -> Instance {
+        Instance {
+            source: LabelSet::empty(),
+            annotations: LabelSet::empty(),
+            value: 1.0,
+            phase: Phase::Firing,
+            active_at: 0,
+            fired_at: Some(0),
+            keep_firing_since: None,
+            resolved_at: None,
+            last_sent: None,
+            held_since: None,
+            version: Version::default(),
+        }
     }
 
     proptest! {

@@ -16,6 +16,7 @@ use crate::{
     labels::{LabelSet, MatchOp, MatcherMode},
     nflog::{LogKey, NflogEntry, ReceiverKey, Trail},
     rng::Rng,
+    ruler::RulerNews,
     silence::{MatcherText, Silence, SilenceDraft, SilenceLimits, check_matcher_sets},
     storage::{Heartbeat, ReplicaMap},
     tenant::{MeshIdentity, Saved, Tenant, TenantEffect, TenantSettings},
@@ -74,6 +75,8 @@ pub(super) struct Member {
     /// What is on the way to each connected node, by lane.
     urgent: BTreeMap<NodeName, VecDeque<Vec<u8>>>,
     bulk: BTreeMap<NodeName, VecDeque<Vec<u8>>>,
+    /// What its ruler is told.
+    pub(super) news: Vec<RulerNews>,
 }
 
 /// Some tenants and the streams between them.
@@ -126,6 +129,7 @@ impl Net {
             beat: Vec::new(),
             urgent: BTreeMap::new(),
             bulk: BTreeMap::new(),
+            news: Vec::new(),
         };
         self.members.insert(name.into(), member);
     }
@@ -146,7 +150,7 @@ impl Net {
                 .values()
                 .map(|a| Alert::clone(a))
                 .collect(),
-            rules: tenant.rules.all().values().map(|r| (**r).clone()).collect(),
+            rules: tenant.rules.all().values().cloned().collect(),
             heartbeat: Some(Heartbeat {
                 at: self.now.wall,
                 stopped: false,
@@ -223,10 +227,10 @@ impl Net {
                         }
                     }
                     TenantEffect::SaveBehind(_) => member.tenant.saved_behind(),
+                    TenantEffect::Ruler(news) => member.news.push(news),
                     TenantEffect::Notify { .. }
                     | TenantEffect::SaveDurably(_)
                     | TenantEffect::SavePromise { .. }
-                    | TenantEffect::Ruler(_)
                     | TenantEffect::WriteFiles(_) => {}
                 }
             }
