@@ -18,6 +18,10 @@ use crate::{
 /// Clocks that differ by less, in nanoseconds, are left as they are.
 const CLOCK_TOLERANCE: u64 = 5_000_000_000;
 
+/// A node that did nothing for so long stood still: its process was stopped, or its machine paused. What ended meanwhile as far as
+/// it knows may go on as far as others do.
+const STOOD_STILL: Duration = Duration::from_secs(15);
+
 /// By how many nanoseconds a correction may change until the ruler is told: its slots are whole seconds apart.
 const RULER_TOLERANCE: u64 = 1_000_000_000;
 
@@ -38,6 +42,10 @@ pub(super) struct Rising {
     clock_ahead: i64,
     /// The same, as the ruler was told.
     ruler_ahead: i64,
+    /// How long it takes to be ready at most.
+    settle: Duration,
+    /// When this node last did something.
+    awake: Now,
 }
 
 impl Rising {
@@ -51,6 +59,8 @@ impl Rising {
             votes: false,
             clock_ahead: 0,
             ruler_ahead: 0,
+            settle,
+            awake: now,
         }
     }
 
@@ -154,6 +164,32 @@ impl Node {
             self.effects.push_back(Effect::Ready);
         }
         self.tenant.set_ready(phase == Phase::Ready, now);
+    }
+
+    /// Takes note that this node does something. One that stood still hears what the others know before it tells anything, as after
+    /// a start.
+    pub(super) fn stir(&mut self, now: Now) {
+        let stopping = self.is_stopping();
+        let Some(side) = &mut self.mesh else { return };
+        let before = std::mem::replace(&mut side.rising.awake, now);
+        // Of a machine that is paused the monotonic clock may stand as well.
+        let still = now.mono.saturating_sub(before.mono);
+        let still = still.max(now.wall.since(before.wall));
+        let others = side.mesh.electors().is_some_and(|of| of.names.len() > 1);
+        if still < STOOD_STILL || !others || stopping || side.rising.phase != Phase::Ready {
+            return;
+        }
+        tracing::warn!(
+            component = "cluster",
+            for_seconds = still.as_secs(),
+            "This node stood still: its process was stopped, or its machine was paused or had no time for it. It hears what the others \
+             know before it notifies"
+        );
+        side.synchronised = false;
+        side.rising.phase = Phase::Syncing;
+        side.rising.by = now.mono + side.rising.settle.max(STOOD_STILL);
+        self.tenant.stood_still(now);
+        self.tenant.set_ready(false, now);
     }
 
     /// The time by the clock of the majority, where this node's own is wrong: alerts end and silences begin at the same

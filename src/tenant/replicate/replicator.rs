@@ -78,8 +78,10 @@ pub(in crate::tenant) struct Replicator {
     round: Option<NodeName>,
     /// The vector of the last beat.
     told_vector: Vector,
-    /// Nodes with which a repair was completed since the start.
+    /// Nodes with which a repair was completed since the start, or since this node stood still.
     pub(super) repaired: BTreeSet<NodeName>,
+    /// Whether it stood still: then there are others, in reach or not.
+    stood_still: bool,
     pub(super) quarantine: Quarantine,
     pub(in crate::tenant) omissions: Omissions,
 }
@@ -104,6 +106,7 @@ impl Replicator {
             round: None,
             told_vector: Vector::default(),
             repaired: BTreeSet::new(),
+            stood_still: false,
             quarantine: Quarantine::default(),
             omissions: Omissions::default(),
         }
@@ -269,13 +272,27 @@ impl Tenant {
     }
 
     /// Whether everything that the nodes have that are there now is here too: a repair with each of them was completed
-    /// since the start.
+    /// since the start, or since this node stood still.
     #[must_use]
     pub fn is_synchronised(&self) -> bool {
         self.replicator.as_ref().is_none_or(|replicator| {
             let mut names = replicator.peers.keys();
-            names.all(|name| replicator.repaired.contains(name))
+            let heard = !replicator.stood_still || !replicator.repaired.is_empty();
+            heard && names.all(|name| replicator.repaired.contains(name))
         })
+    }
+
+    /// This node stood still: it is as far as others only when it was repaired with one.
+    pub fn stood_still(&mut self, now: Now) {
+        let Some(replicator) = &mut self.replicator else {
+            return;
+        };
+        replicator.stood_still = true;
+        replicator.repaired.clear();
+        let names: Vec<NodeName> = replicator.peers.keys().cloned().collect();
+        for name in names {
+            self.want_repair(&name, now);
+        }
     }
 
     /// A message of replication came.

@@ -211,6 +211,24 @@ fn a_pause_of_whoever_tells_repeats_nothing() {
     }
 }
 
+/// What ended by the clock of whoever goes on, since nobody could tell it that it goes on, ends for nobody.
+#[test]
+fn a_long_pause_ends_nothing_and_repeats_nothing() {
+    for host in 0..3 {
+        let mut world = ready(3);
+        let since = world.clock;
+        world.fire_all(&names());
+        world.run_for(secs(60));
+        let told = world.visible().count();
+        world.pause(host);
+        world.run_for(secs(900));
+        world.resume(host);
+        world.run_for(secs(120));
+        world.assert_once(&names(), true, since, secs(10));
+        assert_eq!(world.visible().count(), told, "n{}", host + 1);
+    }
+}
+
 /// Whoever goes on after a pause hears first what was answered meanwhile, whether its timers come before or not: nobody was
 /// silent but the node itself, and nothing is told without a majority.
 #[test]
