@@ -262,7 +262,7 @@ mod tests {
         keep(&mut net, "b", vec![anew.clone()]);
         net.pass(10);
         for name in ["a", "b", "c"] {
-            assert_eq!(known(&mut net, name), [anew.clone()], "{name}");
+            assert_eq!(known(&mut net, name), vec![anew.clone()], "{name}");
         }
     }
 
