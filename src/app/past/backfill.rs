@@ -140,6 +140,8 @@ impl Place {
         for target in &mut targets {
             // All of it is old.
             target.queue.sample_age_limit = Duration::ZERO;
+            // Nothing comes after the last.
+            target.queue.batch_send_deadline = LOOK_EVERY;
         }
         let unique = format!(
             "watchfire-backfill-{}",
