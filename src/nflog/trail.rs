@@ -89,6 +89,17 @@ impl Trail {
         Self::of(&told, &names)
     }
 
+    /// A number for what it knows of, by which two can be held against each other; 0 if that is not known.
+    #[must_use]
+    pub fn mark(&self) -> u64 {
+        if self.told.is_empty() {
+            return 0;
+        }
+        let words = self.told.iter().flat_map(|(teller, seq)| [*teller, *seq]);
+        let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+        xxh64(&bytes, 0).max(1)
+    }
+
     /// What either knows of.
     #[must_use]
     pub fn joined(&self, other: &Self) -> Self {

@@ -61,6 +61,13 @@ pub struct Promise {
     pub taken_back: Vec<u64>,
 }
 
+/// For so long whoever comes out of a cut is given time to hear what was told on the other side: a repair takes seconds on a
+/// bad line.
+const MERGED: Duration = Duration::from_secs(15);
+
+/// Then it is asked again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// What was asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Asked<'a> {
@@ -72,6 +79,8 @@ pub(super) struct Asked<'a> {
     pub(super) last: Option<u64>,
     /// What the log has.
     pub(super) done: Option<u64>,
+    /// Whether both logs end with the same number, but for what two sides of a cut told.
+    pub(super) apart: bool,
 }
 
 /// What is answered; `changed` says whether the answer must wait for the disk.
@@ -85,6 +94,8 @@ pub(super) struct Granted {
 #[derive(Debug, Default)]
 pub(super) struct Acceptor {
     promises: BTreeMap<LogKey, Promise>,
+    /// Since when the logs of others are known to differ from this node's.
+    apart: BTreeMap<LogKey, Duration>,
 }
 
 impl Acceptor {
@@ -113,6 +124,12 @@ impl Acceptor {
             .is_some_and(|done| done >= asked.seq || unknown(done))
         {
             return Err(Refusal::Done);
+        }
+        if self.is_apart(key, asked, now) {
+            return Err(Refusal::Held {
+                owner: Arc::clone(&quorum.me),
+                remaining: AGAIN,
+            });
         }
         let Some(promise) = self.promises.get_mut(key) else {
             self.promises.insert(key.clone(), Promise::new(asked, now));
@@ -154,6 +171,20 @@ impl Acceptor {
             earlier: promise.earlier_than(asked),
             changed: true,
         })
+    }
+
+    /// Whether it had better be asked again once the logs are merged, which whoever comes out of a cut does at once: nobody
+    /// knows yet which of two sides told last. What was promised is not taken back.
+    fn is_apart(&mut self, key: &LogKey, asked: &Asked<'_>, now: Duration) -> bool {
+        if !asked.apart {
+            self.apart.remove(key);
+            return false;
+        }
+        let promised = self.promises.get(key).is_some_and(|promise| {
+            promise.is_for(asked.owner, asked.run, asked.seq, asked.attempt)
+        });
+        let since = *self.apart.entry(key.clone()).or_insert(now);
+        !promised && now < since + MERGED
     }
 
     /// Notes that the first byte is about to be sent. `None` if it is not this owner's to send; otherwise whether the
@@ -252,6 +283,7 @@ impl Acceptor {
 
     /// Forgets what nobody will ask for any more; returns the keys.
     pub(super) fn collect(&mut self, now: Duration) -> Vec<LogKey> {
+        self.apart.retain(|_, since| now < *since + MERGED * 4);
         let old = self.promises.iter().filter(|(_, promise)| {
             let keep = FORGET[usize::from(promise.starts().next().is_some())];
             promise.until + keep < now

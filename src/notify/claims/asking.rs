@@ -98,6 +98,7 @@ impl Claims {
             due = due.min(until);
         }
         let seq = own.seq;
+        let known = nflog.get(key).filter(|entry| entry.seq == own.last);
         let message = ClaimMessage::Claim {
             key: key.clone(),
             seq,
@@ -105,6 +106,7 @@ impl Claims {
             run: self.quorum.run,
             round: own.round,
             last: Some(own.last),
+            trail: known.map_or(0, |entry| entry.trail.mark()),
         };
         self.own.look_at(key, due);
         self.hearing.asked(&self.quorum, key, seq, now);

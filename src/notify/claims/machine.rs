@@ -391,8 +391,11 @@ impl Claims {
                 run,
                 round,
                 last,
+                trail,
             } => {
-                let done = nflog.get(&key).map(|entry| entry.seq);
+                let known = nflog.get(&key);
+                let done = known.map(|entry| entry.seq);
+                let marks = [trail, known.map_or(0, |entry| entry.trail.mark())];
                 let asked = Asked {
                     owner: from,
                     run,
@@ -400,6 +403,7 @@ impl Claims {
                     attempt,
                     last,
                     done,
+                    apart: done == last && !marks.contains(&0) && marks[0] != marks[1],
                 };
                 self.answer(&key, &asked, round, nflog, now);
             }

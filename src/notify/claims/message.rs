@@ -34,6 +34,9 @@ pub enum ClaimMessage {
         /// Number of the last notification that the sender knows of, 0 if of none; `None` from a version that does not
         /// say.
         last: Option<u64>,
+        /// What it knows of up to that one ([`crate::nflog::Trail::mark`]), 0 from a version that does not say: two sides of a
+        /// cut may have given one number to different notifications.
+        trail: u64,
     },
     /// Promises it.
     Promised {
@@ -222,6 +225,8 @@ struct Pb {
     word_round: u64,
     #[prost(bytes = "vec", tag = "19")]
     filling: Vec<u8>,
+    #[prost(uint64, tag = "20")]
+    trail: u64,
 }
 
 impl Pb {
@@ -326,10 +331,11 @@ impl ClaimMessage {
                 run,
                 round,
                 last,
+                trail,
                 ..
             } => {
                 (pb.kind, pb.seq, pb.attempt, pb.run, pb.round) = (1, *seq, *attempt, *run, *round);
-                pb.last = *last;
+                (pb.last, pb.trail) = (*last, *trail);
             }
             Self::Promised {
                 seq,
@@ -433,6 +439,7 @@ impl ClaimMessage {
                 run: pb.run,
                 round,
                 last: pb.last,
+                trail: pb.trail,
             },
             2 => Self::Promised {
                 key,

@@ -190,6 +190,7 @@ mod tests {
                         run: _,
                         round,
                         last: _,
+                        trail: _,
                     } = message
                     {
                         asked.insert(key.clone());

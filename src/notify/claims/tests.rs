@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cluster::{Electors, NodeName},
-    nflog::{LogKey, Nflog, NflogEntry, ReceiverKey, Trail},
+    nflog::{LogKey, Nflog, NflogEntry, ReceiverKey, Teller, Trail},
     rng::Rng,
     time::Timestamp,
 };
@@ -632,6 +632,7 @@ fn answer(done: Option<u64>, last: Option<u64>) -> ClaimMessage {
         run: 1,
         round: 1,
         last,
+        trail: 0,
     };
     let claim = ClaimMessage::decode(&claim.encode()).unwrap().unwrap();
     let mut claims = Claims::new(Quorum::alone(name(0)));
@@ -670,6 +671,55 @@ fn whoever_does_not_know_what_was_told_is_promised_nothing() {
             "{done} {last:?}: {said:?}"
         );
     }
+}
+
+/// Whether a node whose log ends with a notification of one side of a cut promises the next to whoever knows of the other
+/// side's, which has the same number, after so long.
+fn promises_to_the_other_side(after: u64) -> bool {
+    let told = |side: &str| NflogEntry {
+        trail: Trail::default().with(Teller::alone(side), 87, None),
+        ..entry(87)
+    };
+    let mut log = Nflog::new();
+    log.merge(told("n1"));
+    let claim = |trail: u64| ClaimMessage::Claim {
+        key: key(),
+        seq: 88,
+        attempt: 1,
+        run: 1,
+        round: 1,
+        last: Some(87),
+        trail,
+    };
+    let mut claims = Claims::new(Quorum::alone(name(0)));
+    let mut ask = |trail: u64, at: u64| {
+        let claim = claim(trail);
+        let claim = ClaimMessage::decode(&claim.encode()).unwrap().unwrap();
+        claims.handle(&name(1), claim, &log, Duration::from_secs(at));
+        match claims.poll_output().unwrap() {
+            ClaimOutput::Send { message, .. } => message,
+            ClaimOutput::Save { then, .. } => then.unwrap().1,
+        }
+    };
+    let first = ask(told("n2").trail.mark(), 1);
+    let held = |message: &ClaimMessage| {
+        matches!(
+            message,
+            ClaimMessage::Refused {
+                why: Refusal::Held { .. },
+                ..
+            }
+        )
+    };
+    assert!(held(&first), "{first:?}");
+    !held(&ask(told("n2").trail.mark(), 1 + after))
+}
+
+#[test]
+fn whoever_comes_out_of_a_cut_hears_the_other_side_first() {
+    assert!(!promises_to_the_other_side(14));
+    // What never becomes one log must not be in the way for ever.
+    assert!(promises_to_the_other_side(15));
 }
 
 /// Does what a node's claims want of a disk at once; what it saved last, and what it is to know.
