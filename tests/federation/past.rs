@@ -210,6 +210,14 @@ fn answers_to_many_slots_are_those_to_each() {
     let slow = world.replay("quick.yml");
     assert!(told["alerts"].as_array().unwrap().len() > 100, "{told:#}");
     assert_eq!(told, slow);
+    // More than a query may hold, where it is about more than 240 slots.
+    let endpoints = fs::read_to_string(world.directory.path().join("query.yml")).unwrap();
+    world.file(
+        "query.yml",
+        &format!("{endpoints}limits: {{max_samples: 250}}\n"),
+    );
+    world.file("quick.yml", QUICK);
+    assert_eq!(world.replay("quick.yml"), told);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! a range, which has the same values.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -53,6 +53,10 @@ struct Known {
     /// The texts of expressions by their addresses, at which they are held; none of those that are asked about each slot.
     texts: HashMap<usize, (Arc<Expr>, Option<Arc<str>>)>,
     ahead: HashMap<Key, Ahead>,
+    /// By whom each is asked: who comes second finds the answer.
+    asking: HashMap<Key, Arc<tokio::sync::Mutex<()>>>,
+    /// What was too much for endpoints, or for what a query may hold, at more slots than at first.
+    heavy: HashSet<Key>,
 }
 
 /// What is asked again and again.
@@ -113,22 +117,23 @@ impl Answers {
         let Some(key) = self.lock().key(&evaluation) else {
             return self.at_once(evaluation).await;
         };
+        let asking = Arc::clone(self.lock().asking.entry(key.clone()).or_default());
+        let _asking = asking.lock().await;
         if let Some(answered) = self.known(&evaluation) {
             return Ok(answered);
         }
-        let mut count = AT_ONCE[0];
         let begun = self.lock().ahead.remove(&key);
-        if let Some(Ahead { then, next, .. }) = begun {
-            count = then.unwrap_or(count);
-            if let Some(next) = next
-                && let Ok(Some(ahead)) = next.await
+        let next = begun.and_then(|ahead| ahead.next);
+        if let Some(next) = next {
+            if let Ok(Some(ahead)) = next.await
                 && let Some(answered) = self.keep(&key, ahead, &evaluation)
             {
                 return Ok(answered);
             }
+            self.lock().heavy.insert(key.clone());
         }
         // Where a long range is too much, a short one may do.
-        for count in [count, AT_ONCE[1]] {
+        for count in AT_ONCE {
             let Some(steps) = self.steps(evaluation.at, key.interval, count) else {
                 break;
             };
@@ -149,13 +154,19 @@ impl Answers {
         evaluation: &Evaluation,
     ) -> Option<Answered> {
         let answered = ahead.answered(evaluation.at)?;
+        let is_heavy = self.lock().heavy.contains(key);
+        ahead.then = ahead.then.filter(|_| !is_heavy);
         let after = ahead.steps.end.saturating_add(key.interval);
         let steps = ahead
             .then
             .and_then(|then| self.steps(after, key.interval, then));
         ahead.next = steps.map(|steps| {
             let (answers, question) = (Arc::clone(self), Question::of(evaluation, steps));
-            tokio::spawn(async move { answers.ahead(question).await })
+            // One that lacks a partition may have been asked for too much.
+            tokio::spawn(async move {
+                let ahead = answers.ahead(question).await;
+                ahead.filter(|ahead| ahead.missing.is_empty())
+            })
         });
         self.lock().ahead.insert(key.clone(), ahead);
         Some(answered)
