@@ -106,12 +106,25 @@ impl Endpoint {
         asked: impl Future<Output = Result<T, Failure>>,
         deadline: Instant,
     ) -> Result<T, Failure> {
-        let result = self.heeded(context, asked, deadline).await;
+        let result = match self.heeded(context, asked, deadline).await {
+            Err(failure) => Err(self.hidden(context, failure).await),
+            result @ Ok(_) => result,
+        };
         let cause = result.as_ref().err().map(|failure| failure.cause);
         if cause != Some(Cause::Time) {
             self.state().failed = cause == Some(Cause::Endpoint);
         }
         result
+    }
+
+    /// A failure without the secrets of the endpoint's configuration, which some servers repeat.
+    pub(super) async fn hidden(&self, context: &Context, failure: Failure) -> Failure {
+        let (url, config) = (self.config.url.as_str(), &self.config.http);
+        let reason = context.http.without_secrets(failure.reason, url, config);
+        Failure {
+            reason: reason.await,
+            cause: failure.cause,
+        }
     }
 
     async fn ask_with_sentinel(

@@ -300,6 +300,7 @@ async fn ask(
                 return (Ok(data), attaches(endpoint));
             }
             Err(failure) => {
+                let failure = endpoint.hidden(context, failure).await;
                 last = Failure {
                     reason: format!("{}: {}", endpoint.config.name, failure.reason),
                     ..failure

@@ -192,10 +192,16 @@ async fn exchange(
     if status == 200 {
         return Ok((kind, body));
     }
-    Err(refused(status, &said(context, endpoint, &body).await))
+    match refused(&body) {
+        Some(refusal) => Err(refusal),
+        None => {
+            let said = said(context, endpoint, &body).await;
+            Err(Failure::new(format!("it answers {status}{}", shown(&said))))
+        }
+    }
 }
 
-/// The beginning of what an endpoint says, without secrets that it repeats.
+/// The beginning of what an endpoint says, without secrets that it repeats: a part of one would not be known as such.
 async fn said(context: &Context, endpoint: &Endpoint, body: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(body.get(..MOST_READ).unwrap_or(body));
     let (url, config) = (endpoint.config.url.as_str(), &endpoint.config.http);
@@ -236,14 +242,8 @@ async fn open(context: &Context, endpoint: &Endpoint, asked: Asked) -> Result<Op
     };
     // Boxed, so that those that go straight have no room for it.
     let response = Box::pin(context.http.open(&request)).await;
-    match response {
-        Ok(response) => Ok(Opened::Pooled(response)),
-        Err(error) => {
-            let (url, config) = (endpoint.config.url.as_str(), &endpoint.config.http);
-            let hidden = context.http.without_secrets(error, url, config);
-            Err(Failure::new(hidden.await))
-        }
-    }
+    let response = response.map_err(Failure::new)?;
+    Ok(Opened::Pooled(response))
 }
 
 /// Fails if a path may lead out of the API: whatever a client sends becomes part of no other request.
@@ -348,11 +348,9 @@ fn header(headers: &HeaderMap, name: &HeaderName) -> String {
 }
 
 /// Errors of the API say what they are in their body.
-fn refused(status: u16, body: &[u8]) -> Failure {
-    match decode(body) {
-        Ok(body) if body.status == "error" => refusal(&body),
-        Ok(_) | Err(_) => Failure::new(format!("it answers {status}{}", shown(body))),
-    }
+fn refused(body: &[u8]) -> Option<Failure> {
+    let body = decode(body).ok().filter(|body| body.status == "error")?;
+    Some(refusal(&body))
 }
 
 /// The beginning of a body.

@@ -9,6 +9,9 @@ use crate::config::HttpConfig;
 /// What stands in place of a secret.
 const HIDDEN: &str = "<secret>";
 
+/// What is shorter cannot be hidden without making a text unreadable; bytes.
+const SHORTEST: usize = 3;
+
 /// A text of a server at `url` without the secrets of a configuration, and without `more`. May read files.
 pub(super) fn without_secrets(
     text: String,
@@ -18,7 +21,8 @@ pub(super) fn without_secrets(
 ) -> String {
     let mut all = secrets(url, config);
     all.extend(more);
-    all.retain(|secret| !secret.is_empty());
+    // The name of a tenant, say, is none, and may be a part of any word.
+    all.retain(|secret| secret.len() >= SHORTEST);
     // One may be a part of another.
     all.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     all.iter().fold(text, |text, secret| {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::{
-    endpoints, federation, now,
+    LONG, NOW, at, endpoints, federation, now,
     server::{Reply, Server, response},
 };
+use crate::promql::engine::Steps;
 
 #[tokio::test]
 async fn what_a_server_repeats_of_secrets_is_not_shown() {
@@ -38,6 +39,42 @@ async fn what_a_server_repeats_of_secrets_is_not_shown() {
         assert!(!warnings.contains("hush"), "{warnings}");
         assert!(!warnings.contains("dTpodXNo"), "{warnings}");
     }
+}
+
+/// The warnings of a query, and its error if it has one, of an endpoint with a password that answers with this.
+async fn said_of(password: &str, status: &'static str, body: &'static str) -> String {
+    let server = Server::start(Arc::new(move |_| {
+        Reply::Raw(response(status, "application/json", body.as_bytes()))
+    }))
+    .await;
+    let keys = format!(
+        "kind: prometheus, http_config: {{basic_auth: {{username: u, password: '{password}'}}}}"
+    );
+    let federation = federation(endpoints(&[(&server, &keys)]));
+    match at(&federation, "x", Steps::instant(NOW), LONG).await {
+        Ok(reply) => format!("missing: {}", reply.warnings().join(" ")),
+        Err(error) => format!("refused: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn secrets_are_hidden_in_what_an_error_says_and_not_in_its_form() {
+    for status in ["200 OK", "500 Internal Server Error"] {
+        let body =
+            r#"{"status":"error","errorType":"internal","error":"no such password: p\"w\u0026d"}"#;
+        let said = said_of("p\"w&d", status, body).await;
+        assert!(
+            said.starts_with("missing: ") && said.contains("password: <secret>"),
+            "{said}"
+        );
+    }
+    // A password that is a word of the API.
+    let body = r#"{"status":"error","errorType":"execution","error":"it is wrong"}"#;
+    let said = said_of("error", "422 Unprocessable Entity", body).await;
+    assert!(
+        said.starts_with("refused: ") && said.contains("it is wrong"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
