@@ -176,20 +176,25 @@ impl Node {
         let still = now.mono.saturating_sub(before.mono);
         let still = still.max(now.wall.since(before.wall));
         let others = side.mesh.electors().is_some_and(|of| of.names.len() > 1);
-        if still < STOOD_STILL || !others || stopping || side.rising.phase != Phase::Ready {
+        if still < STOOD_STILL || !others || stopping {
             return;
         }
         tracing::warn!(
             component = "cluster",
             for_seconds = still.as_secs(),
-            "This node stood still: its process was stopped, or its machine was paused or had no time for it. It hears what the others \
-             know before it notifies"
+            "This node stood still: its process was stopped, or its machine was paused or had no time for it, or its clock was set. It \
+             hears what the others know before it notifies"
         );
         side.synchronised = false;
-        side.rising.phase = Phase::Syncing;
         side.rising.by = now.mono + side.rising.settle.max(STOOD_STILL);
+        let was_ready = side.rising.phase == Phase::Ready;
+        if was_ready {
+            side.rising.phase = Phase::Syncing;
+        }
         self.tenant.stood_still(now);
-        self.tenant.set_ready(false, now);
+        if was_ready {
+            self.tenant.set_ready(false, now);
+        }
     }
 
     /// The time by the clock of the majority, where this node's own is wrong: alerts end and silences begin at the same

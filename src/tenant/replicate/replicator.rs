@@ -289,6 +289,10 @@ impl Tenant {
         };
         replicator.stood_still = true;
         replicator.repaired.clear();
+        // What was said of them before is old.
+        for peer in replicator.peers.values_mut() {
+            peer.repair = None;
+        }
         let names: Vec<NodeName> = replicator.peers.keys().cloned().collect();
         for name in names {
             self.want_repair(&name, now);

@@ -229,6 +229,28 @@ fn a_long_pause_ends_nothing_and_repeats_nothing() {
     }
 }
 
+/// A machine that has no time for anybody may pause again as soon as it goes on.
+#[test]
+fn a_second_pause_right_after_a_long_one_ends_nothing_either() {
+    let mut world = ready(3);
+    let since = world.clock;
+    world.fire_all(&names());
+    world.run_for(secs(60));
+    let told = world.visible().count();
+    for after in [1, 50, 500] {
+        world.pause(1);
+        world.run_for(secs(900));
+        world.resume(1);
+        world.run_for(millis(after));
+    }
+    world.pause(1);
+    world.run_for(secs(900));
+    world.resume(1);
+    world.run_for(secs(120));
+    world.assert_once(&names(), true, since, secs(10));
+    assert_eq!(world.visible().count(), told);
+}
+
 /// Whoever goes on after a pause hears first what was answered meanwhile, whether its timers come before or not: nobody was
 /// silent but the node itself, and nothing is told without a majority.
 #[test]
