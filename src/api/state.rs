@@ -62,6 +62,7 @@ pub struct Trials {
 pub struct ApiState {
     backend: Arc<dyn Backend>,
     clock: Arc<dyn Fn() -> Now + Send + Sync>,
+    query_clock: Arc<dyn Fn() -> Now + Send + Sync>,
     about: Arc<About>,
     sources: Sources,
     http: Arc<HttpStats>,
@@ -92,9 +93,11 @@ impl ApiState {
         sources: Sources,
     ) -> Self {
         let expressions = Arc::new(Expressions::new(about.language.features));
+        let clock: Arc<dyn Fn() -> Now + Send + Sync> = Arc::new(clock);
         Self {
             backend,
-            clock: Arc::new(clock),
+            query_clock: Arc::clone(&clock),
+            clock,
             about: Arc::new(about),
             sources,
             http: Arc::default(),
@@ -107,6 +110,13 @@ impl ApiState {
             alertmanagers: None,
             rules: None,
         }
+    }
+
+    /// Queries that name no time are about the time of this clock.
+    #[must_use]
+    pub fn with_query_clock(mut self, clock: impl Fn() -> Now + Send + Sync + 'static) -> Self {
+        self.query_clock = Arc::new(clock);
+        self
     }
 
     /// Lets clients try receivers out.
@@ -192,6 +202,10 @@ impl ApiState {
 
     pub(super) fn now(&self) -> Now {
         (self.clock)()
+    }
+
+    pub(super) fn query_now(&self) -> Now {
+        (self.query_clock)()
     }
 
     pub(super) async fn request(&self, request: Request) -> Reply {

@@ -124,6 +124,8 @@ struct Starting<'o> {
     options: &'o Options,
     features: Features,
     clock: Clock,
+    /// What endpoints are asked by, and rules go by.
+    mesh_clock: Clock,
     runtime: runtime::Handle,
     signals: Arc<Signals>,
     warnings: Vec<String>,
@@ -159,6 +161,7 @@ impl<'o> Starting<'o> {
             options,
             features,
             clock,
+            mesh_clock: clock.of_mesh(),
             signals: Arc::new(Signals::listen(&runtime)?),
             runtime,
             warnings: Vec::new(),
@@ -182,7 +185,7 @@ impl<'o> Starting<'o> {
             has_rules,
             self.features.language,
             options.web_timeout,
-            self.clock,
+            self.mesh_clock,
         )?;
         let opened = state::open(&options.storage_path)?;
         self.warnings.extend(opened.warnings.iter().cloned());
@@ -230,7 +233,7 @@ impl<'o> Starting<'o> {
                 &url.text,
                 (&loaded, line),
                 node.clone(),
-                self.clock,
+                self.mesh_clock,
                 Arc::clone(queries),
                 &self.runtime,
             )?),
@@ -259,7 +262,7 @@ impl<'o> Starting<'o> {
         }
         if let Some(federation) = federation {
             let measure =
-                own_metrics::measure(state.clone(), Arc::downgrade(&federation), self.clock);
+                own_metrics::measure(state.clone(), Arc::downgrade(&federation), self.mesh_clock);
             spawn(&self.runtime, "own metrics", measure);
         }
         let serving = ServerOptions {
@@ -404,8 +407,8 @@ impl<'o> Starting<'o> {
     }
 
     fn api_state(&self, node: &Handle, sources: Sources) -> ApiState {
-        let clock = self.clock;
-        ApiState::new(
+        let (clock, mesh_clock) = (self.clock, self.mesh_clock);
+        let state = ApiState::new(
             Arc::new(node.clone()),
             move || clock.now(),
             About {
@@ -416,7 +419,8 @@ impl<'o> Starting<'o> {
                 language: self.features.language,
             },
             sources,
-        )
+        );
+        state.with_query_clock(move || mesh_clock.now())
     }
 }
 

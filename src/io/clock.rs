@@ -1,6 +1,9 @@
 //! The one place where a [`Now`] is made.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::{
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
 
 use jiff::SignedDuration;
 
@@ -11,6 +14,8 @@ use crate::time::{Now, Timestamp};
 pub struct Clock {
     start: Instant,
     offset: SignedDuration,
+    /// By how many milliseconds the clock of the mesh is ahead of it, if it follows that.
+    ahead: Option<&'static AtomicI64>,
 }
 
 impl Clock {
@@ -20,15 +25,46 @@ impl Clock {
         Self {
             start: Instant::now(),
             offset,
+            ahead: None,
+        }
+    }
+
+    /// A clock that follows that of the mesh, once it is told how far that is ahead. One for each process: it stays.
+    #[must_use]
+    pub fn of_mesh(self) -> Self {
+        let ahead: &'static AtomicI64 = Box::leak(Box::default());
+        let ahead = Some(ahead);
+        Self { ahead, ..self }
+    }
+
+    /// The same without that: as the system has it.
+    #[must_use]
+    pub fn of_system(self) -> Self {
+        Self {
+            ahead: None,
+            ..self
+        }
+    }
+
+    /// By how many milliseconds the clock of the mesh is ahead of the system's; for all copies.
+    pub fn follow(&self, ahead: i64) {
+        if let Some(place) = self.ahead {
+            place.store(ahead, Relaxed);
         }
     }
 
     /// The current time.
     #[must_use]
     pub fn now(&self) -> Now {
+        let wall = self.wall(SystemTime::now());
+        let ahead = self.ahead.map_or(0, |ahead| ahead.load(Relaxed));
+        let by = Duration::from_millis(ahead.unsigned_abs());
         Now {
             mono: self.start.elapsed(),
-            wall: self.wall(SystemTime::now()),
+            wall: match ahead.is_negative() {
+                true => wall.minus(by),
+                false => wall.plus(by),
+            },
         }
     }
 

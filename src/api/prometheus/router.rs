@@ -92,7 +92,7 @@ fn invalid(error: ParseErrors) -> ApiFailure {
 }
 
 async fn query(State(state): State<ApiState>, Params(params): Params) -> Response<Body> {
-    let steps = instant(&params, state.now().wall.unix_millis());
+    let steps = instant(&params, state.query_now().wall.unix_millis());
     respond(run(&state, &params, steps).await)
 }
 
@@ -178,7 +178,7 @@ async fn explain(State(state): State<ApiState>, Params(params): Params) -> Respo
     let steps = if params.first("start").is_some() {
         range(&params)
     } else {
-        instant(&params, state.now().wall.unix_millis())
+        instant(&params, state.query_now().wall.unix_millis())
     };
     let answer = async {
         let (answer, text) = ask(&state, &params, steps?, true).await?;

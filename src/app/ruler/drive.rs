@@ -19,7 +19,7 @@ use tokio::{
     sync::{Semaphore, oneshot},
 };
 
-use super::{deliver::Delivery, evaluate::Work, say::say, watch::Rounds};
+use super::{deliver::Delivery, evaluate::Work, say::say, steady::Steady, watch::Rounds};
 use crate::{
     app::queries::Queries,
     io::{Clock, Handle, remote_write::RemoteWriter},
@@ -86,9 +86,9 @@ pub(super) type Shown = (Arc<RuleSet>, States);
 /// What the thread works with.
 pub(super) struct Driver {
     pub(super) ruler: Ruler,
+    /// Follows the clock of the mesh, as far as that is known.
     pub(super) clock: Clock,
-    /// By how many milliseconds it is put forward.
-    ahead: i64,
+    steady: Steady,
     pub(super) queries: Arc<Queries>,
     pub(super) runtime: runtime::Handle,
     pub(super) delivery: Delivery,
@@ -127,7 +127,7 @@ impl Driver {
             away: AWAY.0,
             ruler,
             clock,
-            ahead: 0,
+            steady: Steady::default(),
             queries,
             runtime,
             delivery,
@@ -158,7 +158,8 @@ impl Driver {
                 self.away = self.away.saturating_mul(2).min(AWAY.1);
                 self.ended += 1;
                 self.bugs += u64::from(matches!(end, End::Bug));
-                let anew = AssertUnwindSafe(|| Ruler::new(Arc::clone(&self.set), self.now()));
+                let now = self.now();
+                let anew = AssertUnwindSafe(|| Ruler::new(Arc::clone(&self.set), now));
                 if let Ok(ruler) = catch_unwind(anew) {
                     self.ruler = ruler;
                     break;
@@ -179,14 +180,16 @@ impl Driver {
             if !self.rounds.end() {
                 return End::Hung;
             }
-            let message = self.messages.recv_timeout(self.pause());
+            let pause = self.pause();
+            let message = self.messages.recv_timeout(pause);
             self.rounds.begin();
             match message {
                 Ok(message) => self.take_all(message),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return End::Process,
             }
-            self.ruler.handle_timeout(self.now());
+            let now = self.now();
+            self.ruler.handle_timeout(now);
         }
     }
 
@@ -214,7 +217,7 @@ impl Driver {
             let left = until.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
                 Ok(Message::Load(set)) => self.set = set,
-                Ok(Message::News(RulerNews::Clock(ahead))) => self.ahead = ahead,
+                Ok(Message::News(RulerNews::Clock(ahead))) => self.follow(ahead),
                 // Whoever wants to see something is told by the end of it that there is no ruler.
                 Ok(_) => {}
                 Err(RecvTimeoutError::Timeout) => return true,
@@ -223,18 +226,18 @@ impl Driver {
         }
     }
 
-    /// The time by the clock of the mesh, as far as that is known.
-    fn now(&self) -> Now {
+    fn now(&mut self) -> Now {
         let now = self.clock.now();
-        let by = Duration::from_millis(self.ahead.unsigned_abs());
-        let wall = match self.ahead.is_negative() {
-            true => now.wall.minus(by),
-            false => now.wall.plus(by),
-        };
-        Now { wall, ..now }
+        self.steady.at(now)
     }
 
-    fn pause(&self) -> Duration {
+    /// The node says how far the clock of the mesh is ahead.
+    fn follow(&mut self, ahead: i64) {
+        self.clock.follow(ahead);
+        self.steady.corrected();
+    }
+
+    fn pause(&mut self) -> Duration {
         let now = self.now().wall.unix_millis();
         let left = self.ruler.poll_timeout().map(|due| due.saturating_sub(now));
         let left = left.map(|left| Duration::from_millis(u64::try_from(left).unwrap_or(0)));
@@ -257,17 +260,20 @@ impl Driver {
                 if !self.rounds.holds() {
                     return;
                 }
-                self.ruler.load(set, self.now());
+                let now = self.now();
+                self.ruler.load(set, now);
                 // What is known of rules that are new here is told again.
                 self.node.describe_rules(self.ruler.set().hashes());
             }
             Message::News(RulerNews::Records(records)) => {
-                self.ruler.learn(&records, self.now());
+                let now = self.now();
+                self.ruler.learn(&records, now);
             }
             Message::News(RulerNews::Members(members)) => {
-                self.ruler.members(members, self.now());
+                let now = self.now();
+                self.ruler.members(members, now);
             }
-            Message::News(RulerNews::Clock(ahead)) => self.ahead = ahead,
+            Message::News(RulerNews::Clock(ahead)) => self.follow(ahead),
             Message::Evaluated(ended, _) if ended != self.ended => {}
             #[cfg(test)]
             #[expect(clippy::panic, reason = "that is what is tested")]

@@ -7,6 +7,7 @@ mod drive;
 mod evaluate;
 mod say;
 mod start;
+mod steady;
 mod twice;
 mod watch;
 

@@ -100,7 +100,8 @@ impl Rules {
         let http = Arc::new(HttpClients::new(clock));
         let others = Alertmanagers::new(http, clock, runtime.clone());
         others.take(&loaded.config.alertmanagers);
-        let (delivery, deliver) = Delivery::new(node.clone(), Arc::clone(&others), clock);
+        let (delivery, deliver) =
+            Delivery::new(node.clone(), Arc::clone(&others), clock.of_system());
         spawn(runtime, "alerts of rules", deliver);
         let RulesLine { sender, messages } = line;
         let rules = Arc::new(Self {
