@@ -184,7 +184,7 @@ impl Node {
     pub fn handle(&mut self, input: Input, now: Now) {
         let by_own_clock = now;
         let now = self.corrected(now);
-        self.stir(now);
+        self.stir(by_own_clock, now);
         match input {
             Input::Command { request, reply_to } => self.command(request, reply_to, now),
             Input::JobDone(TenantJobDone::Reloaded(outcome)) => {
@@ -229,7 +229,7 @@ impl Node {
         let by_own_clock = now;
         self.check_clock();
         let now = self.corrected(now);
-        self.stir(now);
+        self.stir(by_own_clock, now);
         self.mesh_timeout(by_own_clock, now);
         // One of them, so that no step is long; they take turns.
         if !self.posts.is_empty() && !std::mem::take(&mut self.tenants_turn) {

@@ -44,7 +44,7 @@ pub(super) struct Rising {
     ruler_ahead: i64,
     /// How long it takes to be ready at most.
     settle: Duration,
-    /// When this node last did something.
+    /// When this node last did something, by its own clock.
     awake: Now,
 }
 
@@ -168,13 +168,13 @@ impl Node {
 
     /// Takes note that this node does something. One that stood still hears what the others know before it tells anything, as after
     /// a start.
-    pub(super) fn stir(&mut self, now: Now) {
+    pub(super) fn stir(&mut self, by_own_clock: Now, now: Now) {
         let stopping = self.is_stopping();
         let Some(side) = &mut self.mesh else { return };
-        let before = std::mem::replace(&mut side.rising.awake, now);
-        // Of a machine that is paused the monotonic clock may stand as well.
-        let still = now.mono.saturating_sub(before.mono);
-        let still = still.max(now.wall.since(before.wall));
+        let before = std::mem::replace(&mut side.rising.awake, by_own_clock);
+        // Of a machine that is paused the monotonic clock may stand as well. Whoever corrects its clock does not stand still.
+        let still = by_own_clock.mono.saturating_sub(before.mono);
+        let still = still.max(by_own_clock.wall.since(before.wall));
         let others = side.mesh.electors().is_some_and(|of| of.names.len() > 1);
         if still < STOOD_STILL || !others || stopping {
             return;

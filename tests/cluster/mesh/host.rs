@@ -46,6 +46,8 @@ pub(crate) struct Host {
     /// What came while it was paused.
     pub(crate) backlog: VecDeque<Input>,
     pub(crate) disk: Disk,
+    /// How often it became ready.
+    pub(crate) ready: usize,
     /// How far its wall clock is ahead, in seconds.
     pub(crate) skew: i64,
     /// How much faster its monotonic clock runs, in millionths.
@@ -74,6 +76,7 @@ impl Host {
             starts_again: false,
             backlog: VecDeque::new(),
             disk: Disk::default(),
+            ready: 0,
             skew: 0,
             rate: 0,
             config,

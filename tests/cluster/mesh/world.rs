@@ -925,7 +925,7 @@ impl World {
                 self.take_network();
             }
             Effect::Ruler(news) => self.tell_ruler(host, news),
-            Effect::Ready => {}
+            Effect::Ready => self.hosts[host].ready += 1,
             Effect::Stopped => {
                 self.trace.say(clock, || format!("stopped n{}", host + 1));
                 let again = self.hosts[host].starts_again;

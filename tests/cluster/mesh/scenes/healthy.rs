@@ -159,6 +159,18 @@ fn clocks_that_are_wrong_change_nothing() {
 }
 
 #[test]
+fn whoever_corrects_its_clock_does_not_stand_still() {
+    for (skew, host) in [(-1_200, 1), (1_200, 1), (-1_200, 2), (1_200, 0)] {
+        let mut world = World::new(Setup::new(3, 1, config()));
+        world.hosts[host].skew = skew;
+        (0..3).for_each(|host| world.start(host));
+        world.run_for(secs(60));
+        let ready: Vec<_> = world.hosts.iter().map(|host| host.ready).collect();
+        assert_eq!(ready, [1, 1, 1], "n{} by {skew}", host + 1);
+    }
+}
+
+#[test]
 fn claims_are_released_and_promises_forgotten() {
     let mut world = ready(3);
     let of = |world: &mut World| [0, 1, 2].map(|host| world.view(host).claims);
