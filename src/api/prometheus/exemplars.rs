@@ -59,18 +59,9 @@ fn selectors(expr: &Expr) -> Vec<String> {
     let mut found = Vec::new();
     let mut left = vec![expr];
     while let Some(expr) = left.pop() {
-        match &expr.kind {
-            ExprKind::Vector(selector) => found.push(bare(selector)),
-            ExprKind::Matrix(matrix) => found.push(bare(&matrix.selector)),
-            ExprKind::Number(_)
-            | ExprKind::String(_)
-            | ExprKind::Subquery(_)
-            | ExprKind::Paren(_)
-            | ExprKind::Unary(..)
-            | ExprKind::Binary(_)
-            | ExprKind::Aggregate(_)
-            | ExprKind::Call(_)
-            | ExprKind::Fragment(_) => left.extend(expr.children().into_iter().rev()),
+        match expr.selector() {
+            Some(selector) => found.push(bare(selector)),
+            None => left.extend(expr.children().into_iter().rev()),
         }
     }
     found.dedup();
