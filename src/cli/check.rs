@@ -173,50 +173,50 @@ fn all_lines(error: &ConfigError) -> Vec<String> {
 }
 
 fn web_config(files: &[String]) -> Result<(), Failure> {
-    if files.is_empty() {
-        return Err(UsageError::MissingArgument("web-config-files").into());
-    }
-    for file in files {
-        exists(file)?;
-    }
-    let mut failed = false;
-    for file in files {
-        match WebFile::open(Path::new(file)) {
-            Ok(_) => say(&format!("{file} SUCCESS\n"))?,
-            Err(error) => {
-                failed = true;
-                say(&format!("{file} FAILED: {error}\n"))?;
-            }
+    each(files, "web-config-files", |file| {
+        match WebFile::open(file) {
+            Ok(_) => Ok(" SUCCESS\n".to_owned()),
+            Err(error) => Err(format!(" FAILED: {error}\n")),
         }
-    }
-    if failed { Err(Failure::Silent) } else { Ok(()) }
+    })
 }
 
 /// `check query-config …`: files of endpoints.
 fn query_config(files: &[String]) -> Result<(), Failure> {
+    each(files, "query-config-files", |file| {
+        match read_query_file(file) {
+            Ok(config) => {
+                let entries = config.endpoints.len();
+                Ok(format!(" SUCCESS: {entries} entries of endpoints found\n"))
+            }
+            Err(error) => {
+                let error = error.to_string();
+                let lines = error.lines().map(|line| format!("  {line}\n"));
+                Err(format!(" FAILED:\n{}", lines.collect::<String>()))
+            }
+        }
+    })
+}
+
+/// Says of each file what `check` makes of it; fails if that fails for any.
+fn each(
+    files: &[String],
+    argument: &'static str,
+    check: impl Fn(&Path) -> Result<String, String>,
+) -> Result<(), Failure> {
     if files.is_empty() {
-        return Err(UsageError::MissingArgument("query-config-files").into());
+        return Err(UsageError::MissingArgument(argument).into());
     }
     for file in files {
         exists(file)?;
     }
     let mut failed = false;
     for file in files {
-        match read_query_file(Path::new(file)) {
-            Ok(config) => {
-                let entries = config.endpoints.len();
-                say(&format!(
-                    "{file} SUCCESS: {entries} entries of endpoints found\n"
-                ))?;
-            }
-            Err(error) => {
-                failed = true;
-                say(&format!("{file} FAILED:\n"))?;
-                for line in error.to_string().lines() {
-                    say(&format!("  {line}\n"))?;
-                }
-            }
-        }
+        let verdict = check(Path::new(file)).unwrap_or_else(|verdict| {
+            failed = true;
+            verdict
+        });
+        say(&format!("{file}{verdict}"))?;
     }
     if failed { Err(Failure::Silent) } else { Ok(()) }
 }
